@@ -1,0 +1,117 @@
+"""What can go wrong, as a tree. A class's docstring says what it means; its message says the way out.
+
+    CatalogError                    exit 1
+    ├── UsageError                  exit 2   the command line or the configuration is wrong; nothing was written
+    │   ├── ConfigurationError      exit 2   a file, a key or an environment variable
+    │   └── SchemaError             exit 2   the database's schema is not the one this release needs
+    ├── DatabaseError               exit 1   error_kind "database"
+    │   ├── DatabaseUnavailable                 cannot be reached; trying again may help
+    │   ├── DatabaseConflict                    another transaction was in the way; trying again may help
+    │   ├── LeaseLost                           another process took the source over
+    │   └── SourceBusy          exit 5          another process is working on the source
+    └── FetchError                  exit 1   a listing or a look-up failed; error_kind names the family
+        ├── LoginError              "login"
+        ├── NetworkError            "network"
+        ├── ThrottledError          "throttled"
+        ├── UpstreamError           "upstream"   an HTTP status that is no answer
+        ├── BadListingError         "bad_listing"   a 200 that is no listing
+        └── DeadlineError           "deadline"
+
+Each is one line for people: no traceback, no secret.
+"""
+
+from __future__ import annotations
+
+
+class CatalogError(Exception):
+    """An expected failure, told in one line that says what to do."""
+
+    exit_code = 1
+    error_kind: str | None = None
+
+
+class UsageError(CatalogError):
+    """The command cannot be carried out as given; nothing was written."""
+
+    exit_code = 2
+    error_kind = "config"
+
+
+class ConfigurationError(UsageError):
+    """A configuration file or an environment variable is wrong; names file, key and what was expected."""
+
+
+class SchemaError(UsageError):
+    """The database has no schema, an older or a newer one; names the command that helps."""
+
+    error_kind = "database"
+
+
+class DatabaseError(CatalogError):
+    """The database refused or failed."""
+
+    error_kind = "database"
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached; the same call may succeed later."""
+
+
+class DatabaseConflict(DatabaseError):
+    """Another transaction's locks were in the way (a deadlock, for one); the same one may succeed later."""
+
+
+class LeaseLost(DatabaseError):
+    """Another process holds this source now; nothing of this run was written."""
+
+
+class SourceBusy(DatabaseError):
+    """Another process is working on this source; the same call may succeed later."""
+
+    exit_code = 5
+
+
+class FetchError(CatalogError):
+    """A request to an image service did not bring what it should."""
+
+    error_kind = "upstream"
+
+
+class LoginError(FetchError):
+    """The service or its identity service does not accept the credentials."""
+
+    error_kind = "login"
+
+
+class NetworkError(FetchError):
+    """No connection, or one that broke, after the bounded number of retries."""
+
+    error_kind = "network"
+
+
+class ThrottledError(FetchError):
+    """The service keeps asking to slow down, beyond the deadline."""
+
+    error_kind = "throttled"
+
+
+class UpstreamError(FetchError):
+    """The service answered with a status that is no answer; `status` holds it."""
+
+    error_kind = "upstream"
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class BadListingError(FetchError):
+    """The service answered 200 with a body that is no listing of images."""
+
+    error_kind = "bad_listing"
+
+
+class DeadlineError(FetchError):
+    """The deadline of the sweep passed."""
+
+    error_kind = "deadline"

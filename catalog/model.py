@@ -1,0 +1,250 @@
+"""The domain's values, frozen; what fetch, mapping, store and run hand to one another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from catalog.errors import DeadlineError, FetchError
+
+SourceKind = Literal["glance", "ims"]
+Verdict = Literal["complete", "truncated", "failed"]
+Outcome = Literal["complete", "partial", "failed", "busy"]
+LackReason = Literal["not_found", "no_access", "not_listed"]
+SilentKind = Literal["rejected", "unanswered", "held", "kept"]
+"""Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
+
+DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
+    "glance": ("listed", "hidden"),
+    "ims": ("listed", "pending"),
+}
+
+
+class Stopped(FetchError):
+    """The daemon was told to stop; what was read so far is merged, nothing is deleted."""
+
+    error_kind = "deadline"
+
+
+class Budget:
+    """How long a sweep may go on: a deadline on the monotonic clock, and a way to be told to stop.
+
+    `seconds` counts from the moment of construction. `check` raises DeadlineError or Stopped.
+    """
+
+    def __init__(self, seconds: float, stop: threading.Event | None = None) -> None:
+        self.seconds = seconds
+        self.ends = time.monotonic() + seconds
+        self.stop = stop or threading.Event()
+
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self.ends - time.monotonic())
+
+    def check(self) -> None:
+        if self.stop.is_set():
+            raise Stopped("stopped before the listing ended; start it again to read the rest")
+        if self.remaining() <= 0:
+            raise DeadlineError(f"deadline of {self.seconds:g} s passed; raise `deadline` if this is normal")
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, but no longer than the budget; raises like `check`."""
+        self.stop.wait(min(seconds, self.remaining()))
+        self.check()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing: each record as the bytes that the service sent (any buffer)."""
+
+    records: Sequence[bytes]
+
+
+class Listing(Protocol):
+    """One pass over a service. Iterate it to its end; it never raises FetchError but ends with a verdict."""
+
+    name: str
+    verdict: Verdict
+    pages: int
+    records: int
+    last_marker: str | None
+    error: FetchError | None
+    refused: bool
+    """True: the service refused a parameter, so the pass went on without it and infers no absence."""
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The answer to a look-up by id."""
+
+    answer: Literal["found", "not_found", "no_access", "unanswered"]
+    record: bytes | None = None
+    error: FetchError | None = None
+
+
+class ImageService(Protocol):
+    """What a sweep needs of a cloud. Counters are cumulative over the service's life."""
+
+    region: str | None
+    project_id: str | None
+    endpoint: str
+
+    @property
+    def requests(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    def listing(self, pass_name: str) -> Listing: ...
+    def look_up(self, image_id: str) -> LookUp: ...
+    def project_names(self) -> list[tuple[str, str, str | None]]:
+        """(project_id, name, domain_name) of the projects whose names the credentials may read."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityValue:
+    capability: str
+    supported: bool
+    raw_value: str
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappedImage:
+    """A record after mapping: what the tables hold of it.
+
+    `values` stand in the order of `catalog.fields.COLUMNS`. `content_hash` is the fingerprint of the
+    canonical form without ignored keys; `document` is the canonical form as JSON, keys sorted.
+    `archived` is the same with the three links, ready to be mapped again to an equal image.
+    `cloud_time` dates the content by the cloud's own clock (`updated_at`; of a reported deletion
+    `deleted_at`, else `updated_at`). `reported_deleted`: status `deleted` or a `deleted_at` was sent.
+    """
+
+    image_id: str
+    values: tuple[object, ...]
+    deleted_at: datetime | None
+    reported_deleted: bool
+    cloud_time: datetime | None
+    tags: tuple[str, ...]
+    capabilities: tuple[CapabilityValue, ...]
+    properties: tuple[tuple[str, str], ...]
+    """(name, JSON text of the value)"""
+    document: str
+    archived: str
+    content_hash: bytes
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that cannot be stored as an image; kept as text with its reason."""
+
+    reason: str
+    record: str
+    image_id: str | None = None
+
+
+@dataclass(slots=True)
+class RunResult:
+    """One row of `runs`, as `catalog sync` prints it."""
+
+    source: str
+    run_id: str
+    kind: Literal["sync", "backfill"] = "sync"
+    started_at: datetime | None = None
+    observed_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: Outcome = "failed"
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    listed: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    restored: int = 0
+    rejected: int = 0
+    unlisted: int = 0
+    held: int = 0
+    looked_up: int = 0
+    error_kind: str | None = None
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record of an observation that may differ from what is stored.
+
+    `raw_hash`: hash of its bytes as listed, None where they came by another way. `listed`: false for an
+    image that a look-up found, though no listing holds it.
+    """
+
+    image: MappedImage
+    raw_hash: bytes | None = None
+    listed: bool = True
+
+
+class ContentRules(Protocol):
+    """What the writer must know of contents without knowing the mapping."""
+
+    def difference(self, old: str, new: str) -> str | None:
+        """`changed` of a revision as JSON: {upstream key: [old, new]} of two documents, ignored keys left
+        out; None where nothing differs."""
+        ...
+
+    def map_document(self, document: str) -> MappedImage:
+        """A stored document by today's mapping."""
+        ...
+
+
+class ListedIds(Protocol):
+    """Ids of an observation's records, where they may be too many for memory. Iterates sorted."""
+
+    def __iter__(self) -> Iterator[str]: ...
+    def among(self, ids: Iterable[str]) -> Set[str]:
+        """Those of the ids that are records of the observation."""
+        ...
+
+
+@dataclass(slots=True)
+class Observation:
+    """What was seen of one source at one moment, ready to be merged.
+
+    `candidates`: records that may differ from what is stored, each image once; may be a generator.
+    `unchanged`: ids listed with the very bytes that are stored. `lacks`: look-ups that said not found or
+    forbidden, and what else proves lack. `silent`: images about which nothing is said, and why.
+    `missing`: ids whose last evidence is a record and which are neither held nor silent, where the caller
+    knows them; None = to be found out. `ids`: of all records, where the caller keeps them; else the writer
+    collects them.
+    """
+
+    run_id: str
+    observed_at: datetime
+    complete: bool
+    candidates: Iterable[Candidate]
+    unchanged: Set[str] = frozenset()
+    lacks: Mapping[str, LackReason] = field(default_factory=dict)
+    silent: Mapping[str, SilentKind] = field(default_factory=dict)
+    missing: Set[str] | None = None
+    ids: ListedIds | None = None
+
+
+@dataclass(slots=True)
+class MergeCounts:
+    """What a merge did to the present."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    restored: int = 0
+    unchanged: int = 0
+    warnings: list[str] = field(default_factory=list)
