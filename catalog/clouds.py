@@ -1,0 +1,140 @@
+"""clouds.yaml, secure.yaml and `OS_*` by openstacksdk's loader, and what is known of clouds with IMS."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from catalog.errors import ConfigurationError
+from catalog.model import SourceKind
+
+if TYPE_CHECKING:
+    from openstack.config.loader import OpenStackConfig
+
+ENVIRONMENT_CLOUD = "envvars"
+"""openstacksdk's name of the cloud that `OS_*` describe."""
+
+IMS_DOMAINS = (
+    "sc.otc.t-systems.com",
+    "otc.t-systems.com",
+    "myhuaweicloud.com",
+    "myhuaweicloud.eu",
+    "prod-cloud-ocb.orange-business.com",
+)
+"""Clouds with an Image Management Service: it lives at https://ims.{region}.{domain}. Longest first."""
+
+OTC_REGIONS = ("eu-de", "eu-nl")
+HUAWEI_REGIONS = (
+    "ae-ad-1", "af-north-1", "af-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+    "ap-southeast-4", "ap-southeast-5", "cn-east-2", "cn-east-3", "cn-east-4", "cn-east-5", "cn-north-1",
+    "cn-north-11", "cn-north-12", "cn-north-2", "cn-north-4", "cn-north-9", "cn-south-1", "cn-south-2",
+    "cn-south-4", "cn-southwest-2", "cn-southwest-3", "eu-west-0", "eu-west-101", "la-north-2", "la-south-2",
+    "me-east-1", "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1", "sa-brazil-1", "tr-west-1",
+)  # fmt: skip
+"""Regions of the two public clouds, by their own SDKs (November 2026); only used where no URL says more."""
+
+
+def ims_domain(url: str | None) -> str | None:
+    """The domain of IMS_DOMAINS that `url` belongs to."""
+    host = urlsplit(url or "").hostname or ""
+    return next((domain for domain in IMS_DOMAINS if host.endswith("." + domain)), None)
+
+
+def guess_kind(url: str | None) -> SourceKind:
+    """Which service to expect behind an identity or image endpoint when the configuration does not say."""
+    return "ims" if ims_domain(url) else "glance"
+
+
+def ims_endpoint(region: str, auth_url: str | None = None) -> str | None:
+    """The Image Management Service of a region by its cloud's known pattern; None where none is known."""
+    domain = ims_domain(auth_url)
+    if domain is None and auth_url is None:
+        if region in OTC_REGIONS:
+            domain = "otc.t-systems.com"
+        elif region in HUAWEI_REGIONS:
+            domain = "myhuaweicloud.com"
+    return f"https://ims.{region}.{domain}" if domain else None
+
+
+def knows_enterprise_projects(endpoint: str) -> bool:
+    """True where a listing without `enterprise_project_id=all_granted_eps` may lack images."""
+    return (ims_domain(endpoint) or "").startswith("myhuaweicloud.")
+
+
+def open_clouds() -> OpenStackConfig:
+    """openstacksdk's view of clouds.yaml, secure.yaml and the process's `OS_*`, read anew.
+
+    Raises ConfigurationError: one of the files can't be read.
+    """
+    from openstack import exceptions
+    from openstack.config import loader
+
+    # What openstacksdk will drop one day is its business, not that of who runs us.
+    warnings.filterwarnings("ignore", category=PendingDeprecationWarning, module=r"openstack\.")
+    # The loader froze the working directory when it was imported; people mean the one of now.
+    folders = [str(Path.cwd()), *loader.CONFIG_SEARCH_PATH[1:]]
+    clouds, secure, vendors = (
+        [f"{folder}/{stem}{ending}" for folder in folders for ending in endings]
+        for stem in ("clouds", "secure", "clouds-public")
+        for endings in [loader.YAML_SUFFIXES + loader.JSON_SUFFIXES]
+    )
+    _check_syntax(clouds, os.environ.get("OS_CLIENT_CONFIG_FILE"))
+    _check_syntax(secure, os.environ.get("OS_CLIENT_SECURE_FILE"))
+    try:
+        return loader.OpenStackConfig(config_files=clouds, secure_files=secure, vendor_files=vendors)
+    except (exceptions.ConfigException, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise ConfigurationError(f"clouds.yaml: {first_line(error)}") from None
+
+
+def _check_syntax(candidates: list[str], first: str | None) -> None:
+    """The loader goes on without a file that is no YAML; people then look for the fault everywhere else."""
+    import yaml
+
+    path = next((path for path in ([first] if first else []) + candidates if Path(path).exists()), None)
+    if path is None:
+        return
+    try:
+        yaml.safe_load(Path(path).read_bytes())
+    except OSError:
+        return  # the loader's rule: one that may not be read is none
+    except yaml.YAMLError as error:
+        # The problem and its line only: the text around it may be a password.
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "something else was found"
+        raise ConfigurationError(f"{path}: {line}expected YAML; {problem}") from None
+
+
+def known_clouds() -> list[str]:
+    """The names that a source's `cloud` may take, in the order of clouds.yaml."""
+    return [name for name in open_clouds().get_cloud_names() if name != "defaults"]
+
+
+def auth_url_of(cloud: str) -> str | None:
+    """Where the cloud's identity service lives; None where its login needs none.
+
+    Raises ConfigurationError: the cloud's entry is not usable.
+    """
+    from openstack import exceptions
+
+    try:
+        entry = open_clouds().get_one(cloud, validate=False)
+    except (exceptions.ConfigException, KeyError) as error:
+        raise ConfigurationError(f"clouds.yaml: {cloud}: {first_line(error)}") from None
+    url = entry.config.get("auth", {}).get("auth_url") or entry.config.get("auth_url")
+    return url if isinstance(url, str) else None
+
+
+def unknown_cloud(cloud: str, known: list[str]) -> str:
+    """What to say of a cloud that clouds.yaml doesn't know."""
+    if not known:
+        return f"a cloud of clouds.yaml, not {cloud!r}; no clouds.yaml was found and no OS_* is set"
+    return f"a cloud of clouds.yaml, not {cloud!r}; known: {', '.join(known)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, for one that spreads over several."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,121 @@
+"""An identity service on loopback, for tests of logins."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PASSWORD = "p$a'b\"c%d{x}"
+
+
+class IdentityService(ThreadingHTTPServer):
+    """An identity service on loopback that knows one user, two regions and three projects."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.scheme = "http"
+        self.password = PASSWORD
+        self.tokens = 0
+        self.logins: list[dict[str, Any]] = []
+        self.scoped = True
+        self.status: int | None = None
+        self.redirect: str | None = None
+        self.life = timedelta(hours=1)
+        self.hold = threading.Event()
+        self.hangs = False
+        self.catalogue = [
+            service_entry(
+                "image", north="https://image.north.test/image/v2", south="https://image.south.test"
+            ),
+            service_entry("compute", north="https://compute.test"),
+        ]
+        self.projects = [
+            {"id": "1" * 32, "name": "hay", "enabled": True, "domain_id": "default"},
+            {"id": "2" * 32, "name": "straw", "enabled": True, "domain_id": "other"},
+            {"id": "3" * 32, "name": "mud", "enabled": False, "domain_id": "default"},
+        ]
+        self.may_list_all = False
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://localhost:{self.server_address[1]}/v3"
+
+
+def service_entry(kind: str, **regions: str) -> dict[str, Any]:
+    endpoints = [
+        {
+            "id": f"{kind}-{region}-{interface}",
+            "interface": interface,
+            "region": region,
+            "region_id": region,
+            "url": url,
+        }
+        for region, base in regions.items()
+        for interface, url in (("public", base), ("internal", base.replace("https://", "http://in-")))
+    ]
+    return {"id": kind, "type": kind, "name": kind, "endpoints": endpoints}
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: IdentityService
+
+    def do_GET(self) -> None:
+        if self.path == "/v3":
+            version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": self.server.url}]}
+            self._answer(200, {"version": version})
+        elif self.path == "/v3/auth/projects":
+            self._answer(200, {"projects": self.server.projects})
+        elif self.path == "/v3/projects" and self.server.may_list_all:
+            self._answer(200, {"projects": self.server.projects[:2]})
+        else:
+            self._answer(403, {"error": {"message": "You are not authorized.", "code": 403}})
+
+    def do_POST(self) -> None:
+        server = self.server
+        auth = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]
+        server.logins.append(auth)
+        if server.hangs:
+            server.hold.wait(20)
+        if server.redirect is not None:
+            self._answer(307, {}, {"Location": server.redirect})
+            return
+        if server.status is not None:
+            self._answer(server.status, {"error": {"message": f"no: {PASSWORD}", "code": server.status}})
+            return
+        given = auth["identity"].get("password", {}).get("user", {}).get("password")
+        if given != server.password:
+            self._answer(401, {"error": {"message": f"{given} is wrong.\nGo away.", "code": 401}})
+            return
+        server.tokens += 1
+        token: dict[str, Any] = {
+            "methods": ["password"],
+            "user": {"id": "u", "name": "ann", "domain": {"id": "default", "name": "Default"}},
+            "issued_at": "2026-01-01T00:00:00.000000Z",
+            "expires_at": (datetime.now(UTC) + server.life).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        if server.scoped:
+            scope = auth.get("scope", {}).get("project", {})
+            token["project"] = {
+                "id": scope.get("id", "1" * 32),
+                "name": scope.get("name", "hay"),
+                "domain": {"id": "default", "name": "Default"},
+            }
+            token["catalog"] = server.catalogue
+        self._answer(201, {"token": token}, {"X-Subject-Token": f"token-{server.tokens}"})
+
+    def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""

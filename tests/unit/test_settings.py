@@ -1,0 +1,392 @@
+"""Configuration: what the file and the environment say becomes settings, and every fault is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from catalog.configuration import load_settings
+from catalog.errors import ConfigurationError
+from catalog.settings import Settings, SourceSettings, select_sources
+
+CLOUDS = """
+clouds:
+  meadow:
+    auth: {auth_url: "https://iam.meadow.test/v3", username: ann, project_name: hay}
+    regions: [north, south]
+  pond:
+    auth: {auth_url: "https://iam.pond.test/v3", username: ben, project_name: reed}
+"""
+ENDPOINT = 'kind = "glance"\nendpoint = "https://image.test"\nauth = "none"\n'
+MEADOW = '[[sources]]\nname = "meadow"\nkind = "glance"\ncloud = "meadow"\n'
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a clouds.yaml, and nothing of the person who runs the tests."""
+    import os
+
+    for variable in os.environ:
+        if variable.startswith(("OS_", "CATALOG_", "XDG_")):
+            monkeypatch.delenv(variable)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "clouds.yaml").write_text(CLOUDS)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return folder
+
+
+@pytest.fixture
+def load(home: Path) -> Load:
+    def load(
+        toml: str | None = None, environ: Mapping[str, str] | None = None, database_url: str | None = None
+    ) -> Settings:
+        if toml is not None:
+            (home / "catalog.toml").write_text(toml)
+        return load_settings(None, {"HOME": str(home.parent)} | dict(environ or {}), database_url)
+
+    return load
+
+
+def source(load: Load, entry: str, defaults: str = "") -> SourceSettings:
+    (only,) = load(f'{defaults}\n[[sources]]\nname = "one"\n{entry}').sources
+    return only
+
+
+def refusal(load: Load, toml: str, environ: Mapping[str, str] | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(toml, environ)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+    return message
+
+
+def test_nothing_configured_means_embedded_database_and_no_source(load: Load, home: Path) -> None:
+    settings = load()
+    assert settings.sources == ()
+    assert settings.path is None
+    assert settings.database.url is None
+    assert settings.database.data_dir == home.parent / ".local/share/catalog"
+    assert settings.http_bind == "127.0.0.1:9477"
+
+
+def test_the_contracts_example_loads(load: Load) -> None:
+    settings = load(
+        """
+        [database]
+        url = "postgresql://catalog@db/catalog"
+        schema = "catalog"
+        [defaults]
+        interval = "15m"
+        deadline = "10m"
+        page_size = 1000
+        max_pages = 10000
+        lookup_limit = 200
+        deletion_limit_percent = 25
+        deletion_limit_count = 10
+        archive = "archive/"
+        ignore = ["os_glance_*"]
+        redact = []
+        [daemon]
+        parallel_sources = 8
+        [[sources]]
+        name = "meadow"
+        kind = "ims"
+        cloud = "meadow"
+        region = "north"
+        interface = "public"
+        passes = ["listed", "pending"]
+        filters = {}
+        project_names = false
+        """
+    )
+    (only,) = settings.sources
+    assert (only.kind, only.cloud, only.auth, only.region) == ("ims", "meadow", "cloud", "north")
+    assert (only.interval, only.deadline, only.deletion_limit_percent) == (900.0, 600.0, 25.0)
+    assert only.archive is not None
+    assert only.archive.is_absolute()
+    assert settings.parallel_sources == 8
+    assert settings.database.schema == "catalog"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ('"15m"', 900),
+        ('"90s"', 90),
+        ('"1h"', 3600),
+        ('"2d"', 172_800),
+        ('"1.5h"', 5400),
+        ("45", 45),
+        ("0.5", 0.5),
+    ],
+)
+def test_durations_are_numbers_of_seconds_or_carry_a_unit(load: Load, text: str, seconds: float) -> None:
+    assert source(load, f"{ENDPOINT}deadline = {text}").deadline == seconds
+
+
+@pytest.mark.parametrize("text", ['"15 minutes"', '"-1m"', "0", "-5", "inf", "nan", '""'])
+def test_other_durations_are_refused(load: Load, text: str) -> None:
+    message = refusal(load, f'[[sources]]\nname = "one"\n{ENDPOINT}deadline = {text}')
+    assert "catalog.toml: sources[0].deadline (source 'one'): expected a duration" in message
+
+
+def test_a_source_overrides_the_defaults_key_by_key(load: Load) -> None:
+    only = source(load, f"{ENDPOINT}page_size = 7", defaults='[defaults]\npage_size = 5\ncron = "0 3 * * *"')
+    assert (only.page_size, only.cron) == (7, "0 3 * * *")
+
+
+def test_an_interval_in_a_source_beats_a_cron_in_the_defaults(load: Load) -> None:
+    only = source(load, f'{ENDPOINT}interval = "1h"', defaults='[defaults]\ncron = "0 3 * * *"')
+    assert (only.interval, only.cron) == (3600.0, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "passes"), [("glance", ("listed", "hidden")), ("ims", ("listed", "pending"))]
+)
+def test_passes_default_to_those_of_the_kind(load: Load, kind: str, passes: tuple[str, ...]) -> None:
+    only = source(load, f'kind = "{kind}"\nendpoint = "https://image.test"\nauth = "none"')
+    assert only.passes == passes
+
+
+def test_market_is_a_pass_of_ims_on_request(load: Load) -> None:
+    only = source(
+        load, 'kind = "ims"\nendpoint = "https://i.test"\nauth = "none"\npasses = ["listed", "market"]'
+    )
+    assert only.passes == ("listed", "market")
+
+
+def test_filters_become_text_as_a_query_carries_them(load: Load) -> None:
+    only = source(load, f'{ENDPOINT}filters = {{ protected = true, min_ram = 512, owner = "p" }}')
+    assert only.filters == {"protected": "true", "min_ram": "512", "owner": "p"}
+
+
+def test_one_entry_makes_a_source_a_region_and_project(load: Load) -> None:
+    settings = load(f'{MEADOW}regions = ["north", "south"]\nprojects = ["a", "b"]')
+    assert [(s.name, s.region, s.project) for s in settings.sources] == [
+        ("meadow/north/a", "north", "a"),
+        ("meadow/north/b", "north", "b"),
+        ("meadow/south/a", "south", "a"),
+        ("meadow/south/b", "south", "b"),
+    ]
+
+
+def test_a_name_pattern_is_filled_in(load: Load) -> None:
+    toml = MEADOW.replace('"meadow"', '"{project}@{region}"', 1)
+    settings = load(f'{toml}region = "north"\nprojects = ["a"]')
+    assert [s.name for s in settings.sources] == ["a@north"]
+
+
+def test_all_projects_stay_a_placeholder_until_the_cloud_is_asked(load: Load) -> None:
+    (only,) = load(f'{MEADOW}regions = ["north"]\nprojects = "*"').sources
+    assert (only.name, only.all_projects, only.project) == ("meadow/north/{project}", True, None)
+
+
+def test_regions_fill_the_placeholder_of_an_endpoint(load: Load) -> None:
+    entry = ENDPOINT.replace("image.test", "ims.{region}.test")
+    settings = load(f'[[sources]]\nname = "r"\n{entry}regions = ["x", "y"]')
+    assert [s.endpoint for s in settings.sources] == ["https://ims.x.test", "https://ims.y.test"]
+
+
+def test_paths_are_relative_to_the_file(home: Path) -> None:
+    folder = home / "etc"
+    folder.mkdir()
+    (folder / "project").write_text("p-1\n")
+    (folder / "c.toml").write_text(
+        '[[sources]]\nname = "k"\nkind = "ims"\nendpoint = "https://i.test"\nauth = "aksk"\n'
+        'access_key_env = "AK"\nsecret_key_file = "sk"\nproject_id_file = "project"\narchive = "kept"\n'
+    )
+    (only,) = load_settings(Path("etc/c.toml"), {}, None).sources
+    assert only.secret_key_file == folder / "sk"
+    assert only.archive == folder / "kept"
+    assert only.project_id == "p-1"
+
+
+def test_the_file_is_searched_in_the_documented_order(home: Path) -> None:
+    def write(path: Path, port: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'[daemon]\nhttp_bind = "127.0.0.1:{port}"')
+        return path
+
+    def port(path: Path | None, environ: Mapping[str, str]) -> int:
+        return int(load_settings(path, {"HOME": str(home)} | dict(environ), None).http_bind.split(":")[1])
+
+    write(home / ".config/catalog/catalog.toml", 1)
+    assert port(None, {}) == 1
+    write(home / "catalog.toml", 2)
+    assert port(None, {}) == 2
+    by_variable = {"CATALOG_CONFIG": str(write(home / "v.toml", 3))}
+    assert port(None, by_variable) == 3
+    assert port(write(home / "o.toml", 4), by_variable) == 4
+
+
+def test_a_named_file_that_is_missing_is_an_error(home: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"--config: expected a configuration file; no\.toml is none"
+    ):
+        load_settings(Path("no.toml"), {}, None)
+
+
+def test_a_database_named_outside_the_file_beats_it(load: Load, home: Path) -> None:
+    toml = '[database]\nurl = "postgresql://a@file/x"\nmigration_url = "postgresql://m@file/x"\nschema = "s"'
+    (home / "url").write_text("postgresql://a@secret/x\n")
+    by_variable = {"CATALOG_DATABASE_URL": "postgresql://a@variable/x"}
+    assert load(toml).database.url == "postgresql://a@file/x"
+    assert load(toml, {"CATALOG_DATABASE_URL_FILE": "url"}).database.url == "postgresql://a@secret/x"
+    database = load(toml, by_variable).database
+    assert (database.url, database.migration_url) == ("postgresql://a@variable/x", None)
+    assert database.schema == "s"
+    assert load(toml, by_variable, "postgresql://a@option/x").database.url == "postgresql://a@option/x"
+
+
+def test_a_password_file_completes_the_addresses_of_its_user(load: Load, home: Path) -> None:
+    (home / "pw").write_text("p@ss/w:rd%\n")
+    database = load(
+        '[database]\nurl = "postgresql://ann@db:5433/x?sslmode=require"\npassword_file = "pw"\n'
+        'migration_url = "postgresql://owner@db/x"'
+    ).database
+    assert database.url == "postgresql://ann:p%40ss%2Fw%3Ard%25@db:5433/x?sslmode=require"
+    assert database.migration_url == "postgresql://owner@db/x"
+
+
+def test_the_environments_cloud_is_the_source_when_nothing_is_configured(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (only,) = load(None, {"OS_CLOUD": "pond"}).sources
+    assert (only.name, only.cloud, only.kind) == ("pond", "pond", "glance")
+    monkeypatch.setenv("OS_AUTH_URL", "https://iam.eu-de.otc.t-systems.com/v3")
+    (only,) = load(None, {"OS_AUTH_URL": "set"}).sources
+    assert (only.name, only.kind, only.passes) == ("envvars", "ims", ("listed", "pending"))
+
+
+def test_the_environments_cloud_is_ignored_when_sources_are_configured(load: Load) -> None:
+    assert [s.name for s in load(MEADOW, {"OS_CLOUD": "pond"}).sources] == ["meadow"]
+
+
+def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:
+    toml = '[daemon]\nhttp_bind = "0.0.0.0:1"'
+    assert load(toml, {"CATALOG_HTTP_BIND": "[::1]:80"}).http_bind == "[::1]:80"
+    assert "CATALOG_HTTP_BIND: expected" in refusal(load, toml, {"CATALOG_HTTP_BIND": "host:99999"})
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("sources = 3", "sources: expected a list, found a whole number"),
+        ("[datebase]", "datebase: expected a known key, such as 'database'"),
+        ("[database]\nurl = 5", "database.url: expected a text, found a whole number"),
+        ('[database]\nurl = "mysql://x:hush@h/d"', "database.url: expected an address such as"),
+        ("[defaults]\npage_sise = 1", "defaults.page_sise: expected a known key, such as 'page_size'"),
+        ("[defaults]\npage_size = 0", "defaults.page_size: expected a number from 1 to 10000; found 0"),
+        (
+            "[defaults]\ndeletion_limit_percent = 101",
+            "defaults.deletion_limit_percent: expected a number from 0",
+        ),
+        ('[defaults]\ntimezone = "Mars"', "defaults.timezone: expected an IANA time zone"),
+        ('[defaults]\ntimezone = "Europe"', "defaults.timezone: expected an IANA time zone"),
+        ('[defaults]\ncron = "61 * * * *"', "defaults.cron: expected five fields such as"),
+        ('[defaults]\ncron = "* * * * *"\ninterval = 5', "defaults.cron: expected either interval or cron"),
+        ("[defaults]\nignore = [1]", "defaults.ignore[0]: expected a text, found a whole number"),
+        ("[daemon]\nparallel_sources = 0", "daemon.parallel_sources: expected a number from 1"),
+        (f'{MEADOW}kind2 = ""', "sources[0].kind2 (source 'meadow'): expected a known key, such as 'kind'"),
+        (
+            MEADOW.replace('"glance"', '"swift"'),
+            'sources[0].kind (source \'meadow\'): expected "glance" or "ims"',
+        ),
+        (MEADOW.replace('kind = "glance"', ""), "sources[0].kind (source 'meadow'): expected"),
+        (
+            MEADOW + MEADOW,
+            "sources[1].name (source 'meadow'): expected a unique name; 'meadow' stands at sources[0]",
+        ),
+        (
+            MEADOW.replace('cloud = "meadow"', 'cloud = "medow"'),
+            "sources[0].cloud (source 'meadow'): expected a cloud of clouds.yaml, not 'medow'; known: meadow",
+        ),
+        (
+            f'{MEADOW}passes = ["pending"]',
+            "expected one or more of listed, hidden, each once, for kind 'glance'",
+        ),
+        (
+            f'{MEADOW}filters = {{ marker = "x" }}',
+            "sources[0].filters.marker (source 'meadow'): expected a filter",
+        ),
+        (
+            f'{MEADOW}endpoint = "https://h"',
+            "sources[0].endpoint (source 'meadow'): expected either cloud or",
+        ),
+        (f'{MEADOW}auth = "none"', "sources[0].auth (source 'meadow'): expected no auth beside cloud"),
+        (f'{MEADOW}token_env = "T"', "sources[0].token_env (source 'meadow'): expected no token_env"),
+        (
+            f'{MEADOW}projects = "all"',
+            "sources[0].projects (source 'meadow'): expected a list of names, or \"*\"",
+        ),
+        (
+            f'{MEADOW}region = "a"\nregions = ["b"]',
+            "sources[0].regions (source 'meadow'): expected either region",
+        ),
+        (f'{MEADOW}interface = "outer"', "sources[0].interface (source 'meadow'): expected \"public\""),
+        (
+            '[[sources]]\nname = "e"\nkind = "ims"',
+            "sources[0].cloud (source 'e'): expected a cloud of clouds.yaml",
+        ),
+        (
+            '[[sources]]\nname = "e"\nkind = "ims"\nendpoint = "https://h"',
+            "sources[0].auth (source 'e'): expected",
+        ),
+        (
+            f'[[sources]]\nname = "e"\n{ENDPOINT}'.replace("none", "token"),
+            "sources[0].token_env (source 'e'): expected one of token_env and token_file",
+        ),
+        (f'[[sources]]\nname = "e"\n{ENDPOINT}'.replace("none", "aksk"), "expected one of access_key_env"),
+        (f'[[sources]]\nname = "e"\n{ENDPOINT}regions = ["a"]', "expected an endpoint that holds {region}"),
+        (f"[[sources]]\n{ENDPOINT}", "sources[0].name: expected a name"),
+        (f'[[sources]]\nname = "{{zone}}"\n{ENDPOINT}', "expected nothing in braces; found {zone}"),
+        (
+            f'[[sources]]\nname = "e"\n{ENDPOINT}'.replace("image.test", "u:hush@h"),
+            "expected an address such as",
+        ),
+        ('[daemon]\nhttp_bind = "9477"', 'daemon.http_bind: expected "address:port"'),
+        ("a = [1,", "expected TOML; "),
+        ("\n\nx = = 1", "(at line 3, column 5)"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_file_key_and_what_was_expected(
+    load: Load, toml: str, told: str
+) -> None:
+    message = refusal(load, toml)
+    assert message.startswith("catalog.toml: ")
+    assert told in message
+    assert "hush" not in message
+
+
+def test_an_unreadable_clouds_yaml_is_named_without_its_text(load: Load, home: Path) -> None:
+    (home / "clouds.yaml").write_text("clouds:\n  meadow:\n    auth: {password: hush\n  x: [")
+    message = refusal(load, MEADOW)
+    assert "clouds.yaml: line 4: expected YAML; " in message
+    assert "hush" not in message
+
+
+def test_an_unknown_cloud_of_the_environment_is_named(load: Load) -> None:
+    message = refusal(load, "", {"OS_CLOUD": "puddle"})
+    assert message == "OS_CLOUD: expected a cloud of clouds.yaml, not 'puddle'; known: meadow, pond"
+
+
+def test_sources_are_picked_by_glob_in_the_order_of_the_file(load: Load) -> None:
+    sources = load(f'{MEADOW}regions = ["north", "south"]\nprojects = ["a", "b"]').sources
+    assert select_sources(sources) == sources
+    picked = select_sources(sources, ["*/b", "meadow/south/*"])
+    assert [s.name for s in picked] == ["meadow/north/b", "meadow/south/a", "meadow/south/b"]
+
+
+def test_a_glob_that_matches_nothing_lists_the_known_names(load: Load) -> None:
+    sources = load(MEADOW).sources
+    with pytest.raises(ConfigurationError, match="no source is called 'pond\\*'; known: meadow"):
+        select_sources(sources, ["pond*"])
+    with pytest.raises(ConfigurationError, match="no source is configured"):
+        select_sources(())
