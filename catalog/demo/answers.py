@@ -1,0 +1,95 @@
+"""What a simulated service is asked and what it answers, and what both share: filters, order, marker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.demo.cloud import Cloud, Held
+
+SORT_KEYS = frozenset(
+    {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came in; header names in lower case, the path without the server's prefix."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+Service = Callable[[Request], Answer]
+
+
+class RefusedQuery(Exception):
+    """The service refuses the request with this status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def answer_json(value: Any, status: int = 200) -> Answer:
+    return Answer(status, json.dumps(value).encode())
+
+
+def page_of(rows: Sequence[Held], rest: Mapping[str, Any] | None = None) -> Answer:
+    """A listing's body, from records that were serialised when they came in."""
+    tail = json.dumps(rest)[1:].encode() if rest else b"}"
+    comma = b", " if rest else b""
+    return Answer(200, b'{"images": [' + b", ".join(row.body for row in rows) + b"]" + comma + tail)
+
+
+def matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
+    """Equality with each filter, tags by membership; a record without the key does not match."""
+    for key, wanted in filters.items():
+        value = record.get("tags" if key == "tag" else key)
+        if key == "tag":
+            if wanted not in (value or ()):
+                return False
+        elif isinstance(value, bool):
+            if str(value).lower() != wanted.lower():
+                return False
+        elif value is None or str(value) != wanted:
+            return False
+    return True
+
+
+def ordered(cloud: Cloud, key: str, direction: str) -> list[Held]:
+    """All images by one key, ties by creation and id. Raises RefusedQuery for what can't be sorted by."""
+    if key not in SORT_KEYS or direction not in ("asc", "desc"):
+        raise RefusedQuery(400, f"Invalid sort key or direction: {key}:{direction}")
+    rows = cloud.oldest_first()
+    if key != "created_at":
+        rows = sorted(rows, key=lambda held: str(held.record.get(key) or ""))
+    return rows if direction == "asc" else rows[::-1]
+
+
+def after_marker(rows: list[Held], marker: str | None) -> list[Held]:
+    """The rows that stand after the marker; none where it stands nowhere."""
+    if marker is None:
+        return rows
+    for position, held in enumerate(rows):
+        if held.record["id"] == marker:
+            return rows[position + 1 :]
+    return []
+
+
+def whole_number(text: str, name: str) -> int:
+    """A limit. Raises RefusedQuery as both services do."""
+    if not text.isascii() or not text.isdigit():
+        raise RefusedQuery(400, f"{name} must be a whole number, zero or more")
+    return int(text)

@@ -1,0 +1,6 @@
+"""From a cloud to pages of records; httpx stays inside this package.
+
+    open_service(source, budget, connection) -> ImageService
+
+The connection comes from `catalog.fetch.login.connect`.
+"""

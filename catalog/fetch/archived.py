@@ -1,0 +1,111 @@
+"""The format of an archive file: gzip JSON Lines, one observation a file.
+
+A header, one record a line, a trailer. The trailer holds what the records alone cannot say (verdicts, answers
+to look-ups, rejected records), and a checksum over all that stands before it. A file without a trailer was
+cut: what it holds is true, but it proves no absence.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from catalog.model import LackReason, SilentKind, SourceKind, Verdict
+
+VERSION = 1
+HEADER_START = b'{"catalog_archive":'
+TRAILER_START = b'{"catalog_archive_end":'
+_CHECKSUM_KEY = b',"sha256":"'
+CHECKSUM_LENGTH = 64
+SUFFIX = ".jsonl.gz"
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line: whose observation it is, and when it was taken."""
+
+    catalog_archive: int
+    source: str
+    kind: SourceKind
+    region: str | None
+    project_id: str | None
+    endpoint: str | None
+    run_id: str
+    observed_at: datetime
+
+
+class ArchivedPass(msgspec.Struct, frozen=True):
+    """One row of `run_passes`."""
+
+    name: str
+    verdict: Verdict
+    pages: int
+    records: int
+    last_marker: str | None = None
+    error: str | None = None
+
+
+class ArchivedRejection(msgspec.Struct, frozen=True):
+    """One rejected record, as text without secrets."""
+
+    reason: str
+    record: str
+    image_id: str | None = None
+
+
+class Trailer(msgspec.Struct, frozen=True):
+    """The last line. `complete`: absence alone proves lack (contract 4.6). `found`: ids of records that a
+    look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
+    `held`: what the deletion limit held back. `counters`: of the sweep's row in `runs`."""
+
+    complete: bool
+    outcome: str
+    records: int
+    passes: list[ArchivedPass]
+    lacks: dict[str, LackReason]
+    silent: dict[str, SilentKind]
+    found: list[str]
+    answers: dict[str, str]
+    held: list[str]
+    rejected: list[ArchivedRejection]
+    counters: dict[str, int]
+    error_kind: str | None = None
+    error: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_header = msgspec.json.Decoder(Header)
+_trailer = msgspec.json.Decoder(Trailer)
+
+
+def write_header(header: Header) -> bytes:
+    return _encoder.encode(header) + b"\n"
+
+
+def read_header(line: bytes) -> Header:
+    """Raises msgspec.MsgspecError for a line that is no header."""
+    return _header.decode(line)
+
+
+def write_trailer(trailer: Trailer) -> bytes:
+    """The line up to its checksum, which covers this part too."""
+    return TRAILER_START + _encoder.encode(trailer)
+
+
+def write_checksum(digest: str) -> bytes:
+    return _CHECKSUM_KEY + digest.encode() + b'"}\n'
+
+
+def split_trailer(line: bytes) -> tuple[bytes, str] | None:
+    """(what the checksum covers of the line, the checksum); None if the line is no trailer."""
+    line = line.rstrip(b"\r\n")
+    tail = len(_CHECKSUM_KEY) + CHECKSUM_LENGTH + 2
+    covered, end = line[:-tail], line[-tail:]
+    if not covered.startswith(TRAILER_START) or not end.startswith(_CHECKSUM_KEY):
+        return None
+    return covered, end[len(_CHECKSUM_KEY) : -2].decode("ascii", "replace")
+
+
+def read_trailer(covered: bytes) -> Trailer:
+    """Raises msgspec.MsgspecError for one that cannot be read."""
+    return _trailer.decode(covered[len(TRAILER_START) :])

@@ -1,0 +1,108 @@
+"""Which files a path names, and when a listing was taken by the name of its file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+from catalog.errors import UsageError
+
+_DATE = re.compile(
+    r"(?<![0-9])(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    r"|(?P<bmonth>[0-9]{2})(?P<bday>[0-9]{2}))(?![0-9])"
+)
+_ZONE = r"(?P<zone>[Zz](?![0-9A-Za-z])|[+-](?:0[0-9]|1[0-4])(?::?(?:00|15|30|45))?(?![0-9]))?"
+_END = r"(?![0-9])(?:[.,](?P<fraction>[0-9]{1,9})(?![0-9]))?" + _ZONE
+_TIMES = tuple(
+    re.compile(start + _END)
+    for start in (
+        # colons can't stand in every file name: dots, dashes and low lines in their place are understood ...
+        r"[Tt_ -](?P<hour>[0-9]{2})(?P<mark>[-_.:]?)(?P<minute>[0-9]{2})(?P=mark)(?P<second>[0-9]{2})",
+        # ... but not where a dash may as well begin the zone
+        r"[Tt](?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})(?P<second>)",
+        r"[Tt](?P<hour>[0-9]{2})(?P<minute>)(?P<second>)(?=[^0-9:_-]|$)",
+    )
+)
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The files that these paths name, each once: folders with all below, sorted, hidden ones left out.
+
+    Raises UsageError for a path that does not exist, and where there is no file at all.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found.update(dict.fromkeys(_below(path)))
+        elif path.is_file():
+            found[path] = None
+        elif path.exists():
+            raise UsageError(f"{path}: neither a file nor a folder; save the listing to a file first")
+        else:
+            raise UsageError(f"{path}: no such file or folder")
+    files: dict[Path, Path] = {}
+    for path in found:
+        files.setdefault(path.resolve(), path)
+    if not files:
+        raise UsageError("no files in " + ", ".join(map(str, paths)))
+    return list(files.values())
+
+
+def _below(folder: Path) -> Iterable[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def date_in_name(name: str) -> datetime | None:
+    """The one point in time (ISO 8601, basic or extended) that a file's name holds, in UTC.
+
+    Without a zone it is UTC, a date alone is its midnight. None where there is none, or more than one.
+    """
+    moments = set()
+    for match in _DATE.finditer(name):
+        moment = _moment(match, name)
+        if moment is not None:
+            moments.add(moment)
+    return moments.pop() if len(moments) == 1 else None
+
+
+def _moment(date: re.Match[str], name: str) -> datetime | None:
+    time = next(filter(None, (form.match(name, date.end()) for form in _TIMES)), None)
+    if time is None and re.match("[Tt][0-9]", name[date.end() :]):
+        return None  # a time is meant, but none that we can surely read: better none than a wrong one
+    try:
+        moment = datetime(
+            int(date["year"]),
+            int(date["month"] or date["bmonth"]),
+            int(date["day"] or date["bday"]),
+            tzinfo=UTC,
+        )
+        return moment if time is None else _at(moment, time)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _at(day: datetime, time: re.Match[str]) -> datetime:
+    fraction = (time["fraction"] or "").ljust(6, "0")[:6]
+    return day.replace(
+        hour=int(time["hour"]),
+        minute=int(time["minute"] or 0),
+        second=int(time["second"] or 0),
+        microsecond=int(fraction),
+        tzinfo=_zone(time["zone"]),
+    ).astimezone(UTC)
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text in "Zz":
+        return UTC
+    digits = text[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return timezone(-offset if text[0] == "-" else offset)

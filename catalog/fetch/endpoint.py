@@ -1,0 +1,49 @@
+"""Where a service lives, and whom it must show a certificate of."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from catalog.errors import ConfigurationError
+
+
+def service_root(endpoint: str) -> tuple[str, str]:
+    """The root that paths are put behind, and the same without user and password, to be shown and stored."""
+    try:
+        parts = urlsplit(endpoint.strip())
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError("endpoint: expected the URL of an image service, https://HOST[:PORT][/PATH]")
+    segments = parts.path.rstrip("/").split("/")
+    if segments[-1][:1] == "v" and segments[-1][1:].replace(".", "", 1).isdigit():
+        segments.pop()
+    path = "/".join(segments).rstrip("/")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+    return f"{parts.scheme}://{parts.netloc}{path}", shown
+
+
+def trust(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+    if not isinstance(verify, str):
+        return verify
+    bundle = Path(verify)
+    try:
+        if bundle.is_dir():
+            return ssl.create_default_context(capath=verify)
+        return ssl.create_default_context(cafile=verify)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"cacert {verify}: expected a file of trusted certificates in PEM"
+        ) from error
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what a token is meant for."""
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, port

@@ -1,0 +1,137 @@
+"""The body of a listing, taken apart without decoding its records in full."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from catalog.errors import BadListingError
+from catalog.fetch.bodies import CutBodyError
+from catalog.fetch.nesting import flattened, without_deep_records
+
+LONGEST_ID = 255
+_LONGEST_LINK = 16 * 1024
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class _TooDeep(BadListingError):
+    """JSON nested more deeply than can be read."""
+
+
+class _Plain(msgspec.Struct):
+    images: list[msgspec.Raw]
+
+
+class _Linked(_Plain):
+    next: str | None = None
+
+
+class _Identity(msgspec.Struct):
+    id: str
+
+
+T = TypeVar("T")
+P = TypeVar("P", bound=_Plain)
+_linked = msgspec.json.Decoder(_Linked)
+_plain = msgspec.json.Decoder(_Plain)
+_identity = msgspec.json.Decoder(_Identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One answer: `ids` stand beside `records`, None where a record has no usable id."""
+
+    records: list[msgspec.Raw]
+    ids: list[str | None]
+    next: str | None = None
+
+    def keys(self) -> list[int]:
+        """Eight bytes that stand for each record: of its id, or of its bytes where it has none."""
+        return [
+            hash(image_id) if image_id is not None else _hash(record)
+            for image_id, record in zip(self.ids, self.records, strict=True)
+        ]
+
+
+def read_linked(body: bytes) -> Sheet:
+    """A listing whose pages name the next one. Raises BadListingError, CutBodyError."""
+    page = _page(_linked.decode, body)
+    if page.next is not None and len(page.next) > _LONGEST_LINK:
+        raise BadListingError("the listing's `next` is longer than any link")
+    return Sheet(page.images, [usable_id(record) for record in page.images], page.next or None)
+
+
+def read_plain(body: bytes) -> Sheet:
+    """A listing without links. Raises BadListingError, CutBodyError."""
+    page = _page(_plain.decode, body)
+    return Sheet(page.images, [usable_id(record) for record in page.images])
+
+
+def read_record(body: bytes, image_id: str) -> bytes:
+    """The record of this image, as it was sent. Raises BadListingError for any other body."""
+    if usable_id(body) != image_id:
+        raise BadListingError("the service answered with a body that is not the record asked for")
+    return without_lone_surrogates(body)
+
+
+def usable_id(record: bytes | msgspec.Raw) -> str | None:
+    """The id of a record, if it is text of 1 to 255 characters."""
+    try:
+        try:
+            image_id = _decoded(_identity.decode, record).id
+        except _TooDeep:
+            image_id = _decoded(_identity.decode, flattened(bytes(record))).id
+    except BadListingError:
+        return None
+    return image_id if 1 <= len(image_id) <= LONGEST_ID else None
+
+
+def _page(decode: Callable[[bytes], P], body: bytes) -> P:
+    """A page of a listing; a record that is nested too deeply harms no other."""
+    try:
+        return _decoded(decode, body)
+    except _TooDeep:
+        shallow, deep = without_deep_records(bytes(body))
+        if not deep:
+            raise
+        page = _decoded(decode, shallow)
+        page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
+        return page
+
+
+def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise BadListingError(
+            f"the service answered with a body that is no listing of images ({error})"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        mended = without_lone_surrogates(body)
+        if mended != body:
+            return _decoded(decode, mended)
+        if "truncated" in str(error):
+            raise CutBodyError("the service answered with a body that ends before its end") from error
+        raise BadListingError("the service answered with a body that is no JSON") from error
+    except RecursionError:
+        raise _TooDeep("the service answered with JSON nested too deeply to be read") from None
+
+
+def without_lone_surrogates(body: bytes) -> bytes:
+    r"""Half a surrogate pair (`\ud83d` alone) is legal JSON that stands for no character: it becomes U+FFFD.
+
+    The same bytes are mended to the same bytes each time, so that a record still is recognised by its hash.
+    """
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], bytes(body))
+
+
+def _hash(record: msgspec.Raw) -> int:
+    return int.from_bytes(hashlib.blake2b(record, digest_size=8).digest())

@@ -1,0 +1,81 @@
+"""OpenStack Glance v2: `GET /v2/images`, following `next`.
+
+Facts: Glance API reference v2, "List images"; what a real server does is in the documentation's notes on it.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from catalog.errors import BadListingError, FetchError
+from catalog.fetch.client import HttpClient, Params, RefusedError
+from catalog.fetch.envelope import Sheet, read_linked, read_record
+from catalog.fetch.errand import Errand
+from catalog.fetch.listing import Dialect, PagedListing
+from catalog.model import LookUp
+
+LISTING = "/v2/images"
+
+
+class GlanceListing(PagedListing):
+    """Follows `next`, of which only the query counts.
+
+    Its path never carries the service's prefix, and its host may be an inner one, or a stranger's.
+    """
+
+    @staticmethod
+    def _read(body: bytes) -> Sheet:
+        return read_linked(body)
+
+    def _after(self, sheet: Sheet) -> dict[str, str] | None:
+        if sheet.next is None:
+            return None
+        try:
+            link = dict(parse_qsl(urlsplit(sheet.next).query, keep_blank_values=True))
+        except ValueError as error:
+            raise BadListingError("the listing's `next` is no link") from error
+        # A link that forgets our parameters must not lead into another listing, nor one that bends them. Page
+        # size and order are the service's to translate: it may name the order as sort_key and sort_dir.
+        own = {key: value for key, value in self._base.items() if key not in ("limit", "sort")}
+        order = {} if "sort_key" in link else {"sort": self._base["sort"]} if "sort" in self._base else {}
+        size = {"limit": self._base["limit"]} if "limit" in self._base else {}
+        return {**size, **order, **link, **own}
+
+
+def find(client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) -> LookUp:
+    """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing."""
+    try:
+        record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), errand)
+        return LookUp("found", record)
+    except RefusedError as error:
+        # A gateway's own 404 speaks of the path, not of the image.
+        by_gateway = (error.code or "").startswith("APIG")
+        if error.status == 404 and not by_gateway:
+            return LookUp("not_found")
+        if error.status == 403 and not by_gateway:
+            return LookUp("no_access")
+        return LookUp("unanswered", error=error)
+    except FetchError as error:
+        return LookUp("unanswered", error=error)
+
+
+def image_path(image_id: str) -> str:
+    """Where an image lives. Raises BadListingError for an id that no path can carry as it was."""
+    if image_id in (".", "..") or "\ufffd" in image_id:
+        raise BadListingError("this id can't be asked for: no path carries it unchanged")
+    return f"{LISTING}/{quote(image_id, safe='')}"
+
+
+_EVERYTHING = {"visibility": "all", "member_status": "all", "sort": "created_at:asc"}
+
+GLANCE = Dialect(
+    path=LISTING,
+    # os_hidden=false is the default, and not sent: a service from before hidden images would take it for a
+    # property, and list nothing.
+    required={"listed": {}, "hidden": {"os_hidden": "true"}},
+    # All that the credentials may see, oldest first, so that newcomers land at the end. Never `sort_key`
+    # twice: `next` keeps only one of equal keys.
+    optional={"listed": _EVERYTHING, "hidden": _EVERYTHING},
+    listing=GlanceListing,
+    find=find,
+)

@@ -1,0 +1,90 @@
+"""The Image Management Service: `GET /v2/cloudimages`, whose pages carry no link.
+
+Facts: "Querying Images" of its API reference; that a page's last id is the next one's marker, and an empty
+page the end, is how its clients in the field page.
+"""
+
+from __future__ import annotations
+
+from catalog.errors import BadListingError, FetchError
+from catalog.fetch import glance
+from catalog.fetch.client import HttpClient, Params, RefusedError
+from catalog.fetch.envelope import Sheet, read_plain
+from catalog.fetch.errand import Errand
+from catalog.fetch.listing import MARKER, Dialect, PagedListing, Pass
+from catalog.model import Budget, LookUp
+
+LISTING = "/v2/cloudimages"
+
+
+class ImsListing(PagedListing):
+    """Goes on from the last id until an answer is empty, or holds only what stood at the end before."""
+
+    def __init__(self, client: HttpClient, what: Pass, max_pages: int, budget: Budget) -> None:
+        super().__init__(client, what, max_pages, budget)
+        self._tail: set[int] = set()
+
+    @staticmethod
+    def _read(body: bytes) -> Sheet:
+        return read_plain(body)
+
+    def _closes(self, sheet: Sheet) -> bool:
+        return self._tail.issuperset(sheet.keys())
+
+    def _after(self, sheet: Sheet) -> dict[str, str] | None:
+        last = max((at for at, image_id in enumerate(sheet.ids) if image_id is not None), default=None)
+        if last is None:
+            raise BadListingError("a page without a usable id; nothing tells where the listing goes on")
+        # Records without an id may stand behind the marker: a service sends them again, and means the end.
+        self._tail = set(sheet.keys()[last:])
+        return {**self._base, MARKER: sheet.ids[last] or ""}
+
+
+def find(client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) -> LookUp:
+    """The listing with `id=`, then the image's own address: found in either; else what the latter says.
+
+    The listing leaves out unregistered images and shares that are not accepted; the address answers for them.
+    It says "not found" only behind an empty listing.
+    """
+    try:
+        sheet = _by_filter(client, image_id, errand, extra)
+    except FetchError as error:
+        by_id = glance.find(client, image_id, errand)
+        return by_id if by_id.answer == "found" else LookUp("unanswered", error=error)
+    for found, record in zip(sheet.ids, sheet.records, strict=True):
+        if found == image_id:
+            return LookUp("found", bytes(record))
+    by_id = glance.find(client, image_id, errand)
+    if by_id.answer == "not_found" and sheet.records:
+        return LookUp(
+            "unanswered", error=BadListingError("the listing ignores `id`; its answer proves nothing")
+        )
+    return by_id
+
+
+def _by_filter(client: HttpClient, image_id: str, errand: Errand, extra: Params) -> Sheet:
+    try:
+        return client.get(LISTING, (("id", image_id), *extra), read_plain, errand)
+    except RefusedError as error:
+        if error.status != 400 or not extra:
+            raise
+        return client.get(LISTING, (("id", image_id),), read_plain, errand)
+
+
+_OLDEST_FIRST = {"sort_key": "created_at", "sort_dir": "asc"}
+
+IMS = Dialect(
+    path=LISTING,
+    required={
+        "listed": {},
+        "pending": {"member_status": "pending"},
+        "market": {"__imagetype": "market"},
+    },
+    optional={
+        "listed": _OLDEST_FIRST,
+        "pending": {"visibility": "shared", "__imagetype": "shared", **_OLDEST_FIRST},
+        "market": _OLDEST_FIRST,
+    },
+    listing=ImsListing,
+    find=find,
+)

@@ -1,0 +1,235 @@
+"""From a source's settings to a connection: where its image service lives, how requests are signed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import ssl
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from catalog.clouds import HUAWEI_REGIONS, OTC_REGIONS, ims_endpoint, knows_enterprise_projects
+from catalog.errors import CatalogError, ConfigurationError
+from catalog.fetch.aksk import AccessKey, AkskAuth, origin
+from catalog.fetch.connection import Connection
+from catalog.fetch.surroundings import ca_bundle, check_proxies
+from catalog.model import Budget
+from catalog.settings import SourceSettings
+
+EXPANSION_SECONDS = 60.0
+"""How long one cloud may take to say which projects there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What `catalog sources --check` tells of a login. `expires_at` None: it has no end that is known."""
+
+    project_id: str | None
+    project_name: str | None
+    region: str | None
+    endpoint: str
+    expires_at: datetime | None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        return (self.expires_at - now).total_seconds() if self.expires_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The sources with each `projects = "*"` replaced; `failures` by the name that could not be."""
+
+    sources: tuple[SourceSettings, ...]
+    failures: dict[str, CatalogError]
+
+
+def connect(source: SourceSettings, budget: Budget) -> Connection:
+    """Logs in. With auth "none", "token" and "aksk" nothing is sent yet.
+
+    Raises ConfigurationError (also for a secret that is not there), LoginError, NetworkError, ThrottledError,
+    UpstreamError, DeadlineError and Stopped.
+    """
+    check_proxies()
+    if source.all_projects:
+        raise ConfigurationError(f"source {source.name!r}: its projects are not known yet")
+    if source.auth == "cloud":
+        return _with_parameters(source, _cloud_connection(source, budget))
+    endpoint = source.endpoint or _endpoint_of_region(source)
+    auth: httpx.Auth | None = None
+    if source.auth == "token":
+        auth = TokenAuth(endpoint, _secret(source, "token"))
+    elif source.auth == "aksk":
+        auth = AkskAuth(endpoint, source.project_id, _access_key(source))
+    connection = Connection(
+        endpoint, auth, verify=ca_bundle() or True, region=source.region, project_id=source.project_id
+    )
+    return _with_parameters(source, connection)
+
+
+def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
+    """Asks each cloud with `projects = "*"` which projects its user may enter: one source each, by name.
+
+    Projects of one name get their id instead. A cloud that can't be asked leaves the other sources alone.
+    """
+    expanded: list[SourceSettings] = []
+    failures: dict[str, CatalogError] = {}
+    for source in sources:
+        if not source.all_projects:
+            expanded.append(source)
+            continue
+        try:
+            projects = list_projects(source, Budget(EXPANSION_SECONDS))
+        except CatalogError as error:
+            failures[source.name] = error
+            continue
+        names = [name for _, name in projects]
+        for project_id, name in projects:
+            label = name if names.count(name) == 1 else project_id
+            expanded.append(
+                dataclasses.replace(
+                    source,
+                    name=source.name.replace("{project}", label),
+                    project=name,
+                    project_id=project_id,
+                    all_projects=False,
+                )
+            )
+    return Expansion(tuple(expanded), failures)
+
+
+def list_projects(source: SourceSettings, budget: Budget) -> list[tuple[str, str]]:
+    """(id, name) of the projects that the source's user may enter. Raises like `connect`."""
+    from catalog.fetch.keystone import CloudLogin
+
+    check_proxies()
+    return sorted(CloudLogin(source, budget).enterable_projects(), key=lambda project: project[1])
+
+
+def describe_credential(connection: Connection) -> Credential:
+    """What is known of the login behind a connection; sends nothing that `connect` did not send."""
+    from catalog.fetch.keystone import KeystoneAuth
+
+    auth = connection.auth
+    from_cloud = auth if isinstance(auth, KeystoneAuth) else None
+    return Credential(
+        project_id=connection.project_id,
+        project_name=from_cloud.project_name() if from_cloud else None,
+        region=connection.region,
+        endpoint=connection.endpoint,
+        expires_at=from_cloud.expires_at() if from_cloud else None,
+    )
+
+
+class TokenAuth(httpx.Auth):
+    """A ready-made token, for the image service's origin alone; read again when it is refused."""
+
+    def __init__(self, endpoint: str, read: Callable[[], str]) -> None:
+        self._origin = origin(httpx.URL(endpoint))
+        self._read = read
+        self._token = read()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if origin(request.url) == self._origin:
+            request.headers["X-Auth-Token"] = self._token
+        yield request
+
+    def renew(self) -> bool:
+        """True if the environment or the file holds another token by now."""
+        before, self._token = self._token, self._read()
+        return self._token != before
+
+
+def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
+    from catalog.fetch.keystone import CloudLogin, KeystoneAuth
+
+    login = CloudLogin(source, budget)
+    endpoint, region = login.endpoint(source.kind)
+    access = login.access()
+    return Connection(
+        endpoint,
+        KeystoneAuth(login, endpoint),
+        verify=_trust(login.verify, login.client_certificate),
+        region=region,
+        project_id=access.project_id if access is not None else None,
+        proxy=login.proxy,
+        names=login.project_names,
+    )
+
+
+def _trust(
+    verify: bool | str, client_certificate: str | tuple[str, str] | None
+) -> bool | str | ssl.SSLContext:
+    """What httpx takes; only a client's own certificate (`cert`, `key` in clouds.yaml) needs a context."""
+    if client_certificate is None:
+        return verify
+    context = httpx.create_ssl_context(verify=verify is not False)
+    certificate, key = (
+        client_certificate if isinstance(client_certificate, tuple) else (client_certificate, None)
+    )
+    try:
+        if isinstance(verify, str):
+            folder = Path(verify).is_dir()
+            context.load_verify_locations(
+                cafile=None if folder else verify, capath=verify if folder else None
+            )
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"cert, key or cacert in clouds.yaml: expected PEM files; {error}") from None
+    return context
+
+
+def _with_parameters(source: SourceSettings, connection: Connection) -> Connection:
+    """Without this parameter a user of enterprise projects sees the images of some of them only."""
+    if (
+        source.kind == "ims"
+        and knows_enterprise_projects(connection.endpoint)
+        and "enterprise_project_id" not in source.filters
+    ):
+        return dataclasses.replace(connection, extra_params={"enterprise_project_id": "all_granted_eps"})
+    return connection
+
+
+def _endpoint_of_region(source: SourceSettings) -> str:
+    endpoint = ims_endpoint(source.region or "")
+    if endpoint is None or source.kind != "ims":
+        known = ", ".join(OTC_REGIONS + HUAWEI_REGIONS)
+        raise ConfigurationError(
+            f"source {source.name!r}: expected an endpoint, or a region of a known IMS ({known})"
+        )
+    return endpoint
+
+
+def _access_key(source: SourceSettings) -> Callable[[], AccessKey]:
+    access, secret = _secret(source, "access_key"), _secret(source, "secret_key")
+    temporary = source.security_token_env is not None or source.security_token_file is not None
+    security_token = _secret(source, "security_token") if temporary else None
+    return lambda: AccessKey(access(), secret(), security_token() if security_token else None)
+
+
+def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
+    """Reads the secret anew at each call: from `{stem}_env`, else from `{stem}_file`."""
+    variable: str | None = getattr(source, f"{stem}_env")
+    path: Path | None = getattr(source, f"{stem}_file")
+
+    def read() -> str:
+        if variable is not None:
+            value, place = os.environ.get(variable, ""), f"{stem}_env: environment variable {variable}"
+        else:
+            assert path is not None
+            place = f"{stem}_file: {path}"
+            try:
+                value = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+                raise ConfigurationError(f"source {source.name!r}: {place}: {reason}") from None
+        value = value.strip()
+        if not value:
+            raise ConfigurationError(f"source {source.name!r}: {place}: expected a secret, found nothing")
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigurationError(f"source {source.name!r}: {place}: expected printable ASCII on one line")
+        return value
+
+    return read

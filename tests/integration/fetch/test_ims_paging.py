@@ -1,0 +1,136 @@
+"""An IMS pass goes on from its last id until nothing follows (public contract, 4.1 and 4.2)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from catalog.demo.answers import Answer, Request
+from catalog.demo.cloud import Cloud, Record
+from catalog.demo.faults import first_page
+from catalog.demo.images import example_images
+from tests.integration.fetch.conftest import Opened, cloud_of, ids, image
+
+
+def test_every_page_is_read_until_an_empty_one(opened: Opened) -> None:
+    server = opened.server(cloud_of("ims", 7))
+    listing = opened.service(server, "ims").listing("listed")
+    assert ids(listing) == [f"image-{number:03d}" for number in range(7)]
+    assert (listing.verdict, listing.records) == ("complete", 7)
+    assert [request.query.get("marker") for request in server.requests] == [
+        None,
+        "image-002",
+        "image-005",
+        "image-006",
+    ]
+
+
+def test_a_short_page_is_not_taken_for_the_last(opened: Opened) -> None:
+    server = opened.server(cloud_of("ims", 1500))
+    listing = opened.service(server, "ims", page_size=5000).listing("listed")
+    assert len(ids(listing)) == 1500
+
+
+def test_each_pass_shows_its_own_images(opened: Opened) -> None:
+    records = example_images("ims", 40)
+    cloud = Cloud("ims", records)
+    pending = [record["id"] for record in records if record["__imagetype"] == "shared"][:2]
+    market = [record["id"] for record in records if record["__imagetype"] == "market"]
+    for image_id in pending:
+        cloud.accept(image_id, "pending")
+    service = opened.service(opened.server(cloud), "ims", page_size=4)
+    assert ids(service.listing("pending")) == pending
+    assert ids(service.listing("market")) == market
+    listed = ids(service.listing("listed"))
+    assert sorted(listed + pending + market) == sorted(record["id"] for record in records)
+
+
+class Inclusive:
+    """A service whose pages begin with the marker itself; without `follows` it knows no markers at all."""
+
+    def __init__(self, records: list[Record], *, follows: bool = True) -> None:
+        self.records = records
+        self.follows = follows
+
+    def __call__(self, request: Request) -> Answer:
+        marker = request.query.get("marker") if self.follows else None
+        known = [record.get("id") for record in self.records]
+        begin = known.index(marker) if marker else 0
+        limit = int(request.query["limit"])
+        return Answer(200, json.dumps({"images": self.records[begin : begin + limit]}).encode())
+
+
+def test_a_page_that_holds_only_the_marker_is_the_end(opened: Opened) -> None:
+    server = opened.server(Inclusive([image(number) for number in range(6)]))
+    listing = opened.service(server, "ims").listing("listed")
+    assert set(ids(listing)) == {f"image-{number:03d}" for number in range(6)}
+    assert listing.verdict == "complete"
+
+
+def test_a_service_that_ignores_the_marker_fails_the_pass(opened: Opened) -> None:
+    server = opened.server(Inclusive([image(number) for number in range(6)], follows=False))
+    listing = opened.service(server, "ims").listing("listed")
+    assert len(ids(listing)) == 3
+    assert listing.verdict == "failed"
+    assert len(server.requests) == 2
+
+
+def test_a_repeated_first_page_fails_the_pass(opened: Opened) -> None:
+    server = opened.server(cloud_of("ims", 9))
+    server.faults.add(first_page(), at=3)
+    listing = opened.service(server, "ims").listing("listed")
+    assert len(ids(listing)) == 6
+    assert listing.verdict == "failed"
+
+
+def test_a_marker_that_vanished_is_stepped_back_from(opened: Opened) -> None:
+    cloud = cloud_of("ims", 12)
+    listing = opened.service(opened.server(cloud), "ims", page_size=4).listing("listed")
+    pages = iter(listing)
+    next(pages)
+    next(pages)
+    cloud.delete("image-007")
+    cloud.delete("image-006")
+    rest = [json.loads(bytes(record))["id"] for page in pages for record in page.records]
+    assert rest == ["image-008", "image-009", "image-010", "image-011"]
+    assert listing.verdict == "complete"
+
+
+def test_the_last_records_may_lack_an_id(opened: Opened) -> None:
+    records = [image(number) for number in range(3)] + [{"name": "no id"}]
+    healthy = Inclusive(records)
+
+    def after_marker(request: Request) -> Answer:
+        answer = healthy(request)
+        if "marker" not in request.query:
+            return answer
+        return Answer(200, json.dumps({"images": json.loads(answer.body)["images"][1:]}).encode())
+
+    listing = opened.service(opened.server(after_marker), "ims", page_size=10).listing("listed")
+    assert sum(len(page.records) for page in listing) == 4
+    assert listing.verdict == "complete"
+
+
+def test_a_page_without_any_id_cannot_be_gone_on_from(opened: Opened) -> None:
+    server = opened.server(lambda _: Answer(200, b'{"images": [{"name": "no id"}, 7]}'))
+    listing = opened.service(server, "ims").listing("listed")
+    assert list(listing) == []
+    assert listing.verdict == "failed"
+
+
+def test_max_pages_truncates_the_pass(opened: Opened) -> None:
+    listing = opened.service(opened.server(cloud_of("ims", 9)), "ims", max_pages=2).listing("listed")
+    assert len(ids(listing)) == 6
+    assert listing.verdict == "truncated"
+
+
+@pytest.mark.parametrize("parameter", [{"enterprise_project_id": "all_granted_eps"}])
+def test_parameters_of_the_connection_go_with_listings_and_look_ups(
+    opened: Opened, parameter: dict[str, str]
+) -> None:
+    server = opened.server(cloud_of("ims", 4))
+    service = opened.service(server, "ims", extra_params=parameter)
+    assert len(ids(service.listing("listed"))) == 4
+    assert service.look_up("image-001").answer == "found"
+    assert all(parameter.items() <= request.query.items() for request in server.requests)

@@ -1,0 +1,320 @@
+"""Saved listings: forms told apart by content, whole or named with line and reason, within bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import tracemalloc
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalog.errors import UsageError
+from catalog.fetch import archived, dump_pieces, dump_values
+from catalog.fetch.dump import BrokenDump, Dump, open_dump
+from catalog.fetch.dump_names import date_in_name, find_files
+
+A = {"id": "a", "name": "Ä", "tags": ["x"], "note": 'brackets ]} and "quotes" \\'}
+B = {"id": "b", "images": "not a page", "deep": [{"id": "inner"}, [1, "]"]]}
+C = {"id": "c", "size": 18446744073709551616}
+LISTING = {"images": [A, B, C], "schema": "/v2/schemas/images", "first": "/v2/images"}
+PAGES = [{"images": [A, B], "next": "/v2/images?marker=b"}, {"images": [C]}]
+
+
+def dumped(*values: Any, end: str = "", **options: Any) -> bytes:
+    return "".join(json.dumps(value, **options) + end for value in values).encode()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+FORMS = {
+    "a listing body": dumped(LISTING),
+    "a listing body, indented": dumped(LISTING, indent=4),
+    "a bare list": dumped([A, B, C]),
+    "a bare list, indented": dumped([A, B, C], indent=1),
+    "one record a line": dumped(A, B, C, end="\n"),
+    "one record a line, with blank lines and CRLF": b"\r\n" + dumped(A, B, C, end="\r\n\r\n"),
+    "one record a line, no newline at the end": dumped(A, B, C, end="\n")[:-1],
+    "one page a line": dumped(*PAGES, end="\n"),
+    "a list a line": dumped([A], [B, C], end="\n"),
+    "several pages, nothing between them": dumped(*PAGES),
+    "several pages, indented": dumped(*PAGES, indent=2),
+    "a compact page, then an indented one": dumped(PAGES[0], end="\n") + dumped(PAGES[1], indent=2),
+    "a list of pages": dumped(PAGES),
+    "a list of pages, indented": dumped(PAGES, indent=2),
+    "records, nothing between them": dumped(A, B, C),
+}
+
+
+def written(folder: Path, content: bytes, name: str = "dump") -> Dump:
+    path = folder / name
+    path.write_bytes(content)
+    return open_dump(path)
+
+
+def read(dump: Dump) -> list[Any]:
+    return [json.loads(bytes(record)) for batch in dump.read() for record in batch]
+
+
+def broken(folder: Path, content: bytes) -> BrokenDump:
+    with pytest.raises(BrokenDump) as caught:
+        read(written(folder, content))
+    assert str(folder / "dump") in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "coat", ["plain", "gzip", "gzip in two members", "mark", "mark in gzip", "utf-16", "utf-32"]
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_told_by_its_content(tmp_path: Path, form: str, coat: str) -> None:
+    """Each form, plain, gzipped, with a byte order mark, or in UTF-16 as PowerShell writes it."""
+    content = FORMS[form]
+    middle = len(content) // 2
+    dressed = {
+        "plain": content,
+        "gzip": gzip.compress(content),
+        "gzip in two members": gzip.compress(content[:middle]) + gzip.compress(content[middle:]),
+        "mark": b"\xef\xbb\xbf" + content,
+        "mark in gzip": gzip.compress(b"\xef\xbb\xbf" + content),
+        "utf-16": content.decode().encode("utf-16"),
+        "utf-32": content.decode().encode("utf-32"),
+    }[coat]
+    dump = written(tmp_path, dressed)
+    assert read(dump) == [A, B, C]
+    assert read(dump) == [A, B, C], "a file can be read twice"
+    assert dump.position == dump.size == len(dressed)
+    assert dump.ends
+
+
+def test_records_are_handed_on_as_they_stand(tmp_path: Path) -> None:
+    """Bytes, not values: so that a record known already is known by its hash."""
+    raw = b'{ "id" : "a",\t"size": 1.50e3 }'
+    for content in (
+        raw + b"\n" + raw + b"\n",
+        b'{"images": [' + raw + b"," + raw + b"]}",
+        b"[" + raw + b" ," + raw + b"]",
+    ):
+        dump = written(tmp_path, content)
+        assert [bytes(record) for batch in dump.read() for record in batch] == [raw, raw]
+
+
+def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
+    """A first page alone names a next one: it cannot be all."""
+    for content, ends in (
+        (PAGES[:1], False),
+        (PAGES, True),
+        ([{"images": [A], "next": None}], True),
+        ([A], True),
+    ):
+        dump = written(tmp_path, dumped(*content))
+        read(dump)
+        assert dump.ends is ends
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        (b"", None, "empty"),
+        (b"\n \n", None, "empty"),
+        (b"<!doctype html><html>", 1, "listing"),
+        (b"id,name\na,b\n", 1, "listing"),
+        (b"null", 1, "listing"),
+        (b'{"images": null}', 1, "no list"),
+        (b'{"error": {"code": "IMG.0001"}}', 1, "neither an image nor a page"),
+        (b'[{"ID": "a", "Name": "as the openstack client prints it"}]', 1, "neither an image nor a page"),
+        (dumped(*PAGES, {"message": "busy"}, end="\n"), 3, "neither an image nor a page"),
+        (dumped(A, B, end="\n") + b'{"id": "c", "na', 3, "ends in the middle"),
+        (dumped(A, B, end="\n") + b'{"id": "c" "name"}\n', 3, "JSON"),
+        (dumped(A, end="\n") + b'{"id": "b"},\n', 2, "','"),
+        (b'{"images": [\n{"id": "a"},\n{"id": "b"}\n', 3, "ends in the middle"),
+        (b'{"images": [\n{"id": "a"},\n{"id": nope}\n]}', 3, "JSON"),
+        (b'[\n{"id": "a"}\n{"id": "b"}\n]', 3, "','"),
+        (b'[\n{"id": "a"},\n]', 3, "value"),
+        (b'{"images": []}]', 1, "']'"),
+        (gzip.compress(dumped(LISTING))[:-12], 1, "ends before its end"),
+        (b"\x1f\x8bnonsense", 1, "damaged"),
+        ("\ufeff[".encode("utf-16-le") + b"\x00", 1, "byte order mark"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_listing_is_named_with_line_and_reason(
+    tmp_path: Path, content: bytes, line: int | None, reason: str
+) -> None:
+    error = broken(tmp_path, content)
+    assert error.line == line
+    assert reason in error.reason
+
+
+def test_a_record_without_an_id_among_others_is_a_record(tmp_path: Path) -> None:
+    """It will be rejected and kept, as a sweep does; the file is whole."""
+    assert read(written(tmp_path, dumped(A, {"name": "no id"}, end="\n"))) == [A, {"name": "no id"}]
+    assert read(written(tmp_path, dumped({"images": [A, "text", None]}))) == [A, "text", None]
+
+
+def test_half_a_surrogate_pair_does_not_spoil_a_file(tmp_path: Path) -> None:
+    content = b'{"images": [{"id": "a", "name": "\\ud83d"}]}'
+    assert len(read(written(tmp_path, content))) == 1
+
+
+def test_an_empty_listing_is_a_listing(tmp_path: Path) -> None:
+    assert read(written(tmp_path, b'{"images": []}')) == []
+    assert read(written(tmp_path, b"[]")) == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    records=st.lists(
+        st.dictionaries(TEXT, st.recursive(st.none() | TEXT | st.integers(), st.lists), max_size=4),
+        min_size=1,
+        max_size=8,
+    ),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    chunk=st.integers(1, 40),
+)
+def test_values_larger_than_the_window_are_split_where_they_end(
+    tmp_path_factory: pytest.TempPathFactory,
+    records: Any,
+    indent: Any,
+    ascii_only: bool,
+    chunk: int,
+) -> None:
+    """However small the stretches that a stream is read in, and however large a page is against its bound."""
+    records = [{**record, "id": f"i{n}"} for n, record in enumerate(records)]
+    folder = tmp_path_factory.mktemp("split")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dump_values, "_CHUNK", chunk)
+        largest = max(
+            len(json.dumps(record, indent=indent, ensure_ascii=False).encode()) for record in records
+        )
+        patch.setattr(dump_pieces, "LARGEST_PAGE", 2 * largest)
+        for value in ({"first": "x", "images": records, "next": None}, records, [{"images": records}]):
+            content = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+            assert read(written(folder, content.encode())) == records
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times the records, the same memory: in lines, and in one body on one line."""
+    monkeypatch.setattr(dump_pieces, "LARGEST_PAGE", 2**18)
+    monkeypatch.setattr(dump_values, "_CHUNK", 2**17)
+    peaks: dict[str, list[int]] = {"lines": [], "body": []}
+    for count in (2_000, 8_000):
+        for form, ends in peaks.items():
+            path = tmp_path / form
+            with path.open("w") as file:
+                file.write("" if form == "lines" else '{"images": [')
+                for n in range(count):
+                    file.write("," if n and form == "body" else "")
+                    file.write(json.dumps({"id": str(n), "filler": "x" * 900}))
+                    file.write("\n" if form == "lines" else "")
+                file.write("" if form == "lines" else "]}")
+            tracemalloc.start()
+            assert sum(len(batch) for batch in open_dump(path).read()) == count
+            ends.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    for small, large in peaks.values():
+        assert large < small * 1.2
+
+
+# ---- archives --------------------------------------------------------------------------------------
+
+HEADER = archived.Header(
+    1, "s", "glance", "r", "p", "http://x", str(uuid.uuid4()), datetime(2026, 3, 1, tzinfo=UTC)
+)
+
+
+def archive(records: list[Any], *, trailer: bool = True) -> bytes:
+    body = archived.write_header(HEADER) + dumped(*records, end="\n")
+    if not trailer:
+        return body
+    end = archived.write_trailer(
+        archived.Trailer(True, "complete", len(records), [], {"z": "not_found"}, {}, [], {}, [], [], {})
+    )
+    return body + end + archived.write_checksum(hashlib.sha256(body + end).hexdigest())
+
+
+def test_an_archive_is_told_by_its_header_and_trusted_by_its_checksum(tmp_path: Path) -> None:
+    dump = written(tmp_path, gzip.compress(archive([A, B])))
+    assert dump.header == HEADER
+    assert read(dump) == [A, B]
+    assert dump.trailer is not None
+    assert dump.trailer.lacks == {"z": "not_found"}
+
+
+def test_an_archive_without_a_trailer_was_cut(tmp_path: Path) -> None:
+    """What it holds is read; nothing vouches for its end."""
+    dump = written(tmp_path, archive([A, B], trailer=False))
+    assert read(dump) == [A, B]
+    assert dump.trailer is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"u00c4", b"u00d4"), (b'"not_found"', b'"no_access"'), (b'"records":2', b'"records":3')]
+)
+def test_a_changed_archive_is_broken(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """The checksum covers records and trailer."""
+    content = archive([A, B])
+    assert old in content
+    assert "checksum" in broken(tmp_path, content.replace(old, new)).reason
+
+
+def test_a_line_missing_from_an_archive_is_noticed(tmp_path: Path) -> None:
+    lines = archive([A, B, C]).splitlines(keepends=True)
+    assert broken(tmp_path, b"".join(lines[:2] + lines[3:])).line == 4
+
+
+def test_an_archive_of_a_later_release_says_so(tmp_path: Path) -> None:
+    (tmp_path / "dump").write_bytes(archive([A]).replace(b'{"catalog_archive":1', b'{"catalog_archive":9'))
+    with pytest.raises(BrokenDump, match="later release"):
+        open_dump(tmp_path / "dump")
+
+
+# ---- names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("2026-03-01.json", "2026-03-01T00:00Z"),
+        ("listing-20260301.json.gz", "2026-03-01T00:00Z"),
+        ("20260301T101112Z", "2026-03-01T10:11:12Z"),
+        ("otc_2026-03-01T10:11:12.json", "2026-03-01T10:11:12Z"),
+        ("2026-03-01T10:11:12.250+02:00.jsonl", "2026-03-01T08:11:12.250Z"),
+        ("20260301T1000-0330.json", "2026-03-01T13:30Z"),
+        ("2026-03-01T10Z", "2026-03-01T10:00Z"),
+        ("2026-03-01T10-11-12Z.json", "2026-03-01T10:11:12Z"),
+        ("2026-03-01_10.11.12.json", "2026-03-01T10:11:12Z"),
+        ("20260301-101112.json", "2026-03-01T10:11:12Z"),
+        ("20260301T101112.123456Z-1f2e3d4c.jsonl.gz", "2026-03-01T10:11:12.123456Z"),
+        ("page-0001-2026-03-01T10:00Z-0002.json", "2026-03-01T10:00Z"),
+        ("images.json", None),
+        ("2026-13-01.json", None),
+        ("2026-02-30.json", None),
+        ("20260301T250000Z.json", None),
+        ("1234567890123.json", None),
+        ("2026-03-01T10-05.json", None),
+        ("2026-03-01-to-2026-04-01.json", None),
+    ],
+)
+def test_a_date_in_a_files_name(name: str, moment: str | None) -> None:
+    """ISO 8601, basic or extended, with the signs that file names allow; never a guess."""
+    assert date_in_name(name) == (datetime.fromisoformat(moment) if moment else None)
+
+
+def test_folders_are_walked_sorted_and_without_hidden_files(tmp_path: Path) -> None:
+    for name in ("b.json", "a/z.json", "a/.hidden", ".git/x.json", "a/b/c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("[]")
+    found = find_files([tmp_path, tmp_path / "b.json", tmp_path / "a" / ".hidden"])
+    names = [str(path.relative_to(tmp_path)) for path in found]
+    assert names == ["b.json", "a/z.json", "a/b/c", "a/.hidden"]
+    with pytest.raises(UsageError, match="no such file"):
+        find_files([tmp_path / "nothing"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no files"):
+        find_files([tmp_path / "empty"])

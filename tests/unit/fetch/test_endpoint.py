@@ -1,0 +1,42 @@
+"""Endpoints as catalogues and people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.errors import ConfigurationError
+from catalog.fetch.endpoint import service_root, trust
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "root"),
+    [
+        ("https://h:9292", "https://h:9292"),
+        ("https://h:9292/", "https://h:9292"),
+        ("https://h:9292/v2", "https://h:9292"),
+        ("https://h:9292/v2/", "https://h:9292"),
+        ("https://h:9292/v1", "https://h:9292"),
+        ("https://h/image", "https://h/image"),
+        ("https://h/image/v2.16", "https://h/image"),
+        ("https://h/vault", "https://h/vault"),
+        ("https://[::1]:9292/v2", "https://[::1]:9292"),
+        (" https://h/image/v2?x=1#y ", "https://h/image"),
+    ],
+)
+def test_a_version_at_the_end_is_no_part_of_the_root(endpoint: str, root: str) -> None:
+    assert service_root(endpoint) == (root, root)
+
+
+def test_user_and_password_are_used_and_not_shown() -> None:
+    assert service_root("https://u:p@h/image/v2") == ("https://u:p@h/image", "https://h/image")
+
+
+@pytest.mark.parametrize("endpoint", ["", "h:9292", "ftp://h", "https://", "https://h:port", "http://["])
+def test_what_is_no_url_is_a_configuration_error(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="endpoint"):
+        service_root(endpoint)
+
+
+def test_a_ca_bundle_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"/no/such/bundle\.pem"):
+        trust("/no/such/bundle.pem")
