@@ -1,0 +1,25 @@
+"""Wire record to domain value, pure: no clock, no I/O.
+
+`map_record` and `map_document` walk the table in `catalog.fields`; a record they cannot take raises
+`Rejected`. `peek` reads the id alone.
+"""
+
+from catalog.mapping.canonical import encode_json
+from catalog.mapping.difference import show_difference
+from catalog.mapping.record import map_document, map_record
+from catalog.mapping.rejection import rejected_text
+from catalog.mapping.rules import MappingRules
+from catalog.mapping.wire import Buffer, Rejected, peek, usable_id
+
+__all__ = [
+    "Buffer",
+    "MappingRules",
+    "Rejected",
+    "encode_json",
+    "map_document",
+    "map_record",
+    "peek",
+    "rejected_text",
+    "show_difference",
+    "usable_id",
+]

@@ -1,0 +1,60 @@
+"""What changed between two canonical documents (CONTRACT 3, `image_revisions.changed`)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from catalog.fields import LINK_KEYS
+from catalog.mapping.canonical import encode_bytes, settle
+from catalog.mapping.rules import MappingRules
+from catalog.mapping.wire import Rejected, read_record
+
+Document = dict[str, Any] | str | bytes
+
+
+def show_difference(old: Document, new: Document, rules: MappingRules | None = None) -> dict[str, list[Any]]:
+    """`{key: [old, new]}` by upstream keys, a missing side None; ignored keys and links left out.
+
+    Equal are values whose canonical forms are: 40 is 40.0, but true is not 1. Take documents as text where
+    you can, else numbers in text columns (6.1, 6.10) may have become floats. Values of documents given as
+    text may hold Decimals: write them with `encode_json`. Raises Rejected if a text is no JSON object.
+    """
+    rules = rules or MappingRules()
+    before, after = _decoded(old), _decoded(new)
+    changed = {}
+    for key in sorted(before.keys() | after.keys()):
+        pair = [before.get(key), after.get(key)]
+        if _are_plainly_equal(*pair):  # nearly all, and cheaper to tell than what the rules say of the key
+            continue
+        use = rules.use(key)
+        if use.ignored or key in LINK_KEYS:
+            continue
+        if _canonical(pair[0], use.text) != _canonical(pair[1], use.text):
+            changed[key] = pair
+    return changed
+
+
+def _are_plainly_equal(old: object, new: object) -> bool:
+    """Equal without a look at canonical forms. Of equal numbers only whole ones of one type: 1 == True."""
+    if type(old) is not type(new) or old != new:
+        return False
+    if type(old) is list:
+        return all(type(member) is str for member in old)
+    return type(old) in _PLAIN
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _decoded(document: Document) -> dict[str, Any]:
+    if isinstance(document, dict):
+        return document
+    raw = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
+    decoded = read_record(raw)
+    if not isinstance(decoded, dict):
+        raise Rejected("not an object")
+    return cast("dict[str, Any]", decoded)
+
+
+def _canonical(value: object, keep_decimals: bool) -> bytes:
+    return encode_bytes(settle(value, keep_decimals=keep_decimals, place=False, outside=[]))

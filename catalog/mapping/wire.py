@@ -1,0 +1,151 @@
+"""From the bytes of one record to Python values, whatever they hold.
+
+Decoding is strict first, because nearly all records are plain. Only what it refuses, and records with an
+escaped NUL, are repaired in their source text and decoded again: characters that PostgreSQL cannot hold
+become U+FFFD *before* keys are compared, so that of keys that become equal the last one counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from catalog.errors import CatalogError
+from catalog.mapping.numbers import read_number
+
+Buffer = bytes | bytearray | memoryview | msgspec.Raw
+
+LONGEST_ID = 255
+"""Characters (CONTRACT 3, row `id`)."""
+
+
+class Rejected(CatalogError):
+    """A record that cannot be stored as an image: `reason` for people, `image_id` where it is known."""
+
+    def __init__(self, reason: str, image_id: str | None = None) -> None:
+        super().__init__(f"record rejected: {reason}")
+        self.reason = reason
+        self.image_id = image_id
+
+
+class _Head(msgspec.Struct):
+    id: Any = None
+    updated_at: Any = None
+
+
+_DECODER = msgspec.json.Decoder(float_hook=read_number)
+_HEAD = msgspec.json.Decoder(_Head, float_hook=read_number)
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_NUL = b"\\u0000"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+"""A string, also one that never ends: else each quote in it would be tried anew, in quadratic time."""
+_REPAIRABLE = re.compile(_STRING + rb"|-?[0-9]++(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.DOTALL)
+_LONG_INTEGER = 4000
+"""Digits; a little below Python's limit for conversions of int (sys.int_info.default_max_str_digits)."""
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u0000|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
+    re.DOTALL,
+)
+_OUTLINE = re.compile(_STRING + rb"|[\[\]{}]|-?(?:NaN|Infinity)", re.DOTALL)
+
+
+def read_record(raw: bytes) -> object:
+    """The record's values: dict, list, str, int, bool, None, Decimal; no character that PostgreSQL refuses.
+
+    Numbers outside `numeric` come as their text. Raises Rejected if the text is no JSON, also not after
+    repair, or nested so deeply that it cannot be read.
+    """
+    return _decode(_DECODER.decode, raw)
+
+
+def peek(raw: Buffer) -> tuple[str | None, str | None]:
+    """(the usable id, `updated_at` as text) without decoding the rest; None for what is missing or unusable.
+
+    Agrees with the mapping about the id, and finds it even in records that the mapping rejects, as far as
+    they can be read. Raises nothing.
+    """
+    record = bytes(raw)
+    try:
+        head = _HEAD.decode(_repair(record) if _NUL in record else record)
+    except _REFUSED:
+        try:
+            head = _HEAD.decode(_outline(_repair(record)))
+        except _REFUSED:
+            return None, None
+    updated_at = head.updated_at
+    return usable_id(head.id), updated_at if isinstance(updated_at, str) and updated_at else None
+
+
+def usable_id(value: object) -> str | None:
+    """The id if it is text of 1 to 255 characters; a number is none, its spelling would not be stable."""
+    return value if isinstance(value, str) and 1 <= len(value) <= LONGEST_ID else None
+
+
+def record_text(raw: Buffer) -> str:
+    """A record's bytes as text that PostgreSQL holds: NUL and bytes that are no UTF-8 as U+FFFD."""
+    return bytes(raw).decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _decode(decode: Callable[[bytes], object], raw: bytes) -> object:
+    try:
+        if _NUL not in raw:
+            return decode(raw)
+    except RecursionError:
+        raise Rejected("nested too deeply", peek(raw)[0]) from None
+    except _REFUSED:
+        pass
+    try:
+        return decode(_repair(raw))
+    except RecursionError:
+        raise Rejected("nested too deeply", peek(raw)[0]) from None
+    except _REFUSED as error:
+        raise Rejected(f"not JSON: {error}", peek(raw)[0]) from None
+
+
+def _repair(raw: bytes) -> bytes:
+    """The record with U+FFFD for what PostgreSQL cannot hold, and with integers of any length readable."""
+    return _REPAIRABLE.sub(_repair_token, raw.decode("utf-8", "replace").encode())
+
+
+def _repair_token(match: re.Match[bytes]) -> bytes:
+    token = match.group()
+    if token[:1] == b'"':
+        return _ESCAPE.sub(_repair_escape, token) if b"\\u" in token else token
+    if len(token) < _LONG_INTEGER or not token.lstrip(b"-").isdigit():
+        return token
+    return token + b"e0"  # a float to msgspec, whose digits it hands on as text
+
+
+def _repair_escape(match: re.Match[bytes]) -> bytes:
+    escape = match.group()
+    if escape == _NUL or (len(escape) == 6 and escape[2:3] in b"dD"):
+        return b"\\ufffd"
+    return escape
+
+
+def _outline(raw: bytes) -> bytes:
+    """The record with null for each nested value and for NaN: enough to find its id, however deep it is."""
+    kept: list[bytes] = []
+    depth = start = 0
+    for match in _OUTLINE.finditer(raw):
+        token = match.group()
+        if token[:1] == b'"':
+            continue
+        if token in b"[{":
+            if depth == 1:
+                kept += raw[start : match.start()], b"null"
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+            if depth == 1:
+                start = match.end()
+        elif depth == 1:
+            kept += raw[start : match.start()], b"null"
+            start = match.end()
+    if depth <= 1:
+        kept.append(raw[start:])
+    return b"".join(kept)
