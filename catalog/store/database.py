@@ -1,0 +1,265 @@
+"""Connections: an engine for a server that was named, or for the embedded one.
+
+Safe behind a transaction pooler: no prepared statements, no session state; the schema is chosen anew in
+each transaction. Every transaction is READ COMMITTED; the writer's exclusiveness comes from leases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+import psycopg
+import sqlalchemy
+from psycopg import sql
+from psycopg.rows import TupleRow
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from catalog.errors import ConfigurationError, DatabaseConflict, DatabaseError, DatabaseUnavailable
+from catalog.settings import DatabaseSettings
+
+Connection = psycopg.Connection[TupleRow]
+
+CONNECT_TIMEOUT = 10
+"""Seconds until an unreachable server counts as away."""
+CONFLICTS = ("40001", "40P01", "55P03")
+"""serialization_failure, deadlock_detected, lock_not_available (PostgreSQL manual, appendix A)."""
+
+
+class Database:
+    """One database for the life of a command. Use it as a context manager; an embedded server stops with it."""
+
+    def __init__(self, settings: DatabaseSettings, *, pool_size: int = 5) -> None:
+        self.settings = settings
+        self.embedded = settings.url is None
+        self._pool_size = pool_size
+        self._resources = ExitStack()
+        self._engine: sqlalchemy.Engine | None = None
+        self._url: URL | None = None
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+        self._resources.close()
+
+    @property
+    def url(self) -> URL:
+        """The server's address, always with the psycopg driver; starts the embedded server if need be.
+
+        Raises ConfigurationError for an address that cannot be read.
+        """
+        if self._url is None:
+            address = self.settings.url
+            if address is None:
+                from catalog.store.embedded import EmbeddedServer
+
+                address = self._resources.enter_context(EmbeddedServer(self.settings.data_dir))
+            self._url = parse_url(address)
+        return self._url
+
+    @property
+    def libpq_url(self) -> str:
+        """The same address as libpq's own tools (psql) take it, password included."""
+        rendered = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        # SQLAlchemy leaves blanks as they are, or makes them a plus: libpq takes neither
+        place, mark, query = rendered.partition("?")
+        return place.replace(" ", "%20") + mark + query.replace("+", "%20")
+
+    @property
+    def safe_url(self) -> str:
+        """The address for people: without its password."""
+        url = self.url.set(drivername="postgresql")._replace(password=None)
+        return url.difference_update_query(["password", "sslpassword"]).render_as_string()
+
+    def _connected(self) -> sqlalchemy.Engine:
+        if self._engine is None:
+            self._engine = sqlalchemy.create_engine(
+                self.url,
+                poolclass=QueuePool,
+                pool_size=self._pool_size,
+                max_overflow=2,
+                pool_recycle=600,
+                pool_pre_ping=True,
+                connect_args=_connect_arguments(self.url),
+            )
+        return self._engine
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A pooled connection with no transaction begun; what is not committed is rolled back.
+
+        Raises DatabaseUnavailable where the server cannot be reached, DatabaseError where it refuses.
+        """
+        with translated(self.safe_url):
+            pooled = self._connected().raw_connection()
+            try:
+                connection = pooled.driver_connection
+                assert isinstance(connection, psycopg.Connection)
+                yield connection
+                connection.rollback()
+            except BaseException:
+                broken = getattr(pooled.driver_connection, "broken", True)
+                if broken:
+                    pooled.invalidate()
+                else:
+                    pooled.driver_connection.rollback()  # type: ignore[union-attr]
+                raise
+            finally:
+                pooled.close()
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any error."""
+        with self.session() as connection:
+            self.begin(connection, read_only=read_only)
+            yield connection
+            connection.commit()
+
+    def begin(self, connection: Connection, *, read_only: bool = False) -> None:
+        """Opens the transaction with the configured schema; `read_only` makes a write an error.
+
+        Its isolation is ours whatever the server's default. In UTC: a cloud's year 9999 shown in a zone east
+        of it is one that Python's calendar lacks.
+        """
+        level = "REPEATABLE READ, READ ONLY" if read_only else "READ COMMITTED"
+        chosen = sql.SQL("SET TRANSACTION ISOLATION LEVEL {}; SET LOCAL TIME ZONE 'UTC'").format(
+            sql.SQL(level)
+        )
+        if self.settings.schema:
+            chosen += sql.SQL("; SET LOCAL search_path TO {}").format(sql.Identifier(self.settings.schema))
+        connection.execute(chosen)
+
+    def now(self) -> datetime:
+        """The database's clock: the one clock that all processes share."""
+        with self.transaction() as connection:
+            return clock(connection)
+
+    @contextmanager
+    def migration_connection(self) -> Iterator[sqlalchemy.Connection]:
+        """For alembic: as the migration role where one is configured, in the configured schema."""
+        url = parse_url(self.settings.migration_url) if self.settings.migration_url else self.url
+        engine = sqlalchemy.create_engine(
+            url, poolclass=sqlalchemy.pool.NullPool, connect_args=_connect_arguments(url)
+        )
+        schema = self.settings.schema
+        if schema is not None:
+            sqlalchemy.event.listen(engine, "begin", lambda begun: _choose_schema(_driver(begun), schema))
+        with translated(url.set(drivername="postgresql", password=None).render_as_string()):
+            with engine.connect() as connection:
+                if schema is not None:
+                    _make_schema(_driver(connection), schema)
+                yield connection
+
+
+def _driver(connection: sqlalchemy.Connection) -> Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
+def _make_schema(connection: Connection, name: str) -> None:
+    """Makes the schema if it is not there; asking first, because not everybody has the right to try."""
+    if not connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).fetchall():
+        # another upgrade that makes it at this moment is no error
+        with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+            connection.commit()
+    connection.rollback()
+
+
+def _choose_schema(connection: Connection, name: str) -> None:
+    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(name)))
+
+
+def clock(connection: Connection) -> datetime:
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    moment = row[0]
+    assert isinstance(moment, datetime)
+    return moment
+
+
+def parse_url(address: str) -> URL:
+    """An address as people write it (postgres://, postgresql://, any odd character percent-encoded)."""
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise ConfigurationError(
+            "database.url: cannot be read; expected postgresql://user@host:5432/name, "
+            "odd characters percent-encoded"
+        ) from None
+    if url.drivername.split("+")[0] not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"database.url: {url.drivername} is no PostgreSQL; expected postgresql://..."
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    # a server's host that vanishes without a word is noticed within a minute, not within hours
+    arguments: dict[str, Any] = {
+        "prepare_threshold": None,
+        "application_name": "catalog",
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = CONNECT_TIMEOUT
+    return arguments
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Errors of driver and engine become ours: one line, no password, the way out."""
+    try:
+        yield
+    except sqlalchemy.exc.TimeoutError as error:
+        raise DatabaseUnavailable(
+            f"database {address}: all connections of this process are in use; try again"
+        ) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        raise _explained(error.orig or error, address) from error
+    except psycopg.Error as error:
+        raise _explained(error, address) from error
+
+
+def _explained(error: BaseException, address: str) -> DatabaseError:
+    text = one_line(str(error))
+    state = getattr(error, "sqlstate", None)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and (
+        state is None or state.startswith(("08", "57P")) or state == "53300"
+    ):
+        return DatabaseUnavailable(f"database {address} cannot be reached: {text}; is it running?")
+    if state in CONFLICTS:
+        return DatabaseConflict(f"database {address}: {text}; try again")
+    if state == "42501":
+        return DatabaseError(f"database {address}: {text}; ask for the right, or run `catalog db check`")
+    if state == "2BP01" or (state == "0A000" and "view" in text):
+        return DatabaseError(
+            f"database {address}: {text}; drop what is named here, run the command again, then make it anew"
+        )
+    if state in ("42P01", "42703", "3F000"):
+        return DatabaseError(f"database {address}: {text}; run `catalog db upgrade`")
+    return DatabaseError(f"database {address}: {text}")
+
+
+def one_line(text: str) -> str:
+    text = re.sub(r"password=\S+", "password=***", text)
+    return " ".join(text.split())[:500]

@@ -1,0 +1,177 @@
+"""The rule of history (contract 4.6) for one image, pure: evidence goes in, revisions come out.
+
+Evidence of an image at a moment is its content: a record, or its lack. A revision begins where the content
+differs from the evidence just before; lack before the first record is no revision. The writer keeps a
+line of revisions and edits it where evidence is added, replaced or taken out: only the revision in force
+before that moment, the one at it, and the one at the next evidence can be touched, because the content of
+all other evidence, and the time of the evidence before it, stay what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+DELETED = "deleted"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What evidence says: a record by the hash of its canonical form, or its lack (`hash` None).
+
+    `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` the delivered `deleted_at`.
+    """
+
+    hash: bytes | None
+    status: str | None = None
+    reported: bool = False
+    cloud_time: datetime | None = None
+    cloud_deleted_at: datetime | None = None
+    lack_reason: str | None = None
+
+    @property
+    def gone(self) -> bool:
+        return self.hash is None or self.reported
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision and what follows from its place in the line: change, spell, deletion.
+
+    `run_id` names the observation's run. `source` is the observation whose stored revision holds the typed
+    content, None where the content comes with the evidence at hand; a lack shows what the record before it
+    held. `changed` is JSON as stored.
+    """
+
+    observed_at: datetime
+    valid_from: datetime
+    content: Content
+    run_id: str
+    change: str = ""
+    spell_from: datetime | None = None
+    deleted_at: datetime | None = None
+    deletion_reason: str | None = None
+    source: datetime | None = None
+    changed: str | None = field(default=None, compare=False)
+
+    @property
+    def status(self) -> str:
+        return DELETED if self.content.gone else self.content.status or UNKNOWN
+
+    @property
+    def starts_spell(self) -> bool:
+        return self.spell_from == self.valid_from
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one observation says of the image, and by which run."""
+
+    at: datetime
+    content: Content
+    run_id: str
+
+
+def starts(before: Revision | None, content: Content) -> bool:
+    """Whether this content, seen after that revision, begins a revision."""
+    if before is None:
+        return content.hash is not None
+    return before.content.hash != content.hash
+
+
+def valid_from(content: Content, at: datetime, evidence_before: datetime | None) -> datetime:
+    """The cloud's own time where it lies between the evidence before and this one, else this one's."""
+    time = content.cloud_time
+    if time is None or time > at or (evidence_before is not None and time <= evidence_before):
+        return at
+    return time
+
+
+def placed(before: Revision | None, revision: Revision) -> Revision:
+    """The revision with all that follows from the one before it."""
+    content = revision.content
+    gone = content.gone
+    was_gone = before is not None and before.content.gone
+    if gone:
+        change = "deleted"
+    elif before is None:
+        change = "created"
+    else:
+        change = "restored" if was_gone else "updated"
+    same_spell = before is not None and before.status == revision.status
+    spell_from = before.spell_from if before is not None and same_spell else revision.valid_from
+    source, deleted_at, reason = revision.source, None, None
+    if content.hash is None:
+        assert before is not None, "lack before the first record is no revision"
+        source = before.source
+        if was_gone:
+            deleted_at, reason = before.deleted_at, before.deletion_reason
+        else:
+            deleted_at, reason = revision.valid_from, content.lack_reason
+    elif gone:
+        told = content.cloud_deleted_at
+        deleted_at = told if told is not None and told <= revision.observed_at else spell_from
+        reason = "reported"
+    return Revision(
+        revision.observed_at, revision.valid_from, content, revision.run_id, change, spell_from, deleted_at,
+        reason, source, revision.changed,
+    )  # fmt: skip
+
+
+def begin(evidence: Evidence, evidence_before: datetime | None, before: Revision | None) -> Revision:
+    """The revision that this evidence begins, right after `before`."""
+    dated = valid_from(evidence.content, evidence.at, evidence_before)
+    return placed(before, Revision(evidence.at, dated, evidence.content, evidence.run_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The evidence just after the moment of an edit: when, by which run, and why, should it be a lack."""
+
+    at: datetime
+    run_id: str
+    lack_reason: str
+
+
+def edit(
+    line: Sequence[Revision],
+    at: datetime,
+    evidence: Evidence | None,
+    evidence_before: datetime | None,
+    after: Next | None,
+) -> list[Revision]:
+    """The line once the evidence at `at` is this one (None: there is none).
+
+    `line`: the revision in force before `at`, if any, and all from `at` on, oldest first.
+    `evidence_before`: time of the evidence just before `at`, whatever its content.
+    """
+    before = line[0] if line and line[0].observed_at < at else None
+    old_at = next((revision for revision in line if revision.observed_at == at), None)
+    following = [revision for revision in line if revision.observed_at > at]
+    result = [before] if before else []
+    last = before
+    if evidence is not None and starts(last, evidence.content):
+        last = begin(evidence, evidence_before, last)
+        result.append(last)
+    if after is not None:
+        last_evidence = at if evidence is not None else evidence_before
+        covering = old_at or before
+        if following and following[0].observed_at == after.at:
+            seen = following.pop(0)
+        else:
+            # evidence of an image without a record so far can only be of its lack
+            content = covering.content if covering else Content(None)
+            if content.hash is None:
+                content = Content(None, lack_reason=after.lack_reason)
+            source = (covering.source or covering.observed_at) if covering else None
+            seen = Revision(after.at, after.at, content, after.run_id, source=source)
+        if starts(last, seen.content):
+            dated = valid_from(seen.content, seen.observed_at, last_evidence)
+            last = placed(last, replace(seen, valid_from=dated))
+            result.append(last)
+    for revision in following:
+        last = placed(last, revision)
+        result.append(last)
+    return result

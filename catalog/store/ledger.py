@@ -1,0 +1,219 @@
+"""The ledger of observations: which were taken, which are complete, and about whom each says nothing.
+
+History is a function of this ledger and of the records; here stands what is needed to tell, for any image
+and moment, when the evidence before and after was taken. Sets of ids are stored once each, because a source
+that stays partial, or holds deletions back, for weeks repeats them in every sweep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Literal
+
+from catalog.store.database import Connection
+
+LISTED = "listed"
+FOUND = "found"
+SILENT_KINDS = ("rejected", "unanswered", "held", "kept")
+Side = Literal["before", "after"]
+_PART = 50_000
+"""Ids sent at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One row of the ledger."""
+
+    at: datetime
+    complete: bool
+    held_set: bytes | None
+    silent_set: bytes | None
+    run_ids: tuple[str, ...]
+
+
+class Ledger:
+    """The observations of one source, read and written inside the caller's transaction."""
+
+    def __init__(self, connection: Connection, source_id: str) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self._sets: dict[bytes, dict[str, frozenset[str]]] = {}
+
+    def observed(self, at: datetime) -> Observed | None:
+        row = self.connection.execute(
+            "SELECT observed_at, complete, held_set, silent_set, run_ids FROM observations"
+            " WHERE source_id = %s AND observed_at = %s",
+            (self.source_id, at),
+        ).fetchone()
+        return Observed(row[0], row[1], row[2], row[3], tuple(map(str, row[4]))) if row else None
+
+    def latest(self, before: datetime | None = None) -> Observed | None:
+        """The last observation, or the last one before a moment."""
+        row = self.connection.execute(
+            "SELECT observed_at, complete, held_set, silent_set, run_ids FROM observations"
+            " WHERE source_id = %s AND observed_at < coalesce(%s, 'infinity'::timestamptz)"
+            " ORDER BY observed_at DESC LIMIT 1",
+            (self.source_id, before),
+        ).fetchone()
+        return Observed(row[0], row[1], row[2], row[3], tuple(map(str, row[4]))) if row else None
+
+    def record(self, observed: Observed) -> None:
+        """Writes or replaces one row."""
+        self.connection.execute(
+            "INSERT INTO observations (source_id, observed_at, complete, held_set, silent_set, run_ids)"
+            " VALUES (%s, %s, %s, %s, %s, %s::uuid[])"
+            " ON CONFLICT (source_id, observed_at) DO UPDATE SET complete = excluded.complete,"
+            " held_set = excluded.held_set, silent_set = excluded.silent_set, run_ids = excluded.run_ids",
+            (
+                self.source_id,
+                observed.at,
+                observed.complete,
+                observed.held_set,
+                observed.silent_set,
+                list(observed.run_ids),
+            ),
+        )
+
+    def remove(self, at: datetime) -> None:
+        """Takes one observation out, with the lacks that only it proved."""
+        for table in ("observations", "lacks"):
+            self.connection.execute(
+                f"DELETE FROM {table} WHERE source_id = %s AND observed_at = %s", (self.source_id, at)
+            )
+
+    def save_set(self, groups: Mapping[str, Iterable[str]]) -> bytes | None:
+        """Stores ids by kind, each distinct set once; returns its key, None where there is nothing to say."""
+        rows = [(kind, sorted(ids)) for kind, ids in sorted(groups.items())]
+        rows = [(kind, ids) for kind, ids in rows if ids or kind == LISTED]
+        if not rows:
+            return None
+        digest = hashlib.blake2b(digest_size=16)
+        for kind, ids in rows:
+            digest.update(repr((kind, ids)).encode())
+        key = digest.digest()
+        for kind, ids in rows:
+            self.connection.execute(
+                "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (self.source_id, key, kind, ids),
+            )
+        return key
+
+    def save_listed(self, ids: Iterable[str]) -> bytes:
+        """As `save_set` with the ids listed alone, for more of them than memory should hold; sorted already."""
+        digest = hashlib.blake2b(f"({LISTED!r}, [".encode(), digest_size=16)
+        separator = ""
+        for image_id in ids:
+            digest.update(f"{separator}{image_id!r}".encode())
+            separator = ", "
+        digest.update(b"])")
+        key = digest.digest()
+        inserted = self.connection.execute(
+            "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, '{}')"
+            " ON CONFLICT DO NOTHING",
+            (self.source_id, key, LISTED),
+        ).rowcount
+        remaining = iter(ids)
+        while inserted and (part := list(islice(remaining, _PART))):
+            self.connection.execute(
+                "UPDATE id_sets SET image_ids = image_ids || %s"
+                " WHERE source_id = %s AND set_id = %s AND kind = %s",
+                (part, self.source_id, key, LISTED),
+            )
+        return key
+
+    def load_set(self, key: bytes | None) -> dict[str, frozenset[str]]:
+        """Ids by kind of a stored set."""
+        if key is None:
+            return {}
+        if key not in self._sets:
+            rows = self.connection.execute(
+                "SELECT kind, image_ids FROM id_sets WHERE source_id = %s AND set_id = %s",
+                (self.source_id, key),
+            )
+            self._sets[key] = {kind: frozenset(ids) for kind, ids in rows}
+        return self._sets[key]
+
+    def listed(self, observed: Observed) -> frozenset[str]:
+        """The ids that an incomplete observation held."""
+        return self.load_set(observed.held_set).get(LISTED, frozenset())
+
+    def silent(self, observed: Observed) -> frozenset[str]:
+        """The ids that a complete observation says nothing about."""
+        kinds = self.load_set(observed.silent_set)
+        return frozenset().union(*(kinds.get(kind, frozenset()) for kind in SILENT_KINDS))
+
+    def lack_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
+        """Reasons of lacks that are known by more than absence, for the pairs given."""
+        rows = self.connection.execute(
+            "SELECT l.image_id, l.observed_at, l.reason"
+            " FROM unnest(%s::text[], %s::timestamptz[]) AS asked (image_id, observed_at)"
+            " JOIN lacks l ON l.source_id = %s AND l.image_id = asked.image_id"
+            " AND l.observed_at = asked.observed_at",
+            (list(ids), list(at), self.source_id),
+        )
+        return {(image_id, moment): reason for image_id, moment, reason in rows}
+
+    def nearest(
+        self, ids: Iterable[str], at: datetime, side: Side, never_held: Set[str] = frozenset()
+    ) -> dict[str, datetime]:
+        """When the evidence just before or just after a moment was taken, for each image that has any.
+
+        An observation is evidence of an image if it is complete and not silent about it, if it held its
+        record, or if a look-up in it proved the lack. `never_held`: images of which no record is stored, so
+        that incomplete observations need not be searched for them.
+        """
+        unresolved = set(ids)
+        found: dict[str, datetime] = {}
+        if not unresolved:
+            return found
+        lacks = self._nearest_lacks(unresolved, at, side)
+        for row in self._signatures(at, side, lambda: unresolved <= never_held):
+            if row.complete:
+                says = unresolved - self.silent(row)
+            elif unresolved <= never_held:
+                continue
+            else:
+                says = unresolved & self.listed(row)
+            found.update(dict.fromkeys(says, row.at))
+            unresolved.difference_update(says)
+            if not unresolved:
+                break
+        nearer = max if side == "before" else min
+        for image_id, moment in lacks.items():
+            found[image_id] = nearer(found.get(image_id, moment), moment)
+        return found
+
+    def _signatures(self, at: datetime, side: Side, complete_only: Callable[[], bool]) -> Iterator[Observed]:
+        """The nearest observation of each distinct kind, nearest first; usually the first answers all."""
+        comparison, order, nearest = ("<", "DESC", "max") if side == "before" else (">", "ASC", "min")
+        first = self.connection.execute(
+            "SELECT observed_at, complete, held_set, silent_set FROM observations"
+            f" WHERE source_id = %s AND observed_at {comparison} %s ORDER BY observed_at {order} LIMIT 1",
+            (self.source_id, at),
+        ).fetchone()
+        if first is None:
+            return
+        yield Observed(first[0], first[1], first[2], first[3], ())
+        rows = self.connection.execute(
+            f"SELECT {nearest}(observed_at) AS moment, complete, held_set, silent_set FROM observations"
+            f" WHERE source_id = %s AND observed_at {comparison} %s AND (complete OR NOT %s)"
+            f" GROUP BY complete, held_set, silent_set ORDER BY moment {order}",
+            (self.source_id, at, complete_only()),
+        )
+        for row in rows.fetchall():
+            yield Observed(row[0], row[1], row[2], row[3], ())
+
+    def _nearest_lacks(self, ids: set[str], at: datetime, side: Side) -> dict[str, datetime]:
+        comparison, nearest = ("<", "max") if side == "before" else (">", "min")
+        rows = self.connection.execute(
+            f"SELECT l.image_id, {nearest}(l.observed_at) FROM unnest(%s::text[]) AS asked (image_id)"
+            " JOIN lacks l ON l.source_id = %s AND l.image_id = asked.image_id"
+            f" AND l.observed_at {comparison} %s GROUP BY l.image_id",
+            (list(ids), self.source_id, at),
+        )
+        return dict(rows.fetchall())

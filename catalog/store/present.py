@@ -1,0 +1,95 @@
+"""What a sweep needs to know of the present before it lists: fingerprints, open look-ups, held deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, filterfalse
+
+from catalog.store.database import Connection
+
+
+@dataclass(slots=True)
+class Present:
+    """The present of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
+    last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
+    """
+
+    by_raw: dict[bytes, str] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    asked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+
+    @property
+    def live(self) -> int:
+        """How many images are live."""
+        return len(self.by_raw) + len(self.others) - len(self.gone)
+
+    def missing(self, *seen: Collection[str]) -> set[str]:
+        """Images whose last evidence is a record, and which are in none of these collections."""
+        ids: Iterable[str] = chain(self.by_raw.values(), self.others)
+        for part in seen:
+            ids = filterfalse(part.__contains__, ids)
+        return set(ids)
+
+
+def load(connection: Connection, source_id: str) -> Present:
+    present = Present()
+    with connection.cursor(binary=True).copy(
+        "COPY (SELECT image_id, raw_hash, live FROM image_state WHERE source_id = "
+        + _literal(source_id)
+        + " AND content_hash IS NOT NULL) TO STDOUT (FORMAT binary)"
+    ) as copy:
+        copy.set_types(["text", "bytea", "bool"])
+        for image_id, raw_hash, live in copy.rows():
+            if raw_hash is None:
+                present.others.add(image_id)
+            else:
+                present.by_raw[raw_hash] = image_id
+            if not live:
+                present.gone.add(image_id)
+    rows = connection.execute(
+        "SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %s", (source_id,)
+    )
+    present.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in rows}
+    for image_id, decision in connection.execute(
+        "SELECT image_id, decision FROM held_deletions WHERE source_id = %s AND decision IN ('open', 'kept')",
+        (source_id,),
+    ):
+        (present.held if decision == "open" else present.kept).add(image_id)
+    return present
+
+
+def _literal(source_id: str) -> str:
+    """COPY takes no parameters."""
+    from psycopg import sql
+
+    return sql.Literal(source_id).as_string(None)
+
+
+def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
+    """The stored `updated_at` of images, for records that a listing brings twice."""
+    rows = connection.execute(
+        "SELECT i.image_id, i.updated_at FROM unnest(%s::text[]) AS asked (image_id)"
+        " JOIN images i ON i.source_id = %s AND i.image_id = asked.image_id",
+        (list(ids), source_id),
+    )
+    return dict(rows.fetchall())
+
+
+def save_look_ups(
+    connection: Connection, source_id: str, at: datetime, answers: dict[str, str], settled: Iterable[str]
+) -> None:
+    """Notes what look-ups answered; `settled` images are listed again or deleted, and no longer asked for."""
+    connection.execute(
+        "INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)"
+        " SELECT %s, image_id, %s, answer FROM unnest(%s::text[], %s::text[]) AS a (image_id, answer)"
+        " ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, answer = excluded.answer",
+        (source_id, at, list(answers), list(answers.values())),
+    )
+    connection.execute(
+        "DELETE FROM look_ups WHERE source_id = %s AND image_id = ANY(%s)", (source_id, list(settled))
+    )

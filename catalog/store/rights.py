@@ -1,0 +1,211 @@
+"""Rights in the database: what the daemon needs, what a reader needs, what is missing, how to grant it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.store import schema
+from catalog.store.database import Connection, Database
+from catalog.store.tables import VERSION_TABLE, metadata
+
+Level = Literal["reader", "writer"]
+WRITES = ("INSERT", "UPDATE", "DELETE")
+ONLY_READ = (VERSION_TABLE, "image_family_rules")
+"""Tables that the daemon reads and never writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """A right that this role lacks, and the statement that gives it."""
+
+    right: str
+    on: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """`attempt` does nothing, but needs the right to do it."""
+
+    right: str
+    on: str
+    attempt: sql.Composed
+    object: sql.Composed
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    name: str
+    oid: int
+    object: sql.Composed
+
+
+def missing(connection: Connection) -> list[MissingRight]:
+    """Tries each right of the daemon, and takes it back; the caller rolls the transaction back anyway.
+
+    Raises SchemaError where no schema of ours is in sight, DatabaseError for any refusal but a missing right
+    (a read-only standby, for instance).
+    """
+    home = _schema_name(connection)
+    if not _may(connection, "SELECT has_schema_privilege(%s, 'USAGE')", home):
+        return [_missing(connection, "USAGE", home, sql.SQL("SCHEMA {}").format(sql.Identifier(home)))]
+    found = []
+    for needed in _needed(connection, home):
+        if not _succeeds(connection, needed.attempt):
+            found.append(_missing(connection, needed.right, needed.on, needed.object))
+    for function in _functions(connection, home):
+        if not _may(connection, "SELECT has_function_privilege(%s::oid, 'EXECUTE')", function.oid):
+            found.append(_missing(connection, "EXECUTE", function.name, function.object))
+    return found
+
+
+def grant_statements(connection: Connection, role: str, level: Level) -> list[str]:
+    """The GRANTs that make a role a reader (SELECT everywhere) or a writer (what the daemon needs).
+
+    Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role;
+    SchemaError: no schema of ours is in sight.
+    """
+    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
+        raise UsageError(f"the database has no role {role!r}; a database administrator can CREATE ROLE it")
+    home = _schema_name(connection)
+    named = [(sql.SQL("SCHEMA {}").format(sql.Identifier(home)), "USAGE")]
+    for name in _tables():
+        rights = "SELECT" if level == "reader" or name in ONLY_READ else ", ".join(("SELECT", *WRITES))
+        named.append((_table(home, name), rights))
+    named += [(_table(home, name), "SELECT") for name in _views(connection, home)]
+    named += [(function.object, "EXECUTE") for function in _functions(connection, home)]
+    return [_grant(connection, rights, what, role) for what, rights in named]
+
+
+def grant(database: Database, role: str, level: Level) -> list[str]:
+    """Grants, as the role that migrates; returns the statements. Raises like `grant_statements`."""
+    with database.migration_connection() as owner:
+        connection = owner.connection.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        statements = grant_statements(connection, role, level)
+        for statement in statements:
+            connection.execute(statement.encode())
+        connection.commit()
+    return statements
+
+
+def _needed(connection: Connection, home: str) -> Iterator[_Needed]:
+    for name in _tables():
+        table = sql.Identifier(home, name)
+        column = sql.Identifier("version_num" if name == VERSION_TABLE else _first_column(name))
+        attempts = {
+            "SELECT": "SELECT {column} FROM {table} LIMIT 0",
+            "INSERT": "INSERT INTO {table} ({column}) SELECT NULL WHERE false",
+            "UPDATE": "UPDATE {table} SET {column} = NULL WHERE false",
+            "DELETE": "DELETE FROM {table} WHERE false",
+        }
+        for right, attempt in attempts.items():
+            if right == "SELECT" or name not in ONLY_READ:
+                composed = sql.SQL(attempt).format(table=table, column=column)
+                yield _Needed(right, name, composed, _table(home, name))
+    for name in _views(connection, home):
+        attempt_view = sql.SQL("SELECT FROM {} LIMIT 0").format(sql.Identifier(home, name))
+        yield _Needed("SELECT", name, attempt_view, _table(home, name))
+
+
+def _succeeds(connection: Connection, attempt: sql.Composed) -> bool:
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(attempt)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    except psycopg.errors.UndefinedTable as error:
+        raise SchemaError(f"{error.diag.message_primary}; run `catalog db upgrade`") from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise DatabaseError(
+            "the database takes no writes (a standby, or default_transaction_read_only): name its primary"
+        ) from error
+    return True
+
+
+# ---- names --------------------------------------------------------------------------------------------
+
+
+def _schema_name(connection: Connection) -> str:
+    """The schema that holds our tables: the first on the search path, whether or not we may use it."""
+    path = "replace(current_setting('search_path'), '\"$user\"', quote_ident(current_user))"
+    row = connection.execute(
+        "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" JOIN unnest(string_to_array({path}, ',')) WITH ORDINALITY AS path (part, place)"
+        " ON n.nspname = trim(both '\" ' FROM path.part) WHERE c.relname = %s ORDER BY path.place LIMIT 1",
+        (VERSION_TABLE,),
+    ).fetchone()
+    if row is None:
+        raise SchemaError(
+            "the search path leads to no catalog schema; name it as `schema` in [database], or run"
+            " `catalog db upgrade`"
+        )
+    return str(row[0])
+
+
+def _tables() -> list[str]:
+    return [VERSION_TABLE, *metadata.tables]
+
+
+def _first_column(table: str) -> str:
+    return next(iter(metadata.tables[table].columns)).name
+
+
+def _created(kind: str) -> set[str]:
+    """Names that our migrations give to views or functions: of others' we grant nothing."""
+    statement = re.compile(rf"(?im)^\s*CREATE (?:OR REPLACE )?{kind} (\w+)")
+    files = (schema.migrations_folder() / "sql").glob("*.sql")
+    return {name for file in files for name in statement.findall(file.read_text(encoding="utf-8"))}
+
+
+def _views(connection: Connection, home: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
+        " AND relkind IN ('v', 'm') AND relname = ANY(%s) ORDER BY relname",
+        (home, sorted(_created("VIEW"))),
+    )
+    return [str(name) for (name,) in rows]
+
+
+def _functions(connection: Connection, home: str) -> list[_Function]:
+    rows = connection.execute(
+        "SELECT p.proname, p.oid, pg_get_function_identity_arguments(p.oid)"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = %s AND p.proname = ANY(%s) ORDER BY p.proname",
+        (home, sorted(_created("FUNCTION"))),
+    )
+    return [
+        _Function(
+            name,
+            oid,
+            sql.SQL("FUNCTION {}({})").format(sql.Identifier(home, name), sql.SQL(arguments)),
+        )
+        for name, oid, arguments in rows
+    ]
+
+
+def _table(home: str, name: str) -> sql.Composed:
+    return sql.SQL("TABLE {}").format(sql.Identifier(home, name))
+
+
+def _may(connection: Connection, question: str, about: str | int) -> bool:
+    row = connection.execute(question.encode(), (about,)).fetchone()
+    return bool(row and row[0])
+
+
+def _missing(connection: Connection, right: str, on: str, what: sql.Composed) -> MissingRight:
+    row = connection.execute("SELECT current_user").fetchone()
+    assert row is not None
+    return MissingRight(right, on, _grant(connection, right, what, str(row[0])))
+
+
+def _grant(connection: Connection, rights: str, what: sql.Composed, role: str) -> str:
+    statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), what, sql.Identifier(role))
+    return statement.as_string(connection)

@@ -1,0 +1,143 @@
+"""The ledger of runs: opened before the first request, closed whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from catalog.model import RejectedRecord, RunResult, Verdict
+from catalog.store.database import Connection
+
+COUNTERS = (
+    "pages", "requests", "retries", "listed", "inserted", "updated", "unchanged", "deleted", "restored",
+    "rejected", "unlisted", "held", "looked_up",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PassRow:
+    """One row of `run_passes`."""
+
+    name: str
+    verdict: Verdict
+    pages: int
+    records: int
+    last_marker: str | None
+    error: str | None
+
+
+def start(connection: Connection, source_id: str, run: RunResult) -> None:
+    connection.execute(
+        "INSERT INTO runs (source_id, run_id, kind, started_at) VALUES (%s, %s, %s, %s)",
+        (source_id, run.run_id, run.kind, run.started_at),
+    )
+
+
+def finish(
+    connection: Connection,
+    source_id: str,
+    run: RunResult,
+    passes: Iterable[PassRow] = (),
+    rejected: Iterable[RejectedRecord] = (),
+) -> None:
+    """Closes the run's row, with its passes and rejected records, and the source's state of health."""
+    assignments = ", ".join(f"{name} = %({name})s" for name in COUNTERS)
+    values: dict[str, object] = {name: getattr(run, name) for name in COUNTERS}
+    values |= {
+        "source": source_id, "run": run.run_id, "observed": run.observed_at, "finished": run.finished_at,
+        "outcome": run.outcome, "kind": run.error_kind, "error": run.error, "started": run.started_at,
+    }  # fmt: skip
+    closed = connection.execute(
+        f"UPDATE runs SET {assignments}, observed_at = %(observed)s, finished_at = %(finished)s,"
+        " outcome = %(outcome)s, error_kind = %(kind)s, error = %(error)s"
+        " WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL",
+        values,
+    ).rowcount
+    if not closed:
+        return  # it was closed already: its merge was committed though the answer to that was lost
+    for row in passes:
+        connection.execute(
+            "INSERT INTO run_passes (source_id, run_id, pass, verdict, pages, records, last_marker, error)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (
+                source_id,
+                run.run_id,
+                row.name,
+                row.verdict,
+                row.pages,
+                row.records,
+                row.last_marker,
+                row.error,
+            ),
+        )
+    save_rejected(connection, source_id, run.run_id, rejected)
+    if run.kind == "sync":
+        _update_health(connection, values)
+
+
+def _update_health(connection: Connection, values: dict[str, object]) -> None:
+    if values["outcome"] == "complete":
+        connection.execute(
+            "UPDATE sources SET last_complete_at = greatest(last_complete_at, %(observed)s),"
+            " failing_since = NULL, failures = 0, error_kind = NULL"
+            " WHERE source_id = %(source)s",
+            values,
+        )
+    else:
+        connection.execute(
+            "UPDATE sources SET failing_since = coalesce(failing_since, %(started)s), failures = failures + 1,"
+            " error_kind = %(kind)s WHERE source_id = %(source)s",
+            values,
+        )
+
+
+def save_rejected(
+    connection: Connection, source_id: str, run_id: str, rejected: Iterable[RejectedRecord]
+) -> None:
+    """Keeps rejected records whole, each distinct one once."""
+    distinct = {blake2b(row.record.encode(), digest_size=16).digest(): row for row in rejected}
+    for digest, row in distinct.items():
+        connection.execute(
+            "INSERT INTO rejected_records AS r"
+            " (source_id, record_hash, image_id, reason, record, first_run_id, last_run_id, count)"
+            " VALUES (%(source)s, %(hash)s, %(image)s, %(reason)s, %(record)s, %(run)s, %(run)s, 1)"
+            " ON CONFLICT (source_id, record_hash) DO UPDATE SET last_run_id = excluded.last_run_id,"
+            " count = r.count + 1 WHERE r.last_run_id <> excluded.last_run_id",
+            {
+                "source": source_id,
+                "hash": digest,
+                "image": row.image_id,
+                "reason": row.reason,
+                "record": row.record,
+                "run": run_id,
+            },
+        )
+
+
+def exists(connection: Connection, source_id: str, run_id: str) -> bool:
+    """Whether this run's observation is in the ledger already."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM runs WHERE source_id = %s AND run_id = %s AND outcome IN"
+        " ('complete', 'partial'))",
+        (source_id, run_id),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def last_complete_seconds(connection: Connection, source_id: str) -> float:
+    """How long the last complete sweep took; 0 where there was none. Unit: seconds."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs WHERE source_id = %s"
+        " AND kind = 'sync' AND outcome = 'complete' ORDER BY started_at DESC LIMIT 1",
+        (source_id,),
+    ).fetchone()
+    return float(row[0]) if row else 0.0
+
+
+def observed_of(connection: Connection, source_id: str, run_id: str) -> datetime | None:
+    row = connection.execute(
+        "SELECT observed_at FROM runs WHERE source_id = %s AND run_id = %s", (source_id, run_id)
+    ).fetchone()
+    return row[0] if row else None

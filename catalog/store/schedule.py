@@ -1,0 +1,76 @@
+"""The daemons' shared agenda: when each source is due, decided by the database for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from catalog.store.database import Connection
+from catalog.store.statements import load
+
+_SQL = load("schedule.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A source's place in the agenda. `due_in`: seconds from now, None = retired. `busy`: it is held."""
+
+    due_in: float | None
+    busy: bool
+
+
+NEW = Entry(0.0, busy=False)
+"""A source that no sweep has recorded yet: due at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """What a source's gauges show. Durations in seconds, moments in seconds since 1970; counts of images."""
+
+    name: str
+    last_complete: float | None
+    expected_seconds: float | None
+    failing: bool
+    error_kind: str
+    held: int
+    rejected: int
+    run_seconds: float | None
+    unlisted: int
+    live: int
+    deleted: int
+
+
+def agenda(connection: Connection, names: Collection[str]) -> dict[str, Entry]:
+    """Of these sources, those that the database knows."""
+    rows = connection.execute(_SQL["agenda"], {"names": list(names)}).fetchall()
+    return {name: Entry(due_in, busy) for name, due_in, busy in rows}
+
+
+def is_due(connection: Connection, source_id: str) -> bool:
+    """Whether its time has come; locks the source's row, so that two can't both be told yes."""
+    row = connection.execute(_SQL["is_due"], {"source": source_id}).fetchone()
+    return bool(row and row[0])
+
+
+def failures(connection: Connection, source_id: str) -> int:
+    """How many runs in a row were not complete."""
+    row = connection.execute(_SQL["failures"], {"source": source_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_due(connection: Connection, source_id: str, due: datetime, expected_seconds: float) -> None:
+    """Makes the next appointment; `expected_seconds` is what `source_freshness` measures staleness by."""
+    connection.execute(_SQL["set_due"], {"source": source_id, "due": due, "expected": expected_seconds})
+
+
+def align(connection: Connection, name: str, due: datetime, expected_seconds: float) -> None:
+    """After a configuration was read: `due` is the next regular time by it, where that is earlier."""
+    connection.execute(_SQL["align"], {"name": name, "due": due, "expected": expected_seconds})
+
+
+def health(connection: Connection) -> list[SourceHealth]:
+    """All sources that are in use, by name."""
+    images = {name: (live, gone) for name, live, gone in connection.execute(_SQL["image_counts"])}
+    rows = connection.execute(_SQL["health"]).fetchall()
+    return [SourceHealth(*[*row, *images.get(row[0], (0, 0))]) for row in rows]

@@ -1,0 +1,54 @@
+-- The daemons' shared agenda, and what they tell of it. Time is the database's.
+
+-- name: agenda
+-- Sources by name: seconds until due (0 or less: due; NULL: retired), and whether somebody holds the lease.
+SELECT s.name,
+    CASE WHEN s.retired_at IS NULL
+         THEN extract(epoch FROM coalesce(s.next_due_at, s.created_at) - clock_timestamp())::float8 END,
+    coalesce(l.holder IS NOT NULL AND l.expires_at >= clock_timestamp(), false)
+FROM sources AS s
+LEFT JOIN leases AS l USING (source_id)
+WHERE s.name = ANY (%(names)s);
+
+-- name: is_due
+SELECT retired_at IS NULL AND coalesce(next_due_at, created_at) <= clock_timestamp()
+FROM sources WHERE source_id = %(source)s FOR UPDATE;
+
+-- name: failures
+SELECT failures FROM sources WHERE source_id = %(source)s;
+
+-- name: set_due
+UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s WHERE source_id = %(source)s;
+
+-- name: align
+-- A configuration was read: a source that waits for its regular turn gets the one of today's schedule. One that
+-- is due already stays so, and back-off stays unless the schedule is another.
+UPDATE sources SET next_due_at = least(next_due_at, %(due)s), expected_seconds = %(expected)s
+WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
+    AND (expected_seconds IS DISTINCT FROM %(expected)s OR failures = 0 AND next_due_at > %(due)s);
+
+-- name: health
+-- One row a source in use. `rejected` is of the last run that read anything, `seconds` of the last that ended.
+SELECT f.source, extract(epoch FROM f.last_complete_at)::float8, f.expected_seconds,
+    f.failing_since IS NOT NULL, coalesce(f.error_kind, ''), f.held,
+    coalesce(reading.rejected, 0), ended.seconds, coalesce(reading.unlisted, 0)
+FROM source_freshness AS f
+LEFT JOIN LATERAL (
+    SELECT rejected, unlisted FROM runs AS r
+    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.outcome IN ('complete', 'partial')
+    ORDER BY r.started_at DESC LIMIT 1
+) AS reading ON true
+LEFT JOIN LATERAL (
+    SELECT extract(epoch FROM r.finished_at - r.started_at)::float8 AS seconds FROM runs AS r
+    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.finished_at IS NOT NULL
+    ORDER BY r.started_at DESC LIMIT 1
+) AS ended ON true
+WHERE f.retired_at IS NULL
+ORDER BY f.source;
+
+-- name: image_counts
+-- From the narrow table: a million images are counted in a fraction of a second.
+SELECT s.name, count(*) FILTER (WHERE i.live), count(*) FILTER (WHERE NOT i.live)
+FROM sources AS s JOIN image_state AS i USING (source_id)
+WHERE s.retired_at IS NULL
+GROUP BY s.name;

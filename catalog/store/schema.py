@@ -1,0 +1,92 @@
+"""The schema's version: what this release needs, what the database has, and the way from one to the other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import psycopg
+
+from catalog.errors import SchemaError
+from catalog.store.database import Connection, Database
+from catalog.store.tables import VERSION_TABLE
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def migrations_folder() -> Path:
+    """Inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def head() -> str:
+    """The newest migration of this release, told by file names so that alembic needs no import."""
+    names = (path.name for path in (migrations_folder() / "versions").glob("[0-9]*.py"))
+    return max(match[1] for name in names if (match := re.match(r"(\d{4})_", name)))
+
+
+def version(connection: Connection) -> str | None:
+    """The database's migration, None where there is no schema of ours."""
+    try:
+        row = connection.execute(f"SELECT max(version_num) FROM {VERSION_TABLE}").fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        connection.rollback()
+        return None
+    return row[0] if row else None
+
+
+def require(database: Database) -> None:
+    """The schema is at least what this release needs; the embedded database is upgraded on the way.
+
+    Raises SchemaError naming `catalog db upgrade` otherwise. A newer schema is fine: a schema serves the
+    release before it too.
+    """
+    with database.transaction() as connection:
+        have = version(connection)
+    need = head()
+    if have is not None and have >= need:
+        return
+    if database.embedded:
+        upgrade(database)
+        return
+    state = (
+        "has no catalog schema" if have is None else f"has schema {have}, older than the {need} needed here"
+    )
+    raise SchemaError(f"database {database.safe_url} {state}; run `catalog db upgrade`")
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Brings the schema to this release's head; returns the versions before and after."""
+    from alembic import command
+
+    with database.transaction() as connection:
+        before = version(connection)
+    after = head()
+    if before is not None and before > after:
+        return before, before
+    with database.migration_connection() as connection:
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, after
+
+
+def print_sql(stream: TextIO) -> None:
+    """The SQL of all migrations, for a database team to run by hand."""
+    from alembic import command
+
+    config = configuration()
+    config.output_buffer = stream
+    command.upgrade(config, "head", sql=True)
+
+
+def configuration() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config

@@ -1,0 +1,241 @@
+"""From lines of revisions to rows: what a merge writes goes by COPY into the stage, then by few statements."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+
+from psycopg.adapt import Dumper
+
+from catalog.fields import FIELDS
+from catalog.model import MappedImage
+from catalog.store.database import Connection
+from catalog.store.history import Revision
+from catalog.store.statements import load
+from catalog.store.tables import REVISION_FIELD_COLUMNS
+
+LINKS = tuple(field.column for field in FIELDS if not field.opens_revision)
+_FIELDS_OF = itemgetter(*(n for n, field in enumerate(FIELDS) if field.opens_revision))
+_LINKS_OF = itemgetter(*(n for n, field in enumerate(FIELDS) if not field.opens_revision))
+
+
+def prefixed(prefix: str, names: Iterable[str]) -> str:
+    """Column names of one table in a statement."""
+    return ", ".join(f"{prefix}.{name}" for name in names)
+
+
+SQL = load(
+    "merge.sql",
+    fields=", ".join(REVISION_FIELD_COLUMNS),
+    r_fields=prefixed("r", REVISION_FIELD_COLUMNS),
+    s_fields=prefixed("s", REVISION_FIELD_COLUMNS),
+    links=", ".join(LINKS),
+    kept_links=", ".join(f"CASE WHEN s.copy_of IS NULL THEN s.{n} ELSE i.{n} END" for n in LINKS),
+)
+
+_PRESENT = ("insert_images", "insert_tags", "insert_capabilities", "insert_properties", "upsert_state")
+_FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for name in _PRESENT}
+"""The same for a source without images: nothing can be in the way, and not looking for it is faster."""
+
+STAGE_COLUMNS = (
+    "run_id", "batch", "source_id", "image_id", "present", "copy_of", "starts_spell", "raw_hash", "live",
+    "unlisted_since", "first_seen_at", "revision_run_id", "spell_to",
+    "observed_at", "valid_from", "valid_to", "recorded_at", "change", "changed", "content_hash", "reported",
+    "lack_reason", "cloud_time", "cloud_deleted_at", "spell_from", "deleted_at", "deletion_reason",
+    *REVISION_FIELD_COLUMNS, *LINKS, "tags", "capabilities", "properties",
+    "capability_names", "capability_supported", "capability_raw", "capability_models", "document",
+)  # fmt: skip
+_COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
+_NOTHING = (None,) * (len(REVISION_FIELD_COLUMNS) + len(LINKS) + 8)
+
+
+def array_literal(values: Sequence[str | None]) -> str:
+    """A PostgreSQL array as text: one string is cheaper to send than a list of values."""
+    if not values:
+        return "{}"
+    if None not in values:
+        text = '","'.join(values)  # type: ignore[arg-type]
+        if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
+            return f'{{"{text}"}}'
+    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def content_columns(image: MappedImage) -> tuple[object, ...]:
+    """The typed content of a record, in the order of the stage's last columns."""
+    flags = image.capabilities
+    properties = ",".join([f"{json.dumps(name)}:{value}" for name, value in image.properties])
+    models = [None if flag.models is None else array_literal(flag.models) for flag in flags]
+    return (
+        *_FIELDS_OF(image.values),
+        *_LINKS_OF(image.values),
+        array_literal(sorted(image.tags)),
+        array_literal(sorted([flag.capability for flag in flags if flag.supported])),
+        f"{{{properties}}}",
+        array_literal([flag.capability for flag in flags]),
+        "{" + ",".join(["t" if flag.supported else "f" for flag in flags]) + "}",
+        array_literal([flag.raw_value for flag in flags]),
+        array_literal(models),
+        image.document,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _moment(moment: datetime) -> bytes:
+    return moment.isoformat(" ").encode()
+
+
+class _MomentDumper(Dumper):
+    """Moments for COPY, each formatted once: a row has eight, and shares most of them with others."""
+
+    def dump(self, obj: datetime) -> bytes:
+        return _moment(obj)
+
+
+@dataclass(slots=True)
+class Staged:
+    """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
+
+    image_id: str
+    revision: Revision
+    valid_to: datetime | None
+    spell_to: datetime | None
+    changed: str | None
+    content: tuple[object, ...] | None
+    copy_of: datetime | None
+    present: bool
+    raw_hash: bytes | None = None
+    unlisted_since: datetime | None = None
+    first_seen_at: datetime | None = None
+
+    def row(self, head: tuple[str, int, str], recorded_at: datetime) -> tuple[object, ...]:
+        revision, content = self.revision, self.revision.content
+        return (
+            *head, self.image_id, self.present, self.copy_of, revision.starts_spell, self.raw_hash,
+            not content.gone, self.unlisted_since, self.first_seen_at, revision.run_id, self.spell_to,
+            revision.observed_at, revision.valid_from, self.valid_to, recorded_at, revision.change,
+            self.changed, content.hash, content.reported, content.lack_reason, content.cloud_time,
+            content.cloud_deleted_at, revision.spell_from, revision.deleted_at, revision.deletion_reason,
+            *(self.content or _NOTHING),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step of a merge writes: revisions in, revisions out, ends moved."""
+
+    staged: list[Staged] = field(default_factory=list)
+    removed: list[tuple[str, datetime]] = field(default_factory=list)
+    removed_spells: list[tuple[str, datetime]] = field(default_factory=list)
+    closed: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
+    closed_spells: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
+    first_seen: list[tuple[str, datetime]] = field(default_factory=list)
+    refreshed: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    new_images_only: bool = False
+
+
+class Stage:
+    """Writes batches of one run into the tables of one source, in the caller's transaction."""
+
+    def __init__(self, connection: Connection, source_id: str, run_id: str, recorded_at: datetime) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self.run_id = run_id
+        self.recorded_at = recorded_at
+        self._batches = 0
+
+    def prepare(self) -> None:
+        """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
+        self.connection.execute(
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        )
+
+    def write(self, batch: Batch) -> None:
+        """Brings the tables to the batch. The order of statements matters: copies are taken first."""
+        self._batches += 1
+        if batch.staged:
+            self.copy(batch.staged)
+        if batch.removed:
+            self._by_moment("delete_revisions", batch.removed)
+            self._by_moment("delete_documents", batch.removed)
+        if batch.removed_spells:
+            self._by_moment("delete_spells", batch.removed_spells)
+        if batch.closed:
+            self._close("close_revisions", batch.closed)
+        if batch.closed_spells:
+            self._close("close_spells", batch.closed_spells)
+        if batch.staged:
+            for name in ("insert_revisions", "insert_documents", "insert_spells"):
+                self._execute(name)
+            if any(row.present for row in batch.staged):
+                self._write_present(new_only=batch.new_images_only)
+        if batch.first_seen:
+            self._by_moment("move_first_seen", batch.first_seen)
+        if batch.refreshed:
+            self.refresh_hashes(batch.refreshed)
+        for image_id in batch.erased:
+            self._erase(image_id)
+
+    def refresh_hashes(self, rows: Sequence[tuple[str, bytes | None, bytes]]) -> None:
+        """Fingerprints of images whose content is what it was, though hashed in another way."""
+        ids, raws, contents = zip(*rows, strict=True)
+        self.connection.execute(
+            SQL["refresh_hashes"],
+            {"source": self.source_id, "ids": list(ids), "raws": list(raws), "contents": list(contents)},
+        )
+
+    def _erase(self, image_id: str) -> None:
+        for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties"):
+            self.connection.execute(
+                f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
+            )
+
+    def copy(self, staged: Sequence[Staged]) -> None:
+        """Sends rows to the stage, as the batch last begun."""
+        self._batches = self._batches or 1
+        head = (self.run_id, self._batches, self.source_id)
+        cursor = self.connection.cursor()
+        cursor.adapters.register_dumper(datetime, _MomentDumper)
+        with cursor.copy(_COPY) as copy:
+            for row in staged:
+                copy.write_row(row.row(head, self.recorded_at))
+        if any(row.copy_of is not None for row in staged):
+            self._execute("fill_copies")
+
+    def _write_present(self, *, new_only: bool) -> None:
+        if not new_only:
+            for name in ("update_images", "delete_tags", "delete_capabilities", "delete_properties"):
+                self._execute(name)
+        for name in _PRESENT:
+            self._execute(name, _FIRST if new_only else SQL)
+
+    def clear(self) -> None:
+        if self._batches:
+            self.connection.execute(SQL["clear_stage"], {"run": self.run_id})
+
+    def _execute(self, name: str, statements: Mapping[str, str] = SQL) -> None:
+        self.connection.execute(statements[name], {"run": self.run_id, "batch": self._batches})
+
+    def _by_moment(self, name: str, pairs: Sequence[tuple[str, datetime]]) -> None:
+        ids, moments = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        self.connection.execute(SQL[name], {"source": self.source_id, "ids": ids, "ats": moments})
+
+    def _close(self, name: str, rows: Sequence[tuple[str, datetime, datetime | None]]) -> None:
+        self.connection.execute(
+            SQL[name],
+            {
+                "source": self.source_id,
+                "ids": [row[0] for row in rows],
+                "ats": [row[1] for row in rows],
+                "tos": [row[2] for row in rows],
+            },
+        )

@@ -1,0 +1,754 @@
+-- Schema of the first release: every table, its indexes, and a comment on each column.
+-- Frozen: later changes come as later migrations.
+
+CREATE TABLE status_history (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    valid_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT NOT NULL,
+    valid_to TIMESTAMP WITH TIME ZONE,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    run_id UUID,
+    CONSTRAINT pk_status_history PRIMARY KEY (source_id, image_id, valid_from)
+);
+
+CREATE INDEX ix_status_history_status ON status_history (left(status, 64), valid_from);
+
+COMMENT ON TABLE status_history IS 'One row a spell of a status.';
+
+COMMENT ON COLUMN status_history.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN status_history.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN status_history.valid_from IS 'Start of the spell. Unit: UTC.';
+COMMENT ON COLUMN status_history.status IS 'Status during the spell; deleted included, unknown where none was sent.';
+COMMENT ON COLUMN status_history.valid_to IS 'End of the spell; NULL = still so. Unit: UTC.';
+COMMENT ON COLUMN status_history.observed_at IS 'Observation that showed the spell first. Unit: UTC.';
+COMMENT ON COLUMN status_history.recorded_at IS 'When the row was written. Unit: UTC.';
+COMMENT ON COLUMN status_history.run_id IS 'Run that wrote it, as in runs.run_id.';
+
+CREATE TABLE revisions (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    valid_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    valid_to TIMESTAMP WITH TIME ZONE,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    run_id UUID,
+    change TEXT NOT NULL,
+    changed JSONB,
+    content_hash BYTEA,
+    reported BOOLEAN NOT NULL,
+    lack_reason TEXT,
+    cloud_time TIMESTAMP WITH TIME ZONE,
+    cloud_deleted_at TIMESTAMP WITH TIME ZONE,
+    spell_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    name TEXT,
+    status TEXT,
+    visibility TEXT,
+    owner TEXT,
+    protected BOOLEAN,
+    hidden BOOLEAN,
+    container_format TEXT,
+    disk_format TEXT,
+    size BIGINT,
+    virtual_size BIGINT,
+    image_size BIGINT,
+    checksum TEXT,
+    hash_algo TEXT,
+    hash_value TEXT,
+    min_ram INTEGER,
+    min_disk INTEGER,
+    max_ram INTEGER,
+    image_type TEXT,
+    image_kind TEXT,
+    platform TEXT,
+    os_type TEXT,
+    os_version TEXT,
+    os_bit INTEGER,
+    architecture TEXT,
+    virtual_env_type TEXT,
+    hw_firmware_type TEXT,
+    image_source_type TEXT,
+    is_registered BOOLEAN,
+    is_off_shelved BOOLEAN,
+    is_whole_image BOOLEAN,
+    lazy_loading BOOLEAN,
+    description TEXT,
+    parent_image_id TEXT,
+    source_server_id TEXT,
+    backup_id TEXT,
+    product_code TEXT,
+    data_origin TEXT,
+    encryption_key_id TEXT,
+    enterprise_project_id TEXT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    deletion_reason TEXT,
+    tags TEXT[],
+    capabilities TEXT[],
+    properties JSONB,
+    CONSTRAINT pk_revisions PRIMARY KEY (source_id, image_id, observed_at)
+);
+
+CREATE INDEX ix_revisions_dated_back ON revisions (source_id, observed_at) WHERE valid_from < observed_at;
+
+CREATE UNIQUE INDEX ix_revisions_valid ON revisions (source_id, image_id, valid_from);
+
+COMMENT ON TABLE revisions IS 'One row a revision of an image, typed; behind image_revisions and images_as_of.';
+
+COMMENT ON COLUMN revisions.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN revisions.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN revisions.observed_at IS 'Observation in which the revision begins. Unit: UTC.';
+COMMENT ON COLUMN revisions.valid_from IS 'Start of validity: the cloud''s own time where it can be trusted. Unit: UTC.';
+COMMENT ON COLUMN revisions.valid_to IS 'Start of the next revision; NULL = the last. Unit: UTC.';
+COMMENT ON COLUMN revisions.recorded_at IS 'When the row was written. Unit: UTC.';
+COMMENT ON COLUMN revisions.run_id IS 'Run that wrote it, as in runs.run_id.';
+COMMENT ON COLUMN revisions.change IS 'created (first known), updated, deleted, restored.';
+COMMENT ON COLUMN revisions.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
+COMMENT ON COLUMN revisions.content_hash IS 'Hash of the canonical form; NULL = lack.';
+COMMENT ON COLUMN revisions.reported IS 'True: the record itself says deleted.';
+COMMENT ON COLUMN revisions.lack_reason IS 'Why lack is known: not_found, no_access, not_listed; NULL = a record.';
+COMMENT ON COLUMN revisions.cloud_time IS 'The cloud''s own time of the content. Unit: UTC.';
+COMMENT ON COLUMN revisions.cloud_deleted_at IS 'deleted_at as the record delivered it. Unit: UTC.';
+COMMENT ON COLUMN revisions.spell_from IS 'Start of the status spell this revision belongs to. Unit: UTC.';
+COMMENT ON COLUMN revisions.name IS 'Name of the image; not unique. Upstream: name.';
+COMMENT ON COLUMN revisions.status IS 'Status as the cloud last said it; an open set (queued, active, ...). Upstream: status.';
+COMMENT ON COLUMN revisions.visibility IS 'Who may see the image: public, private, shared, community, ... Upstream: visibility.';
+COMMENT ON COLUMN revisions.owner IS 'Project (tenant) that owns the image. Upstream: owner.';
+COMMENT ON COLUMN revisions.protected IS 'True: the cloud refuses to delete the image. Upstream: protected.';
+COMMENT ON COLUMN revisions.hidden IS 'True: left out of default listings, usable by id. Upstream: os_hidden.';
+COMMENT ON COLUMN revisions.container_format IS 'Container format, e.g. bare. Upstream: container_format.';
+COMMENT ON COLUMN revisions.disk_format IS 'Disk format; an open set (qcow2, raw, zvhd2, iso, ...). Upstream: disk_format.';
+COMMENT ON COLUMN revisions.size IS 'Size as delivered; the Image Management Service sends a placeholder. Unit: bytes. Upstream: size.';
+COMMENT ON COLUMN revisions.virtual_size IS 'Size of the virtual disk as delivered. Unit: bytes. Upstream: virtual_size.';
+COMMENT ON COLUMN revisions.image_size IS 'Size of the image file. Unit: bytes. Upstream: __image_size.';
+COMMENT ON COLUMN revisions.checksum IS 'Checksum as delivered; never an identity. Upstream: checksum.';
+COMMENT ON COLUMN revisions.hash_algo IS 'Algorithm of hash_value, e.g. sha512. Upstream: os_hash_algo.';
+COMMENT ON COLUMN revisions.hash_value IS 'Hash of the image data by hash_algo. Upstream: os_hash_value.';
+COMMENT ON COLUMN revisions.min_ram IS 'Smallest memory that runs the image. Unit: MB. Upstream: min_ram.';
+COMMENT ON COLUMN revisions.min_disk IS 'Smallest disk that holds the image. Unit: GB. Upstream: min_disk.';
+COMMENT ON COLUMN revisions.max_ram IS 'Largest memory that the image supports; 0 = no limit. Unit: MB. Upstream: max_ram.';
+COMMENT ON COLUMN revisions.image_type IS 'Kind in the Image Management Service: gold, private, shared, market. Upstream: __imagetype.';
+COMMENT ON COLUMN revisions.image_kind IS 'Kind in Glance: snapshot, backup; nothing for an uploaded image. Upstream: image_type.';
+COMMENT ON COLUMN revisions.platform IS 'Operating system platform or distribution. Upstream: __platform, os_distro.';
+COMMENT ON COLUMN revisions.os_type IS 'Operating system type: Linux, Windows, Other, ... Upstream: __os_type, os_type.';
+COMMENT ON COLUMN revisions.os_version IS 'Operating system version; text, never a number. Upstream: __os_version, os_version.';
+COMMENT ON COLUMN revisions.os_bit IS 'Word width of the operating system. Unit: bit. Upstream: __os_bit.';
+COMMENT ON COLUMN revisions.architecture IS 'Processor architecture: x86_64, aarch64, ... Upstream: architecture.';
+COMMENT ON COLUMN revisions.virtual_env_type IS 'Where it is used: FusionCompute, Ironic, DataImage, IsoImage. Upstream: virtual_env_type.';
+COMMENT ON COLUMN revisions.hw_firmware_type IS 'Boot mode: bios or uefi. Upstream: hw_firmware_type.';
+COMMENT ON COLUMN revisions.image_source_type IS 'Storage type behind the image, e.g. uds. Upstream: __image_source_type.';
+COMMENT ON COLUMN revisions.is_registered IS 'True: registered and so ready for use. Upstream: __isregistered.';
+COMMENT ON COLUMN revisions.is_off_shelved IS 'True: taken off the marketplace''s shelf. Upstream: __is_offshelved.';
+COMMENT ON COLUMN revisions.is_whole_image IS 'True: an image of a whole server, with its data disks. Upstream: __whole_image.';
+COMMENT ON COLUMN revisions.lazy_loading IS 'True: supports lazy loading. Upstream: __lazyloading.';
+COMMENT ON COLUMN revisions.description IS 'Description by the image''s owner. Upstream: __description, description.';
+COMMENT ON COLUMN revisions.parent_image_id IS 'Image this one was made from; may be gone, or be the image itself. Upstream: __originalimagename, base_image_ref.';
+COMMENT ON COLUMN revisions.source_server_id IS 'Server this image was made from (also from __data_origin where it reads instance,ID). Upstream: instance_uuid.';
+COMMENT ON COLUMN revisions.backup_id IS 'Backup this image was made from. Upstream: __backup_id.';
+COMMENT ON COLUMN revisions.product_code IS 'Product of the marketplace. Upstream: __productcode.';
+COMMENT ON COLUMN revisions.data_origin IS 'Where the data came from, as delivered. Upstream: __data_origin.';
+COMMENT ON COLUMN revisions.encryption_key_id IS 'Key that encrypts the image. Upstream: __system__cmkid, cinder_encryption_key_id.';
+COMMENT ON COLUMN revisions.enterprise_project_id IS 'Enterprise project; 0 = default. Upstream: enterprise_project_id.';
+COMMENT ON COLUMN revisions.created_at IS 'When the cloud says the image was created. Unit: UTC. Upstream: created_at.';
+COMMENT ON COLUMN revisions.updated_at IS 'When the cloud says the image was last updated. Unit: UTC. Upstream: updated_at.';
+COMMENT ON COLUMN revisions.deleted_at IS 'When the image was deleted; NULL = live. Upstream: deleted_at, where reported. Unit: UTC.';
+COMMENT ON COLUMN revisions.deletion_reason IS 'How deletion is known: reported, not_found, no_access, not_listed.';
+COMMENT ON COLUMN revisions.tags IS 'Tags as delivered, sorted; the rows of image_tags in one value.';
+COMMENT ON COLUMN revisions.capabilities IS 'Supported capabilities, sorted; from image_capabilities.';
+COMMENT ON COLUMN revisions.properties IS 'Keys without a column of their own; the rows of image_properties.';
+
+CREATE TABLE revision_documents (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    document JSONB NOT NULL,
+    CONSTRAINT pk_revision_documents PRIMARY KEY (source_id, image_id, observed_at)
+);
+
+COMMENT ON TABLE revision_documents IS 'Documents of revisions, kept apart because they are wide. Internal.';
+
+COMMENT ON COLUMN revision_documents.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN revision_documents.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN revision_documents.observed_at IS 'Observation in which the revision begins. Unit: UTC.';
+COMMENT ON COLUMN revision_documents.document IS 'Canonical form of the record.';
+
+CREATE TABLE observations (
+    source_id TEXT NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    complete BOOLEAN NOT NULL,
+    held_set BYTEA,
+    silent_set BYTEA,
+    run_ids UUID[] NOT NULL,
+    CONSTRAINT pk_observations PRIMARY KEY (source_id, observed_at)
+);
+
+COMMENT ON TABLE observations IS 'The ledger that history is a function of. Internal.';
+
+COMMENT ON COLUMN observations.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN observations.observed_at IS 'When the observation was taken. Unit: UTC.';
+COMMENT ON COLUMN observations.complete IS 'True: absence alone proves lack.';
+COMMENT ON COLUMN observations.held_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
+COMMENT ON COLUMN observations.silent_set IS 'Key of the ids it says nothing about, in id_sets.';
+COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up.';
+
+CREATE TABLE id_sets (
+    source_id TEXT NOT NULL,
+    set_id BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    image_ids TEXT[] NOT NULL,
+    CONSTRAINT pk_id_sets PRIMARY KEY (source_id, set_id, kind)
+);
+
+COMMENT ON TABLE id_sets IS 'Sets of ids, each distinct one once. Internal.';
+
+COMMENT ON COLUMN id_sets.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN id_sets.set_id IS 'Hash of the set.';
+COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.';
+COMMENT ON COLUMN id_sets.image_ids IS 'Ids, sorted.';
+
+CREATE TABLE lacks (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_lacks PRIMARY KEY (source_id, image_id, observed_at)
+);
+
+CREATE INDEX ix_lacks_observed_at ON lacks (source_id, observed_at);
+
+COMMENT ON TABLE lacks IS 'Lacks known by more than absence: look-ups and approvals. Internal.';
+
+COMMENT ON COLUMN lacks.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN lacks.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN lacks.observed_at IS 'Observation that proves the lack. Unit: UTC.';
+COMMENT ON COLUMN lacks.reason IS 'not_found, no_access or not_listed.';
+
+CREATE TABLE look_ups (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    answer TEXT NOT NULL,
+    CONSTRAINT pk_look_ups PRIMARY KEY (source_id, image_id)
+);
+
+COMMENT ON TABLE look_ups IS 'State of look-ups of live images that are not listed. Internal.';
+
+COMMENT ON COLUMN look_ups.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN look_ups.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN look_ups.asked_at IS 'When last asked. Unit: UTC.';
+COMMENT ON COLUMN look_ups.answer IS 'found or unanswered; other answers end the state.';
+
+CREATE UNLOGGED TABLE stage (
+    run_id UUID NOT NULL,
+    batch INTEGER NOT NULL,
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    present BOOLEAN NOT NULL,
+    copy_of TIMESTAMP WITH TIME ZONE,
+    starts_spell BOOLEAN NOT NULL,
+    raw_hash BYTEA,
+    live BOOLEAN NOT NULL,
+    unlisted_since TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE,
+    revision_run_id UUID NOT NULL,
+    spell_to TIMESTAMP WITH TIME ZONE,
+    observed_at TIMESTAMP WITH TIME ZONE,
+    valid_from TIMESTAMP WITH TIME ZONE,
+    valid_to TIMESTAMP WITH TIME ZONE,
+    recorded_at TIMESTAMP WITH TIME ZONE,
+    change TEXT,
+    changed JSONB,
+    content_hash BYTEA,
+    reported BOOLEAN,
+    lack_reason TEXT,
+    cloud_time TIMESTAMP WITH TIME ZONE,
+    cloud_deleted_at TIMESTAMP WITH TIME ZONE,
+    spell_from TIMESTAMP WITH TIME ZONE,
+    name TEXT,
+    status TEXT,
+    visibility TEXT,
+    owner TEXT,
+    protected BOOLEAN,
+    hidden BOOLEAN,
+    container_format TEXT,
+    disk_format TEXT,
+    size BIGINT,
+    virtual_size BIGINT,
+    image_size BIGINT,
+    checksum TEXT,
+    hash_algo TEXT,
+    hash_value TEXT,
+    min_ram INTEGER,
+    min_disk INTEGER,
+    max_ram INTEGER,
+    image_type TEXT,
+    image_kind TEXT,
+    platform TEXT,
+    os_type TEXT,
+    os_version TEXT,
+    os_bit INTEGER,
+    architecture TEXT,
+    virtual_env_type TEXT,
+    hw_firmware_type TEXT,
+    image_source_type TEXT,
+    is_registered BOOLEAN,
+    is_off_shelved BOOLEAN,
+    is_whole_image BOOLEAN,
+    lazy_loading BOOLEAN,
+    description TEXT,
+    parent_image_id TEXT,
+    source_server_id TEXT,
+    backup_id TEXT,
+    product_code TEXT,
+    data_origin TEXT,
+    encryption_key_id TEXT,
+    enterprise_project_id TEXT,
+    file_url TEXT,
+    self_url TEXT,
+    schema_url TEXT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    deletion_reason TEXT,
+    tags TEXT[],
+    capabilities TEXT[],
+    properties JSONB,
+    capability_names TEXT[],
+    capability_supported BOOLEAN[],
+    capability_raw TEXT[],
+    capability_models TEXT[],
+    document JSONB
+)
+ WITH (toast_tuple_target = 8160);
+
+CREATE INDEX ix_stage_batch ON stage (run_id, batch);
+
+COMMENT ON TABLE stage IS 'What a merge is about to write; empty outside of one. Internal.';
+
+COMMENT ON COLUMN stage.present IS 'True: the revision is the image''s last, images follows it.';
+COMMENT ON COLUMN stage.copy_of IS 'Revision whose content is taken over; NULL = this row''s.';
+
+CREATE TABLE sources (
+    source_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    cloud TEXT,
+    region TEXT,
+    project_id TEXT,
+    endpoint TEXT,
+    last_complete_at TIMESTAMP WITH TIME ZONE,
+    observed_since TIMESTAMP WITH TIME ZONE,
+    history_from TIMESTAMP WITH TIME ZONE,
+    retired_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expected_seconds DOUBLE PRECISION,
+    next_due_at TIMESTAMP WITH TIME ZONE,
+    failing_since TIMESTAMP WITH TIME ZONE,
+    failures INTEGER DEFAULT 0 NOT NULL,
+    error_kind TEXT,
+    projects_asked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_sources PRIMARY KEY (source_id),
+    UNIQUE (name)
+);
+
+COMMENT ON TABLE sources IS 'Where images come from: one cloud, region and project each. Rows are never deleted.';
+
+COMMENT ON COLUMN sources.source_id IS 'Opaque key of the source; never changes.';
+COMMENT ON COLUMN sources.name IS 'Name of the source in the configuration; unique.';
+COMMENT ON COLUMN sources.kind IS 'Service behind it: glance or ims.';
+COMMENT ON COLUMN sources.cloud IS 'Entry of clouds.yaml, where one is named.';
+COMMENT ON COLUMN sources.region IS 'Region, as recorded at the first sweep.';
+COMMENT ON COLUMN sources.project_id IS 'Project whose view this is, as recorded at the first sweep.';
+COMMENT ON COLUMN sources.endpoint IS 'Address of the image service, without credentials.';
+COMMENT ON COLUMN sources.last_complete_at IS 'observed_at of the last complete sweep. Unit: UTC.';
+COMMENT ON COLUMN sources.observed_since IS 'observed_at of the first observation. Unit: UTC.';
+COMMENT ON COLUMN sources.history_from IS 'History before this moment was pruned; NULL = never. Unit: UTC.';
+COMMENT ON COLUMN sources.retired_at IS 'When the source was retired; its images stay. Unit: UTC.';
+COMMENT ON COLUMN sources.created_at IS 'When the source was first recorded. Unit: UTC.';
+COMMENT ON COLUMN sources.expected_seconds IS 'Expected time between sweeps. Unit: seconds.';
+COMMENT ON COLUMN sources.next_due_at IS 'When the daemon sweeps it next. Unit: UTC.';
+COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or partial runs in a row; NULL = the last was complete. Unit: UTC.';
+COMMENT ON COLUMN sources.failures IS 'Runs in a row that were not complete.';
+COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure; NULL = the last run was complete.';
+COMMENT ON COLUMN sources.projects_asked_at IS 'When names of projects were last asked for. Unit: UTC.';
+
+CREATE TABLE images (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    name TEXT,
+    status TEXT,
+    visibility TEXT,
+    owner TEXT,
+    protected BOOLEAN,
+    hidden BOOLEAN,
+    container_format TEXT,
+    disk_format TEXT,
+    size BIGINT,
+    virtual_size BIGINT,
+    image_size BIGINT,
+    checksum TEXT,
+    hash_algo TEXT,
+    hash_value TEXT,
+    min_ram INTEGER,
+    min_disk INTEGER,
+    max_ram INTEGER,
+    image_type TEXT,
+    image_kind TEXT,
+    platform TEXT,
+    os_type TEXT,
+    os_version TEXT,
+    os_bit INTEGER,
+    architecture TEXT,
+    virtual_env_type TEXT,
+    hw_firmware_type TEXT,
+    image_source_type TEXT,
+    is_registered BOOLEAN,
+    is_off_shelved BOOLEAN,
+    is_whole_image BOOLEAN,
+    lazy_loading BOOLEAN,
+    description TEXT,
+    parent_image_id TEXT,
+    source_server_id TEXT,
+    backup_id TEXT,
+    product_code TEXT,
+    data_origin TEXT,
+    encryption_key_id TEXT,
+    enterprise_project_id TEXT,
+    file_url TEXT,
+    self_url TEXT,
+    schema_url TEXT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    deletion_reason TEXT,
+    unlisted_since TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tags TEXT[],
+    capabilities TEXT[],
+    properties JSONB,
+    CONSTRAINT pk_images PRIMARY KEY (source_id, image_id)
+)
+ WITH (fillfactor = 90);
+
+CREATE INDEX ix_images_name_prefix ON images (left(name, 64) text_pattern_ops);
+
+CREATE INDEX ix_images_platform_prefix ON images (left(platform, 64));
+
+COMMENT ON TABLE images IS 'One row an image ever seen; live = deleted_at IS NULL.';
+
+COMMENT ON COLUMN images.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN images.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN images.name IS 'Name of the image; not unique. Upstream: name.';
+COMMENT ON COLUMN images.status IS 'Status as the cloud last said it; an open set (queued, active, ...). Upstream: status.';
+COMMENT ON COLUMN images.visibility IS 'Who may see the image: public, private, shared, community, ... Upstream: visibility.';
+COMMENT ON COLUMN images.owner IS 'Project (tenant) that owns the image. Upstream: owner.';
+COMMENT ON COLUMN images.protected IS 'True: the cloud refuses to delete the image. Upstream: protected.';
+COMMENT ON COLUMN images.hidden IS 'True: left out of default listings, usable by id. Upstream: os_hidden.';
+COMMENT ON COLUMN images.container_format IS 'Container format, e.g. bare. Upstream: container_format.';
+COMMENT ON COLUMN images.disk_format IS 'Disk format; an open set (qcow2, raw, zvhd2, iso, ...). Upstream: disk_format.';
+COMMENT ON COLUMN images.size IS 'Size as delivered; the Image Management Service sends a placeholder. Unit: bytes. Upstream: size.';
+COMMENT ON COLUMN images.virtual_size IS 'Size of the virtual disk as delivered. Unit: bytes. Upstream: virtual_size.';
+COMMENT ON COLUMN images.image_size IS 'Size of the image file. Unit: bytes. Upstream: __image_size.';
+COMMENT ON COLUMN images.checksum IS 'Checksum as delivered; never an identity. Upstream: checksum.';
+COMMENT ON COLUMN images.hash_algo IS 'Algorithm of hash_value, e.g. sha512. Upstream: os_hash_algo.';
+COMMENT ON COLUMN images.hash_value IS 'Hash of the image data by hash_algo. Upstream: os_hash_value.';
+COMMENT ON COLUMN images.min_ram IS 'Smallest memory that runs the image. Unit: MB. Upstream: min_ram.';
+COMMENT ON COLUMN images.min_disk IS 'Smallest disk that holds the image. Unit: GB. Upstream: min_disk.';
+COMMENT ON COLUMN images.max_ram IS 'Largest memory that the image supports; 0 = no limit. Unit: MB. Upstream: max_ram.';
+COMMENT ON COLUMN images.image_type IS 'Kind in the Image Management Service: gold, private, shared, market. Upstream: __imagetype.';
+COMMENT ON COLUMN images.image_kind IS 'Kind in Glance: snapshot, backup; nothing for an uploaded image. Upstream: image_type.';
+COMMENT ON COLUMN images.platform IS 'Operating system platform or distribution. Upstream: __platform, os_distro.';
+COMMENT ON COLUMN images.os_type IS 'Operating system type: Linux, Windows, Other, ... Upstream: __os_type, os_type.';
+COMMENT ON COLUMN images.os_version IS 'Operating system version; text, never a number. Upstream: __os_version, os_version.';
+COMMENT ON COLUMN images.os_bit IS 'Word width of the operating system. Unit: bit. Upstream: __os_bit.';
+COMMENT ON COLUMN images.architecture IS 'Processor architecture: x86_64, aarch64, ... Upstream: architecture.';
+COMMENT ON COLUMN images.virtual_env_type IS 'Where it is used: FusionCompute, Ironic, DataImage, IsoImage. Upstream: virtual_env_type.';
+COMMENT ON COLUMN images.hw_firmware_type IS 'Boot mode: bios or uefi. Upstream: hw_firmware_type.';
+COMMENT ON COLUMN images.image_source_type IS 'Storage type behind the image, e.g. uds. Upstream: __image_source_type.';
+COMMENT ON COLUMN images.is_registered IS 'True: registered and so ready for use. Upstream: __isregistered.';
+COMMENT ON COLUMN images.is_off_shelved IS 'True: taken off the marketplace''s shelf. Upstream: __is_offshelved.';
+COMMENT ON COLUMN images.is_whole_image IS 'True: an image of a whole server, with its data disks. Upstream: __whole_image.';
+COMMENT ON COLUMN images.lazy_loading IS 'True: supports lazy loading. Upstream: __lazyloading.';
+COMMENT ON COLUMN images.description IS 'Description by the image''s owner. Upstream: __description, description.';
+COMMENT ON COLUMN images.parent_image_id IS 'Image this one was made from; may be gone, or be the image itself. Upstream: __originalimagename, base_image_ref.';
+COMMENT ON COLUMN images.source_server_id IS 'Server this image was made from (also from __data_origin where it reads instance,ID). Upstream: instance_uuid.';
+COMMENT ON COLUMN images.backup_id IS 'Backup this image was made from. Upstream: __backup_id.';
+COMMENT ON COLUMN images.product_code IS 'Product of the marketplace. Upstream: __productcode.';
+COMMENT ON COLUMN images.data_origin IS 'Where the data came from, as delivered. Upstream: __data_origin.';
+COMMENT ON COLUMN images.encryption_key_id IS 'Key that encrypts the image. Upstream: __system__cmkid, cinder_encryption_key_id.';
+COMMENT ON COLUMN images.enterprise_project_id IS 'Enterprise project; 0 = default. Upstream: enterprise_project_id.';
+COMMENT ON COLUMN images.file_url IS 'Path of the image file; opens no revision. Upstream: file.';
+COMMENT ON COLUMN images.self_url IS 'Path of the image; opens no revision. Upstream: self.';
+COMMENT ON COLUMN images.schema_url IS 'Path of the image''s schema; opens no revision. Upstream: schema.';
+COMMENT ON COLUMN images.created_at IS 'When the cloud says the image was created. Unit: UTC. Upstream: created_at.';
+COMMENT ON COLUMN images.updated_at IS 'When the cloud says the image was last updated. Unit: UTC. Upstream: updated_at.';
+COMMENT ON COLUMN images.deleted_at IS 'When the image was deleted; NULL = live. Upstream: deleted_at, where reported. Unit: UTC.';
+COMMENT ON COLUMN images.deletion_reason IS 'How deletion is known: reported, not_found, no_access, not_listed.';
+COMMENT ON COLUMN images.unlisted_since IS 'Live, but not listed by complete sweeps since then. Unit: UTC.';
+COMMENT ON COLUMN images.first_seen_at IS 'observed_at of the image''s first evidence. Unit: UTC.';
+COMMENT ON COLUMN images.last_changed_at IS 'observed_at of the image''s open revision. Unit: UTC.';
+COMMENT ON COLUMN images.tags IS 'Tags as delivered, sorted; the rows of image_tags in one value.';
+COMMENT ON COLUMN images.capabilities IS 'Supported capabilities, sorted; from image_capabilities.';
+COMMENT ON COLUMN images.properties IS 'Keys without a column of their own; the rows of image_properties.';
+
+CREATE TABLE image_state (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    raw_hash BYTEA,
+    content_hash BYTEA,
+    live BOOLEAN NOT NULL,
+    CONSTRAINT pk_image_state PRIMARY KEY (source_id, image_id)
+)
+ WITH (fillfactor = 90);
+
+COMMENT ON TABLE image_state IS 'Fingerprints, narrow, so that a sweep reads little. Internal.';
+
+COMMENT ON COLUMN image_state.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN image_state.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_state.raw_hash IS 'Hash of the record''s bytes as sent; a cache, NULL = compare in full.';
+COMMENT ON COLUMN image_state.content_hash IS 'Hash of the canonical form; NULL = the last evidence is of lack.';
+COMMENT ON COLUMN image_state.live IS 'False: the last evidence says deleted.';
+
+CREATE TABLE image_tags (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    CONSTRAINT pk_image_tags PRIMARY KEY (source_id, image_id, tag)
+);
+
+CREATE INDEX ix_image_tags_tag ON image_tags (tag, source_id);
+
+COMMENT ON TABLE image_tags IS 'Tags of images, each once.';
+
+COMMENT ON COLUMN image_tags.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN image_tags.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_tags.tag IS 'Exactly as delivered. Upstream: tags.';
+
+CREATE TABLE image_capabilities (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    capability TEXT NOT NULL,
+    supported BOOLEAN NOT NULL,
+    raw_value TEXT,
+    models TEXT[],
+    CONSTRAINT pk_image_capabilities PRIMARY KEY (source_id, image_id, capability)
+);
+
+CREATE INDEX ix_image_capabilities_capability ON image_capabilities (capability, supported);
+
+COMMENT ON TABLE image_capabilities IS 'Capability flags of images; no row = not delivered.';
+
+COMMENT ON COLUMN image_capabilities.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN image_capabilities.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_capabilities.capability IS 'Upstream key without __support_.';
+COMMENT ON COLUMN image_capabilities.supported IS 'Whether the image supports it, inversion applied.';
+COMMENT ON COLUMN image_capabilities.raw_value IS 'Value as delivered.';
+COMMENT ON COLUMN image_capabilities.models IS 'Models named, where the value is a list of models.';
+
+CREATE TABLE capabilities (
+    capability TEXT NOT NULL,
+    upstream_key TEXT NOT NULL,
+    value_kind TEXT NOT NULL,
+    inverted BOOLEAN NOT NULL,
+    family TEXT NOT NULL,
+    description TEXT,
+    CONSTRAINT pk_capabilities PRIMARY KEY (capability)
+);
+
+COMMENT ON TABLE capabilities IS 'Capabilities known; new ones join when first seen.';
+
+COMMENT ON COLUMN capabilities.capability IS 'Upstream key without __support_.';
+COMMENT ON COLUMN capabilities.upstream_key IS 'Key as the cloud spells it.';
+COMMENT ON COLUMN capabilities.value_kind IS 'flag or models.';
+COMMENT ON COLUMN capabilities.inverted IS 'True: the upstream true means not supported.';
+COMMENT ON COLUMN capabilities.family IS 'hypervisor, gpu, fpga, hana, network, size, cpu, agent, cloud_init or other.';
+COMMENT ON COLUMN capabilities.description IS 'What it means.';
+
+CREATE TABLE image_properties (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value JSONB NOT NULL,
+    CONSTRAINT pk_image_properties PRIMARY KEY (source_id, image_id, name)
+);
+
+COMMENT ON TABLE image_properties IS 'Every key that has no column, tag or capability of its own.';
+
+COMMENT ON COLUMN image_properties.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN image_properties.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_properties.name IS 'Upstream key.';
+COMMENT ON COLUMN image_properties.value IS 'JSON value as delivered.';
+
+CREATE TABLE runs (
+    source_id TEXT NOT NULL,
+    run_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    outcome TEXT,
+    pages BIGINT DEFAULT 0 NOT NULL,
+    requests BIGINT DEFAULT 0 NOT NULL,
+    retries BIGINT DEFAULT 0 NOT NULL,
+    listed BIGINT DEFAULT 0 NOT NULL,
+    inserted BIGINT DEFAULT 0 NOT NULL,
+    updated BIGINT DEFAULT 0 NOT NULL,
+    unchanged BIGINT DEFAULT 0 NOT NULL,
+    deleted BIGINT DEFAULT 0 NOT NULL,
+    restored BIGINT DEFAULT 0 NOT NULL,
+    rejected BIGINT DEFAULT 0 NOT NULL,
+    unlisted BIGINT DEFAULT 0 NOT NULL,
+    held BIGINT DEFAULT 0 NOT NULL,
+    looked_up BIGINT DEFAULT 0 NOT NULL,
+    error_kind TEXT,
+    error TEXT,
+    CONSTRAINT pk_runs PRIMARY KEY (source_id, run_id)
+);
+
+CREATE INDEX ix_runs_started_at ON runs (source_id, started_at);
+
+COMMENT ON TABLE runs IS 'The ledger of runs.';
+
+COMMENT ON COLUMN runs.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN runs.run_id IS 'Identity of the run.';
+COMMENT ON COLUMN runs.kind IS 'sync or backfill.';
+COMMENT ON COLUMN runs.started_at IS 'Start of the run. Unit: UTC.';
+COMMENT ON COLUMN runs.observed_at IS 'Moment the listing speaks of. Unit: UTC.';
+COMMENT ON COLUMN runs.finished_at IS 'End of the run; NULL = under way. Unit: UTC.';
+COMMENT ON COLUMN runs.outcome IS 'complete, partial or failed; NULL = under way.';
+COMMENT ON COLUMN runs.pages IS 'Pages read.';
+COMMENT ON COLUMN runs.requests IS 'Requests sent.';
+COMMENT ON COLUMN runs.retries IS 'Requests repeated.';
+COMMENT ON COLUMN runs.listed IS 'Images listed, each once.';
+COMMENT ON COLUMN runs.inserted IS 'Images first seen.';
+COMMENT ON COLUMN runs.updated IS 'Images changed.';
+COMMENT ON COLUMN runs.unchanged IS 'Images listed as they were.';
+COMMENT ON COLUMN runs.deleted IS 'Images newly deleted.';
+COMMENT ON COLUMN runs.restored IS 'Images live again.';
+COMMENT ON COLUMN runs.rejected IS 'Records that could not be stored as images.';
+COMMENT ON COLUMN runs.unlisted IS 'Images live but not listed.';
+COMMENT ON COLUMN runs.held IS 'Deletions held back.';
+COMMENT ON COLUMN runs.looked_up IS 'Look-ups by id.';
+COMMENT ON COLUMN runs.error_kind IS 'login, network, throttled, upstream, bad_listing, deadline, database, config.';
+COMMENT ON COLUMN runs.error IS 'One line.';
+
+CREATE TABLE run_passes (
+    source_id TEXT NOT NULL,
+    run_id UUID NOT NULL,
+    pass TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    pages BIGINT DEFAULT 0 NOT NULL,
+    records BIGINT DEFAULT 0 NOT NULL,
+    last_marker TEXT,
+    error TEXT,
+    CONSTRAINT pk_run_passes PRIMARY KEY (source_id, run_id, pass)
+);
+
+COMMENT ON TABLE run_passes IS 'The passes of a run, each with its verdict.';
+
+COMMENT ON COLUMN run_passes.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN run_passes.run_id IS 'Run that wrote it, as in runs.run_id.';
+COMMENT ON COLUMN run_passes.pass IS 'listed, hidden, pending or market.';
+COMMENT ON COLUMN run_passes.verdict IS 'complete, truncated or failed.';
+COMMENT ON COLUMN run_passes.pages IS 'Pages read.';
+COMMENT ON COLUMN run_passes.records IS 'Records read.';
+COMMENT ON COLUMN run_passes.last_marker IS 'Last marker sent.';
+COMMENT ON COLUMN run_passes.error IS 'One line.';
+
+CREATE TABLE rejected_records (
+    source_id TEXT NOT NULL,
+    record_hash BYTEA NOT NULL,
+    image_id TEXT,
+    reason TEXT NOT NULL,
+    record TEXT NOT NULL,
+    first_run_id UUID NOT NULL,
+    last_run_id UUID NOT NULL,
+    count BIGINT NOT NULL,
+    CONSTRAINT pk_rejected_records PRIMARY KEY (source_id, record_hash)
+);
+
+COMMENT ON TABLE rejected_records IS 'Records that could not be stored as images, kept whole.';
+
+COMMENT ON COLUMN rejected_records.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN rejected_records.record_hash IS 'Hash of the record''s bytes.';
+COMMENT ON COLUMN rejected_records.image_id IS 'Id of the image, where known.';
+COMMENT ON COLUMN rejected_records.reason IS 'Why it could not be stored.';
+COMMENT ON COLUMN rejected_records.record IS 'The record as text; NUL shown as U+FFFD.';
+COMMENT ON COLUMN rejected_records.first_run_id IS 'First run that met it.';
+COMMENT ON COLUMN rejected_records.last_run_id IS 'Last run that met it.';
+COMMENT ON COLUMN rejected_records.count IS 'Runs that met it.';
+
+CREATE TABLE held_deletions (
+    source_id TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    run_id UUID NOT NULL,
+    unlisted_since TIMESTAMP WITH TIME ZONE,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    decision TEXT NOT NULL,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    decided_by TEXT,
+    CONSTRAINT pk_held_deletions PRIMARY KEY (source_id, image_id, run_id)
+);
+
+CREATE INDEX ix_held_deletions_decision ON held_deletions (source_id, decision);
+
+COMMENT ON TABLE held_deletions IS 'Deletions that the limit holds back, and what became of them.';
+
+COMMENT ON COLUMN held_deletions.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN held_deletions.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN held_deletions.run_id IS 'Run that first held it.';
+COMMENT ON COLUMN held_deletions.unlisted_since IS 'Since when the image is not listed. Unit: UTC.';
+COMMENT ON COLUMN held_deletions.observed_at IS 'Observation that first held it. Unit: UTC.';
+COMMENT ON COLUMN held_deletions.decision IS 'open, approved, kept or returned.';
+COMMENT ON COLUMN held_deletions.decided_at IS 'When decided. Unit: UTC.';
+COMMENT ON COLUMN held_deletions.decided_by IS 'Who decided.';
+
+CREATE TABLE projects (
+    source_id TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    name TEXT,
+    domain_name TEXT,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_projects PRIMARY KEY (source_id, project_id)
+);
+
+COMMENT ON TABLE projects IS 'Names of owners, where the cloud gives them.';
+
+COMMENT ON COLUMN projects.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN projects.project_id IS 'Id of the project, as in images.owner.';
+COMMENT ON COLUMN projects.name IS 'Name of the project.';
+COMMENT ON COLUMN projects.domain_name IS 'Name of its domain.';
+COMMENT ON COLUMN projects.seen_at IS 'When last read. Unit: UTC.';
+
+CREATE TABLE image_family_rules (
+    rank INTEGER NOT NULL,
+    pattern TEXT NOT NULL,
+    family TEXT NOT NULL,
+    builtin BOOLEAN DEFAULT false NOT NULL,
+    CONSTRAINT pk_image_family_rules PRIMARY KEY (rank)
+);
+
+COMMENT ON TABLE image_family_rules IS 'How a name''s family is told; your own rules take ranks below 1000.';
+
+COMMENT ON COLUMN image_family_rules.rank IS 'Order; the lowest that matches decides.';
+COMMENT ON COLUMN image_family_rules.pattern IS 'Regular expression on the name.';
+COMMENT ON COLUMN image_family_rules.family IS 'Family: a replacement that may use the pattern''s groups.';
+COMMENT ON COLUMN image_family_rules.builtin IS 'True: came with the product.';
+
+CREATE TABLE leases (
+    source_id TEXT NOT NULL,
+    holder UUID,
+    fence BIGINT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_leases PRIMARY KEY (source_id)
+);
+
+COMMENT ON TABLE leases IS 'Who may write a source. Internal.';
+
+COMMENT ON COLUMN leases.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN leases.holder IS 'Run that holds the source; NULL = free.';
+COMMENT ON COLUMN leases.fence IS 'Grows with each holder.';
+COMMENT ON COLUMN leases.expires_at IS 'End of the lease by the database''s clock. Unit: UTC.';

@@ -1,0 +1,94 @@
+"""Fixtures of all tests: one embedded PostgreSQL a session, a fresh database a test by template clone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from catalog.settings import DatabaseSettings
+from catalog.store import schema
+from catalog.store.database import Database
+
+_numbers = itertools.count()
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server: CATALOG_TEST_SERVER_URL (the gate's PostgreSQL 15), else an embedded one."""
+    given = os.environ.get("CATALOG_TEST_SERVER_URL")
+    if given:
+        yield given
+        return
+    from catalog.store.embedded import EmbeddedServer
+
+    with EmbeddedServer(tmp_path_factory.mktemp("pg"), settings=FAST) as url:
+        yield url
+
+
+def _database(server_url: str, name: str) -> str:
+    url = psycopg.conninfo.make_conninfo(server_url, dbname=name)
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    from sqlalchemy.engine import URL
+
+    return URL.create(
+        "postgresql",
+        username=str(parts["user"]) if "user" in parts else None,
+        password=str(parts["password"]) if "password" in parts else None,
+        database=name,
+        query={"host": str(parts["host"]), **({"port": str(parts["port"])} if "port" in parts else {})},
+    ).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """A database with every migration applied, to be cloned."""
+    name = f"template_{os.getpid()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    settings = DatabaseSettings(url=_database(server_url, name), data_dir=Path())
+    with Database(settings) as database:
+        schema.upgrade(database)
+    yield name
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """A database with nothing in it."""
+    yield from _fresh(server_url, "template1")
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """A database of this test's own, at the newest schema, with no sources."""
+    yield from _fresh(server_url, template)
+
+
+@pytest.fixture(scope="module")
+def module_database(server_url: str, template: str) -> Iterator[Database]:
+    """A database that a module's tests share; they clean up after themselves."""
+    for url in _fresh(server_url, template):
+        with Database(DatabaseSettings(url=url, data_dir=Path())) as database:
+            yield database
+
+
+def _fresh(server_url: str, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield _database(server_url, name)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with Database(DatabaseSettings(url=database_url, data_dir=Path())) as database:
+        yield database

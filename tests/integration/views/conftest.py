@@ -1,0 +1,141 @@
+"""Rows by hand: a catalog with known contents, for what views make of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+"""Noon of the day on which everything begins."""
+
+RUN = "00000000-0000-4000-8000-000000000001"
+
+
+def days(number: float) -> datetime:
+    """So many days after T0."""
+    return T0 + timedelta(days=number)
+
+
+class Shelf:
+    """Writes rows as the product's writer would, only shorter; asks with rows as dictionaries."""
+
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        self.connection = connection
+
+    def insert(self, table: str, row: dict[str, Any]) -> None:
+        values = [json.dumps(v) if isinstance(v, dict) else v for v in row.values()]
+        names = ", ".join(row)
+        marks = ", ".join(["%s"] * len(row))
+        self.connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+
+    def source(self, name: str = "one", **columns: Any) -> str:
+        """A source; its key is the name with an s in front."""
+        source_id = f"s-{name}"
+        row = {"source_id": source_id, "name": name, "kind": "glance", "created_at": T0, "observed_since": T0}
+        self.insert("sources", row | columns)
+        return source_id
+
+    def image(
+        self,
+        source_id: str,
+        image_id: str,
+        *,
+        tags: Sequence[str] = (),
+        flags: dict[str, bool] | None = None,
+        **columns: Any,
+    ) -> None:
+        """An image as the present has it, active unless told otherwise."""
+        flags = flags or {}
+        row = {
+            "source_id": source_id,
+            "image_id": image_id,
+            "name": image_id,
+            "status": "active",
+            "created_at": T0,
+            "first_seen_at": T0,
+            "last_changed_at": T0,
+            "tags": sorted(tags),
+            "capabilities": sorted(key for key, supported in flags.items() if supported),
+            "properties": {},
+        }
+        self.insert("images", row | columns)
+        for tag in tags:
+            self.insert("image_tags", {"source_id": source_id, "image_id": image_id, "tag": tag})
+        for capability, supported in flags.items():
+            self.insert(
+                "image_capabilities",
+                {
+                    "source_id": source_id,
+                    "image_id": image_id,
+                    "capability": capability,
+                    "supported": supported,
+                },
+            )
+
+    def revision(
+        self,
+        source_id: str,
+        image_id: str,
+        observed_at: datetime,
+        valid_to: datetime | None = None,
+        change: str = "updated",
+        **columns: Any,
+    ) -> None:
+        row = {
+            "source_id": source_id,
+            "image_id": image_id,
+            "observed_at": observed_at,
+            "valid_from": observed_at,
+            "valid_to": valid_to,
+            "recorded_at": observed_at,
+            "run_id": RUN,
+            "change": change,
+            "reported": False,
+            "spell_from": observed_at,
+            "name": image_id,
+            "status": "active",
+            "tags": [],
+            "capabilities": [],
+            "properties": {},
+        }
+        self.insert("revisions", row | columns)
+
+    def spell(
+        self, source_id: str, image_id: str, status: str, start: datetime, end: datetime | None = None
+    ) -> None:
+        row = {
+            "valid_from": start,
+            "valid_to": end,
+            "observed_at": start,
+            "recorded_at": start,
+            "run_id": RUN,
+        }
+        self.insert("status_history", {"source_id": source_id, "image_id": image_id, "status": status} | row)
+
+    def observation(self, source_id: str, at: datetime, *, complete: bool = True, **columns: Any) -> None:
+        row = {"source_id": source_id, "observed_at": at, "complete": complete, "run_ids": [RUN]}
+        self.insert("observations", row | columns)
+
+    def ask(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        return self.connection.execute(query, parameters or None).fetchall()
+
+    def one(self, query: str, *parameters: Any) -> dict[str, Any]:
+        rows = self.ask(query, *parameters)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def column(self, query: str, *parameters: Any) -> list[Any]:
+        return [next(iter(row.values())) for row in self.ask(query, *parameters)]
+
+
+@pytest.fixture
+def shelf(database_url: str) -> Iterator[Shelf]:
+    with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        yield Shelf(connection)

@@ -1,0 +1,98 @@
+"""What the database says of itself: columns as in the contract, comments everywhere, seeds as in the code."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from catalog.fields import CAPABILITIES
+from catalog.store import schema
+from catalog.store.database import Database
+from tests.integration.views.conftest import Shelf
+
+OVERVIEW = (
+    "source region image_id name status visibility owner owner_name image_type image_kind platform os_type"
+    " os_version architecture size_bytes min_ram_mb min_disk_gb tags tags_text capabilities capabilities_text"
+    " cloud_init_injection offered parent_image_id created_at updated_at first_seen_at age_days"
+)
+CONTRACT = {
+    "image_overview": OVERVIEW,
+    "distinct_images": OVERVIEW + " seen_by_sources",
+    "image_revisions": "source_id image_id valid_from valid_to observed_at recorded_at change changed"
+    " document run_id",
+    "image_changes": "changed_at recorded_at source image_id name change field old_value new_value run_id",
+    "status_durations": "source image_id name status entered_at left_at seconds",
+    "deleted_images": "source image_id name visibility owner deleted_at last_observed_at deletion_reason"
+    " lived_days",
+    "capability_matrix": "source capability family platform images supported not_supported",
+    "source_freshness": "source last_complete_at age_seconds expected_seconds stale failing_since error_kind"
+    " held",
+    "image_lineage": "source image_id ancestor_id depth ancestor_state",
+    "image_lifecycle": "source image_id name family state state_since use_instead_id use_instead_name"
+    " promised_until",
+}
+
+
+@pytest.mark.parametrize("view", CONTRACT)
+def test_views_begin_with_the_columns_that_dashboards_rely_on(shelf: Shelf, view: str) -> None:
+    cursor = shelf.connection.execute(f"SELECT * FROM {view}")
+    names = [column.name for column in cursor.description or ()]
+    promised = CONTRACT[view].split()
+    assert names[: len(promised)] == promised
+
+
+def test_every_view_function_and_column_of_a_view_says_what_it_means(shelf: Shelf) -> None:
+    silent = shelf.column(
+        "SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'"
+        " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " WHERE c.relkind = 'v' AND (obj_description(c.oid, 'pg_class') IS NULL"
+        " OR col_description(c.oid, a.attnum) IS NULL)"
+        " UNION ALL SELECT p.proname FROM pg_proc p"
+        " JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'public'"
+        " WHERE obj_description(p.oid, 'pg_proc') IS NULL"
+    )
+    assert silent == []
+
+
+def test_no_view_gives_a_fact_as_an_interval(shelf: Shelf) -> None:
+    intervals = shelf.column(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND data_type = 'interval'"
+    )
+    assert intervals == []
+
+
+def test_the_capabilities_known_from_the_start_are_those_of_the_code(shelf: Shelf) -> None:
+    rows = shelf.connection.execute(
+        "SELECT capability, upstream_key, value_kind, inverted, family, description FROM capabilities"
+    ).fetchall()
+    assert {tuple(row.values()) for row in rows} == {
+        (c.capability, c.upstream_key, c.value_kind, c.inverted, c.family, c.description)
+        for c in CAPABILITIES
+    }
+
+
+def test_the_products_own_family_rules_leave_the_first_thousand_ranks_to_the_user(shelf: Shelf) -> None:
+    rows = shelf.ask("SELECT rank, builtin FROM image_family_rules")
+    assert rows
+    assert all(row["builtin"] and row["rank"] >= 1000 for row in rows)
+
+
+def test_the_views_can_be_taken_back_and_made_again(database: Database) -> None:
+    from alembic import command
+
+    with database.migration_connection() as connection:
+        config = schema.configuration()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    with database.transaction() as connection:
+        left = connection.execute(
+            "SELECT count(*) FROM pg_views WHERE schemaname = 'public'"
+            " UNION ALL SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            " UNION ALL SELECT count(*) FROM capabilities UNION ALL SELECT count(*) FROM image_family_rules"
+        ).fetchall()
+    assert left == [(0,)] * 4
+    schema.upgrade(database)
+    with psycopg.connect(database.libpq_url) as again:
+        again.execute("SELECT * FROM image_overview")

@@ -1,0 +1,180 @@
+"""Which images to move away from, and where to: image_lifecycle, image_family."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.integration.views.conftest import Shelf, days
+
+FAMILIES = {
+    "Standard_Ubuntu_22.04_latest": "Standard_Ubuntu_22.04",
+    "Standard_Ubuntu_22.04_20240129_0": "Standard_Ubuntu_22.04",
+    "Standard_Debian_11_prev": "Standard_Debian_11",
+    "Enterprise_RedHat_8_20231109-0": "Enterprise_RedHat_8",
+    "Ubuntu 22.04 (20230901)": "Ubuntu 22.04",
+    "Ubuntu 22.04 (20230901) old": "Ubuntu 22.04",
+    "Ubuntu 22.04 2024-01-15 latest": "Ubuntu 22.04",
+    "Debian 12 (old20240101)": "Debian 12",
+    "Debian 11 (deprecated)": "Debian 11",
+    "[deprecated] Debian 10": "Debian 10",
+    "old_Ubuntu_20240101": "Ubuntu",
+    "win2012-r2-CURRENT": "win2012-r2",
+    "API-Featured-Ubuntu18-Latest": "API-Featured-Ubuntu18",
+    "CentOS 6.10 (2018.10.23)": "CentOS 6.10",
+    "openEuler 20.03 64bit 20220428": "openEuler 20.03 64bit",
+    "debian-12-generic-amd64-20240211-1654": "debian-12-generic-amd64",
+    "Rocky-9-GenericCloud-Base-9.3-20231113.0.x86_64": "Rocky-9-GenericCloud-Base-9.3.x86_64",
+    "ubuntu-2024-01-29T12:00:00Z": "ubuntu",
+    "runner-20240101120000": "runner",
+    "runner-202401": "runner",
+    "runner-1706486400": "runner",
+    # no date and no mark: the name is the family
+    "Ubuntu 22.04": "Ubuntu 22.04",
+    "Ubuntu 20.04 LTS": "Ubuntu 20.04 LTS",
+    "Windows Server 2019": "Windows Server 2019",
+    "CentOS-7.6-x86_64-1907": "CentOS-7.6-x86_64-1907",
+    "Toolkit 2.31.9 v.1.0": "Toolkit 2.31.9 v.1.0",
+    "web-1": "web-1",
+    "thresholder": "thresholder",
+    "build-20231301": "build-20231301",
+    "20240101": "20240101",
+    "latest": "latest",
+    "": "",
+    "测试镜像_20240101": "测试镜像",
+}
+
+
+def test_families_are_told_from_the_names_that_clouds_really_use(shelf: Shelf) -> None:
+    rows = shelf.ask("SELECT n, image_family(n) AS family FROM unnest(%s::text[]) AS n", list(FAMILIES))
+    assert {row["n"]: row["family"] for row in rows} == FAMILIES
+
+
+def test_the_users_own_rules_come_first(shelf: Shelf) -> None:
+    rule = {"rank": 1, "pattern": "^corp-(web|db)-.*$", "family": r"corp \1"}
+    shelf.insert("image_family_rules", rule)
+    assert shelf.column("SELECT image_family('corp-db-77_latest')") == ["corp db"]
+    assert shelf.column("SELECT builtin FROM image_family_rules WHERE rank < 1000") == [False]
+    assert shelf.column("SELECT image_family('other_latest')") == ["other"]
+
+
+def test_a_rule_that_is_no_regular_expression_is_refused_when_it_is_written(shelf: Shelf) -> None:
+    with pytest.raises(psycopg.errors.InvalidRegularExpression):
+        shelf.insert("image_family_rules", {"rank": 1, "pattern": "(unclosed", "family": "x"})
+
+
+def life(shelf: Shelf) -> dict[str, tuple[Any, ...]]:
+    rows = shelf.ask("SELECT image_id, state, state_since, use_instead_id FROM image_lifecycle")
+    return {row["image_id"]: tuple(row.values())[1:] for row in rows}
+
+
+def test_the_newest_that_is_offered_is_current_and_all_others_point_to_it(shelf: Shelf) -> None:
+    source = shelf.source()
+    common: dict[str, Any] = {"owner": "cloud"}
+    shelf.image(source, "new", name="Ubuntu 22.04", created_at=days(30), **common)
+    shelf.image(source, "middle", name="Ubuntu 22.04 (20240201)", created_at=days(20), **common)
+    shelf.image(source, "old", name="Ubuntu 22.04 (old20240101)", created_at=days(10), **common)
+    shelf.image(source, "hid", name="Ubuntu 22.04 (20231201)", created_at=days(5), hidden=True, **common)
+    shelf.revision(source, "hid", days(5), days(12), "created")
+    shelf.revision(source, "hid", days(12), days(13), hidden=True)
+    shelf.revision(source, "hid", days(13), hidden=True, name="renamed")
+    shelf.image(
+        source,
+        "unlisted",
+        name="Ubuntu 22.04 (20231101)",
+        created_at=days(4),
+        unlisted_since=days(14),
+        **common,
+    )
+    shelf.image(
+        source, "off", name="Ubuntu 22.04 (20231001)", created_at=days(3), is_off_shelved=True, **common
+    )
+    shelf.revision(source, "off", days(3), change="created", is_off_shelved=True)
+    shelf.image(
+        source, "stopped", name="Ubuntu 22.04 (20230901)", status="deactivated", hidden=True, **common
+    )
+    shelf.spell(source, "stopped", "active", days(1), days(16))
+    shelf.spell(source, "stopped", "deactivated", days(16))
+    shelf.image(source, "gone", name="Ubuntu 22.04 (20230801)", deleted_at=days(17), **common)
+    assert life(shelf) == {
+        "new": ("current", days(30), None),
+        "middle": ("superseded", days(30), "new"),
+        "old": ("superseded", days(20), "new"),
+        "hid": ("hidden", days(12), "new"),
+        "unlisted": ("unlisted", days(14), "new"),
+        "off": ("off_shelf", days(3), "new"),
+        "stopped": ("deactivated", days(16), "new"),
+        "gone": ("gone", days(17), "new"),
+    }
+    row = shelf.one("SELECT * FROM image_lifecycle WHERE image_id = 'old'")
+    assert (row["source"], row["family"], row["use_instead_name"]) == ("one", "Ubuntu 22.04", "Ubuntu 22.04")
+
+
+def test_a_newer_one_that_was_withdrawn_leaves_the_older_one_current(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "good", name="web_20240101", created_at=days(1))
+    shelf.image(source, "bad", name="web_20240201", created_at=days(2), deleted_at=days(3))
+    assert life(shelf) == {"good": ("current", days(1), None), "bad": ("gone", days(3), "good")}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"owner": "somebody else"},
+        {"architecture": "aarch64"},
+        {"name": "Debian 11"},
+        {"image_kind": "snapshot"},
+    ],
+)
+def test_only_the_same_owner_family_and_architecture_replace_an_image(
+    shelf: Shelf, other: dict[str, Any]
+) -> None:
+    source = shelf.source()
+    same: dict[str, Any] = {"name": "Debian 12", "owner": "p", "architecture": "x86_64"}
+    shelf.image(source, "a", created_at=days(1), **same)
+    shelf.image(source, "b", created_at=days(2), **same | other)
+    assert [state for state, _, _ in life(shelf).values()] == ["current", "current"]
+
+
+def test_another_source_never_replaces_an_image(shelf: Shelf) -> None:
+    shelf.image(shelf.source("one"), "a", name="Debian 12", created_at=days(1))
+    shelf.image(shelf.source("two"), "b", name="Debian 12", created_at=days(2))
+    assert [state for state, _, _ in life(shelf).values()] == ["current", "current"]
+
+
+def test_snapshots_and_nameless_images_supersede_nothing(shelf: Shelf) -> None:
+    source = shelf.source()
+    for number in (1, 2):
+        shelf.image(source, f"s{number}", name=f"nightly_2024010{number}", image_kind="snapshot")
+        shelf.image(source, f"n{number}", name=None, created_at=days(number))
+    assert {state for state, _, _ in life(shelf).values()} == {"current"}
+
+
+def test_images_that_never_became_usable_have_no_life_cycle(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "ok", name="web_20240101")
+    shelf.image(source, "coming", name="web_20240301", status="queued", created_at=days(9))
+    shelf.image(source, "failed", name="web_20240201", status="killed", created_at=days(8))
+    assert list(life(shelf)) == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("promise", "day"),
+    [
+        ("2027-01-31", date(2027, 1, 31)),
+        ("2027-06-30T00:00:00Z", date(2027, 6, 30)),
+        ("2027-02-31", date(2027, 2, 28)),
+        ("notice", None),
+        ("none", None),
+        ("2027-13-01", None),
+        ("0000-01-01", None),
+        (20270131, None),
+        (None, None),
+    ],
+)
+def test_the_promise_is_read_where_it_is_a_date(shelf: Shelf, promise: Any, day: date | None) -> None:
+    shelf.image(shelf.source(), "a", properties={"provided_until": promise})
+    assert shelf.one("SELECT promised_until AS x FROM image_lifecycle")["x"] == day

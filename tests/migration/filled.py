@@ -1,0 +1,52 @@
+"""Rows in every table that a sweep fills, written by sweeps' own writer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from catalog.mapping import MappingRules, map_record
+from catalog.model import Candidate, Observation, RejectedRecord, RunResult
+from catalog.run.contents import Contents
+from catalog.store import runs, sources
+from catalog.store.database import Database
+from catalog.store.merge import Merge
+from catalog.store.tables import TRANSFERRED
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+RULES = MappingRules()
+
+
+def record(name: str, **keys: Any) -> Candidate:
+    told = {"id": name, "name": f"image {name}", "status": "active", "tags": ["t"], "purpose": "x", **keys}
+    return Candidate(map_record(json.dumps(told).encode(), RULES), name.encode())
+
+
+def fill(database: Database) -> None:
+    """Two observations of one source: an image changes, one goes, a capability is new, a record is rejected."""
+    listings = (
+        [record("a", __support_unheard="true"), record("b")],
+        [record("a", status="deactivated", updated_at="2026-01-01T12:00:00Z", __support_unheard="true")],
+    )
+    with database.transaction() as connection:
+        source = sources.register(connection, "s", "glance", None, 900)
+        for number, candidates in enumerate(listings):
+            at = START + timedelta(days=number)
+            run = RunResult("s", f"00000000-0000-0000-0000-{number:012}", "sync", at, at, at, "complete")
+            runs.start(connection, source.source_id, run)
+            merge = Merge(connection, source.source_id, run.run_id, Contents(RULES), at)
+            merge.apply(Observation(run.run_id, at, True, candidates, silent={"c": "rejected"}))
+            rejected = [RejectedRecord("made up", "{}", "c")]
+            passes = [runs.PassRow("listed", "complete", 1, 2, None, None)]
+            runs.finish(connection, source.source_id, run, passes, rejected)
+
+
+def rows_of(database: Database) -> dict[str, list[str]]:
+    """Every row of every table but those that migrations fill."""
+    with database.transaction() as connection:
+        return {
+            table: sorted(row[0] for row in connection.execute(f"SELECT t::text FROM {table} t"))
+            for table in TRANSFERRED
+            if table not in ("capabilities", "image_family_rules")
+        }

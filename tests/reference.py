@@ -1,0 +1,104 @@
+"""The rule of history (contract 4.6) as a fold over the whole set of observations: slow, plain, and the
+measure of the writer. It knows nothing of how the tables are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from catalog.fields import INDEX
+from catalog.mapping import MappingRules, map_record
+from catalog.model import MappedImage
+
+RULES = MappingRules()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One observation: records by id, lacks known by look-up, images nothing is said about."""
+
+    at: datetime
+    complete: bool
+    records: Mapping[str, bytes]
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One revision by the rule."""
+
+    observed_at: datetime
+    valid_from: datetime
+    change: str
+    status: str
+    image: MappedImage | None
+    reason: str | None
+
+
+def unite(seen: Iterable[Seen]) -> list[Seen]:
+    """Observations of one moment are one."""
+    by_time: dict[datetime, list[Seen]] = {}
+    for one in seen:
+        by_time.setdefault(one.at, []).append(one)
+    united = []
+    for at, parts in sorted(by_time.items()):
+        records: dict[str, bytes] = {}
+        for part in parts:
+            for image_id, raw in part.records.items():
+                if image_id not in records or rank(raw) > rank(records[image_id]):
+                    records[image_id] = raw
+        complete = [part for part in parts if part.complete]
+        silent = {
+            i: kind
+            for part in parts
+            for i, kind in part.silent.items()
+            if i not in records and all(i in other.silent for other in complete)
+        }
+        reasons = sorted((r for part in parts for r in part.lacks.items()), reverse=True)
+        lacks = {i: r for i, r in reasons if i not in records}
+        united.append(Seen(at, bool(complete), records, lacks, silent))
+    return united
+
+
+def rank(raw: bytes) -> tuple[Any, str]:
+    image = map_record(raw, RULES)
+    updated = image.values[INDEX["updated_at"]]
+    return (str(updated or ""), image.document)
+
+
+def evidence(one: Seen, image_id: str) -> tuple[MappedImage | None, str | None] | None:
+    """(record, None), (None, reason of the lack), or None for no evidence."""
+    if image_id in one.records:
+        return map_record(one.records[image_id], RULES), None
+    if image_id in one.lacks:
+        return None, one.lacks[image_id]
+    if one.complete and image_id not in one.silent:
+        return None, "not_listed"
+    return None
+
+
+def fold(seen: Iterable[Seen], image_id: str) -> list[Told]:
+    told: list[Told] = []
+    before_time: datetime | None = None
+    content: bytes | None = None
+    for one in unite(seen):
+        said = evidence(one, image_id)
+        if said is None:
+            continue
+        image, reason = said
+        new = image.content_hash if image else None
+        if new != content:
+            cloud = image.cloud_time if image else None
+            dated = cloud is not None and cloud <= one.at and (before_time is None or before_time < cloud)
+            gone = image is None or image.reported_deleted
+            was_gone = bool(told) and told[-1].status == "deleted"
+            change = "deleted" if gone else "created" if not told else "restored" if was_gone else "updated"
+            status = "deleted" if gone else str(image.values[1] or "unknown") if image else ""
+            told.append(Told(one.at, cloud if dated and cloud else one.at, change, status, image, reason))
+            content = new
+        before_time = one.at
+    return told
