@@ -1,0 +1,252 @@
+"""`catalog backfill`: saved listings become history, in any order and any number of times (contract 7)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from catalog.errors import UsageError
+from catalog.fetch.dump import BrokenDump, Dump, open_dump
+from catalog.fetch.dump_names import date_in_name, find_files
+from catalog.model import SourceKind
+from catalog.run.contents import Contents
+from catalog.run.loading import BackfillResult, FileFailure, Interrupted, Loader, Progress
+from catalog.run.tenure import Busy
+from catalog.settings import SourceSettings
+from catalog.store import backfills, leases, runs, sources
+from catalog.store.database import Database, clock
+from catalog.store.ledger import Ledger
+from catalog.store.merge import Merge
+from catalog.store.sources import Source
+
+__all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
+
+AHEAD = timedelta(minutes=5)
+"""How far a dump's time may be ahead of the database's clock (contract 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """An observation that was taken out. `run_ids`: all that made it up; `busy`: nothing was done."""
+
+    observed_at: datetime
+    run_ids: tuple[str, ...]
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class _Moment:
+    """What the files say of one moment."""
+
+    dumps: list[Dump] = field(default_factory=list)
+    archives: list[Dump] = field(default_factory=list)
+    broken: list[BrokenDump] = field(default_factory=list)
+
+
+def find_source(
+    database: Database,
+    configured: Iterable[SourceSettings],
+    name: str,
+    *,
+    kind: SourceKind | None = None,
+    paths: Sequence[Path] = (),
+) -> SourceSettings:
+    """The settings of a source by its name: configured, known in the database, or new with this `kind` (or
+    with the one that the header of an archive among `paths` names).
+
+    Raises UsageError where the kind cannot be told, or is another than the one known.
+    """
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, name)
+    settings = next((source for source in configured if source.name == name), None)
+    known = settings.kind if settings is not None else stored.kind if stored is not None else None
+    if known is not None and kind is not None and known != kind:
+        raise UsageError(f"source {name!r} is of kind {known!r}, not {kind!r}; leave --kind out")
+    if settings is not None:
+        return settings
+    told = known or kind or _kind_in_archives(paths)
+    if told is None:
+        raise UsageError(
+            f"source {name!r} is neither configured nor in the database; name its kind: --kind glance or --kind ims"
+        )
+    return SourceSettings(name, "ims" if told == "ims" else "glance")
+
+
+def _kind_in_archives(paths: Sequence[Path]) -> SourceKind | None:
+    kinds = set()
+    for path in find_files(paths) if paths else ():
+        try:
+            header = open_dump(path).header
+        except BrokenDump:
+            continue
+        if header is not None:
+            kinds.add(header.kind)
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def backfill(
+    database: Database,
+    source: SourceSettings,
+    paths: Sequence[Path],
+    *,
+    observed_at: datetime | None = None,
+    complete: bool = False,
+    accept_deletions: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> BackfillResult:
+    """Loads files and folders into the history of one source, the oldest first, one transaction a moment.
+
+    `observed_at`: when all of them were taken, else each file tells. `complete`: dumps prove the absence of
+    what they lack (archives know for themselves). `accept_deletions`: beyond the deletion limit, too.
+
+    A file that cannot be read whole is among `failures`, and nothing of it is written. Raises UsageError,
+    before anything is written, where a time cannot be told, lies ahead, or before the history that was kept,
+    or where an archive is another source's; DatabaseError and LeaseLost.
+    """
+    files = find_files(paths)
+    moments = _sort(files, observed_at)
+    _check(database, source, moments)
+    everything = [dump for moment in moments.values() for dump in (*moment.archives, *moment.dumps)]
+    with Loader(
+        database,
+        source,
+        complete=complete,
+        accept=accept_deletions,
+        total=sum(dump.size for dump in everything),
+        progress=progress,
+        stop=stop,
+    ) as loader:
+        result = loader.result
+        try:
+            for at, moment in sorted(moments.items()):
+                for error in moment.broken:
+                    loader.fail(error)
+                broken = bool(moment.broken)
+                for dump in moment.archives:
+                    failures = len(result.failures)
+                    loader.load_archive(at, dump)
+                    broken = broken or len(result.failures) > failures
+                    loader.done([dump])
+                if moment.dumps:
+                    loader.load_dumps(at, moment.dumps, broken=broken)
+                    loader.done(moment.dumps)
+        except Busy:
+            result.busy = True
+        except Interrupted:
+            result.stopped = True
+        return result
+
+
+def _sort(files: Sequence[Path], observed_at: datetime | None) -> dict[datetime, _Moment]:
+    moments: dict[datetime, _Moment] = {}
+    for path in files:
+        dump: Dump | None = None
+        broken: BrokenDump | None = None
+        try:
+            dump = open_dump(path)
+        except BrokenDump as error:
+            broken = error
+        header = dump.header if dump is not None else None
+        at = observed_at or (header.observed_at if header is not None else date_in_name(path.name))
+        if at is None:
+            raise UsageError(
+                f"{path}: when was it taken? Its name holds no date (ISO 8601), or more than one;"
+                " rename it, or give --observed-at; nothing was written"
+            )
+        moment = moments.setdefault(at, _Moment())
+        if broken is not None:
+            moment.broken.append(broken)
+        elif dump is not None:
+            (moment.dumps if header is None else moment.archives).append(dump)
+    return moments
+
+
+def _check(database: Database, source: SourceSettings, moments: dict[datetime, _Moment]) -> None:
+    """All that makes the command wrong as a whole, before anything is written."""
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, source.name)
+        limit = clock(connection) + AHEAD
+        since = backfills.history_from(connection, stored.source_id) if stored is not None else None
+    if stored is not None and stored.kind != source.kind:
+        raise UsageError(
+            f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
+            f" run `catalog sources adopt {source.name}` if it changed; nothing was written"
+        )
+    for at, moment in moments.items():
+        name = _name_of(moment)
+        if at > limit:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} is more than 5 minutes ahead of the database's clock;"
+                " nothing was written"
+            )
+        if since is not None and at < since:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} lies before {since.isoformat()}, where the history of"
+                f" {source.name!r} was cut by `catalog db prune`; nothing was written"
+            )
+        for dump in moment.archives:
+            _check_archive(dump, source, stored)
+
+
+def _name_of(moment: _Moment) -> str:
+    files: list[Dump | BrokenDump] = [*moment.archives, *moment.dumps, *moment.broken]
+    return str(files[0].path)
+
+
+def _check_archive(dump: Dump, source: SourceSettings, stored: Source | None) -> None:
+    header = dump.header
+    assert header is not None
+    for what, known, told in (
+        ("kind", source.kind, header.kind),
+        ("region", stored.region if stored else None, header.region),
+        ("project", stored.project_id if stored else None, header.project_id),
+    ):
+        if known is not None and told is not None and known != told:
+            raise UsageError(
+                f"{dump.path}: an archive of a source of {what} {told!r}, while {source.name!r} has {known!r};"
+                " load it into a source of its own; nothing was written"
+            )
+    try:
+        uuid.UUID(header.run_id)
+    except ValueError:
+        raise UsageError(f"{dump.path}: its header names no run (UUID); nothing was written") from None
+
+
+def forget(
+    database: Database, source: SourceSettings, run_id: str, *, wait_seconds: float = 5.0
+) -> Forgotten:
+    """Takes the observation of a run out again: history and present become what they were without it.
+
+    Runs of one moment are one observation, and can only go together: `run_ids` names them all. Their files can
+    be loaded again. Raises UsageError for a run that has no observation.
+    """
+    try:
+        wanted = str(uuid.UUID(run_id))
+    except ValueError:
+        raise UsageError(f"{run_id!r} is no run id (UUID); see `catalog runs {source.name}`") from None
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, source.name)
+        at = runs.observed_of(connection, stored.source_id, wanted) if stored is not None else None
+    if stored is None or at is None:
+        raise UsageError(f"source {source.name!r} has no run {wanted}; see `catalog runs {source.name}`")
+    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), wait_seconds)
+    if lease is None:
+        return Forgotten(at, (), busy=True)
+    with leases.Keeper(database, lease), leases.writing(database, lease) as connection:
+        since = backfills.history_from(connection, stored.source_id)
+        if since is not None and at < since:
+            raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
+        observed = Ledger(connection, stored.source_id).observed(at)
+        if observed is None or wanted not in observed.run_ids:
+            raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
+        contents = Contents.of(source)
+        Merge(connection, stored.source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
+        backfills.forget_runs(connection, stored.source_id, observed.run_ids, at)
+        backfills.remember_look_ups(connection, stored.source_id, at, {})
+        backfills.settle_held(connection, stored.source_id, at, "forget")
+    return Forgotten(at, observed.run_ids)

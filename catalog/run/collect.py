@@ -1,0 +1,86 @@
+"""What a sweep reads before it writes: all passes, and look-ups of what they did not list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalog.model import DEFAULT_PASSES, ImageService, Listing, Outcome
+from catalog.run.absences import Absences, judge
+from catalog.run.contents import Contents
+from catalog.run.intake import Intake
+from catalog.settings import SourceSettings
+from catalog.store.present import Present
+
+
+@dataclass(slots=True)
+class Fetched:
+    """All that a sweep brought before it writes."""
+
+    intake: Intake
+    passes: list[Listing] = field(default_factory=list)
+    absences: Absences = field(default_factory=Absences)
+    complete: bool = False
+    """Absence alone proves lack (contract 4.6)."""
+    missing: set[str] = field(default_factory=set)
+
+    @property
+    def all_complete(self) -> bool:
+        return all(listing.verdict == "complete" for listing in self.passes)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.all_complete:
+            return "complete"
+        return "partial" if self.intake.listed else "failed"
+
+    @property
+    def failure(self) -> Listing | None:
+        return next((listing for listing in self.passes if listing.verdict != "complete"), None)
+
+
+def fetch(
+    source: SourceSettings,
+    service: ImageService,
+    known: Present,
+    observed_at: datetime,
+    accept: bool,
+    archive: Callable[[str], None] | None = None,
+) -> Fetched:
+    """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile."""
+    intake = Intake(known, Contents.of(source).rules, archive)
+    fetched = Fetched(intake)
+    try:
+        for name in source.passes or DEFAULT_PASSES[source.kind]:
+            listing = service.listing(name)
+            fetched.passes.append(listing)
+            for page in listing:
+                intake.add(page.records)
+        everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
+        refused = any(listing.refused for listing in fetched.passes)
+        fetched.complete = (
+            fetched.all_complete
+            and everything
+            and not source.filters
+            and not refused
+            and not intake.has_nameless
+        )
+        if fetched.all_complete:
+            fetched.missing = known.missing(*intake.seen_parts)
+            fetched.absences = judge(
+                fetched.missing,
+                known,
+                source,
+                service.look_up,
+                now=observed_at,
+                absence_proves=fetched.complete,
+                accept=accept,
+                nothing_listed=not intake.listed,
+            )
+            intake.add(list(fetched.absences.found.values()), listed=False)
+        known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
+    except BaseException:
+        intake.close()
+        raise
+    return fetched

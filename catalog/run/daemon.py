@@ -1,0 +1,327 @@
+"""`catalog daemon`: scheduled sweeps until it is told to stop (contract, section 6).
+
+    main thread     waits for signals, and does nothing that may hang
+    watch           asks the database every few seconds what is due soon, and makes jobs of it
+    scheduler       APScheduler: fires the jobs on time, one a source, in a pool of `parallel_sources` threads
+    projects        finds out which sources `projects = "*"` stands for
+    health          /healthz, /readyz, /metrics
+
+The agenda is `sources.next_due_at`, shared by all daemons; jobs are its next few seconds, kept in memory.
+Whoever gets the lease of a due source sweeps it; the others find it busy, or due later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from catalog import __version__
+from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, SchemaError
+from catalog.model import RunResult
+from catalog.run.health import HealthServer, Probe
+from catalog.run.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
+from catalog.run.programme import Programme, Projects
+from catalog.run.schedule import Appointment
+from catalog.run.sweep import sweep
+from catalog.settings import Settings
+from catalog.store import schedule, schema
+from catalog.store.database import Database, clock
+
+log = structlog.get_logger("catalog.daemon")
+
+LOOK = 2.0
+"""Seconds between two looks at the agenda."""
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries to reach a database that is away, at most."""
+REST = 30.0
+"""Seconds that a source rests after a failure that left no row in the ledger."""
+STOPPING = 6.0
+"""Seconds that sweeps get to end once they were told to."""
+LAST_MOMENT = 8.0
+"""Seconds after which a stopping daemon ends, whatever hangs: open transactions are rolled back."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LATE = 0.02
+"""Seconds that a job comes after the database's moment, so that it is never too early."""
+TOLD = (
+    "source", "run_id", "outcome", "listed", "inserted", "updated", "deleted", "restored", "rejected", "held",
+)  # fmt: skip
+"""What the log tells of each run."""
+
+
+def serve(load: Callable[[], Settings]) -> int:
+    """Runs the daemon in the main thread; `load` reads the configuration, at the start and at SIGHUP.
+
+    Returns 0 after SIGTERM or SIGINT, within ten seconds. Raises ConfigurationError for a configuration or an
+    address that can't be used, SchemaError for a database at an older schema: nothing was written then.
+    """
+    # Blocked, they wait until `sigwaitinfo` takes them: no handler runs in the middle of something.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    # Our own lines say what happened to a job.
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+    settings = load()
+    with ExitStack() as stack:
+        daemon = Daemon(settings, stack)
+        if daemon.wait_for_database():
+            daemon.start()
+            while (received := _next_signal()) == signal.SIGHUP:
+                daemon.reload(load)
+            daemon.stop(received)
+    return 0
+
+
+def _next_signal(seconds: float | None = None) -> signal.Signals | None:
+    """The next signal sent to us; None if none came within this time."""
+    found = signal.sigwaitinfo(SIGNALS) if seconds is None else signal.sigtimedwait(SIGNALS, seconds)
+    return signal.Signals(found.si_signo) if found is not None else None
+
+
+class Daemon:
+    """One daemon process. `stack` closes what it opens."""
+
+    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+        self.settings = settings
+        self.stopping = threading.Event()
+        self.counts = RunCounts()
+        self.programme = Programme.of(settings)
+        self.projects = Projects(settings, self.stopping, self._renew)
+        self._wake = threading.Event()
+        self._lock = threading.Condition()
+        self._under_way: set[str] = set()
+        self._resting: dict[str, float] = {}
+        self._trouble: str | None = None
+        self._unaligned = True
+        # First of all the address, so that one in use is told before anything is started or written.
+        self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
+        self.database = stack.enter_context(
+            # each sweep needs two connections: its own, and one that keeps its lease
+            Database(settings.database, pool_size=2 * settings.parallel_sources + 2)
+        )
+        if self.database.embedded:
+            schema.require(self.database)
+        # A database of its own, so that a scrape never waits for the sweeps' connections.
+        address = self.database.libpq_url if self.database.embedded else settings.database.url
+        asked = stack.enter_context(
+            Database(dataclasses.replace(settings.database, url=address), pool_size=1)
+        )
+        self._schema = Probe(lambda: schema_is_current(asked))
+        self._metrics = Metrics(Probe(lambda: read(asked)).ask, self.counts)
+        stack.enter_context(self.health)
+
+    def _show(self) -> bytes:
+        return self._metrics.text()
+
+    def _check_ready(self) -> None:
+        if not self._schema.ask():
+            raise SchemaError("the database's schema is older than this release; run `catalog db upgrade`")
+
+    def wait_for_database(self) -> bool:
+        """True once the database answers with a schema that serves; False if a signal came before.
+
+        Raises SchemaError for an older schema, or none.
+        """
+        required = Probe(lambda: schema.require(self.database))
+        pause = 1.0
+        while True:
+            try:
+                required.ask()
+            except DatabaseError as error:
+                self._away(error)
+            else:
+                self._back()
+                return True
+            if _next_signal(pause) in (signal.SIGTERM, signal.SIGINT):
+                return False
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def start(self) -> None:
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._scheduler: Any = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(self.settings.parallel_sources)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        self._renew()
+        self._scheduler.start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        threading.Thread(target=self.projects.watch, name="projects", daemon=True).start()
+        log.info(
+            "daemon started",
+            version=__version__,
+            database=self.database.safe_url,
+            http=self.health.address,
+            sources=len(self.programme.sources),
+            parallel_sources=self.settings.parallel_sources,
+        )
+
+    def reload(self, load: Callable[[], Settings]) -> None:
+        """Takes over the sources of the configuration as it is now; a broken one changes nothing."""
+        try:
+            settings = load()
+            Programme.of(settings)
+        except Exception as error:
+            log.error("configuration refused, the old one stays", reason=str(error))
+            return
+        if (settings.database, settings.http_bind, settings.parallel_sources) != (
+            self.settings.database, self.settings.http_bind, self.settings.parallel_sources,
+        ):  # fmt: skip
+            log.warning("database, http_bind and parallel_sources of the new configuration need a restart")
+        self.projects.take(settings)
+        log.info("configuration read again", sources=len(self.programme.sources))
+
+    def _renew(self) -> None:
+        """The configuration or a cloud's list of projects is another."""
+        self.programme = self.projects.programme
+        self.counts.know(list(self.programme.sources))
+        self._unaligned = True
+        self._wake.set()
+
+    def stop(self, received: signal.Signals | None) -> None:
+        """No new sweeps; those under way end after their page. Returns when they did, or after STOPPING."""
+        threading.Thread(target=self._end_at_last, name="last moment", daemon=True).start()
+        self.stopping.set()
+        self._wake.set()
+        with self._lock:
+            log.info(
+                "stopping",
+                signal=received.name if received else None,
+                under_way=", ".join(sorted(self._under_way)),
+            )
+            self._scheduler.shutdown(wait=False)
+            self._lock.wait_for(lambda: not self._under_way, timeout=STOPPING)
+        log.info("stopped")
+
+    def _end_at_last(self) -> None:
+        time.sleep(LAST_MOMENT)
+        log.error("ended without waiting any longer", under_way=", ".join(sorted(self._under_way)))
+        os._exit(0)
+
+    # --- the agenda
+
+    def _watch(self) -> None:
+        pause = 1.0
+        while not self.stopping.is_set():
+            self._wake.clear()
+            wait = LOOK
+            try:
+                self._look()
+                self._back()
+                pause = 1.0
+            except DatabaseError as error:
+                self._away(error)
+                wait, pause = pause, min(2 * pause, LONGEST_PAUSE)
+            except Exception:
+                log.exception("the agenda could not be read")
+            self._wake.wait(wait)
+
+    def _look(self) -> None:
+        """Makes jobs of what is due before the next look but one."""
+        if not schema_is_current(self.database):
+            self._scheduler.remove_all_jobs()
+            raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
+        programme = self.programme
+        with self.database.transaction() as connection:
+            if self._unaligned:
+                self._unaligned = False
+                now = clock(connection)
+                for name, plan in programme.schedules.items():
+                    schedule.align(connection, name, plan.next_due(now, now), plan.expected_seconds)
+        with self.database.transaction() as connection:
+            agenda = schedule.agenda(connection, programme.sources)
+        for name in programme.sources:
+            entry = agenda.get(name, schedule.NEW)
+            if entry.due_in is not None and entry.due_in < 2 * LOOK and not entry.busy:
+                self._appoint(name, entry.due_in)
+
+    def _appoint(self, name: str, due_in: float) -> None:
+        rest = self._resting.get(name, 0.0) - time.monotonic()
+        delay = timedelta(seconds=max(due_in, rest, 0.0) + LATE)
+        # One that still waits for a thread of the pool is not run twice: max_instances.
+        self._scheduler.add_job(
+            self._sweep,
+            "date",
+            run_date=datetime.now(UTC) + delay,
+            args=[name],
+            id=name,
+            replace_existing=True,
+        )
+
+    # --- one sweep
+
+    def _sweep(self, name: str) -> None:
+        programme = self.programme
+        source = programme.sources.get(name)
+        if source is None or self.stopping.is_set():
+            return  # it left the configuration since the job was made
+        appointment = Appointment(lambda: self.programme.schedule_of(source), self.stopping)
+        with self._working(name):
+            try:
+                run = sweep(self.database, source, stop=self.stopping, turn=appointment)
+            except DatabaseUnavailable as error:
+                self._away(error)
+            except CatalogError as error:
+                self._resting[name] = time.monotonic() + REST
+                log.error("sweep not possible", source=name, reason=str(error), again_in_seconds=REST)
+            except Exception:
+                self._resting[name] = time.monotonic() + REST
+                log.exception("sweep broke: an error in catalog itself", source=name, again_in_seconds=REST)
+            else:
+                self._resting.pop(name, None)
+                self._tell(run, appointment)
+
+    @contextmanager
+    def _working(self, name: str) -> Iterator[None]:
+        with self._lock:
+            self._under_way.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(name)
+                self._lock.notify_all()
+
+    def _tell(self, run: RunResult, appointment: Appointment) -> None:
+        if run.outcome == "busy":
+            log.debug("left to another process", source=run.source)
+            return
+        self.counts.add(run.source, run.outcome)
+        due = appointment.due_at.isoformat(timespec="seconds") if appointment.due_at else None
+        values = {name: getattr(run, name) for name in TOLD} | {"next_due_at": due}
+        if run.outcome == "complete":
+            log.info("sweep", **values)
+        else:
+            values |= {"error_kind": run.error_kind, "reason": run.error, "failures": appointment.failures}
+            log.warning("sweep", **values)
+            rest = self.programme.schedules[run.source].back_off(appointment.failures) if due else 0
+            if rest:
+                log.warning(
+                    "source keeps failing, it is swept less often",
+                    source=run.source, failures=appointment.failures, back_off_seconds=rest, next_due_at=due,
+                )  # fmt: skip
+        self._wake.set()
+
+    # --- the database's absence
+
+    def _away(self, error: DatabaseError) -> None:
+        """Logged once, however many threads notice it and however often they try."""
+        with self._lock:
+            news, self._trouble = self._trouble is None, str(error)
+        if news:
+            log.error("database away, trying again until it is back", reason=str(error))
+
+    def _back(self) -> None:
+        with self._lock:
+            news, self._trouble = self._trouble is not None, None
+        if news:
+            log.info("database is back")

@@ -1,0 +1,176 @@
+"""`/healthz`, `/readyz` and `/metrics`: what a supervisor and Prometheus ask, on a port of its own.
+
+Every answer comes within a bounded time, also while the database hangs: it is read in a thread that is left
+to itself after `PATIENCE`, and no second one is started while that one still waits.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable
+
+log = structlog.get_logger("catalog.health")
+T = TypeVar("T")
+
+PATIENCE = 3.0
+"""Seconds until the database counts as away."""
+CLIENT_SECONDS = 5.0
+"""Seconds that a client may be silent."""
+MAX_CLIENTS = 16
+"""Requests at a time; more are turned away, so that nobody can use up our threads."""
+
+Answer = tuple[HTTPStatus, str, bytes]
+"""Status, content type, body."""
+
+
+class Probe(Generic[T]):
+    """Reads something that may hang, one reading at a time; who asks meanwhile shares its result."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._reading: Future[T] | None = None
+
+    def ask(self) -> T:
+        """Raises what the reading raises, and DatabaseUnavailable after PATIENCE."""
+        with self._lock:
+            if self._reading is None or self._reading.done():
+                self._reading = Future()
+                arguments = (self._reading,)
+                threading.Thread(target=self._run, args=arguments, name="probe", daemon=True).start()
+            reading = self._reading
+        try:
+            return reading.result(timeout=PATIENCE)
+        except TimeoutError:
+            raise DatabaseUnavailable(f"the database does not answer within {PATIENCE:g} s") from None
+
+    def _run(self, reading: Future[T]) -> None:
+        try:
+            reading.set_result(self._read())
+        except BaseException as error:
+            reading.set_exception(error)
+
+
+class HealthServer:
+    """Listens from construction on, answers while its `with` block runs. `address` is "host:port".
+
+    `check` raises a CatalogError while the daemon is not ready; `metrics` gives the text format. Raises
+    ConfigurationError where it can't listen.
+    """
+
+    def __init__(
+        self, bind: str, check: Callable[[], None], metrics: Callable[[], bytes], content_type: str
+    ) -> None:
+        self._check = check
+        self._metrics = metrics
+        self._content_type = content_type
+        host, _, port = bind.rpartition(":")
+        host = host.strip("[]")
+        try:
+            family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
+            server = type("Server", (_Server,), {"address_family": family})
+            self._http: _Server = server((host, int(port)), self)
+        except (OSError, OverflowError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(
+                f"CATALOG_HTTP_BIND: cannot listen on {bind}: {reason}; choose another address or port"
+            ) from None
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.2}, name="health", daemon=True
+        )
+
+    @property
+    def address(self) -> str:
+        host, port = self._http.server_address[:2]
+        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
+
+    def __enter__(self) -> HealthServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def answer(self, path: str) -> Answer:
+        text = "text/plain; charset=utf-8"
+        match path:
+            case "/healthz":
+                return HTTPStatus.OK, text, b"alive\n"
+            case "/readyz":
+                try:
+                    self._check()
+                except CatalogError as error:
+                    return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{error}\n".encode()
+                return HTTPStatus.OK, text, b"ready\n"
+            case "/metrics":
+                return HTTPStatus.OK, self._content_type, self._metrics()
+        return HTTPStatus.NOT_FOUND, text, b"known: /healthz, /readyz, /metrics\n"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], health: HealthServer) -> None:
+        self.health = health
+        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Without the reverse look-up of the host's name, which may take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = CLIENT_SECONDS
+    server: _Server
+
+    def do_GET(self) -> None:
+        try:
+            status, content_type, body = self.server.health.answer(self.path.partition("?")[0])
+        except Exception:
+            log.exception("health server could not answer", path=self.path)
+            status, content_type, body = HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"see the log\n"
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def version_string(self) -> str:
+        return "catalog"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes come every few seconds; they are not logged."""

@@ -1,0 +1,209 @@
+"""What a listing brings, sorted as it comes: known bytes are only ticked off, all others are set aside.
+
+Memory grows with the number of images by their hashes and ids alone; the records wait in a file without a
+name until the network is done.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
+from catalog.mapping.values import timestamp
+from catalog.model import Candidate, RejectedRecord, SilentKind
+from catalog.store.present import Present
+
+MEMORY = 2**20
+"""Bytes of records kept in memory before they go to the file."""
+
+
+class Drawer:
+    """Records set aside: appended to a file without a name, read in any order, one system call each."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+        self._waiting = bytearray()
+        self._written = 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def put(self, raw: bytes) -> int:
+        """The record's place: one number, its position and its length."""
+        if len(self._waiting) + len(raw) > MEMORY and self._waiting:
+            self._write()
+        place = (self._written + len(self._waiting)) << _LENGTH_BITS | len(raw)
+        self._waiting += raw
+        return place
+
+    def _write(self) -> None:
+        with memoryview(self._waiting) as waiting:
+            done = 0
+            while done < len(waiting):
+                done += self._file.write(waiting[done:])
+        self._written += done
+        self._waiting = bytearray()
+
+    def read(self, place: int) -> bytes:
+        position, length = place >> _LENGTH_BITS, place & (1 << _LENGTH_BITS) - 1
+        if position >= self._written:
+            start = position - self._written
+            return bytes(self._waiting[start : start + length])
+        parts = []
+        while length:
+            part = os.pread(self._file.fileno(), length, position)
+            if not part:
+                raise OSError("the file of records set aside ends too early")
+            parts.append(part)
+            position, length = position + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Intake:
+    """The records of one observation. `archive` is handed each record, ready to be mapped again."""
+
+    def __init__(
+        self, present: Present, rules: MappingRules, archive: Callable[[str], None] | None = None
+    ) -> None:
+        self.present = present
+        self.rules = rules
+        self.rejected: list[RejectedRecord] = []
+        self.silent: dict[str, SilentKind] = {}
+        self.has_nameless = False
+        self._archive = archive
+        self._unchanged: set[str] = set()
+        self._entries: dict[str, int] = {}
+        self._found: set[str] = set()
+        self._contested: dict[str, bool] = {}
+        self._drawer = Drawer()
+
+    def close(self) -> None:
+        self._drawer.close()
+
+    @property
+    def seen(self) -> set[str]:
+        """Ids of all images that the observation speaks of."""
+        return self._unchanged | self._entries.keys() | self.silent.keys()
+
+    @property
+    def seen_parts(self) -> tuple[Collection[str], ...]:
+        """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
+        return self._unchanged, self._entries.keys(), self.silent.keys()
+
+    def seen_among(self, ids: Collection[str]) -> set[str]:
+        """Those of these images that the observation speaks of."""
+        return {image_id for image_id in ids if any(image_id in part for part in self.seen_parts)}
+
+    @property
+    def listed(self) -> int:
+        """How many images were read, each once."""
+        return len(self._unchanged) + len(self._entries) - len(self._contested)
+
+    def add(self, records: Sequence[bytes], *, listed: bool = True) -> None:
+        """Takes a page. A record seen before counts by its later `updated_at`, else as read last."""
+        known, unchanged = self.present.by_raw, self._unchanged
+        for raw in records:
+            raw_hash = blake2b(raw, digest_size=16).digest()
+            image_id = known.get(raw_hash) if listed else None
+            if self._archive is not None:
+                self._keep(raw)
+            if image_id is None:
+                self._set_aside(bytes(raw), listed)
+            elif image_id in self._entries:
+                self._contested[image_id] = False
+                unchanged.add(image_id)
+            else:
+                unchanged.add(image_id)
+
+    def _keep(self, raw: bytes) -> None:
+        assert self._archive is not None
+        try:
+            self._archive(map_record(raw, self.rules).archived)
+        except Rejected:
+            return  # it goes to the archive's trailer, with its reason
+
+    def _set_aside(self, raw: bytes, listed: bool) -> None:
+        image_id, updated_at = peek(raw)
+        if image_id is None:
+            self._reject(raw)
+            return
+        if image_id in self._entries and self._updated_at(image_id) > _moment(updated_at):
+            return
+        if image_id in self._unchanged:
+            self._contested[image_id] = True
+        if not listed:
+            self._found.add(image_id)
+        self._entries[image_id] = self._drawer.put(raw)
+
+    def _read(self, image_id: str) -> bytes:
+        return self._drawer.read(self._entries[image_id])
+
+    def _updated_at(self, image_id: str) -> float:
+        return _moment(peek(self._read(image_id))[1])
+
+    def _reject(self, raw: bytes) -> None:
+        try:
+            map_record(raw, self.rules)
+            reason = "the record has no usable id"
+        except Rejected as rejection:
+            reason = rejection.reason
+        self.has_nameless = True
+        self.rejected.append(RejectedRecord(reason, rejected_text(raw, self.rules)))
+
+    def contested(self) -> set[str]:
+        """Images listed twice, once with the bytes that are stored: `settle` needs their `updated_at`."""
+        return set(self._contested)
+
+    def settle(self, stored: dict[str, datetime | None]) -> None:
+        """Decides which copy of the contested images counts, given the stored ones' `updated_at`."""
+        for image_id, read_last in self._contested.items():
+            mine, theirs = self._updated_at(image_id), stored.get(image_id)
+            kept = theirs.timestamp() if theirs else _NEVER
+            if mine > kept or (mine == kept and read_last):
+                self._unchanged.discard(image_id)
+            else:
+                del self._entries[image_id]
+        self._contested.clear()
+
+    @property
+    def unchanged(self) -> set[str]:
+        return self._unchanged
+
+    def candidates(self) -> Iterator[Candidate]:
+        """The records set aside, mapped, each image once; what cannot be stored is rejected on the way.
+
+        In the order of their ids, so that each index grows at its end: less work for the database, and less WAL.
+        A merge that is done anew reads them again, and finds the same.
+        """
+        for image_id in sorted(self._entries):
+            raw = self._read(image_id)
+            try:
+                image = map_record(raw, self.rules)
+            except Rejected as rejection:
+                if image_id not in self.silent:
+                    self.rejected.append(
+                        RejectedRecord(rejection.reason, rejected_text(raw, self.rules), image_id)
+                    )
+                self.silent[image_id] = "rejected"
+                continue
+            listed = image_id not in self._found
+            yield Candidate(image, blake2b(raw, digest_size=16).digest() if listed else None, listed)
+
+
+_LENGTH_BITS = 32
+"""A record's place is one number, its position and its length: a listing may hold a million."""
+_NEVER = float("-inf")
+
+
+def _moment(text: str | None) -> float:
+    if not text:
+        return _NEVER
+    try:
+        moment = timestamp(text)
+    except (ValueError, OverflowError):
+        return _NEVER
+    return moment.timestamp() if moment else _NEVER

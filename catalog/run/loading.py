@@ -1,0 +1,274 @@
+"""Observations from saved files, one after another, through the same writer as sweeps (contract 7)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalog.fetch.archived import ArchivedPass
+from catalog.fetch.dump import BrokenDump, Dump
+from catalog.model import RejectedRecord, RunResult, SilentKind
+from catalog.run.contents import Contents
+from catalog.run.gathered import Gathered, Memo
+from catalog.run.observing import Said, Writing
+from catalog.run.tenure import Tenure
+from catalog.settings import SourceSettings
+from catalog.store import backfills, leases, runs, sources
+from catalog.store.backfills import Fingerprints
+from catalog.store.database import Database
+from catalog.store.sources import Source
+
+NAMESPACE = uuid.UUID("6f1c2d6e-5c0e-5b57-9a0c-3f1f0f1b2c7d")
+"""Of run ids made from what a dump holds; never to change."""
+
+
+class Interrupted(Exception):
+    """Told to stop; what was merged stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the command is: bytes on disk, and records read."""
+
+    bytes_done: int
+    bytes_total: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailure:
+    """A file of which nothing was written."""
+
+    path: str
+    line: int | None
+    reason: str
+
+
+@dataclass(slots=True)
+class BackfillResult:
+    """What a backfill did. `runs`: the observations that were merged; `unchanged`: how many were known
+    already; `held`: deletions of this source that wait for a decision, if this command held any; `busy`: the
+    source was another's, so not all was loaded; `stopped`: told to stop before the end."""
+
+    source: str
+    runs: list[RunResult] = field(default_factory=list)
+    failures: list[FileFailure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    records: int = 0
+    held: int = 0
+    busy: bool = False
+    stopped: bool = False
+
+
+class Loader:
+    """Loads the observations of one source, in the order given; the order in time is the fastest."""
+
+    def __init__(
+        self,
+        database: Database,
+        source: SourceSettings,
+        *,
+        complete: bool,
+        accept: bool,
+        total: int,
+        progress: Callable[[Progress], None] | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self.database = database
+        self.source = source
+        self.complete = complete
+        self.accept = accept
+        self.result = BackfillResult(source.name)
+        self._contents = Contents.of(source)
+        self._memo = Memo(self._contents.rules)
+        self._stored: Source | None = None
+        self._present: Fingerprints | None = None
+        self._tenure: Tenure | None = None
+        self._total = total
+        self._done = 0
+        self._progress = progress
+        self._stop = stop
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._tenure is not None:
+            self._tenure.__exit__(None, None, None)
+
+    # ---- reading -----------------------------------------------------------------------------------
+
+    def load_dumps(self, at: datetime, dumps: Sequence[Dump], *, broken: bool) -> None:
+        """Loads what several files say of one moment. `broken`: another file of that moment cannot be read."""
+        failures = len(self.result.failures)
+        gathered = self._gather(list(dumps), last_read_counts=False)
+        if gathered is None:
+            return
+        try:
+            whole = not broken and failures == len(self.result.failures)
+            ends = all(dump.ends for dump in gathered.dumps) or any(
+                dump.pages and dump.ends for dump in gathered.dumps
+            )
+            if self.complete and not ends:
+                self.result.warnings.append(
+                    f"{gathered.dumps[0].path}: its last page names a next one that is missing;"
+                    " it counts as incomplete"
+                )
+            complete = self.complete and whole and ends and not gathered.nameless
+            name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{gathered.digest()}"
+            said = Said(
+                str(uuid.uuid5(NAMESPACE, name)),
+                complete,
+                "complete" if whole else "partial",
+                passes=[
+                    ArchivedPass(
+                        "listed", "complete" if whole else "truncated", gathered.pages, gathered.records
+                    )
+                ],
+                silent=dict.fromkeys(gathered.silent(), "rejected"),
+                rejected=gathered.rejected,
+            )
+            self._merge(at, gathered, said)
+        finally:
+            gathered.close()
+
+    def load_archive(self, at: datetime, dump: Dump) -> None:
+        """Loads one archive under the id of the run that wrote it."""
+        assert dump.header is not None
+        run_id = dump.header.run_id
+        if at != dump.header.observed_at:
+            run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\n{at.isoformat()}"))
+        if self._is_known(run_id):
+            self.result.unchanged += 1
+            return
+        gathered = self._gather([dump], last_read_counts=True)
+        if gathered is None:
+            return
+        try:
+            self._merge(at, gathered, _told_by_archive(run_id, dump, gathered))
+        finally:
+            gathered.close()
+
+    def _gather(self, dumps: list[Dump], *, last_read_counts: bool) -> Gathered | None:
+        """The records of those files that can be read whole; the others are noted."""
+        while dumps:
+            gathered = Gathered(dumps, self._memo, self._step, last_read_counts=last_read_counts)
+            records = self.result.records
+            try:
+                gathered.read()
+            except BrokenDump as error:
+                gathered.close()
+                self.result.records = records
+                self.fail(error)
+                dumps = [dump for dump in dumps if dump.path != error.path]
+            except BaseException:
+                gathered.close()
+                raise
+            else:
+                return gathered
+        return None
+
+    def fail(self, error: BrokenDump) -> None:
+        self.result.failures.append(FileFailure(str(error.path), error.line, error.reason))
+
+    def done(self, dumps: Sequence[Dump]) -> None:
+        """These files are finished, whatever became of them."""
+        self._done += sum(dump.size for dump in dumps)
+        self._report(0)
+
+    def _step(self, dump: Dump, records: int, again: bool) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Interrupted
+        self.result.records += records
+        self._report((dump.position + dump.size if again else dump.position) // 2)
+
+    def _report(self, more: int) -> None:
+        if self._progress is not None:
+            done = min(self._done + more, self._total)
+            self._progress(Progress(done, self._total, self.result.records))
+
+    # ---- writing -----------------------------------------------------------------------------------
+
+    def _is_known(self, run_id: str) -> bool:
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            return stored is not None and runs.exists(connection, stored.source_id, run_id)
+
+    def _merge(self, at: datetime, gathered: Gathered, said: Said) -> None:
+        if self._tenure is None and self._is_known(said.run_id):
+            # without the lease, so that nothing at all is written where all is known
+            self.result.unchanged += 1
+            return
+        stored = self._register()
+        if self._tenure is None:
+            wait = self.source.deadline + 60
+            self._tenure = Tenure(self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait)
+        lease, undisturbed = self._tenure.hold()
+        known = self._present if undisturbed else None
+        self._present = None
+        try:
+            with leases.writing(self.database, lease) as connection:
+                outcome = backfills.outcome(connection, stored.source_id, said.run_id)
+                if outcome in ("complete", "partial"):
+                    self.result.unchanged += 1
+                    return
+                if outcome is not None:
+                    backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
+                writing = Writing(
+                    connection, self.source, stored, at, gathered, said, known, accept=self.accept
+                )
+                run = writing.write(self._contents)
+        except BrokenDump as error:  # one that changed since it was read first
+            self.fail(error)
+            return
+        self._present = writing.present
+        self.result.runs.append(run)
+        if writing.held:
+            self.result.held = run.held
+
+    def _register(self) -> Source:
+        if self._stored is None:
+            with self.database.transaction() as connection:
+                self._stored = sources.find(connection, self.source.name) or sources.register(
+                    connection, self.source.name, self.source.kind, self.source.cloud, None
+                )
+        return self._stored
+
+
+FIRST_WAIT = 5.0
+"""Seconds to wait for a busy source before giving up."""
+
+
+def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
+    trailer = dump.trailer
+    if trailer is None:
+        return Said(
+            run_id,
+            False,
+            "partial",
+            dump.header,
+            passes=[
+                ArchivedPass("listed", "truncated", 0, gathered.records, error="the archive has no trailer")
+            ],
+            silent=dict.fromkeys(gathered.silent(), "rejected"),
+            rejected=gathered.rejected,
+        )
+    gathered.leave_out({image_id for image_id, kind in trailer.silent.items() if kind == "rejected"})
+    silent: dict[str, SilentKind] = {**dict.fromkeys(gathered.silent(), "rejected"), **trailer.silent}
+    return Said(
+        run_id,
+        trailer.complete and not gathered.nameless,
+        trailer.outcome,
+        dump.header,
+        trailer,
+        trailer.passes,
+        trailer.lacks,
+        silent,
+        frozenset(trailer.found),
+        [RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
+        + gathered.rejected,
+    )

@@ -1,0 +1,301 @@
+"""One observation from saved files, written in the caller's transaction as a sweep writes its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from catalog.fetch.archived import ArchivedPass, Header, Trailer
+from catalog.model import Candidate, LackReason, LookUp, Observation, RejectedRecord, RunResult, SilentKind
+from catalog.run.absences import Absences, judge
+from catalog.run.contents import Contents
+from catalog.run.gathered import Gathered
+from catalog.settings import SourceSettings
+from catalog.store import backfills, deletions, present, runs, sources
+from catalog.store.backfills import Fingerprints
+from catalog.store.database import Connection, clock
+from catalog.store.ledger import Ledger
+from catalog.store.merge import Merge
+from catalog.store.sources import Source
+
+KEPT_IN_MEMORY = 100_000
+"""Images whose fingerprints are kept between observations."""
+BY = "backfill"
+WARNINGS = 100
+"""Values that could not be converted, shown of one observation; there are as many as images at worst."""
+log = structlog.get_logger("catalog.backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said beside the records: by an archive's trailer, or by whoever loads a dump."""
+
+    run_id: str
+    complete: bool
+    outcome: str = "complete"
+    header: Header | None = None
+    trailer: Trailer | None = None
+    passes: Sequence[ArchivedPass] = ()
+    lacks: Mapping[str, LackReason] = field(default_factory=dict)
+    silent: Mapping[str, SilentKind] = field(default_factory=dict)
+    found: Set[str] = frozenset()
+    rejected: Sequence[RejectedRecord] = ()
+
+
+@dataclass(slots=True)
+class _Counted(present.Present):
+    """A present of which only what is missing stands in memory; `count` images are live."""
+
+    count: int = 0
+
+    @property
+    def live(self) -> int:
+        return self.count
+
+
+class Writing:
+    """Writes one observation. Afterwards `present` holds what is known of the present then, None if nothing
+    is; `held` whether the deletion limit held something back."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        source: SourceSettings,
+        stored: Source,
+        at: datetime,
+        gathered: Gathered,
+        said: Said,
+        known: Fingerprints | None,
+        *,
+        accept: bool,
+    ) -> None:
+        self.connection = connection
+        self.source = source
+        self.source_id = stored.source_id
+        self.stored = stored
+        self.at = at
+        self.gathered = gathered
+        self.said = said
+        self.accept = accept
+        self.present = known
+        self.held = False
+        self._absences = Absences()
+        self._warnings = 0
+        self._seen_now: list[tuple[str, bytes, bool, bool]] = []
+
+    def write(self, contents: Contents) -> RunResult:
+        said, connection = self.said, self.connection
+        run = RunResult(self.source.name, said.run_id, "backfill", clock(connection), self.at)
+        runs.start(connection, self.source_id, run)
+        if said.header is not None:
+            self._recognise(said.header)
+        appending = self._is_last()
+        if not appending:
+            self.present = None
+        elif self.present is None:
+            self.present = backfills.fingerprints(connection, self.source_id, KEPT_IN_MEMORY)
+        observation = self._observation(appending=appending)
+        assert run.started_at is not None
+        merge = Merge(connection, self.source_id, said.run_id, contents, run.started_at)
+        counts = merge.apply(observation)
+        run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
+        run.deleted, run.restored = counts.deleted, counts.restored
+        if self._warnings > WARNINGS:
+            more = self._warnings - WARNINGS
+            log.warning("more values not converted", source=self.source.name, count=more)
+        if appending:
+            self._remember(observation)
+        else:
+            self._remember_past()
+        self._finish(run)
+        return run
+
+    def _is_last(self) -> bool:
+        """Whether this observation is later than all others."""
+        if self.present is not None and self.present.latest is not None:
+            return self.present.latest < self.at
+        latest = Ledger(self.connection, self.source_id).latest()
+        return latest is None or latest.at < self.at
+
+    def _recognise(self, header: Header) -> None:
+        if self.stored.region is None or self.stored.project_id is None or self.stored.endpoint is None:
+            endpoint = self.stored.endpoint or header.endpoint
+            if endpoint is not None:
+                sources.recognise(self.connection, self.stored, header.region, header.project_id, endpoint)
+
+    # ---- before the merge --------------------------------------------------------------------------
+
+    def _observation(self, *, appending: bool) -> Observation:
+        said, gathered, known = self.said, self.gathered, self.present
+        unchanged: set[str] = set()
+        missing: set[str] | None = None
+        if known is not None:
+            unchanged = gathered.among(known.content) - known.unlisted - said.found
+            if said.complete:
+                missing = known.content.keys() - said.silent.keys()
+                missing -= unchanged
+                missing -= gathered.held(missing)
+        if appending and said.complete and said.trailer is None:
+            missing = self._judge(missing)
+        return Observation(
+            said.run_id,
+            self.at,
+            said.complete,
+            self._candidates(unchanged),
+            unchanged=unchanged,
+            lacks=said.lacks,
+            silent={**said.silent, **self._absences.silent},
+            missing=missing,
+            ids=gathered.many_ids if appending else None,
+        )
+
+    def _candidates(self, unchanged: set[str]) -> Iterator[Candidate]:
+        following = self.present is not None and len(self.gathered) <= KEPT_IN_MEMORY
+        for candidate in self.gathered.candidates(unchanged, self.said.found):
+            image = candidate.image
+            if image.warnings:
+                # as many as there are images would not fit into memory
+                self._warn(image.warnings)
+                candidate = replace(candidate, image=replace(image, warnings=()))
+            if following:
+                self._seen_now.append(
+                    (image.image_id, image.content_hash, image.reported_deleted, candidate.listed)
+                )
+            yield candidate
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        self._warnings += len(warnings)
+        for warning in warnings:
+            if self._warnings <= WARNINGS:
+                log.warning("value not converted", source=self.source.name, reason=warning)
+
+    def _judge(self, missing: set[str] | None) -> set[str]:
+        """Images that this dump, the last word on the present, proves to be gone: within the limit (4.5)."""
+        known = self._presence(missing)
+        if not known.others:
+            return set()
+        self._absences = judge(
+            sorted(known.others),
+            known,
+            # nothing can be looked up in the past
+            replace(self.source, lookup_limit=0),
+            _no_look_up,
+            now=self.at,
+            absence_proves=True,
+            accept=self.accept,
+            nothing_listed=not len(self.gathered),
+        )
+        self.held = bool(self._absences.held)
+        return set(self._absences.lacks)
+
+    def _presence(self, missing: set[str] | None) -> _Counted:
+        known = self.present
+        if known is not None and missing is not None:
+            result = _Counted(others=missing, gone=known.gone & missing, held=known.held, kept=known.kept)
+            result.count = len(known.content) - len(known.gone)
+            return result
+        # too many images for memory: all are walked over, and only the missing ones are kept
+        result, count = _Counted(), 0
+        batch: dict[str, bool] = {}
+        for image_id, _, live, _ in backfills.present_rows(self.connection, self.source_id):
+            count += live
+            batch[image_id] = live
+            if len(batch) == 1000:
+                self._note_missing(batch, result)
+                batch = {}
+        self._note_missing(batch, result)
+        result.count = count
+        decided = Fingerprints()
+        backfills.load_decisions(self.connection, self.source_id, decided)
+        result.held, result.kept = decided.held, decided.kept
+        return result
+
+    def _note_missing(self, batch: dict[str, bool], result: _Counted) -> None:
+        missing = batch.keys() - self.said.silent.keys()
+        missing -= self.gathered.held(missing)
+        result.others |= missing
+        result.gone |= {image_id for image_id in missing if not batch[image_id]}
+
+    # ---- after the merge ---------------------------------------------------------------------------
+
+    def _remember(self, observation: Observation) -> None:
+        """What later sweeps need to know of this observation's absences, as after a sweep."""
+        known, trailer, connection = self.present, self.said.trailer, self.connection
+        decided = known
+        if decided is None:
+            decided = Fingerprints()
+            backfills.load_decisions(connection, self.source_id, decided)
+        active = decided.held | decided.kept
+        held = set(trailer.held) if trailer is not None else self._absences.held
+        answers = trailer.answers if trailer is not None else {}
+        lacking = observation.lacks.keys() | (observation.missing or frozenset())
+        if held - active:
+            deletions.hold(connection, self.source_id, self.said.run_id, self.at, held - active)
+        returned = self.gathered.held(active)
+        for ids, decision in ((returned, "returned"), ((active & lacking) - returned, "approved")):
+            if ids:
+                deletions.decide(connection, self.source_id, ids, decision, self.at, BY)
+        asked = decided.asked
+        settled = (self.gathered.held(asked) | (asked & lacking)) - answers.keys()
+        if answers or settled:
+            present.save_look_ups(connection, self.source_id, self.at, answers, settled)
+        if known is not None:
+            known.held = (known.held | (held - active)) - returned - lacking
+            known.kept -= returned | lacking
+            known.asked = (known.asked | answers.keys()) - settled
+            self._follow(known, observation)
+            known.latest = self.at
+            if len(self.gathered) > KEPT_IN_MEMORY:
+                self.present = None
+
+    def _follow(self, known: Fingerprints, observation: Observation) -> None:
+        """Brings the fingerprints to what was merged."""
+        for image_id, content_hash, gone, listed in self._seen_now:
+            known.saw(image_id, content_hash, gone=gone, listed=listed)
+        lacking = set(observation.lacks) - self.gathered.held(observation.lacks.keys())
+        known.missed(lacking | set(observation.missing or ()))
+        known.unlisted.update(
+            image_id
+            for image_id, kind in observation.silent.items()
+            if kind != "rejected" and image_id in known.content
+        )
+
+    def _remember_past(self) -> None:
+        """The same for an observation among others: only what still matters today."""
+        trailer = self.said.trailer
+        backfills.remember_look_ups(
+            self.connection, self.source_id, self.at, trailer.answers if trailer is not None else {}
+        )
+        if trailer is not None and trailer.held:
+            backfills.hold_past(self.connection, self.source_id, self.said.run_id, self.at, trailer.held)
+        backfills.settle_held(self.connection, self.source_id, self.at, BY)
+
+    def _finish(self, run: RunResult) -> None:
+        said, trailer, connection = self.said, self.said.trailer, self.connection
+        run.pages = self.gathered.pages
+        run.listed = len(self.gathered) - len(said.found)
+        if trailer is not None:
+            for name, count in trailer.counters.items():
+                if name in runs.COUNTERS:
+                    setattr(run, name, count)
+            run.error_kind, run.error = trailer.error_kind, trailer.error
+        run.rejected = len(said.rejected)
+        known = self.present
+        run.held = len(known.held) if known else deletions.count_open(connection, self.source_id)
+        run.outcome = "complete" if said.outcome == "complete" else "partial"
+        run.finished_at = clock(connection)
+        passes = [
+            runs.PassRow(one.name, one.verdict, one.pages, one.records, one.last_marker, one.error)
+            for one in said.passes
+        ]
+        runs.finish(connection, self.source_id, run, passes)
+        backfills.save_rejected(connection, self.source_id, run.run_id, self.at, said.rejected)
+        if trailer is not None and run.outcome == "complete":
+            backfills.note_complete(connection, self.source_id, self.at)
+
+
+def _no_look_up(image_id: str) -> LookUp:
+    raise AssertionError(f"{image_id} cannot be looked up in the past")

@@ -1,0 +1,106 @@
+"""Which sources a daemon sweeps and by which schedules, `projects = "*"` expanded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from catalog.fetch.login import expand_projects
+from catalog.run.schedule import Schedule
+from catalog.settings import Settings, SourceSettings, select_sources
+
+log = structlog.get_logger("catalog.daemon")
+
+ASK_EVERY = 3600.0
+"""Seconds after which a cloud is asked again which projects there are."""
+ASK_AGAIN = 60.0
+"""Seconds after which a cloud that could not be asked is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """Sources and schedules by name; never changed, only replaced."""
+
+    sources: dict[str, SourceSettings]
+    schedules: dict[str, Schedule]
+
+    @classmethod
+    def of(cls, settings: Settings, expanded: Iterable[SourceSettings] = ()) -> Programme:
+        """Raises ConfigurationError if there is no source, or for a schedule that can't be kept."""
+        schedules = {source.name: Schedule.of(source) for source in select_sources(settings.sources)}
+        sources = {source.name: source for source in settings.sources if not source.all_projects}
+        for source in expanded:
+            sources.setdefault(source.name, source)
+        return cls(
+            sources, {name: schedules.get(name) or Schedule.of(source) for name, source in sources.items()}
+        )
+
+    def schedule_of(self, source: SourceSettings) -> Schedule:
+        """By today's configuration; the source's own if it has left it."""
+        return self.schedules.get(source.name) or Schedule.of(source)
+
+
+class Projects:
+    """Keeps the programme up to date with the configuration and with what clouds say of their projects.
+
+    `changed` is called whenever `programme` was replaced. A cloud that can't be asked keeps its sources.
+    """
+
+    def __init__(self, settings: Settings, stopping: threading.Event, changed: Callable[[], None]) -> None:
+        self.programme = Programme.of(settings)
+        self._settings = settings
+        self._stopping = stopping
+        self._changed = changed
+        self._found: dict[str, tuple[SourceSettings, ...]] = {}
+        self._failed: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    def take(self, settings: Settings) -> None:
+        """A configuration was read again."""
+        with self._lock:
+            self._settings = settings
+            self._rebuild()
+        self._wake.set()
+
+    def watch(self) -> None:
+        """Asks the clouds until the daemon stops; runs in a thread of its own."""
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self._ask()
+            self._wake.wait(ASK_AGAIN if self._failed else ASK_EVERY)
+
+    def _ask(self) -> None:
+        templates = [source for source in self._settings.sources if source.all_projects]
+        for template in templates:
+            if self._stopping.is_set():
+                return
+            try:
+                expansion = expand_projects([template])
+                failure = expansion.failures.get(template.name)
+            except Exception as error:
+                log.exception("projects could not be asked for", source=template.name)
+                self._failed[template.name] = str(error)
+                continue
+            if failure is None:
+                self._failed.pop(template.name, None)
+                self._found[template.name] = expansion.sources
+            elif self._failed.get(template.name) != str(failure):
+                self._failed[template.name] = str(failure)
+                log.warning("projects could not be asked for", source=template.name, reason=str(failure))
+        if templates:
+            with self._lock:
+                self._rebuild()
+
+    def _rebuild(self) -> None:
+        names = [source.name for source in self._settings.sources if source.all_projects]
+        self._found = {name: self._found[name] for name in names if name in self._found}
+        self._failed = {name: self._failed[name] for name in names if name in self._failed}
+        expanded = [source for found in self._found.values() for source in found]
+        programme = Programme.of(self._settings, expanded)
+        if programme != self.programme:
+            self.programme = programme
+            self._changed()

@@ -1,0 +1,37 @@
+"""`catalog remap`: a mapping fix reaches old rows, without a cloud and without new revisions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from catalog.errors import SourceBusy
+from catalog.run.contents import Contents
+from catalog.store import leases
+from catalog.store.database import Database
+from catalog.store.rebuild import Rebuilt, rebuild_step
+from catalog.store.sources import Source
+
+
+def remap(
+    database: Database,
+    source: Source,
+    contents: Contents,
+    *,
+    progress: Callable[[int], None] = lambda documents: None,
+) -> Rebuilt:
+    """Rebuilds one source from its stored documents, in short transactions under its lease.
+
+    Raises SourceBusy if the source is busy. Reports what was not as today's mapping says.
+    """
+    lease = leases.wait(database, source.source_id, str(uuid.uuid4()), 10)
+    if lease is None:
+        raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
+    result = Rebuilt()
+    with leases.Keeper(database, lease):
+        while result.place is not None:
+            before = result.documents
+            with leases.writing(database, lease) as connection:
+                rebuild_step(connection, source.source_id, contents, result)
+            progress(result.documents - before)
+    return result

@@ -1,0 +1,294 @@
+"""One sweep of one source: lease, listings, look-ups, one merge, one row in the ledger (contract 4)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from catalog.errors import CatalogError, ConfigurationError, FetchError, LeaseLost
+from catalog.fetch.login import connect
+from catalog.fetch.service import open_service
+from catalog.model import Budget, ImageService, Observation, RunResult
+from catalog.run.archive import open_archive
+from catalog.run.collect import Fetched, fetch
+from catalog.run.contents import Contents
+from catalog.settings import SourceSettings
+from catalog.store import deletions, leases, present, runs, sources
+from catalog.store.database import Connection, Database, clock
+from catalog.store.ledger import Ledger
+from catalog.store.merge import Merge
+
+log = structlog.get_logger("catalog.sweep")
+Opener = Callable[[SourceSettings, Budget], ImageService]
+LONGER = 3
+"""A sweep may take this many times its last complete one, if that is longer (contract 2)."""
+
+
+class Turn(Protocol):
+    """A daemon's claim on a source, asked and told in the transactions that open and close the run's row."""
+
+    def is_due(self, connection: Connection, source_id: str) -> bool:
+        """False: another process swept the source meanwhile; the run ends as busy, without a row."""
+        ...
+
+    def done(self, connection: Connection, source_id: str, run: RunResult) -> None: ...
+
+
+def open_cloud(source: SourceSettings, budget: Budget) -> ImageService:
+    """Logs in and returns the service. Raises ConfigurationError or a FetchError."""
+    return open_service(source, budget, connect(source, budget))
+
+
+def sweep(
+    database: Database,
+    source: SourceSettings,
+    *,
+    accept_deletions: bool = False,
+    wait_seconds: float = 0.0,
+    stop: threading.Event | None = None,
+    opener: Opener = open_cloud,
+    turn: Turn | None = None,
+) -> RunResult:
+    """Sweeps a source once. Never raises for what one source may do wrong: the result says it.
+
+    `outcome` is `busy`, without a row in the ledger, if another process holds the source for all of
+    `wait_seconds`. Raises DatabaseError where the database fails before the run has a row.
+    """
+    run = RunResult(source.name, str(uuid.uuid4()))
+    try:
+        with database.transaction() as connection:
+            stored = sources.register(connection, source.name, source.kind, source.cloud, source.interval)
+            longest = LONGER * runs.last_complete_seconds(connection, stored.source_id)
+    except ConfigurationError as error:
+        return _refused(database, run, error, turn)
+    lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
+    if lease is None:
+        run.outcome, run.error = "busy", "another process is working on this source; try again, or use --wait"
+        return run
+    budget = Budget(max(source.deadline, longest), stop)
+    with leases.Keeper(database, lease) as keeper:
+        with leases.writing(database, lease) as connection:
+            if turn is not None and not turn.is_due(connection, stored.source_id):
+                return _not_due(run)
+            run.started_at = clock(connection)
+            runs.start(connection, stored.source_id, run)
+        try:
+            _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn)
+        except LeaseLost as error:
+            fail(run, error)  # whoever took the source over closed our row
+        except CatalogError as error:
+            fail(run, error)
+            _close(database, lease, run, error, turn)
+        except BaseException:
+            _close(database, lease, run, None, turn)
+            raise
+    return run
+
+
+def _run(
+    database: Database,
+    source: SourceSettings,
+    stored: sources.Source,
+    lease: leases.Lease,
+    keeper: leases.Keeper,
+    budget: Budget,
+    run: RunResult,
+    accept: bool,
+    opener: Opener,
+    turn: Turn | None,
+) -> None:
+    service = opener(source, budget)
+    try:
+        with leases.writing(database, lease) as connection:
+            sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
+            known = present.load(connection, stored.source_id)
+            run.observed_at = _observed_at(connection, stored.source_id)
+        archive = open_archive(source, stored, service, run)
+        try:
+            fetched = fetch(
+                source, service, known, run.observed_at, accept, archive.record if archive else None
+            )
+            try:
+                count(run, fetched, service)
+                if keeper.lost.is_set():
+                    raise LeaseLost(
+                        "the lease on this source could not be kept; nothing of this run was written"
+                    )
+                _merge(database, lease, source, stored, run, fetched, known, turn)
+                if archive is not None and run.outcome != "failed":
+                    archive.finish(run, fetched)
+            finally:
+                fetched.intake.close()
+        finally:
+            if archive is not None:
+                archive.discard()
+    finally:
+        run.requests, run.retries = service.requests, service.retries
+        service.close()
+
+
+def _observed_at(connection: Connection, source_id: str) -> datetime:
+    """The database's clock, and later than the source's last observation."""
+    now = clock(connection)
+    latest = Ledger(connection, source_id).latest()
+    return now if latest is None or latest.at < now else latest.at + timedelta(microseconds=1)
+
+
+def count(run: RunResult, fetched: Fetched, service: ImageService) -> None:
+    run.pages = sum(listing.pages for listing in fetched.passes)
+    run.requests, run.retries = service.requests, service.retries
+    run.listed = fetched.intake.listed - len(fetched.absences.found)
+    run.looked_up = fetched.absences.looked_up
+    run.outcome = fetched.outcome
+    failure = fetched.failure
+    if failure is not None:
+        error: FetchError | None = failure.error
+        run.error_kind = error.error_kind if error else "bad_listing"
+        run.error = f"pass {failure.name} {failure.verdict}: {error or 'no reason known'}"
+
+
+def _observation(run: RunResult, fetched: Fetched) -> Observation:
+    assert run.observed_at is not None
+    intake, absences = fetched.intake, fetched.absences
+    silent = intake.silent
+    silent.update(absences.silent)
+    missing = fetched.missing - absences.silent.keys() - absences.found.keys()
+    return Observation(
+        run.run_id,
+        run.observed_at,
+        fetched.complete,
+        intake.candidates(),
+        unchanged=intake.unchanged,
+        lacks=absences.lacks,
+        silent=silent,
+        missing=missing if fetched.complete else frozenset(),
+    )
+
+
+def _merge(
+    database: Database,
+    lease: leases.Lease,
+    source: SourceSettings,
+    stored: sources.Source,
+    run: RunResult,
+    fetched: Fetched,
+    known: present.Present,
+    turn: Turn | None,
+) -> None:
+    source_id = stored.source_id
+
+    def merge(connection: Connection) -> None:
+        if run.outcome != "failed":
+            settle(connection, source_id, fetched)
+            writer = Merge(connection, source_id, run.run_id, Contents.of(source), clock(connection))
+            counts = writer.apply(_observation(run, fetched))
+            run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
+            run.deleted, run.restored = counts.deleted, counts.restored
+            run.warnings = counts.warnings
+            _remember(connection, source_id, run, fetched, known)
+        run.rejected = len(fetched.intake.rejected)
+        run.held = deletions.count_open(connection, source_id)
+        run.finished_at = clock(connection)
+        runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
+        if turn is not None:
+            turn.done(connection, source_id, run)
+
+    leases.written(database, lease, merge)
+    for warning in run.warnings:
+        log.warning("value not converted", source=source.name, reason=warning)
+    for record in fetched.intake.rejected:
+        log.warning("record rejected", source=source.name, image_id=record.image_id, reason=record.reason)
+
+
+def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:
+    contested = fetched.intake.contested()
+    if contested:
+        fetched.intake.settle(present.updated_at_of(connection, source_id, contested))
+
+
+def _remember(
+    connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: present.Present
+) -> None:
+    """What later sweeps need to know of this one's absences."""
+    assert run.observed_at is not None
+    absences = fetched.absences
+    active = known.held | known.kept
+    seen = fetched.intake.seen_among(active | known.asked.keys()) - fetched.intake.silent.keys()
+    if absences.held - active:
+        deletions.hold(connection, source_id, run.run_id, run.observed_at, absences.held - active)
+    returned = (known.held & seen) | (known.kept & (seen - absences.found.keys()))
+    if returned:
+        deletions.decide(connection, source_id, returned, "returned", run.observed_at, "sweep")
+    done = active & absences.lacks.keys()
+    if done:
+        deletions.decide(connection, source_id, done, "approved", run.observed_at, "sweep")
+    settled = (known.asked.keys() & (seen | absences.lacks.keys())) - absences.answers.keys()
+    if absences.answers or settled:
+        present.save_look_ups(connection, source_id, run.observed_at, absences.answers, settled)
+    if fetched.all_complete:
+        unlisted = [i for i, kind in absences.silent.items() if kind != "rejected"]
+        run.unlisted = len(unlisted) + len(absences.found)
+
+
+def _pass_rows(fetched: Fetched) -> list[runs.PassRow]:
+    return [
+        runs.PassRow(
+            listing.name,
+            listing.verdict,
+            listing.pages,
+            listing.records,
+            listing.last_marker,
+            str(listing.error) if listing.error else None,
+        )
+        for listing in fetched.passes
+    ]
+
+
+def fail(run: RunResult, error: CatalogError) -> None:
+    """The run ends as failed; what its merge may have counted was rolled back."""
+    run.outcome = "failed"
+    run.inserted = run.updated = run.unchanged = run.deleted = run.restored = run.unlisted = 0
+    run.error_kind = error.error_kind or "upstream"
+    run.error = str(error)
+
+
+def _not_due(run: RunResult) -> RunResult:
+    run.outcome, run.error = "busy", "another process swept this source meanwhile"
+    return run
+
+
+def _close(
+    database: Database, lease: leases.Lease, run: RunResult, error: CatalogError | None, turn: Turn | None
+) -> None:
+    """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next."""
+    if error is None:
+        run.outcome, run.error_kind, run.error = "failed", "database", "the run was ended from outside"
+    try:
+        with leases.writing(database, lease) as connection:
+            run.finished_at = clock(connection)
+            runs.finish(connection, lease.source_id, run)
+            if turn is not None:
+                turn.done(connection, lease.source_id, run)
+    except CatalogError as failure:
+        log.warning("run could not be closed", source=run.source, reason=str(failure))
+
+
+def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn | None) -> RunResult:
+    """A run that may not even begin; its row says why."""
+    fail(run, error)
+    with database.transaction() as connection:
+        stored = sources.find(connection, run.source)
+        if stored is not None:
+            if turn is not None and not turn.is_due(connection, stored.source_id):
+                return _not_due(run)
+            run.started_at = run.finished_at = clock(connection)
+            runs.start(connection, stored.source_id, run)
+            runs.finish(connection, stored.source_id, run)
+            if turn is not None:
+                turn.done(connection, stored.source_id, run)
+    return run

@@ -1,0 +1,570 @@
+"""Backfill: what is read, what is refused before anything is written, what is left alone (CONTRACT 7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import UsageError
+from catalog.run import backfill as command
+from catalog.run import tenure
+from catalog.run.backfill import Progress, backfill, find_source, forget
+from catalog.settings import SourceSettings
+from catalog.store import leases, sources
+from catalog.store.database import Database
+from tests.integration.run.site import LEDGER, Sites, image, name_of, rows, snapshot, too_deep
+from tests.integration.run.told import HISTORY, source, told, write
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def listing(*numbers: int, **keys: Any) -> dict[str, Any]:
+    return {"images": [image(n, **keys) for n in numbers]}
+
+
+def hour(number: int) -> datetime:
+    return START + timedelta(hours=number)
+
+
+def named(number: int, suffix: str = "") -> str:
+    return f"{hour(number):%Y%m%dT%H%M%SZ}{suffix}.json"
+
+
+def images(database: Database) -> dict[str, Any]:
+    return {row["image_id"]: row for row in rows(database, "SELECT * FROM images")}
+
+
+def live(database: Database) -> set[str]:
+    return {i for i, row in images(database).items() if row["deleted_at"] is None}
+
+
+# ---- when ------------------------------------------------------------------------------------------
+
+
+def test_the_time_is_told_by_option_then_name_never_by_mtime(database: Database, tmp_path: Path) -> None:
+    """--observed-at beats the name; without either nothing is written."""
+    nameless = write(tmp_path, "images.json", listing(1))
+    with pytest.raises(UsageError, match=r"images\.json: when was it taken"):
+        backfill(database, source(), [nameless])
+    assert rows(database, "SELECT * FROM sources") == []
+    dated = write(tmp_path, named(1), listing(1))
+    assert backfill(database, source(), [dated]).runs[0].observed_at == hour(1)
+    assert backfill(database, source(), [nameless, dated], observed_at=hour(2)).runs[0].observed_at == hour(2)
+
+
+def test_a_time_ahead_of_the_databases_clock_is_refused(database: Database, tmp_path: Path) -> None:
+    """Five minutes are let pass: clocks differ."""
+    path = write(tmp_path, "x.json", listing(1))
+    now = database.now()
+    before = snapshot(database)
+    with pytest.raises(UsageError, match="ahead"):
+        backfill(database, source(), [path], observed_at=now + timedelta(minutes=6))
+    assert snapshot(database) == before
+    assert len(backfill(database, source(), [path], observed_at=now + timedelta(minutes=4)).runs) == 1
+
+
+def test_one_wrong_file_refuses_the_command_before_anything_is_written(
+    database: Database, tmp_path: Path
+) -> None:
+    write(tmp_path, named(1), listing(1))
+    write(tmp_path, "zz.json", listing(2))
+    before = snapshot(database)
+    with pytest.raises(UsageError):
+        backfill(database, source(), [tmp_path])
+    assert snapshot(database) == before
+
+
+def test_history_that_was_pruned_is_not_written_again(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(5), listing(1))])
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET history_from = %s", (hour(4),))
+    before = snapshot(database)
+    with pytest.raises(UsageError, match="prune"):
+        backfill(database, source(), [write(tmp_path, named(3), listing(1))])
+    assert snapshot(database) == before
+
+
+# ---- what ------------------------------------------------------------------------------------------
+
+
+def test_a_dump_says_nothing_about_images_that_it_lacks(database: Database, tmp_path: Path) -> None:
+    """Unless it is complete: then what it lacks is deleted as of then, for lack of a look-up `not_listed`."""
+    for n, numbers in ((1, (1, 2)), (2, (2,)), (3, (2,))):
+        write(tmp_path, named(n), listing(*numbers))
+    backfill(database, source(), [tmp_path / named(n) for n in (1, 2)])
+    assert live(database) == {name_of(1), name_of(2)}
+    backfill(database, source(), [tmp_path / named(3)], complete=True)
+    row = images(database)[name_of(1)]
+    assert (row["deleted_at"], row["deletion_reason"]) == (hour(3), "not_listed")
+    assert rows(database, "SELECT * FROM lacks") == []
+
+
+def test_an_image_known_only_from_old_dumps_is_deleted_by_the_first_sweep_after_them(
+    database: Database, sites: Sites, tmp_path: Path
+) -> None:
+    site = sites.open(images=1)
+    run = site.sweep()
+    backfill(database, site.source, [write(tmp_path, named(1), listing(0, 7))])
+    row = site.images()[name_of(7)]
+    assert (row["deleted_at"], row["deletion_reason"]) == (run.observed_at, "not_listed")
+    assert site.images()[name_of(0)]["first_seen_at"] == hour(1)
+    assert site.live() == {name_of(0)}
+    assert site.history(name_of(7)) == [("created", "active"), ("deleted", "active")]
+
+
+def test_files_of_one_moment_are_one_observation(database: Database, tmp_path: Path) -> None:
+    """Their images are united, and together they are complete."""
+    backfill(database, source(), [write(tmp_path, named(0), listing(1, 2, 3))])
+    parts = [write(tmp_path, named(1, f"-page{n}"), listing(n)) for n in (1, 2)]
+    result = backfill(database, source(), parts, complete=True)
+    assert [run.listed for run in result.runs] == [2]
+    assert live(database) == {name_of(1), name_of(2)}
+    assert len(rows(database, "SELECT * FROM observations")) == 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_records_of_one_moment_the_later_update_counts(
+    database: Database, tmp_path: Path, turned: bool
+) -> None:
+    """Else the greater canonical form: in whatever order they come, in one file or in two."""
+    late = image(1, name="a late", updated_at="2026-02-02T00:00:00Z")
+    early = image(1, name="z early", updated_at="2026-02-01T00:00:00Z")
+    small, great = image(2, name="a"), image(2, name="b")
+    content = [late, early, small, great]
+    write(tmp_path, named(1), {"images": content[::-1] if turned else content})
+    write(tmp_path, named(2, "-b" if turned else "-a"), {"images": [late, small]})
+    write(tmp_path, named(2, "-a" if turned else "-b"), {"images": [early, great]})
+    backfill(database, source(), [tmp_path])
+    for table in ("images", "revisions"):
+        found = rows(database, f"SELECT DISTINCT image_id, name FROM {table} ORDER BY 1")
+        assert [row["name"] for row in found] == ["a late", "b"]
+
+
+def test_loading_again_writes_nothing(database: Database, tmp_path: Path) -> None:
+    """Not even in another form, order, or under another name; not one row anywhere."""
+    records = listing(1, 2, 3)["images"]
+    backfill(database, source(), [write(tmp_path, named(1), {"images": records})], complete=True)
+    before = snapshot(database)
+    other = b"".join(json.dumps(dict(reversed(r.items()))).encode() + b"\n" for r in reversed(records))
+    again = write(tmp_path, "again/" + named(1, "-other"), gzip.compress(other))
+    result = backfill(database, source(), [tmp_path / named(1), again], complete=True)
+    assert snapshot(database) == before
+    assert (result.runs, result.unchanged) == ([], 1)
+
+
+def test_the_run_id_is_told_by_source_time_completeness_and_content(
+    database: Database, tmp_path: Path
+) -> None:
+    """UUIDv5: stable between databases, another one where any of the four differs."""
+    path = write(tmp_path, "x.json", listing(1))
+    other = write(tmp_path, "y.json", listing(2))
+    ids = [
+        backfill(database, source(name), [file], observed_at=hour(at), complete=complete).runs[0].run_id
+        for name, file, at, complete in (
+            ("s", path, 1, False),
+            ("t", path, 1, False),
+            ("s", other, 1, False),
+            ("s", path, 2, False),
+            ("s", path, 1, True),
+        )
+    ]
+    assert len(set(ids)) == 5
+    assert {uuid.UUID(one).version for one in ids} == {5}
+    assert ids[0] == "24ddb2fd-2ac9-5bfd-b62b-74e049751697"
+
+
+def test_a_broken_file_is_named_writes_nothing_and_the_others_go_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """And the other files of its moment count as incomplete."""
+    backfill(database, source(), [write(tmp_path, named(0), listing(1, 2, 3))])
+    write(tmp_path, named(1, "-a"), listing(1))
+    lines = json.dumps(image(2)).encode() + b"\n" + json.dumps(image(9)).encode() + b'\n{"id": "x", \n'
+    write(tmp_path, named(1, "-b"), lines)
+    write(tmp_path, named(2), listing(1, 3))
+    result = backfill(database, source(), [tmp_path], complete=True)
+    assert [(Path(one.path).name, one.line) for one in result.failures] == [(named(1, "-b"), 3)]
+    outcomes = {run.observed_at: run.outcome for run in result.runs}
+    assert outcomes == {hour(0): "complete", hour(1): "partial", hour(2): "complete"}
+    assert name_of(9) not in images(database)
+    found = rows(
+        database, "SELECT observed_at, bool_or(complete) AS c FROM observations GROUP BY 1 ORDER BY 1"
+    )
+    assert [row["c"] for row in found] == [True, False, True]
+    assert live(database) == {name_of(1), name_of(3)}
+
+
+def test_a_file_that_cannot_be_opened_is_named(database: Database, tmp_path: Path) -> None:
+    path = write(tmp_path, named(1), gzip.compress(json.dumps(listing(1)).encode())[:-5])
+    result = backfill(database, source(), [path, write(tmp_path, named(2), listing(2))])
+    assert [(one.line, one.reason) for one in result.failures] == [(1, "the gzip stream ends before its end")]
+    assert live(database) == {name_of(2)}
+
+
+def test_a_listing_whose_last_page_is_missing_proves_no_absence(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(0), listing(1, 2))])
+    first = {**listing(1), "next": "/v2/images?marker=image-001"}
+    result = backfill(database, source(), [write(tmp_path, named(1), first)], complete=True)
+    assert live(database) == {name_of(1), name_of(2)}
+    assert "last page" in result.warnings[0]
+    parts = [write(tmp_path, named(2, "-1"), first), write(tmp_path, named(2, "-2"), listing(3))]
+    assert backfill(database, source(), parts, complete=True).warnings == []
+    assert live(database) == {name_of(1), name_of(3)}
+
+
+def test_rejected_records_are_kept_and_prove_no_absence(database: Database, tmp_path: Path) -> None:
+    """One with an id says nothing about its image; one without, and nobody's absence is proved."""
+    backfill(database, source(), [write(tmp_path, named(0), listing(1, 2, 3))])
+    deep = {"images": [image(1), too_deep(name_of(2))]}
+    backfill(database, source(), [write(tmp_path, named(1), deep)], complete=True)
+    assert live(database) == {name_of(1), name_of(2)}
+    nameless = {"images": [image(1), {"name": "no id"}]}
+    result = backfill(database, source(), [write(tmp_path, named(2), nameless)], complete=True)
+    assert live(database) == {name_of(1), name_of(2)}
+    assert result.runs[0].rejected == 1
+    found = rows(database, "SELECT image_id, reason FROM rejected_records ORDER BY image_id")
+    assert [(row["image_id"], bool(row["reason"])) for row in found] == [(name_of(2), True), (None, True)]
+
+
+# ---- the deletion limit ----------------------------------------------------------------------------
+
+
+def test_the_last_word_on_the_present_is_held_back_by_the_deletion_limit(
+    database: Database, tmp_path: Path
+) -> None:
+    """As in a sweep: above both bounds none of the deletions is done, and all else is."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(*range(20)))])
+    path = write(tmp_path, named(2), {"images": [image(0, name="renamed")]})
+    result = backfill(database, source(), [path], complete=True)
+    assert (result.held, result.runs[0].deleted) == (19, 0)
+    assert len(live(database)) == 20
+    assert images(database)[name_of(0)]["name"] == "renamed"
+    held = rows(database, "SELECT image_id, unlisted_since, decision FROM held_deletions")
+    assert {row["decision"] for row in held} == {"open"}
+    assert {row["unlisted_since"] for row in held} == {hour(2)}
+    again = backfill(database, source(), [write(tmp_path, named(3), listing(*range(9)))], complete=True)
+    assert (again.held, len(live(database))) == (11, 20)
+    accepted = backfill(
+        database, source(), [write(tmp_path, named(4), listing(0, 1))], complete=True, accept_deletions=True
+    )
+    assert (accepted.held, accepted.runs[0].deleted, len(live(database))) == (0, 18, 2)
+
+
+def test_an_empty_listing_is_held_back_where_images_live(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    result = backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
+    assert (result.held, len(live(database))) == (2, 2)
+    returned = backfill(database, source(), [write(tmp_path, named(3), listing(1, 2))], complete=True)
+    assert (
+        returned.held,
+        {row["decision"] for row in rows(database, "SELECT decision FROM held_deletions")},
+    ) == (
+        0,
+        {"returned"},
+    )
+
+
+def test_the_past_is_not_held_back(database: Database, tmp_path: Path) -> None:
+    """A dump that is not the last word does not change the present, so the limit has no say."""
+    everything = range(20)
+    backfill(database, source(), [write(tmp_path, named(1), listing(*everything))])
+    backfill(database, source(), [write(tmp_path, named(3), listing(*everything))])
+    result = backfill(database, source(), [write(tmp_path, named(2), listing(0))], complete=True)
+    assert (result.held, len(live(database))) == (0, 20)
+    found = rows(
+        database, "SELECT change FROM revisions WHERE image_id = %s ORDER BY observed_at", name_of(5)
+    )
+    assert [row["change"] for row in found] == ["created", "deleted", "restored"]
+
+
+def test_kept_images_stay(database: Database, tmp_path: Path) -> None:
+    """`keep`: absences prove nothing until the image was listed once more."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE held_deletions SET decision = 'kept' WHERE image_id = %s", (name_of(1),))
+    backfill(database, source(), [write(tmp_path, named(3), listing(3, 2))], complete=True)
+    assert live(database) == {name_of(1), name_of(2), name_of(3)}
+    backfill(database, source(), [write(tmp_path, named(4), listing(1, 2, 3))], complete=True)
+    backfill(database, source(), [write(tmp_path, named(5), listing(2, 3))], complete=True)
+    assert live(database) == {name_of(2), name_of(3)}
+
+
+# ---- forgetting ------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Database, tmp_path: Path) -> None:
+    files = [write(tmp_path, named(n), listing(*range(n), name=f"n{n % 3}")) for n in (3, 5, 4, 6)]
+    for path in (files[0], files[1], files[3]):
+        backfill(database, source(), [path], complete=True)
+    expected = told(database, "s", (*HISTORY, "runs"))
+    run = backfill(database, source(), [files[2]], complete=True).runs[0]
+    assert told(database, "s") != expected
+    gone = forget(database, source(), run.run_id)
+    assert (gone.observed_at, gone.run_ids) == (hour(4), (run.run_id,))
+    assert told(database, "s", (*HISTORY, "runs")) == expected
+    assert len(backfill(database, source(), [files[2]], complete=True).runs) == 1
+
+
+def test_the_first_and_the_only_observation_can_be_forgotten(database: Database, tmp_path: Path) -> None:
+    run = backfill(database, source(), [write(tmp_path, named(1), listing(1))]).runs[0]
+    forget(database, source(), run.run_id)
+    assert images(database) == {}
+    assert rows(database, "SELECT observed_since FROM sources") == [{"observed_since": None}]
+
+
+def test_runs_of_one_moment_are_forgotten_together(database: Database, tmp_path: Path) -> None:
+    """Their records were united, so one cannot be taken out of the other; the answer names both."""
+    runs = [
+        backfill(database, source(), [write(tmp_path, named(1, f"-{n}"), listing(n))]).runs[0] for n in (1, 2)
+    ]
+    gone = forget(database, source(), runs[0].run_id)
+    assert sorted(gone.run_ids) == sorted(run.run_id for run in runs)
+    assert images(database) == {}
+    assert rows(database, "SELECT * FROM runs") == []
+
+
+def test_a_run_that_is_not_there_cannot_be_forgotten(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(1), listing(1))])
+    for run_id in (str(uuid.uuid4()), "nonsense"):
+        with pytest.raises(UsageError, match="catalog runs"):
+            forget(database, source(), run_id)
+
+
+# ---- sources ---------------------------------------------------------------------------------------
+
+
+def test_a_source_is_configured_or_known_or_named_with_its_kind(database: Database, tmp_path: Path) -> None:
+    configured = [SourceSettings("c", "ims", ignore=("x",))]
+    assert find_source(database, configured, "c") is configured[0]
+    with pytest.raises(UsageError, match="--kind"):
+        find_source(database, configured, "n")
+    fresh = find_source(database, configured, "n", kind="ims")
+    backfill(database, fresh, [write(tmp_path, named(1), listing(1))])
+    assert find_source(database, [], "n").kind == "ims"
+    with pytest.raises(UsageError, match="kind"):
+        find_source(database, [], "n", kind="glance")
+    with pytest.raises(UsageError, match="adopt"):
+        backfill(database, source("n"), [write(tmp_path, named(2), listing(1))])
+
+
+# ---- others at work --------------------------------------------------------------------------------
+
+
+def test_a_busy_source_is_left_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalog.run import loading
+
+    monkeypatch.setattr(loading, "FIRST_WAIT", 0.2)
+    backfill(database, source(), [write(tmp_path, named(1), listing(1))])
+    with database.transaction() as connection:
+        stored = sources.find(connection, "s")
+    assert stored is not None
+    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), 0)
+    assert lease is not None
+    result = backfill(database, source(), [write(tmp_path, named(2), listing(2))])
+    assert (result.busy, result.runs) == (True, [])
+    assert live(database) == {name_of(1)}
+    leases.release(database, lease)
+    assert not backfill(database, source(), [tmp_path]).busy
+
+
+def test_sweeps_get_their_turn_while_files_are_loaded(
+    database: Database, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both end right: the sweep is not kept waiting to the end, and the present stays the sweep's."""
+    monkeypatch.setattr(tenure, "TURN", 0.05)
+    site = sites.open(images=[image(n, name="of the sweep") for n in range(4)])
+    site.sweep()
+    for n in range(25):
+        write(tmp_path, named(n), listing(*range(n % 4 + 1), name=f"at {n}"))
+    outcomes: list[str] = []
+    done = threading.Event()
+
+    def sweep() -> None:
+        while not done.is_set():
+            outcomes.append(site.sweep(wait_seconds=20).outcome)
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    result = backfill(database, site.source, [tmp_path], complete=True)
+    done.set()
+    thread.join()
+    assert set(outcomes) == {"complete"}
+    assert len(outcomes) > 1
+    assert (len(result.runs), result.failures, result.busy) == (25, [], False)
+    assert {row["name"] for row in site.images().values()} == {"of the sweep"}
+    expected = told(database, "s")
+    backfill(database, site.source, [tmp_path], complete=True)
+    assert told(database, "s") == expected
+
+
+def test_another_writer_in_a_pause_is_noticed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of the present between two files is thrown away when somebody else may have written."""
+    monkeypatch.setattr(tenure, "TURN", 0.0)
+    write(tmp_path, named(1), listing(1, name="first"))
+    write(tmp_path, named(3), listing(1, name="first"))
+    other = write(tmp_path / "other", named(2), listing(1, name="second"))
+    pauses: list[int] = []
+    sleep = tenure.time.sleep
+
+    def meanwhile(seconds: float) -> None:
+        if not pauses:
+            pauses.append(1)
+            backfill(database, source(), [other])
+        sleep(0)
+
+    monkeypatch.setattr(tenure.time, "sleep", meanwhile)
+    backfill(database, source(), [tmp_path / named(1), tmp_path / named(3)])
+    found = rows(database, "SELECT name FROM revisions ORDER BY observed_at")
+    assert [row["name"] for row in found] == ["first", "second", "first"]
+
+
+def test_interrupted_and_started_again_it_goes_on(database: Database, tmp_path: Path) -> None:
+    """What was merged stays; the rest comes with the next start."""
+    for n in range(1, 6):
+        write(tmp_path, named(n), listing(*range(n)))
+    stop = threading.Event()
+
+    def progress(at: Progress) -> None:
+        if at.records > 6:
+            stop.set()
+
+    first = backfill(database, source(), [tmp_path], progress=progress, stop=stop)
+    assert first.stopped
+    assert 0 < len(first.runs) < 5
+    second = backfill(database, source(), [tmp_path])
+    assert (second.stopped, second.unchanged, len(second.runs)) == (
+        False,
+        len(first.runs),
+        5 - len(first.runs),
+    )
+    assert len(rows(database, "SELECT * FROM observations")) == 5
+
+
+def test_progress_ends_at_the_whole(database: Database, tmp_path: Path) -> None:
+    for n in range(1, 4):
+        write(tmp_path, named(n), listing(*range(n)))
+    told_: list[Progress] = []
+    result = backfill(database, source(), [tmp_path], progress=told_.append)
+    assert told_[-1].bytes_done == told_[-1].bytes_total == sum(p.stat().st_size for p in tmp_path.iterdir())
+    assert [one.bytes_done for one in told_] == sorted(one.bytes_done for one in told_)
+    assert told_[-1].records == result.records == 6
+
+
+# ---- larger than memory ----------------------------------------------------------------------------
+
+
+def test_large_files_are_read_twice_and_say_the_same(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With next to no memory for records, hashes, ids and the present, the tables are the same, run ids too."""
+    from catalog.run import gathered, observing
+    from catalog.store import ids
+
+    double = {"images": [*listing(*range(30))["images"], image(3, name="twice"), image(4)]}
+    files = [
+        write(tmp_path, named(1), double),
+        write(tmp_path, named(2), gzip.compress(json.dumps(listing(*range(5, 28), name="n")).encode())),
+        write(tmp_path, named(2, "-b"), listing(2, 5, name="o")),
+        write(tmp_path, named(3), listing(*range(40))),
+    ]
+    for path in files:
+        backfill(database, source("a"), [path], complete=True, accept_deletions=True)
+    backfill(database, source("b"), files[1:3], complete=True)
+    monkeypatch.setattr(gathered, "MEMORY", 100)
+    monkeypatch.setattr(gathered, "_MEMORY_OF_HASHES", 3)
+    monkeypatch.setattr(gathered, "_MEMORY_OF_IMAGES", 500)
+    monkeypatch.setattr(gathered, "_STEP", 7)
+    monkeypatch.setattr(observing, "KEPT_IN_MEMORY", 5)
+    monkeypatch.setattr(ids.IdTable.__init__, "__defaults__", (10,))
+    before = snapshot(database)
+    assert backfill(database, source("a"), files[:1], complete=True).unchanged == 1
+    assert backfill(database, source("b"), files[1:3], complete=True).unchanged == 1
+    assert snapshot(database) == before
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET name = 'before' WHERE name = 'a'")
+    expected = told(database, "before", (*HISTORY, "runs"))
+    for path in files:
+        backfill(database, source("a"), [path], complete=True, accept_deletions=True)
+    again = told(database, "a", (*HISTORY, "runs"))
+    times = [(r.pop("runs"), r)[0] for r in (expected, again)]
+    assert again == expected
+    counters = [[_counters(row) for row in rows_] for rows_ in times]
+    assert counters[0] == counters[1]
+
+
+def _counters(row: str) -> dict[str, Any]:
+    return {k: v for k, v in json.loads(row).items() if not k.endswith("ed_at")}
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_merged(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalog.run import gathered
+
+    monkeypatch.setattr(gathered, "MEMORY", 10)
+    path = write(tmp_path, named(1), listing(1, 2, name="as it was"))
+    other = json.dumps(listing(1, 2, name="as it is!")).encode()
+
+    def progress(at: Progress) -> None:
+        path.write_bytes(other)
+
+    result = backfill(database, source(), [path], progress=progress)
+    assert [one.reason for one in result.failures] == ["a file of this moment changed while it was read"]
+    assert images(database) == {}
+    assert rows(database, "SELECT * FROM runs") == []
+
+
+def test_settings_of_the_source_hold_for_its_dumps(database: Database, tmp_path: Path) -> None:
+    """Ignored keys open no revision, redacted ones are never stored."""
+    strict = dataclasses.replace(source(), ignore=("noise",), redact=("secret",))
+    for n in (1, 2):
+        write(tmp_path, named(n), listing(1, noise=n, secret="hush"))
+    backfill(database, strict, [tmp_path])
+    assert len(rows(database, "SELECT * FROM revisions")) == 1
+    assert "hush" not in str(rows(database, "SELECT * FROM revision_documents"))
+    assert timedelta(minutes=5) == command.AHEAD
+    assert LEDGER
+
+
+def test_the_timeline_of_the_documentation(database: Database, tmp_path: Path) -> None:
+    """docs/backfill.md draws it: the sweep first, then one dump after another."""
+
+    def at(hours: int, minutes: int = 0) -> datetime:
+        return START + timedelta(hours=hours, minutes=minutes)
+
+    other = image(9)
+    seen = {
+        8: (True, [other, image(1, status="queued", updated_at=None)]),
+        10: (False, [image(1, updated_at=at(9, 12).isoformat())]),
+        12: (True, [other]),
+        14: (True, [other, image(1, updated_at=at(13, 30).isoformat())]),
+    }
+    drawn = {
+        14: [("active", at(13, 30))],
+        10: [("active", at(9, 12))],
+        12: [("active", at(9, 12)), ("deleted", at(12)), ("active", at(13, 30))],
+        8: [("queued", at(8)), ("active", at(9, 12)), ("deleted", at(12)), ("active", at(13, 30))],
+    }
+    for hours, expected in drawn.items():
+        complete, records = seen[hours]
+        path = write(tmp_path, named(hours), {"images": records})
+        backfill(database, source(), [path], complete=complete)
+        found = rows(
+            database,
+            "SELECT status, valid_from FROM status_history WHERE image_id = %s ORDER BY valid_from",
+            name_of(1),
+        )
+        assert [(row["status"], row["valid_from"]) for row in found] == expected
