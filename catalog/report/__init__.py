@@ -1,0 +1,1 @@
+"""Answers: ready-made queries, the terminal's tables, and the page that stands alone."""

@@ -1,0 +1,91 @@
+"""`catalog report --html FILE`: one page that stands alone, for people who look rather than query.
+
+No script, no font, no request: marks are inline SVG and styled boxes that stretch with the page. Everything
+that a cloud delivered is escaped, and characters that act or hide are shown as such.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from catalog.report.contents import gather
+from catalog.report.figures import duration
+from catalog.report.queries import matching_sources
+from catalog.report.terminal import visible
+
+TEMPLATE = "page.html.j2"
+
+
+def write_page(
+    connection: psycopg.Connection[TupleRow],
+    file: str | os.PathLike[str],
+    *,
+    now: datetime,
+    sources: Sequence[str] | None = None,
+) -> None:
+    """Writes the page as of now, of the sources that the globs pick, else of all that are not retired.
+
+    The file appears whole or not at all. Raises UsageError for a glob that picks nothing, and OSError where
+    the file cannot be written.
+    """
+    names = None if sources is None else matching_sources(connection, sources)
+    page = render(gather(connection, now, names))
+    target = Path(file)
+    if target.exists() and not target.is_file():  # a pipe or a terminal
+        target.write_text(page, encoding="utf-8")
+        return
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(page)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def render(context: dict[str, Any]) -> str:
+    """The page's HTML; everything that is put in is escaped, and unseen characters are shown."""
+    import jinja2
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(moment=_moment, number=_number, size=_size, duration=duration)
+    return environment.get_template(TEMPLATE).render(context)
+
+
+def _moment(value: datetime | None) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if value else "never"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}".replace(",", "\u202f")  # a narrow blank, as the standard for units asks
+
+
+def _size(value: Any) -> str:
+    """Bytes in the largest fitting binary unit."""
+    amount = float(value or 0)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:,.1f} TiB"

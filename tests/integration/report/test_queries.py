@@ -1,0 +1,252 @@
+"""`catalog report`: each ready-made query on a catalog with known contents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from catalog.errors import UsageError
+from catalog.report.queries import BY_NAME, QUERIES, Query, Report, run_report
+from tests.integration.views.conftest import T0, Shelf, days
+
+
+def ask(shelf: Shelf, name: str, **filters: Any) -> list[dict[str, Any]]:
+    report = asked(shelf, name, **filters)
+    return [dict(zip(report.columns, row, strict=True)) for row in report.rows]
+
+
+def asked(shelf: Shelf, name: str, **filters: Any) -> Report:
+    with psycopg.connect(shelf.connection.info.dsn) as connection:
+        return run_report(connection, name, **filters)
+
+
+NAMES = "summary changes lifecycle capabilities platforms stale duplicates drift storage coverage timeline"
+
+
+def test_the_names_are_those_that_users_rely_on() -> None:
+    assert " ".join(BY_NAME) == NAMES
+    assert all(query.help for query in QUERIES)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_each_query_takes_its_filters_and_refuses_others(shelf: Shelf, query: Query) -> None:
+    source = shelf.source("a")
+    shelf.image(source, "i")
+    shelf.revision(source, "i", T0, change="created")
+    given: dict[str, Any] = {"image": "i", "source": "a*", "as_of": days(1), "since": days(-1)}
+    asked(shelf, query.name, **{key: value for key, value in given.items() if key in query.takes})
+    needed = {"image": "i"} if "image" in query.takes else {}
+    for key in set(given) - query.takes:
+        with pytest.raises(UsageError, match="takes no"):
+            asked(shelf, query.name, **needed, **{key: given[key]})
+
+
+def test_what_cannot_be_answered_is_said_in_one_line(shelf: Shelf) -> None:
+    shelf.source("a", history_from=days(5))
+    with pytest.raises(UsageError, match="no report is called 'nonsense'; there are: summary, "):
+        asked(shelf, "nonsense")
+    with pytest.raises(UsageError, match="no source is called 'b'; known: a"):
+        asked(shelf, "summary", source="b")
+    with pytest.raises(UsageError, match="needs an IMAGE"):
+        asked(shelf, "timeline")
+    with pytest.raises(UsageError, match="no image has the id or the name 'x'"):
+        asked(shelf, "timeline", image="x")
+    with pytest.raises(UsageError, match=r'history of source "a" before .* was pruned.*Ask for a moment'):
+        asked(shelf, "platforms", as_of=days(4))
+
+
+def flows(shelf: Shelf) -> datetime:
+    """Births, changes and deaths one hour, three days and twenty days before the moment returned."""
+    moment = T0 + timedelta(days=100)
+    source = shelf.source("a", last_complete_at=moment)
+    shelf.source("empty")
+
+    def before(hours: float) -> datetime:
+        return moment - timedelta(hours=hours)
+
+    shelf.image(source, "old")
+    shelf.revision(source, "old", T0, before(24 * 20), "created")
+    shelf.revision(source, "old", before(24 * 20), before(24 * 3))
+    shelf.revision(source, "old", before(24 * 3), before(1))
+    shelf.revision(source, "old", before(1))
+    shelf.image(source, "new")
+    shelf.revision(source, "new", before(24 * 3), change="created")
+    shelf.image(source, "gone", deleted_at=before(1))
+    shelf.revision(source, "gone", before(24 * 20), before(1), "created")
+    shelf.revision(source, "gone", before(1), before(0.5), "deleted", deleted_at=before(1))
+    shelf.revision(  # gone already, now also reported: not another departure
+        source, "gone", before(0.5), change="deleted", deleted_at=before(1), spell_from=before(1)
+    )
+    return moment
+
+
+def test_summary_counts_what_came_changed_and_went_within_day_week_and_month(shelf: Shelf) -> None:
+    moment = flows(shelf)
+    a, empty = ask(shelf, "summary", as_of=moment)
+    assert a == {
+        "source": "a",
+        "live": 2,
+        "new_1d": 0,
+        "new_7d": 1,
+        "new_30d": 2,
+        "changed_1d": 1,
+        "changed_7d": 1,
+        "changed_30d": 1,
+        "gone_1d": 1,
+        "gone_7d": 1,
+        "gone_30d": 1,
+        "last_complete_at": moment,
+    }
+    assert (empty["source"], empty["live"], empty["gone_30d"]) == ("empty", 0, 0)
+    assert [row["live"] for row in ask(shelf, "summary", as_of=moment - timedelta(days=10), source="a")] == [
+        2
+    ]
+    assert [row["live"] for row in ask(shelf, "summary")] == [2, 0]
+
+
+def test_changes_come_newest_first_without_the_noise_of_updated_at(shelf: Shelf) -> None:
+    for name in ("a", "b"):
+        source = shelf.source(name)
+        shelf.revision(source, "i", T0, days(1), "created")
+        shelf.revision(
+            source, "i", days(1), changed={"name": ["x", "y"], "updated_at": ["2026-01-01", "2026-01-02"]}
+        )
+    rows = ask(shelf, "changes", since=T0, source="a")
+    assert [(row["changed_at"], row["change"], row["field"], row["new_text"]) for row in rows] == [
+        (days(1), "updated", "name", "y"),
+        (T0, "created", None, None),
+    ]
+    assert len(ask(shelf, "changes", since=days(0.5))) == 2
+    assert ask(shelf, "changes") == []
+
+
+def test_lifecycle_tells_what_to_leave_and_what_ends_soon(shelf: Shelf) -> None:
+    source = shelf.source("a")
+    soon = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    late = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
+    shelf.image(source, "now", name="web_20240201", created_at=days(2))
+    shelf.image(source, "old", name="web_20240101", created_at=days(1))
+    shelf.image(source, "ends", name="db", properties={"provided_until": soon})
+    shelf.image(source, "stays", name="app", properties={"provided_until": late})
+    shelf.image(source, "gone", name="web_20231201", deleted_at=days(3))
+    rows = {row["image_id"]: row for row in ask(shelf, "lifecycle")}
+    assert set(rows) == {"old", "ends"}
+    assert (rows["old"]["state"], rows["old"]["use_instead_id"]) == ("superseded", "now")
+    assert rows["ends"]["promised_until"].isoformat() == soon
+    assert {row["image_id"] for row in ask(shelf, "lifecycle", since=days(2.5))} == {"ends", "gone"}
+
+
+def test_capabilities_are_summed_over_platforms_and_sources(shelf: Shelf) -> None:
+    for name, platform in (("a", "Ubuntu"), ("b", "Debian")):
+        shelf.image(shelf.source(name), "i", platform=platform, flags={"kvm": True, "arm": name == "a"})
+    rows = {row["capability"]: row for row in ask(shelf, "capabilities")}
+    assert (rows["kvm"]["supported"], rows["kvm"]["not_supported"], rows["kvm"]["sources"]) == (2, 0, 2)
+    assert rows["kvm"]["platforms"] == ["Debian", "Ubuntu"]
+    assert (rows["arm"]["supported"], rows["arm"]["not_supported"]) == (1, 1)
+    assert rows["arm"]["platforms"] == ["Ubuntu"]
+
+
+def test_platforms_count_images_and_their_true_sizes_now_and_then(shelf: Shelf) -> None:
+    source = shelf.source("a", kind="ims")
+    shelf.image(source, "i", platform="Ubuntu", image_size=3 * 2**30, size=2)
+    shelf.image(source, "j", platform="Ubuntu", size=2)
+    shelf.image(source, "k", platform="Debian", deleted_at=days(3))
+    shelf.revision(source, "k", days(1), days(3), "created", platform="Debian")
+    [now] = ask(shelf, "platforms")
+    assert (now["platform"], now["images"], now["sources"], float(now["size_gib"])) == ("Ubuntu", 2, 1, 3.0)
+    [then] = ask(shelf, "platforms", as_of=days(2))
+    assert (then["platform"], then["images"], then["size_gib"]) == ("Debian", 1, None)
+
+
+def test_stale_names_only_the_sources_that_are_late(shelf: Shelf) -> None:
+    now = datetime.now(UTC)
+    shelf.source("late", expected_seconds=60, last_complete_at=now - timedelta(hours=1))
+    shelf.source("fresh", expected_seconds=3600, last_complete_at=now)
+    assert [row["source"] for row in ask(shelf, "stale")] == ["late"]
+
+
+def test_duplicates_are_names_shared_by_live_images_of_one_source(shelf: Shelf) -> None:
+    a, b = shelf.source("a"), shelf.source("b")
+    shelf.image(a, "1", name="web", created_at=days(1), owner="p")
+    shelf.image(a, "2", name="web", created_at=days(2), owner="q")
+    shelf.image(a, "3", name="web", deleted_at=T0)
+    shelf.image(a, "4", name=None)
+    shelf.image(a, "5", name=None)
+    shelf.image(b, "6", name="web")
+    [row] = ask(shelf, "duplicates")
+    assert (row["source"], row["name"], row["images"], row["owners"]) == ("a", "web", 2, 2)
+    assert (row["newest_id"], row["newest_created_at"]) == ("2", days(2))
+
+
+def test_drift_shows_each_value_with_the_sources_that_say_so(shelf: Shelf) -> None:
+    for name, visibility in (("a", "public"), ("b", "public"), ("c", "private")):
+        source = shelf.source(name)
+        shelf.image(source, "same", name="x", visibility=visibility, tags=["t"])
+        shelf.image(source, f"own-{name}")
+    rows = ask(shelf, "drift")
+    assert [tuple(row.values()) for row in rows] == [
+        ("same", "visibility", "private", ["c"]),
+        ("same", "visibility", "public", ["a", "b"]),
+    ]
+    assert ask(shelf, "drift", source="[ab]") == []
+
+
+def test_storage_charges_each_month_for_the_part_of_it_that_an_image_lived(shelf: Shelf) -> None:
+    source = shelf.source("a", kind="ims", project_id="p")
+    march, april = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+    half = datetime(2026, 4, 16, tzinfo=UTC)
+    shelf.image(source, "i", owner="p")
+    content: dict[str, Any] = {"owner": "p", "image_type": "private", "image_size": 10 * 2**30}
+    shelf.revision(source, "i", march, april, "created", **content)
+    shelf.revision(source, "i", april, half, **content)
+    shelf.revision(source, "i", half, change="deleted", deleted_at=half, **content)
+    shelf.insert("projects", {"source_id": source, "project_id": "p", "name": "Shop", "seen_at": T0})
+    rows = ask(shelf, "storage", since=march, as_of=datetime(2026, 6, 1, tzinfo=UTC))
+    assert [(row["month"], row["owner_name"], row["kind"], float(row["gib_months"])) for row in rows] == [
+        ("2026-04", "Shop", "private", 5.0),
+        ("2026-03", "Shop", "private", 10.0),
+    ]
+
+
+def test_storage_counts_an_image_that_two_projects_see_once_where_its_owner_is(shelf: Shelf) -> None:
+    for name in ("a", "b"):
+        source = shelf.source(name, kind="ims", endpoint="https://ims", project_id=name)
+        shelf.image(source, "shared", owner="b")
+        shelf.revision(
+            source, "shared", days(31), days(62), "created", owner="b", image_size=2**30, image_type="shared"
+        )
+    rows = ask(shelf, "storage", since=T0, as_of=days(70))
+    assert {row["source"] for row in rows} == {"b"}
+
+
+def test_coverage_lists_the_holes_between_complete_observations(shelf: Shelf) -> None:
+    now = datetime.now(UTC)
+    source = shelf.source("a", expected_seconds=3600, created_at=now - timedelta(hours=20), observed_since=T0)
+    for hours in (20, 19, 18, 9, 8, 7, 6, 5, 4, 3, 2, 1):
+        shelf.observation(source, now - timedelta(hours=hours))
+    shelf.observation(source, now - timedelta(hours=12), complete=False)
+    shelf.source("never", created_at=now - timedelta(days=2))
+    shelf.source("young", created_at=now)
+    hole, never = ask(shelf, "coverage")
+    assert (hole["source"], float(hole["hours"]), hole["partial_observations"]) == ("a", 9.0, 1)
+    assert hole["gap_from"] == now - timedelta(hours=18)
+    assert (never["source"], never["observed_since"]) == ("never", T0)
+    assert len(ask(shelf, "coverage", since=now - timedelta(hours=8))) == 1
+
+
+def test_a_timeline_tells_one_images_life_by_its_id_or_its_name(shelf: Shelf) -> None:
+    source = shelf.source("a")
+    shelf.image(source, "i", name="web")
+    shelf.revision(source, "i", T0, days(1), "created", name="app")
+    changed = {"name": ["app", "web"], "updated_at": ["2026-01-01", "2026-01-02"]}
+    shelf.revision(source, "i", days(1), days(2), name="web", changed=changed)
+    shelf.revision(source, "i", days(2), change="deleted", name="web")
+    shelf.image(source, "other")
+    shelf.revision(source, "other", T0, change="created")
+    life = [(row["changed_at"], row["change"], row["field"]) for row in ask(shelf, "timeline", image="i")]
+    assert life == [(T0, "created", None), (days(1), "updated", "name"), (days(2), "deleted", None)]
+    assert len(ask(shelf, "timeline", image="web")) == 3
+    assert len(ask(shelf, "timeline", image="web", since=days(1))) == 2
