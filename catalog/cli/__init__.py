@@ -1,0 +1,80 @@
+"""The command line: parse, call, print, exit code. Each command's module is loaded when it is called."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from catalog import __version__
+from catalog.cli.failures import Program, explain_usage
+from catalog.cli.invocation import Invocation
+from catalog.cli.lazy import Later
+
+COMMANDS = {
+    "demo": Later("catalog.cli.demo:demo", "Try it: a simulated cloud, a database, two sweeps."),
+    "sync": Later("catalog.cli.sync:sync", "Read each source once and merge what it lists."),
+    "daemon": Later("catalog.cli.daemon:daemon", "Sweep on schedule until told to stop."),
+    "backfill": Later("catalog.cli.backfill:backfill", "Turn saved listings into history."),
+    "deletions": Later("catalog.cli.deletions:deletions", "Decide on deletions that the limit holds back."),
+    "remap": Later("catalog.cli.remap:remap", "Rebuild columns from the stored documents."),
+    "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
+    "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
+    "sources": Later("catalog.cli.sources:sources", "Show, check and rename sources."),
+    "db": Later("catalog.cli.database:db", "Upgrade, check, dump and restore the database."),
+}
+
+
+@click.group(
+    cls=Program,
+    later=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Example:
+  catalog demo
+  OS_CLOUD=mycloud catalog sync
+  catalog report changes --since 7d
+
+Exit codes, the first that applies: 2 usage or configuration error; 1 a source failed or ended partial;
+4 deletions are held; 5 a source was busy; 3 --plan would change something, or report --exit-code has
+rows; else 0.""",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration. Default: $CATALOG_CONFIG, ./catalog.toml, or the one in your configuration folder.",
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Database to use, instead of $CATALOG_DATABASE_URL and the configuration's.",
+)
+@click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for all there is.")
+@click.version_option(__version__, prog_name="catalog")
+@click.pass_context
+def program(context: click.Context, config: Path | None, database_url: str | None, verbose: int) -> None:
+    """The catalog of your clouds' VM images, kept true in a SQL database.
+
+    Reads image listings of OpenStack Glance and of the Image Management Service into PostgreSQL: every
+    image, tag and capability, and all that ever changed.
+    """
+    context.obj = Invocation(config, database_url, verbose)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and leaves with its exit code; an expected failure is one line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # names that the terminal's encoding cannot hold are shown as escapes
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = program.main(arguments, prog_name="catalog", standalone_mode=False)
+    except click.ClickException as error:
+        code = explain_usage(error)
+    except click.Abort:
+        code = 130
+    sys.exit(code or 0)

@@ -1,0 +1,137 @@
+"""`catalog backfill`: saved listings become history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from catalog.cli.invocation import Invocation
+from catalog.cli.parameters import format_option, moment, print_rows
+
+if TYPE_CHECKING:
+    from catalog.model import SourceKind
+    from catalog.report.terminal import Format
+    from catalog.run.backfill import BackfillResult, FileFailure, Forgotten
+    from catalog.store.database import Database
+
+FAILED, HELD, BUSY = 1, 4, 5
+TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
+"""For people; JSON and CSV carry the columns of `runs`."""
+
+
+@click.command(
+    epilog="""\b
+Example:
+  catalog backfill lab listings/2026-11-*.json.gz
+  catalog backfill lab images.json --observed-at 2026-11-25T08:00Z --complete
+  catalog backfill lab --forget 5c7ed1be-9c1e-5a07-8f0e-2f5a7f3a4f11""",
+)
+@click.argument("source")
+@click.argument("path", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--observed-at", type=moment, help="When the listings were taken; else each file tells.")
+@click.option("--complete", is_flag=True, help="The listings are whole: an image that is missing was gone.")
+@click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
+@click.option("--kind", type=click.Choice(("glance", "ims")), help="Of a source that is known nowhere yet.")
+@click.option("--forget", metavar="RUN_ID", help="Take the observation of one run out again, instead.")
+@format_option
+@click.pass_obj
+def backfill(
+    invocation: Invocation,
+    source: str,
+    path: tuple[Path, ...],
+    observed_at: datetime | None,
+    complete: bool,
+    accept_deletions: bool,
+    kind: SourceKind | None,
+    forget: str | None,
+    format: Format,
+) -> int:
+    """Load saved listings of SOURCE from each PATH, a file or a folder, into its history.
+
+    Reads what the API answers, lists, JSON Lines and our own archives, gzipped or not. When a listing was
+    taken is told by --observed-at, an archive's header, or a date in the file's name. Files may come in any
+    order and any number of times. A file that cannot be read whole is named, and the others go on (exit 1).
+    """
+    if bool(path) == bool(forget):
+        raise click.UsageError("name a PATH to load, or --forget RUN_ID")
+    if forget and (observed_at or complete or accept_deletions):
+        raise click.UsageError("--forget stands alone")
+    from catalog.cli.progress import measuring
+    from catalog.cli.stopping import PoliteStop
+    from catalog.run import backfill as loading
+
+    with invocation.database() as database:
+        settings = loading.find_source(database, invocation.settings.sources, source, kind=kind, paths=path)
+        if forget:
+            forgotten = loading.forget(database, settings, forget)
+            return _say_forgotten(source, forgotten)
+        with PoliteStop() as stopping, measuring("files") as measure:
+            result = loading.backfill(
+                database,
+                settings,
+                path,
+                observed_at=observed_at,
+                complete=complete,
+                accept_deletions=accept_deletions,
+                progress=lambda at: measure(at.bytes_done, at.bytes_total, f"{at.records} records"),
+                stop=stopping.asked,
+            )
+        _print(database, result, format)
+    return stopping.exit_code or _report(result)
+
+
+def _print(database: Database, result: BackfillResult, format: Format) -> None:
+    from catalog.cli.results import as_row
+    from catalog.cli.wording import in_short, number, say
+    from catalog.store.listings import RUN_COLUMNS
+
+    rows = [as_row(database, run) for run in result.runs]
+    if format == "table":
+        if rows:
+            shown = [in_short(row) for row in rows]
+            print_rows(TABLE_COLUMNS, [tuple(row[name] for name in TABLE_COLUMNS) for row in shown], format)
+        told = f"{result.source}: {number(len(rows), 'observation')} loaded"
+        if result.unchanged:
+            told += f", {result.unchanged} known already"
+        if result.held:
+            held = number(result.held, "deletion")
+            told += f"; {held} held, see `catalog deletions list {result.source}`"
+        say(told)
+    else:
+        print_rows(RUN_COLUMNS, [tuple(row.values()) for row in rows], format)
+
+
+def _report(result: BackfillResult) -> int:
+    """What did not go well, a line each, and the exit code."""
+    import structlog
+
+    from catalog.cli.failures import say_error
+
+    for warning in result.warnings:
+        structlog.get_logger("catalog.backfill").warning("not as expected", reason=warning)
+    for failure in result.failures:
+        say_error(_place(failure) + failure.reason)
+    if result.busy:
+        say_error(f"another process is working on {result.source!r}; run the same command again for the rest")
+    if result.failures:
+        return FAILED
+    return HELD if result.held else BUSY if result.busy else 0
+
+
+def _place(failure: FileFailure) -> str:
+    return f"{failure.path}: " if failure.line is None else f"{failure.path}:{failure.line}: "
+
+
+def _say_forgotten(source: str, forgotten: Forgotten) -> int:
+    from catalog.cli.failures import say_error
+    from catalog.cli.wording import say
+
+    if forgotten.busy:
+        say_error(f"another process is working on {source!r}; try again")
+        return BUSY
+    moment = forgotten.observed_at.isoformat().replace("+00:00", "Z")
+    say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)})")
+    return 0

@@ -1,0 +1,267 @@
+"""`catalog db`: the database's schema, rights, address and contents."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from catalog.cli.invocation import Invocation
+from catalog.cli.parameters import duration, format_option, print_rows
+
+if TYPE_CHECKING:
+    from catalog.report.terminal import Format
+    from catalog.store.database import Connection
+    from catalog.store.rights import Level
+    from catalog.store.sources import Source
+
+FAILED = 1
+WOULD_CHANGE = 3
+SEEDED = ("capabilities", "image_family_rules")
+"""Tables that a migration fills: a restored file brings their rows itself."""
+
+
+@click.group(
+    epilog="""\b
+Example:
+  catalog db upgrade
+  catalog db check
+  catalog db dump catalog.dump""",
+)
+def db() -> None:
+    """Upgrade, check, dump and restore the database.
+
+    With no database named, it is the embedded PostgreSQL in the data folder, which upgrades itself.
+    """
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db upgrade
+  catalog db upgrade --sql > upgrade.sql""",
+)
+@click.option("--sql", is_flag=True, help="Print the SQL of all migrations, and run nothing.")
+@click.pass_obj
+def upgrade(invocation: Invocation, sql: bool) -> None:
+    """Bring the schema to this release's version.
+
+    Runs as `migration_url` where one is configured. A running daemon of the release before goes on.
+    """
+    from catalog.store import schema
+
+    if sql:
+        schema.print_sql(sys.stdout)
+        return
+    with invocation.bare_database() as database:
+        before, after = schema.upgrade(database)
+        told = f"schema {after}" if before == after else f"schema {before or 'none'} -> {after}"
+        click.echo(f"{database.safe_url}: {told}")
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db check""",
+)
+@format_option
+@click.pass_obj
+def check(invocation: Invocation, format: Format) -> int:
+    """Connect, look at the schema's version, and try each right that the daemon needs.
+
+    What it tries is rolled back. For each right that is missing it prints the GRANT; exit 1 then.
+    """
+    from catalog.store import rights, schema
+
+    with invocation.bare_database() as database:
+        with database.session() as connection:
+            database.begin(connection)
+            server = connection.info.parameter_status("server_version") or "?"
+            missing = rights.missing(connection) if not database.embedded else []
+            connection.rollback()
+        rows = [
+            ("connection", True, f"PostgreSQL {server.split()[0]}, {database.safe_url}"),
+            *((f"{lack.right} on {lack.on}", False, f"{lack.grant};") for lack in missing),
+        ]
+        if not missing:
+            schema.require(database)
+            with database.transaction(read_only=True) as connection:
+                rows.append(("schema", True, schema.version(connection) or ""))
+            rows.append(("rights", True, "all that the daemon needs"))
+    print_rows(("check", "ok", "detail"), rows, format)
+    if missing:
+        from catalog.cli.failures import say_error
+        from catalog.cli.wording import number
+
+        say_error(
+            f"missing: {number(len(missing), 'right')}; let the tables' owner run the GRANTs above, or"
+            " `catalog db grant ROLE --as writer`"
+        )
+    return FAILED if missing else 0
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db url""",
+)
+@click.pass_obj
+def url(invocation: Invocation) -> None:
+    """Print the database's address, without its password.
+
+    The embedded database can be reached there while a catalog command runs; `catalog db shell` is one.
+    """
+    with invocation.bare_database() as database:
+        click.echo(database.safe_url)
+
+
+@db.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="""\b
+Example:
+  catalog db shell
+  catalog db shell -c 'SELECT * FROM source_freshness'""",
+)
+@click.argument("psql_arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PSQL ARGUMENTS]...")
+@click.pass_obj
+def shell(invocation: Invocation, psql_arguments: tuple[str, ...]) -> int:
+    """Open psql on the database; arguments go to psql.
+
+    The password goes by the environment, so that nobody reads it in the list of processes.
+    """
+    from catalog.cli.psql import run_psql
+
+    with invocation.database() as database:
+        return FAILED if run_psql(database, psql_arguments) else 0
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db prune --older-than 400d --plan
+  catalog db prune 'lab*' --older-than 400d --deleted-images-older-than 800d""",
+)
+@click.argument("source", nargs=-1)
+@click.option("--older-than", type=duration, required=True, help="Forget history before so long ago: 400d.")
+@click.option("--deleted-images-older-than", type=duration, help="Forget images deleted so long ago, too.")
+@click.option("--plan", is_flag=True, help="Count what would go, and remove nothing (exit 3).")
+@format_option
+@click.pass_obj
+def prune(
+    invocation: Invocation,
+    source: tuple[str, ...],
+    older_than: timedelta,
+    deleted_images_older_than: timedelta | None,
+    plan: bool,
+    format: Format,
+) -> int:
+    """Forget old history of SOURCE (names or globs; default: all).
+
+    What held at that moment stays, so that every later moment can still be asked for; earlier ones can't,
+    and observations from before it are refused afterwards.
+    """
+    from catalog.cli.failures import one_by_one
+    from catalog.cli.progress import counting
+    from catalog.store import prune as pruning
+    from catalog.store.sources import matching
+
+    rows: list[tuple[Any, ...]] = []
+    with invocation.database() as database, counting("rows", None) as advance:
+        with database.transaction(read_only=True) as connection:
+            chosen = matching(connection, source)
+
+        def prune_one(known: Source) -> None:
+            results = pruning.prune(
+                database, [known.name], older_than, deleted_images_older_than, plan=plan, progress=advance
+            )
+            for result in results:
+                gone = {"images": result.images} | result.rows
+                rows.extend((result.source, result.history_from, name, n) for name, n in gone.items() if n)
+
+        code = one_by_one(prune_one, chosen)
+    print_rows(("source", "history_from", "table", "rows"), rows, format)
+    return code or (WOULD_CHANGE if plan and rows else 0)
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db dump catalog.dump""",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def dump(invocation: Invocation, file: Path) -> None:
+    """Write everything in the database to FILE, which any other database can take.
+
+    The file is compressed, may be restored into another PostgreSQL version, and holds no password.
+    """
+    from catalog.store import transfer
+    from catalog.store.tables import TRANSFERRED
+
+    with _whole_database(invocation) as connection:
+        rows = transfer.dump(connection, TRANSFERRED, file)
+    click.echo(f"{file}: {rows} rows")
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog --database-url postgresql://catalog@db/catalog db restore catalog.dump""",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(invocation: Invocation, file: Path) -> None:
+    """Read what `catalog db dump` wrote into a database that was only upgraded; all or nothing."""
+    from catalog.store import transfer
+    from catalog.store.tables import TRANSFERRED
+
+    with _whole_database(invocation) as connection:
+        rows = transfer.restore(connection, TRANSFERRED, file, replace=SEEDED)
+    click.echo(f"{file}: {rows} rows restored")
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db grant metabase
+  catalog db grant catalog_daemon --as writer""",
+)
+@click.argument("role")
+@click.option(
+    "--as",
+    "level",
+    type=click.Choice(("reader", "writer")),
+    default="reader",
+    show_default=True,
+    help="reader: query everything; writer: what the daemon needs.",
+)
+@click.pass_obj
+def grant(invocation: Invocation, role: str, level: Level) -> None:
+    """Let ROLE, which exists already, read the catalog, or write it as the daemon does.
+
+    Runs as `migration_url` where one is configured: only the tables' owner may grant. Only what belongs to
+    the catalog is granted. Repeat it after an upgrade that brings new tables.
+    """
+    from catalog.store import rights
+
+    with invocation.database() as database:
+        statements = rights.grant(database, role, level)
+    click.echo(f"{role} is a {level} now: {len(statements)} grants")
+
+
+@contextmanager
+def _whole_database(invocation: Invocation) -> Iterator[Connection]:
+    """A connection that finds our tables in each of its transactions."""
+    from psycopg import sql
+
+    with invocation.database() as database, database.session() as connection:
+        if database.settings.schema:
+            path = sql.Identifier(database.settings.schema)
+            connection.execute(sql.SQL("SET search_path TO {}").format(path))
+            connection.commit()
+        yield connection

@@ -1,0 +1,185 @@
+"""`catalog deletions`: what the deletion limit holds back, and what people decide about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from catalog.cli.invocation import Invocation
+from catalog.cli.parameters import F, format_option, print_rows
+
+if TYPE_CHECKING:
+    from catalog.report.terminal import Format
+    from catalog.run.decisions import Verb
+    from catalog.store.deletions import HeldDeletion
+    from catalog.store.sources import Source
+
+WOULD_CHANGE = 3
+TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "decision")
+"""What fits side by side; JSON and CSV carry every column."""
+
+
+_image = click.option("--image", multiple=True, metavar="ID", help="Only this image; may be repeated.")
+_everything = click.option("--all", "everything", is_flag=True, help="All sources, instead of SOURCE.")
+
+
+def _chosen(command: F) -> F:
+    """SOURCE, --all and --image, alike for all three."""
+    return click.argument("source", nargs=-1)(_everything(_image(command)))
+
+
+@click.group(
+    epilog="""\b
+Example:
+  catalog deletions list --all
+  catalog deletions approve lab --image 7f0c4f52-0b5e-4f0e-9d43-6a2b7d4b1f10
+  catalog deletions keep 'otc/*' --plan""",
+)
+def deletions() -> None:
+    """Decide on deletions that the limit holds back.
+
+    A sweep that would delete suspiciously many images deletes none and holds them: they stay live. An image
+    that is listed again leaves by itself.
+    """
+
+
+@deletions.command(
+    "list",
+    epilog="""\b
+Example:
+  catalog deletions list lab --format csv""",
+)
+@_chosen
+@click.option("--plan", is_flag=True, help="The same: a list changes nothing.")
+@format_option
+@click.pass_obj
+def list_held(
+    invocation: Invocation,
+    source: tuple[str, ...],
+    everything: bool,
+    image: tuple[str, ...],
+    plan: bool,
+    format: Format,
+) -> None:
+    """Show what is held in SOURCE (names or globs; default: all): open, or kept until listed again."""
+    from catalog.store.deletions import held
+    from catalog.store.sources import matching
+
+    if source and everything:
+        raise click.UsageError("SOURCE and --all exclude each other")
+    with invocation.database() as database, database.transaction(read_only=True) as connection:
+        ids = [known.source_id for known in matching(connection, source)]
+        rows = held(connection, ids, ("open", "kept"))
+    _print([row for row in rows if not image or row.image_id in image], format)
+
+
+@deletions.command(
+    epilog="""\b
+Example:
+  catalog deletions approve lab --plan
+  catalog deletions approve --all""",
+)
+@_chosen
+@click.option("--plan", is_flag=True, help="Show what would be deleted, and delete nothing (exit 3).")
+@format_option
+@click.pass_obj
+def approve(
+    invocation: Invocation,
+    source: tuple[str, ...],
+    everything: bool,
+    image: tuple[str, ...],
+    plan: bool,
+    format: Format,
+) -> int:
+    """Delete what is held in SOURCE (names or globs), as of the observation that first held it.
+
+    A kept image is deleted too if --image names it.
+    """
+    return _decide(invocation, "approve", _names(source, everything), image, plan, format)
+
+
+@deletions.command(
+    epilog="""\b
+Example:
+  catalog deletions keep lab""",
+)
+@_chosen
+@click.option("--plan", is_flag=True, help="Show what would be kept, and decide nothing (exit 3).")
+@format_option
+@click.pass_obj
+def keep(
+    invocation: Invocation,
+    source: tuple[str, ...],
+    everything: bool,
+    image: tuple[str, ...],
+    plan: bool,
+    format: Format,
+) -> int:
+    """Leave what is held in SOURCE (names or globs) live: absences up to now prove nothing.
+
+    A kept image is not held again until it was listed once more, or somebody approves.
+    """
+    return _decide(invocation, "keep", _names(source, everything), image, plan, format)
+
+
+def _names(source: tuple[str, ...], everything: bool) -> tuple[str, ...]:
+    if bool(source) == everything:
+        raise click.UsageError("name a SOURCE, or --all")
+    return source
+
+
+def _decide(
+    invocation: Invocation,
+    verb: Verb,
+    names: Sequence[str],
+    images: tuple[str, ...],
+    plan: bool,
+    format: Format,
+) -> int:
+    from catalog.cli.contents import rules_of
+    from catalog.cli.failures import one_by_one
+    from catalog.errors import UsageError
+    from catalog.run.decisions import DECISION, decidable, decide
+    from catalog.store.sources import matching
+
+    with invocation.database() as database:
+        with database.transaction(read_only=True) as connection:
+            chosen = matching(connection, names)
+            pending = {known.name: decidable(connection, known.source_id, verb, images) for known in chosen}
+        held = {row.image_id for rows in pending.values() for row in rows}
+        for image_id in images:
+            if image_id not in held:
+                raise UsageError(f"no deletion of image {image_id!r} is held; see `catalog deletions list`")
+        if plan:
+            rows = [row for rows in pending.values() for row in rows]
+            _print([dataclasses.replace(row, decision=DECISION[verb]) for row in rows], format)
+            return WOULD_CHANGE if rows else 0
+        decided: list[HeldDeletion] = []
+
+        def decide_one(known: Source) -> None:
+            rules = rules_of(invocation.settings, known)
+            decided.extend(decide(database, known.source_id, verb, rules, by=_user(), image_ids=images))
+
+        code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
+    _print(decided, format)
+    return code
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _print(rows: list[HeldDeletion], format: Format) -> None:
+    from catalog.store.deletions import HeldDeletion
+
+    columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
+    if format == "table":
+        columns = TABLE_COLUMNS
+    print_rows(columns, [tuple(getattr(row, name) for name in columns) for row in rows], format)

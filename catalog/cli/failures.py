@@ -1,0 +1,103 @@
+"""What becomes of an error: one line on standard error that says what to do, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+import click
+
+from catalog.cli.lazy import LazyGroup
+from catalog.errors import CatalogError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
+NOBODY_READS = 141
+"""128 + SIGPIPE: whoever read our output went away."""
+UNEXPECTED = 1
+EXIT_ORDER = (2, 1, 4, 5, 3)
+"""The first that applies (contract 1)."""
+
+
+class Program(LazyGroup):
+    """The root of all commands: where errors end."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except CatalogError as error:
+            say_error(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            say_error("interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:
+            _forget_output()
+            return NOBODY_READS
+        except Exception as error:
+            return explain_unexpected(error, ctx.params.get("verbose", 0))
+        return result
+
+
+def say_error(message: str) -> None:
+    """`error: ...` on one line of standard error; what a cloud said can't act on the terminal."""
+    from catalog.report.terminal import visible
+
+    click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
+
+
+class Named(Protocol):
+    """Something with a source's name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def one_by_one(work: Callable[[N], None], sources: Iterable[N]) -> int:
+    """Does the work for each source, whatever befalls the others; the exit code: 1 failed, else 5 busy."""
+    codes = set()
+    for source in sources:
+        try:
+            work(source)
+        except CatalogError as error:
+            say_error(f"{source.name}: {error}")
+            codes.add(error.exit_code)
+    return next((code for code in EXIT_ORDER if code in codes), 0)
+
+
+def explain_usage(error: click.ClickException) -> int:
+    """A command line that can't be understood: one line that names the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "catalog"
+    say_error(f"{error.format_message().rstrip('.')}; see `{path} --help`")
+    return 2
+
+
+def explain_unexpected(error: Exception, verbosity: int) -> int:
+    """A fault of ours. Its text stays out of the one line: it may hold anything."""
+    if verbosity:
+        traceback.print_exception(error, file=sys.stderr)
+    say_error(
+        f"unexpected {type(error).__name__}, a fault of catalog itself; please report it with the output of"
+        " `catalog -v` and the same command"
+    )
+    return UNEXPECTED
+
+
+def _forget_output() -> None:
+    """So that the interpreter's last flush does not fail too (Python's `signal` documentation)."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

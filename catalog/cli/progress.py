@@ -1,0 +1,65 @@
+"""How far long work has come: a bar on standard error, and only where that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Advance = Callable[[int], None]
+
+
+Measure = Callable[[int, int, str], None]
+
+
+@contextmanager
+def counting(what: str, total: int | None) -> Iterator[Advance]:
+    """Yields what to call with the number of things that are done, in addition to those before."""
+    with _bar(what, "{task.completed}" if total is None else "{task.completed}/{task.total}") as bar:
+        if bar is None:
+            yield lambda more: None
+            return
+        task = bar.add_task(what, total=total, note="")
+        yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def measuring(what: str) -> Iterator[Measure]:
+    """Yields what to call with how much is done by now, of how much, and a note."""
+    with _bar(what, "{task.percentage:>3.0f}%") as bar:
+        if bar is None:
+            yield lambda done, total, note: None
+            return
+        task = bar.add_task(what, total=None, note="")
+
+        def measure(done: int, total: int, note: str) -> None:
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield measure
+
+
+@contextmanager
+def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
+    """None where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn(what),
+        BarColumn(bar_width=30),
+        TextColumn(numbers),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    # Standard output keeps its way where it leads elsewhere: the bar would draw it to standard error.
+    both = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=both) as bar:
+        yield bar

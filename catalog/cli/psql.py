@@ -1,0 +1,53 @@
+"""PostgreSQL's own shell on our database, its password by the environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from catalog.errors import CatalogError, UsageError
+from catalog.store.database import Database
+
+
+def run_psql(database: Database, arguments: Sequence[str]) -> int:
+    """Runs psql until it ends; its exit code. Raises UsageError where there is no psql."""
+    program = _find_psql(embedded=database.embedded)
+    url = database.url
+    environment = dict(os.environ)
+    password = url.password or url.query.get("password")
+    if password:
+        environment["PGPASSWORD"] = password if isinstance(password, str) else password[0]
+    schema = database.settings.schema
+    if schema:
+        escaped = '"' + schema.replace('"', '""') + '"'
+        option = "-csearch_path=" + escaped.replace("\\", "\\\\").replace(" ", "\\ ")
+        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {option}".strip()
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql, which ends its query by it
+    try:
+        command = [program, "--dbname", database.safe_url, *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _find_psql(*, embedded: bool) -> str:
+    """The one that came with the embedded server, or the system's: each first where it fits best."""
+    installed = shutil.which("psql")
+    if installed and not embedded:
+        return installed
+    from catalog.store.embedded import server_binaries
+
+    try:
+        ours = server_binaries() / "psql"
+        if ours.is_file():
+            return str(ours)
+    except CatalogError:
+        pass
+    if installed:
+        return installed
+    raise UsageError(
+        "psql is not installed: install PostgreSQL's client, or use the address of `catalog db url`"
+    )

@@ -1,0 +1,40 @@
+"""`python -m catalog.cli.reference > docs/commands.md`: every command and option, as `--help` tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from catalog.cli import program
+
+HEAD = """# Commands
+
+Written by `python -m catalog.cli.reference > docs/commands.md`; a test keeps it equal to `--help`.
+"""
+WIDTH = 100
+
+
+def reference() -> str:
+    """The help of every command, in Markdown."""
+    return HEAD + "".join(_section(context) for context in _contexts(program, None, "catalog"))
+
+
+def _contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
+    context = click.Context(
+        command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    yield context
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            inner = command.get_command(context, each)
+            assert inner is not None
+            yield from _contexts(inner, context, each)
+
+
+def _section(context: click.Context) -> str:
+    return f"\n## {context.command_path}\n\n```\n{context.get_help().rstrip()}\n```\n"
+
+
+if __name__ == "__main__":
+    click.echo(reference(), nl=False)

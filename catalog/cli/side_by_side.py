@@ -1,0 +1,69 @@
+"""The same work on several sources at once, and the choice of the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from catalog.errors import CatalogError
+from catalog.settings import Settings, SourceSettings, select_sources
+
+T = TypeVar("T")
+R = TypeVar("R")
+PLACEHOLDER = "{project}"
+EMBEDDED_SOURCES = 16
+"""Sources at once on the embedded server: each may need two of its 50 connections, other processes some."""
+
+
+def workers(settings: Settings, sources: int) -> int:
+    """How many sources are worked on at a time."""
+    most = settings.parallel_sources
+    if settings.database.url is None:
+        most = min(most, EMBEDDED_SOURCES)
+    return max(1, min(most, sources))
+
+
+def side_by_side(work: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
+    """Results in the order in which they come. `work` must not raise."""
+    with ThreadPoolExecutor(at_once, thread_name_prefix="source") as pool:
+        for future in as_completed([pool.submit(work, item) for item in items]):
+            yield future.result()
+
+
+def choose(
+    settings: Settings, patterns: Sequence[str]
+) -> tuple[tuple[SourceSettings, ...], dict[str, CatalogError]]:
+    """The sources that the globs pick, `projects = "*"` resolved; and the failures, by a source's name.
+
+    Only clouds whose sources may be meant are asked for their projects. Raises ConfigurationError for a glob
+    that fits nothing.
+    """
+    configured = settings.sources
+    starred = [source for source in configured if source.all_projects]
+    if not starred:
+        return select_sources(configured, patterns), {}
+    from catalog.fetch.login import expand_projects
+
+    meant = [source for source in configured if not source.all_projects or _may_fit(source.name, patterns)]
+    expansion = expand_projects(meant)
+    if expansion.failures:
+        # a glob may have meant sources of a cloud that can't be asked: that cloud's failure says so
+        names = [source.name for source in expansion.sources]
+        fitting = [p for p in patterns if any(p == name or fnmatchcase(name, p) for name in names)]
+        known = [p for p in patterns if p in fitting or not any(_may_fit(f, [p]) for f in expansion.failures)]
+        if not names or (patterns and not known):
+            return (), expansion.failures
+        patterns = known
+    return select_sources(expansion.sources, patterns), expansion.failures
+
+
+def _may_fit(template: str, patterns: Sequence[str]) -> bool:
+    """Whether a glob could fit a name made from `template`, judged by the beginnings of both."""
+    start = template.partition(PLACEHOLDER)[0]
+    for pattern in patterns:
+        literal = pattern[: min((pattern.find(c) for c in "*?[" if c in pattern), default=len(pattern))]
+        if start.startswith(literal) or (literal.startswith(start) and PLACEHOLDER in template):
+            return True
+    return not patterns

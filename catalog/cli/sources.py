@@ -1,0 +1,168 @@
+"""`catalog sources`: what is configured, what the database knows, whether logins work."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from catalog.cli.invocation import Invocation
+from catalog.cli.parameters import format_option, print_rows
+
+if TYPE_CHECKING:
+    from catalog.report.terminal import Format
+
+FAILED = 1
+COLUMNS = (
+    "source", "state", "kind", "cloud", "region", "project", "live_images", "last_complete_at",
+    "failing_since", "error_kind",
+)  # fmt: skip
+TABLE_COLUMNS = ("source", "state", "kind", "region", "live_images", "last_complete_at", "error_kind")
+"""What fits side by side; JSON and CSV carry every column."""
+CHECKED_TABLE_COLUMNS = ("source", "ok", "project", "region", "images", "login_expires_in", "error")
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Example:
+  catalog sources
+  catalog sources --check --failed
+  catalog sources rename otc otc/eu-de""",
+)
+@click.option("--check", is_flag=True, help="Log in to each source and list one image; needs no database.")
+@click.option("--failed", is_flag=True, help="With --check: show only those that fail.")
+@click.option("--source", "patterns", multiple=True, metavar="GLOB", help="Only these; may be repeated.")
+@format_option
+@click.pass_context
+def sources(
+    context: click.Context, check: bool, failed: bool, patterns: tuple[str, ...], format: Format
+) -> int | None:
+    """Show the configured sources, and those that the database knows.
+
+    State: `configured`; `not configured`, its images stay as they are; `retired`; `new`, not swept yet.
+    With --check, exit 1 if one of them fails.
+    """
+    if context.invoked_subcommand is not None:
+        if check or failed or patterns or format != "table":
+            raise click.UsageError("options of `catalog sources` do not go with its commands")
+        return None
+    if failed and not check:
+        raise click.UsageError("--failed goes with --check")
+    invocation: Invocation = context.obj
+    if check:
+        return _check(invocation, patterns, failed, format)
+    _list(invocation, patterns, format)
+    return 0
+
+
+def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
+    from catalog.cli.side_by_side import PLACEHOLDER
+    from catalog.store import listings
+
+    configured = invocation.settings.sources
+    with invocation.database() as database, database.transaction(read_only=True) as connection:
+        known = [
+            dict(zip(listings.SOURCE_COLUMNS, row, strict=True)) for row in listings.known_sources(connection)
+        ]
+    rows: list[dict[str, Any]] = []
+    names = {row["source"] for row in known}
+    globs = [source.name.replace(PLACEHOLDER, "*") for source in configured]
+    for row in known:
+        meant = any(row["source"] == glob or fnmatchcase(row["source"], glob) for glob in globs)
+        state = "retired" if row["retired_at"] else "configured" if meant else "not configured"
+        rows.append(row | {"state": state, "project": row["project_id"]})
+    for source in configured:
+        if source.name not in names and not source.all_projects:
+            new = dict.fromkeys(COLUMNS) | {"source": source.name, "state": "new", "kind": source.kind}
+            rows.append(
+                new
+                | {"cloud": source.cloud, "region": source.region, "live_images": 0}
+                | {"project": source.project or source.project_id}
+            )
+    chosen = [row for row in rows if not patterns or any(fnmatchcase(row["source"], p) for p in patterns)]
+    columns = TABLE_COLUMNS if format == "table" else COLUMNS
+    chosen.sort(key=lambda row: str(row["source"]))
+    print_rows(columns, [tuple(row[name] for name in columns) for row in chosen], format)
+
+
+def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:
+    from catalog import logs
+    from catalog.cli.progress import counting
+    from catalog.cli.side_by_side import choose, side_by_side, workers
+    from catalog.run.check import CHECK_COLUMNS, check, refused
+
+    logs.configure(invocation.verbosity)
+    settings = invocation.settings
+    chosen, failures = choose(settings, patterns)
+    results = [refused(name, error) for name, error in failures.items()]
+    with counting("sources", len(chosen)) as advance:
+        for result in side_by_side(check, chosen, workers(settings, len(chosen))):
+            results.append(result)
+            advance(1)
+    results.sort(key=lambda result: result.source)
+    shown = [result for result in results if not (failed and result.ok)]
+    columns = CHECKED_TABLE_COLUMNS if format == "table" else CHECK_COLUMNS
+    print_rows(columns, [tuple(getattr(each, name) for name in columns) for each in shown], format)
+    return 0 if all(result.ok for result in results) else FAILED
+
+
+@sources.command(
+    epilog="""\b
+Example:
+  catalog sources rename otc otc/eu-de""",
+)
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def rename(invocation: Invocation, old: str, new: str) -> None:
+    """Give the source OLD the name NEW; its images and history stay its own.
+
+    Change the name in the configuration too, or the next sweep begins a source of the old name.
+    """
+    from catalog.store import sources as stored
+
+    with invocation.database() as database, database.transaction() as connection:
+        stored.rename(connection, old, new)
+    click.echo(f"{old} is called {new} now; change it in the configuration too")
+
+
+@sources.command(
+    epilog="""\b
+Example:
+  catalog sources retire old-cloud""",
+)
+@click.argument("name")
+@click.pass_obj
+def retire(invocation: Invocation, name: str) -> None:
+    """Mark the source NAME as no longer swept: it is not stale any more; images and history stay.
+
+    A complete sweep of it brings it back.
+    """
+    from catalog.store import sources as stored
+
+    with invocation.database() as database, database.transaction() as connection:
+        stored.retire(connection, name)
+    click.echo(f"{name} is retired; take it out of the configuration too")
+
+
+@sources.command(
+    epilog="""\b
+Example:
+  catalog sources adopt lab""",
+)
+@click.argument("name")
+@click.pass_obj
+def adopt(invocation: Invocation, name: str) -> None:
+    """Let the source NAME be another cloud, region or project than recorded.
+
+    The next sweep records what it meets. Images that the new one does not list go as any missing image
+    would: looked up first, and held back if they are many.
+    """
+    from catalog.store import sources as stored
+
+    kinds = {source.name: source.kind for source in invocation.settings.sources}
+    with invocation.database() as database, database.transaction() as connection:
+        stored.adopt(connection, name, kinds.get(name))
+    click.echo(f"{name}: the next sweep records the kind, region and project that it meets")

@@ -1,0 +1,178 @@
+"""`catalog sync`: one sweep of each source, several at once, a result each."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from catalog.cli.invocation import Invocation
+from catalog.cli.parameters import duration, format_option, print_rows
+
+if TYPE_CHECKING:
+    from catalog.errors import CatalogError
+    from catalog.model import RunResult
+    from catalog.report.terminal import Format
+    from catalog.settings import SourceSettings
+    from catalog.store.database import Database
+
+WAIT_STEP = 1.0
+"""Seconds between two looks at a busy source: so soon Ctrl-C ends the waiting."""
+
+
+@click.command(
+    epilog="""\b
+Example:
+  catalog sync
+  catalog sync 'otc/*' --plan
+  catalog sync lab --accept-deletions --wait 10m --format json""",
+)
+@click.argument("source", nargs=-1)
+@click.option("--plan", is_flag=True, help="Read everything, write nothing, say what would change (exit 3).")
+@click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
+@click.option("--wait", type=duration, default="0s", help="Wait so long for a busy source, e.g. 10m.")
+@format_option
+@click.pass_obj
+def sync(
+    invocation: Invocation,
+    source: tuple[str, ...],
+    plan: bool,
+    accept_deletions: bool,
+    wait: timedelta,
+    format: Format,
+) -> int:
+    """Read each SOURCE once and merge what it lists.
+
+    SOURCE is a name or a glob; default: all that are configured. With nothing configured but OS_CLOUD or
+    OS_* set, it is that cloud. Nothing is ever deleted unless the whole listing was read.
+    """
+    from catalog import logs
+    from catalog.cli.progress import counting
+    from catalog.cli.side_by_side import choose, side_by_side, workers
+    from catalog.cli.stopping import PoliteStop
+
+    logs.configure(invocation.verbosity)
+    settings = invocation.settings
+    chosen, failures = choose(settings, source)
+    at_once = workers(settings, len(chosen))
+    results = [_failed(name, error) for name, error in failures.items()]
+    # two connections a source: one works, one keeps the lease
+    with invocation.database(pool_size=2 * at_once + 1) as database, PoliteStop() as stopping:
+        sweeper = Sweeper(database, plan, accept_deletions, wait.total_seconds(), stopping.asked)
+        with _printer(database, format, plan) as show, counting("sources", len(chosen)) as advance:
+            for result in results:
+                show(result)
+            for done in side_by_side(sweeper.sweep, chosen, at_once):
+                if done is not None:
+                    results.append(done)
+                    show(done)
+                advance(1)
+    if stopping.exit_code is not None:
+        return stopping.exit_code
+    return exit_code(results, plan=plan)
+
+
+class Sweeper:
+    """Sweeps one source after the other, or plans to; a failure becomes the source's result."""
+
+    def __init__(
+        self, database: Database, plan: bool, accept: bool, wait_seconds: float, stop: threading.Event
+    ) -> None:
+        self.database = database
+        self.plan = plan
+        self.accept = accept
+        self.wait_seconds = wait_seconds
+        self.stop = stop
+
+    def sweep(self, source: SourceSettings) -> RunResult | None:
+        """None: not begun, because a stop was asked for."""
+        import structlog
+
+        from catalog.errors import CatalogError
+
+        if self.stop.is_set():
+            return None
+        log = structlog.get_logger("catalog.sync")
+        log.info("begun", source=source.name)
+        try:
+            return self._plan(source) if self.plan else self._sweep(source)
+        except CatalogError as error:
+            return _failed(source.name, error)
+        except Exception as error:
+            # a fault of ours in one source is no reason to leave the others
+            log.error("unexpected", source=source.name, exc_info=True)
+            failure = CatalogError(f"unexpected {type(error).__name__}, a fault of catalog itself")
+            return _failed(source.name, failure)
+
+    def _plan(self, source: SourceSettings) -> RunResult:
+        from catalog.run.plan import plan_sweep
+
+        return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
+
+    def _sweep(self, source: SourceSettings) -> RunResult:
+        from catalog.run.sweep import sweep
+
+        ends = time.monotonic() + self.wait_seconds
+        while True:
+            step = min(WAIT_STEP, max(0.0, ends - time.monotonic()))
+            run = sweep(
+                self.database, source, accept_deletions=self.accept, wait_seconds=step, stop=self.stop
+            )
+            if run.outcome != "busy" or self.stop.is_set() or time.monotonic() >= ends:
+                return run
+
+
+def exit_code(results: Sequence[RunResult], *, plan: bool) -> int:
+    """The first that applies: 1 failed or partial, 4 deletions held, 5 busy, 3 planned changes."""
+    if any(run.outcome in ("failed", "partial") for run in results):
+        return 1
+    if any(run.held for run in results):
+        return 4
+    if any(run.outcome == "busy" for run in results):
+        return 5
+    return 3 if plan and any(_changes(run) for run in results) else 0
+
+
+def _changes(run: RunResult) -> int:
+    return run.inserted + run.updated + run.deleted + run.restored
+
+
+def _failed(name: str, error: CatalogError) -> RunResult:
+    """The result of a source whose run has no row."""
+    from catalog.model import RunResult
+
+    return RunResult(
+        name, str(uuid.uuid4()), outcome="failed", error_kind=error.error_kind or "upstream", error=str(error)
+    )
+
+
+# ---- printing ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
+    """How to show a result, now or at the end, on standard output."""
+    from catalog.cli.results import as_row
+    from catalog.cli.wording import say, summary
+    from catalog.store.listings import RUN_COLUMNS
+
+    if format == "table":
+        yield lambda run: say(summary(run, plan=plan))
+    elif format == "json":
+        yield lambda run: say(json.dumps(as_row(database, run), default=_utc))
+    else:
+        rows: list[dict[str, Any]] = []
+        yield lambda run: rows.append(as_row(database, run))
+        print_rows(RUN_COLUMNS, [tuple(row.values()) for row in rows], format)
+
+
+def _utc(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,76 @@
+"""A run in words: what `sync`, `runs` and `demo` print for people."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from catalog.report.terminal import visible
+
+if TYPE_CHECKING:
+    from catalog.model import RunResult
+
+COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "busy": "yellow"}
+DONE = ("inserted", "updated", "deleted", "restored")
+TO_DO = {"inserted": "insert", "updated": "update", "deleted": "delete", "restored": "restore"}
+
+
+def say(line: str) -> None:
+    """A line on standard output, plain where that is no terminal.
+
+    Not by click.echo, which writes past the progress bar that stands in front of standard output.
+    """
+    plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+    sys.stdout.write((click.unstyle(line) if plain else line) + "\n")
+    sys.stdout.flush()
+
+
+def number(count: int, thing: str) -> str:
+    """`1 deletion`, `2 deletions`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def changes(counts: Mapping[str, int]) -> str:
+    """What a run did to the present, as `3 inserted, 1 deleted`."""
+    return ", ".join(f"{counts[word]} {word}" for word in DONE if counts[word]) or "nothing changed"
+
+
+def planned(counts: Mapping[str, int]) -> str:
+    """What a run would do, as `would insert 3, delete 1`."""
+    told = ", ".join(f"{TO_DO[word]} {counts[word]}" for word in DONE if counts[word])
+    return f"would {told}" if told else "would change nothing"
+
+
+def in_short(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `runs` with all that happened in one column, `result`."""
+    told = [run["error"]] if run["error"] else []
+    if run["outcome"] in ("complete", "partial"):
+        told.insert(0, changes(run) + (f", {run['held']} held" if run["held"] else ""))
+    return {**run, "outcome": run["outcome"] or "under way", "result": "; ".join(told)}
+
+
+def summary(run: RunResult, *, plan: bool = False) -> str:
+    """A result in one line. What came from a cloud can't act on the terminal."""
+    name = visible(run.source)
+    parts = [click.style(run.outcome, fg=COLOURS[run.outcome])]
+    if run.outcome in ("complete", "partial"):
+        counts = {word: getattr(run, word) for word in DONE}
+        parts += [f"{run.listed} listed", planned(counts) if plan else changes(counts)]
+        if run.unlisted:
+            parts.append(f"{run.unlisted} unlisted but live")
+        if run.rejected:
+            parts.append(f"{run.rejected} rejected")
+        if run.started_at and run.finished_at and not plan:
+            parts.append(f"{(run.finished_at - run.started_at).total_seconds():.1f} s")
+    line = f"{name}: {', '.join(parts)}"
+    if run.warnings:
+        line += f"; {number(len(run.warnings), 'value')} not converted"
+    if run.held:
+        line += f"; {number(run.held, 'deletion')} held, see `catalog deletions list {name}`"
+    if run.error:
+        line += f"; {visible(' '.join(run.error.split()))}"
+    return line

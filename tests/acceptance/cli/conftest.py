@@ -1,0 +1,134 @@
+"""The real command line as a process of its own, on a database and simulated clouds of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+import pytest
+
+from catalog.demo import Cloud, CloudServer
+from catalog.demo.cloud import Record
+
+CHECKOUT = Path(__file__).parents[3]
+FOREIGN = ("OS_", "CATALOG_", "PG", "XDG_")
+"""Variables of whoever runs the tests that would change what a command does."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Of `--format json`."""
+        rows = json.loads(self.out)
+        assert isinstance(rows, list)
+        return rows
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Of `sync --format json`, by source."""
+        return {row["source"]: row for row in map(json.loads, self.out.splitlines())}
+
+    @property
+    def error(self) -> str:
+        """The one line of an expected failure."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+
+@dataclass
+class Desk:
+    """Where somebody works with the command line: a folder with catalog.toml, a database, clouds."""
+
+    folder: Path
+    database_url: str | None
+    stack: ExitStack
+    entries: list[str] = field(default_factory=list)
+
+    def add_source(
+        self, name: str, cloud: Cloud | None = None, *, kind: Literal["glance", "ims"] = "glance", **keys: Any
+    ) -> CloudServer:
+        """A source in catalog.toml and the cloud behind it."""
+        server = self.stack.enter_context(CloudServer(cloud or Cloud(kind)))
+        told = {"name": name, "kind": kind, "endpoint": server.endpoint, "auth": "none", **keys}
+        self.entries.append("[[sources]]\n" + "".join(f"{key} = {json.dumps(told[key])}\n" for key in told))
+        self.write_configuration()
+        return server
+
+    def write_configuration(self) -> None:
+        (self.folder / "catalog.toml").write_text("\n".join(self.entries))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "catalog", *arguments]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        named = {"CATALOG_DATABASE_URL": self.database_url} if self.database_url else {}
+        return {
+            **kept,
+            **named,
+            "HOME": str(self.folder),
+            "CATALOG_DATA_DIR": str(self.folder / "data"),
+            "PYTHONPATH": str(CHECKOUT),
+            "COLUMNS": "80",
+            **more,
+        }
+
+    def run(self, *arguments: str, input: str = "", **environment: str) -> Finished:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(**environment),
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        assert self.database_url is not None
+        with psycopg.connect(self.database_url) as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
+    with ExitStack() as stack:
+        yield Desk(tmp_path, database_url, stack)
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    """Makes small records."""
+
+    def make(number: int, **keys: Any) -> Record:
+        return {
+            "id": f"image-{number:03d}",
+            "name": f"name {number}",
+            "status": "active",
+            "visibility": "public",
+            "created_at": f"2026-01-01T00:{number:02d}:00Z",
+            "updated_at": f"2026-01-02T00:{number:02d}:00Z",
+            "tags": ["t"],
+            **keys,
+        }
+
+    return make

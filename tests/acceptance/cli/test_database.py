@@ -1,0 +1,171 @@
+"""`catalog db`: schema, rights, address, shell, and the way from one database to another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from catalog.demo import Cloud
+from catalog.demo.cloud import Record
+from tests.acceptance.cli.conftest import Desk
+
+Make = Callable[..., Record]
+
+
+@pytest.fixture
+def role(desk: Desk) -> Iterator[str]:
+    """A role with no rights in the database."""
+    name = f"role_{os.getpid()}"
+    desk.query(f"CREATE ROLE {name} LOGIN PASSWORD 's3cr3t'")
+    yield name
+    desk.query(f"DROP OWNED BY {name}")
+    desk.query(f"DROP ROLE {name}")
+
+
+def as_role(desk: Desk, role: str) -> str:
+    assert desk.database_url is not None
+    url = make_url(desk.database_url).set(username=role, password="s3cr3t")
+    return url.render_as_string(hide_password=False)
+
+
+def test_upgrade_makes_the_schema_and_says_so(desk: Desk, empty_database_url: str) -> None:
+    first = desk.run("--database-url", empty_database_url, "db", "upgrade")
+    assert (first.code, "schema none -> 0" in first.out) == (0, True)
+    again = desk.run("--database-url", empty_database_url, "db", "upgrade")
+    assert (again.code, "->" in again.out) == (0, False)
+    assert desk.run("--database-url", empty_database_url, "sources").code == 0
+
+
+def test_the_printed_sql_makes_the_same_schema(desk: Desk, empty_database_url: str) -> None:
+    """A database team may run it by hand; the command line finds everything in place then."""
+    printed = desk.run("db", "upgrade", "--sql")
+    assert printed.code == 0
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(printed.out.encode())
+    assert desk.run("--database-url", empty_database_url, "db", "check").code == 0
+
+
+def test_check_names_each_missing_grant(desk: Desk, role: str) -> None:
+    """First the schema itself, then all that a writer needs but one right that somebody took away."""
+    desk.query("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    shut_out = desk.run("--database-url", as_role(desk, role), "db", "check")
+    assert shut_out.code != 0
+    assert f'GRANT USAGE ON SCHEMA "public" TO "{role}"' in " ".join((shut_out.out + shut_out.err).split())
+    assert desk.run("db", "grant", role, "--as", "writer").code == 0
+    assert desk.run("--database-url", as_role(desk, role), "db", "check").code == 0
+    desk.query(f"REVOKE UPDATE ON images FROM {role}")
+    desk.query(f"REVOKE SELECT ON image_overview FROM {role}")
+    checked = desk.run("--database-url", as_role(desk, role), "db", "check", "--format", "json")
+    assert checked.code == 1
+    missing = {row["check"]: row["detail"] for row in checked.rows if not row["ok"]}
+    assert missing == {
+        "UPDATE on images": f'GRANT UPDATE ON TABLE "public"."images" TO "{role}";',
+        "SELECT on image_overview": f'GRANT SELECT ON TABLE "public"."image_overview" TO "{role}";',
+    }
+
+
+def test_a_writer_can_do_all_that_a_sweep_does(desk: Desk, role: str, record: Make) -> None:
+    cloud = Cloud("glance", [record(number) for number in range(5)])
+    desk.add_source("lab", cloud)
+    desk.run("db", "grant", role, "--as", "writer")
+    desk.database_url, owner = as_role(desk, role), desk.database_url
+    assert desk.run("sync").code == 0
+    cloud.delete("image-001")
+    cloud.change("image-002", name="other", tags=["x"])
+    cloud.add(record(7, __support_kvm_new="true"))
+    done = desk.run("sync", "--format", "json").results["lab"]
+    assert (done["outcome"], done["inserted"], done["updated"], done["deleted"]) == ("complete", 1, 1, 1)
+    desk.database_url = owner
+
+
+def test_a_reader_queries_every_view_and_writes_nothing(desk: Desk, role: str) -> None:
+    assert desk.run("db", "grant", role).code == 0
+    views = [name for (name,) in desk.query("SELECT viewname FROM pg_views WHERE schemaname = 'public'")]
+    assert "image_overview" in views
+    with psycopg.connect(as_role(desk, role), autocommit=True) as connection:
+        for view in views:
+            connection.execute(f"SELECT * FROM {view} LIMIT 0".encode())
+        connection.execute("SELECT * FROM images_as_of(now())")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM images")
+    assert desk.run("db", "grant", "nobody_there").code == 2
+
+
+def test_only_what_is_ours_is_granted(desk: Desk, role: str) -> None:
+    desk.query("CREATE TABLE somebody_elses (secret text)")
+    desk.run("db", "grant", role)
+    assert desk.query("SELECT has_table_privilege(%s, 'somebody_elses', 'SELECT')", role) == [(False,)]
+
+
+def test_the_address_is_printed_without_its_password(desk: Desk, role: str) -> None:
+    printed = desk.run("--database-url", as_role(desk, role), "db", "url")
+    assert printed.out.startswith(f"postgresql://{role}@")
+    assert "s3cr3t" not in printed.out + printed.err
+    assert "***" not in printed.out
+
+
+def test_the_shell_gets_the_password_by_the_environment(desk: Desk, role: str) -> None:
+    desk.run("db", "grant", role)
+    statement = "SELECT current_user, count(*) FROM images"
+    shell = ["--database-url", as_role(desk, role), "db", "shell"]
+    shown = desk.run(*shell, "-At", "-c", statement)
+    assert (shown.code, shown.out) == (0, f"{role}|0\n")
+    asked = "\\! echo password=$PGPASSWORD; tr '\\0' ' ' < /proc/$PPID/cmdline\n"
+    password, command = desk.run(*shell, "-At", input=asked).out.split("\n", 1)
+    assert password == "password=s3cr3t"
+    assert "psql" in command
+    assert "s3cr3t" not in command
+    assert desk.run("db", "shell", "-c", "no sql").code == 1
+
+
+def test_a_dump_restores_into_another_database(desk: Desk, record: Make, empty_database_url: str) -> None:
+    desk.add_source("lab", Cloud("glance", [record(number) for number in range(5)]))
+    desk.run("sync")
+    assert desk.run("db", "dump", "all.dump").code == 0
+    desk.database_url = empty_database_url
+    assert desk.run("db", "upgrade").code == 0
+    restored = desk.run("db", "restore", "all.dump")
+    assert restored.code == 0, restored.err
+    assert desk.run("sync", "--format", "json").results["lab"]["unchanged"] == 5
+    again = desk.run("db", "restore", "all.dump")
+    assert (again.code, "has rows" in again.error) == (2, True)
+    missing = desk.run("db", "restore", "nowhere.dump")
+    assert (missing.code, "nowhere.dump" in missing.error) == (2, True)
+
+
+def test_all_of_it_works_in_a_schema_of_its_own(desk: Desk, record: Make, empty_database_url: str) -> None:
+    desk.database_url = empty_database_url
+    desk.entries.append('[database]\nschema = "image catalog"\n')
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    for command in (
+        ["db", "upgrade"],
+        ["sync"],
+        ["db", "check"],
+        ["db", "dump", "x.dump"],
+        ["report", "summary"],
+    ):
+        done = desk.run(*command)
+        assert done.code == 0, (command, done.err)
+    shown = desk.run("db", "shell", "-At", "-c", "SELECT count(*) FROM images")
+    assert shown.out == "1\n", shown.err
+    assert desk.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_prune_plans_first_and_remap_finds_nothing_to_do(desk: Desk, record: Make) -> None:
+    cloud = Cloud("glance", [record(1)])
+    desk.add_source("lab", cloud)
+    desk.run("sync")
+    cloud.change("image-001", name="other")
+    desk.run("sync")
+    planned = desk.run("db", "prune", "--older-than", "0s", "--plan", "--format", "json")
+    assert planned.code == 3
+    assert {row["table"]: row["rows"] for row in planned.rows}["revisions"] == 1
+    assert desk.query("SELECT count(*) FROM image_revisions") == [(2,)]
+    assert desk.run("db", "prune", "--older-than", "0s").code == 0
+    assert desk.query("SELECT count(*) FROM image_revisions") == [(1,)]
+    remapped = desk.run("remap", "--format", "json")
+    assert (remapped.code, [row["rows_changed"] for row in remapped.rows]) == (0, [0])

@@ -1,0 +1,84 @@
+"""Listings in every format, reports, and how commands end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+from collections.abc import Callable
+
+from catalog.demo import Cloud
+from catalog.demo.cloud import Record
+from tests.acceptance.cli.conftest import Desk
+
+Make = Callable[..., Record]
+
+
+def test_runs_come_newest_first_in_every_format(desk: Desk, record: Make) -> None:
+    desk.add_source("lab/a", Cloud("glance", [record(1)]))
+    desk.add_source("lab/b")
+    desk.run("sync", "lab/a")
+    desk.run("sync")
+    rows = desk.run("runs", "--format", "json").rows
+    assert len(rows) == 3
+    assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
+    listed = csv.DictReader(io.StringIO(desk.run("runs", "lab/a", "--format", "csv").out))
+    assert [(row["source"], row["inserted"]) for row in listed] == [("lab/a", "0"), ("lab/a", "1")]
+    table = desk.run("runs", "--limit", "1").out
+    assert len(table.splitlines()) == 3
+    assert max(map(len, table.splitlines())) <= 80
+    assert desk.run("runs", "zzz").code == 2
+
+
+def test_reports_are_listed_and_answered(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    names = [row["name"] for row in desk.run("report", "--format", "json").rows]
+    assert {"summary", "changes", "lifecycle", "timeline"} <= set(names)
+    for name in set(names) - {"timeline"}:
+        assert desk.run("report", name, "--format", "json").code == 0
+    (row,) = desk.run("report", "summary", "--source", "la*", "--format", "json").rows
+    assert row["source"] == "lab"
+    assert desk.run("report", "timeline", "image-001", "--since", "2026-01-01").code == 0
+    assert desk.run("report", "changes", "--since", "2026-01-01", "--exit-code").code == 3
+    assert desk.run("report", "duplicates", "--exit-code").code == 0
+    unknown = desk.run("report", "nonsense")
+    assert (unknown.code, "there are: summary" in unknown.error) == (2, True)
+
+
+def test_the_page_is_written(desk: Desk) -> None:
+    assert desk.run("report", "--html", "page.html").code == 0
+    assert "<html" in (desk.folder / "page.html").read_text()
+    refused = desk.run("report", "--html", "nowhere/page.html")
+    assert (refused.code, "nowhere/page.html" in refused.error) == (2, True)
+
+
+def test_a_usage_error_is_one_line_that_names_the_help(desk: Desk) -> None:
+    for arguments, hint in (
+        (["synk"], "Did you mean 'sync'?"),
+        (["sync", "--nope"], "see `catalog sync --help`"),
+        (["runs", "--format", "xml"], "see `catalog runs --help`"),
+        (["db", "prune"], "--older-than"),
+        (["report", "changes", "--since", "soon"], "7d"),
+    ):
+        wrong = desk.run(*arguments)
+        assert (wrong.code, wrong.out) == (2, "")
+        assert hint in wrong.error
+
+
+def test_a_reader_that_goes_away_is_no_fault(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(number) for number in range(40)]))
+    desk.run("sync")
+    process = subprocess.Popen(
+        desk.command("report", "changes", "--format", "csv"),
+        cwd=desk.folder,
+        env=desk.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141

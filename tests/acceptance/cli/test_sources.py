@@ -1,0 +1,85 @@
+"""`catalog sources`: the list, logins, and names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from catalog.demo import Cloud
+from catalog.demo.cloud import Record
+from catalog.demo.faults import status
+from tests.acceptance.cli.conftest import Desk
+
+Make = Callable[..., Record]
+
+
+def states(desk: Desk) -> dict[str, str]:
+    return {row["source"]: row["state"] for row in desk.run("sources", "--format", "json").rows}
+
+
+def test_the_list_joins_the_configuration_with_what_the_database_knows(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.add_source("new", kind="ims")
+    desk.run("sync", "lab")
+    rows = {row["source"]: row for row in desk.run("sources", "--format", "json").rows}
+    assert rows["lab"] | {"state": "configured", "live_images": 1} == rows["lab"]
+    assert rows["lab"]["last_complete_at"] is not None
+    assert rows["new"] | {"state": "new", "kind": "ims", "last_complete_at": None} == rows["new"]
+
+
+def test_a_renamed_source_keeps_its_images_and_goes_on(desk: Desk, record: Make) -> None:
+    desk.add_source("old", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    assert desk.run("sources", "rename", "old", "lab/new").code == 0
+    assert states(desk) == {"lab/new": "not configured", "old": "new"}
+    desk.entries = [entry.replace('"old"', '"lab/new"') for entry in desk.entries]
+    desk.write_configuration()
+    assert desk.run("sync", "--format", "json").results["lab/new"]["unchanged"] == 1
+    for wrong in (("nobody", "x"), ("lab/new", "lab/new")):
+        assert desk.run("sources", "rename", *wrong).code == 2
+
+
+def test_a_retired_source_stays_with_its_images(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    assert desk.run("sources", "retire", "lab").code == 0
+    assert states(desk) == {"lab": "retired"}
+    assert desk.query("SELECT count(*) FROM images WHERE deleted_at IS NULL") == [(1,)]
+    assert desk.run("sources", "retire", "nobody").code == 2
+
+
+def test_a_source_of_another_kind_is_refused_until_it_is_adopted(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    desk.entries.clear()
+    server = desk.add_source("lab", Cloud("ims", [record(1)]), kind="ims")
+    refused = desk.run("sync", "--format", "json")
+    assert refused.code == 1
+    assert "`catalog sources adopt lab`" in refused.results["lab"]["error"]
+    assert server.requests == []
+    assert desk.run("sources", "adopt", "lab").code == 0
+    assert desk.run("sync", "--format", "json").results["lab"]["outcome"] == "complete"
+
+
+def test_check_logs_in_and_lists_one_image_without_any_database(desk: Desk, record: Make) -> None:
+    desk.database_url = "postgresql://nobody@127.0.0.1:1/nowhere"
+    glance = desk.add_source("lab", Cloud("glance", [record(1), record(2)]))
+    desk.add_source("ims", Cloud("ims", [record(3)]), kind="ims")
+    desk.add_source("broken").faults.add(status(403), times=None)
+    desk.add_source("secretless", auth="token", token_env="NOT_SET")
+    checked = desk.run("sources", "--check", "--format", "json")
+    assert checked.code == 1
+    found = {row["source"]: (row["ok"], row["images"], row["error_kind"]) for row in checked.rows}
+    assert found["lab"] == (True, 2, None)
+    assert found["ims"] == (True, 1, None)
+    assert found["broken"][0] is False
+    assert found["secretless"] == (False, None, "config")
+    assert glance.requests[0].query["limit"] == "1"
+    failed = desk.run("sources", "--check", "--failed", "--format", "json")
+    assert [row["source"] for row in failed.rows] == ["broken", "secretless"]
+    assert desk.run("sources", "--check", "--source", "lab").code == 0
+
+
+def test_options_that_do_not_go_together_are_usage_errors(desk: Desk) -> None:
+    for arguments in (["--failed"], ["--check", "retire", "lab"]):
+        wrong = desk.run("sources", *arguments)
+        assert (wrong.code, wrong.error[:7]) == (2, "error: ")

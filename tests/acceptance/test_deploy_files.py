@@ -1,0 +1,283 @@
+"""The files for Docker Compose, systemd, Kubernetes and Prometheus are what their tools read, and fit the product."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from catalog.configuration import load_settings
+from catalog.run.metrics import Metrics, Reading, RunCounts
+from catalog.store.schedule import SourceHealth
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "docs" / "deploy"
+RULES = DEPLOY / "prometheus-rules.yml"
+
+
+def tool(name: str) -> str:
+    """A program that checks its own kind of file; the test is skipped where it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def check(*command: str | Path, cwd: Path = ROOT) -> str:
+    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+# --- Docker Compose
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_the_compose_file_keeps_to_the_schema_of_compose_files() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    check(*command, "docker-compose.yml")
+
+
+def test_compose_brings_up_postgresql_18_then_migrations_then_the_daemon(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert services["database"]["image"] == "postgres:18"
+    assert services["migrate"]["command"] == ["db", "upgrade"]
+    assert services["migrate"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["daemon"]["command"] == ["daemon"]
+    assert services["daemon"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    for name in ("database", "daemon", "prometheus"):
+        assert "healthcheck" in services[name]
+
+
+def test_the_daemon_of_compose_is_not_root_and_writes_nowhere_but_to_tmp(compose: dict[str, Any]) -> None:
+    for name in ("migrate", "daemon"):
+        service = compose["services"][name]
+        assert not service["user"].startswith(("0", "root"))
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "volumes" not in service
+
+
+def test_no_secret_stands_in_an_environment_of_compose(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for key, value in service.get("environment", {}).items():
+            assert not re.search(r"(?i)password|secret|token", key) or key.endswith("_FILE"), key
+            assert not re.search(r"://[^/]*:[^/]*@", str(value))
+    assert set(compose["secrets"]) == {"database_password", "clouds.yaml"}
+
+
+def test_the_image_is_built_of_files_that_are_there(compose: dict[str, Any]) -> None:
+    recipe = compose["services"]["daemon"]["build"]["dockerfile_inline"]
+    for line in re.findall(r"^COPY (?!--from)(.+)$", recipe, re.MULTILINE):
+        for name in line.split()[:-1]:
+            assert (ROOT / name).exists(), name
+    assert re.search(r"^USER (?!0|root)", recipe, re.MULTILINE)
+
+
+# --- configurations
+
+
+def sources_of(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of its sources, read by the product itself, the secrets lying where the test put them."""
+    (folder / "database_password").write_text("made-up\n")
+    clouds = folder / "clouds.yaml"
+    clouds.write_text("clouds: {mycloud: {auth: {auth_url: 'http://127.0.0.1:9/v3'}}}\n")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    path = folder / "catalog.toml"
+    path.write_text(re.sub(r'"/run/secrets/(catalog/)?', f'"{folder}/', text))
+    settings = load_settings(path, {"OS_CLIENT_CONFIG_FILE": str(clouds)}, None)
+    assert settings.database.url is not None
+    assert ":made-up@" in settings.database.url
+    return [source.name for source in settings.sources]
+
+
+def test_the_configuration_for_compose_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources_of((DEPLOY / "catalog.toml").read_text(), tmp_path, monkeypatch) == ["mycloud"]
+
+
+def test_the_configuration_for_kubernetes_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifests: dict[str, dict[str, Any]]
+) -> None:
+    text = manifests["ConfigMap"]["data"]["catalog.toml"]
+    assert sources_of(text, tmp_path, monkeypatch) == ["mycloud"]
+
+
+# --- Kubernetes
+
+
+@pytest.fixture
+def manifests() -> dict[str, dict[str, Any]]:
+    """By kind; each kind is there once."""
+    documents = [d for d in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()) if d]
+    kinds = {document["kind"]: document for document in documents}
+    assert len(kinds) == len(documents)
+    return kinds
+
+
+def test_kubernetes_gets_two_replicas_and_a_migration_job(manifests: dict[str, dict[str, Any]]) -> None:
+    assert set(manifests) == {
+        "ServiceAccount", "ConfigMap", "Job", "Deployment", "PodDisruptionBudget", "Service",
+    }  # fmt: skip
+    assert manifests["Deployment"]["spec"]["replicas"] == 2
+    job = manifests["Job"]["spec"]["template"]["spec"]["containers"][0]
+    assert job["args"] == ["db", "upgrade"]
+    daemon = manifests["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert daemon["args"] == ["daemon"]
+    assert daemon["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert daemon["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_pods_are_found_by_their_labels_and_locked_down(manifests: dict[str, dict[str, Any]]) -> None:
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert manifests["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["Service"]["spec"]["selector"] == labels
+    assert manifests["Job"]["spec"]["template"]["metadata"]["labels"] != labels
+    for kind in ("Job", "Deployment"):
+        pod = manifests[kind]["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+        mounts = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounts == {volume["name"] for volume in pod["volumes"]}
+        assert "secret" not in str(pod["containers"][0]["env"]).replace("/run/secrets/catalog/", "")
+
+
+def test_the_manifests_keep_to_the_schemas_of_kubernetes(manifests: dict[str, dict[str, Any]]) -> None:
+    validate = pytest.importorskip("kubernetes_validate").validate
+    for manifest in manifests.values():
+        validate(manifest, "1.31", strict=True)
+
+
+# --- systemd
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    unit = tmp_path / "catalog.service"
+    text = (DEPLOY / "catalog.service").read_text()
+    unit.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", text, flags=re.MULTILINE))
+    assert check(tool("systemd-analyze"), "verify", unit) == ""
+    rating = check(tool("systemd-analyze"), "security", "--offline=true", unit)
+    exposure = re.search(r"exposure level for catalog.service: ([\d.]+)", rating)
+    assert exposure is not None
+    assert float(exposure[1]) < 2.0
+
+
+# --- Prometheus
+
+
+def metric_names() -> set[str]:
+    """All that a daemon may show."""
+    health = SourceHealth("moon", 1.0, 1.0, True, "login", 1, 1, 1.0, 1, 1, 1)
+    counts = RunCounts()
+    counts.know(["moon"])
+    text = Metrics(lambda: Reading(True, [health]), counts).text().decode()
+    return {re.split(r"[ {]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_every_alert_asks_for_metrics_that_the_daemon_has() -> None:
+    known = metric_names() | {"up"}
+    for name, rule in alerts().items():
+        asked = set(re.findall(r"\b(?:catalog_\w+|up)\b", rule["expr"]))
+        assert asked, name
+        assert asked <= known, name
+
+
+def test_the_metrics_of_the_contract_are_there() -> None:
+    assert metric_names() >= {
+        "catalog_source_last_complete_timestamp_seconds", "catalog_source_expected_interval_seconds",
+        "catalog_source_failing", "catalog_runs_total", "catalog_images", "catalog_deletions_held",
+        "catalog_rejected_records", "catalog_run_duration_seconds", "catalog_schema_current",
+    }  # fmt: skip
+
+
+def test_promtool_takes_rules_and_configuration() -> None:
+    check(tool("promtool"), "check", "rules", RULES)
+    check(tool("promtool"), "check", "config", DEPLOY / "prometheus.yml")
+
+
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+    """Two daemons show the same gauges: one alert each. `moon` is healthy, `mars` has every trouble there is."""
+    both = [
+        'up{{job="catalog",instance="{i}"}}', "catalog_database_up{{instance=\"{i}\"}}",
+        "catalog_schema_current{{instance=\"{i}\"}}",
+    ]  # fmt: skip
+    series: list[dict[str, str]] = []
+    for instance in ("a", "b"):
+        series += [{"series": text.format(i=instance), "values": "1x240"} for text in both]
+        for name, values in (
+            ('last_complete_timestamp_seconds{source="moon"', "0+60x240"),
+            ('last_complete_timestamp_seconds{source="mars"', "0x240"),
+            ('expected_interval_seconds{source="moon"', "900x240"),
+            ('expected_interval_seconds{source="mars"', "900x240"),
+            ('expected_interval_seconds{source="new"', "900x240"),
+            ('failing{source="moon",error_kind=""', "0x240"),
+            ('failing{source="mars",error_kind="login"', "1x240"),
+        ):
+            series.append({"series": f'catalog_source_{name},instance="{instance}"}}', "values": values})
+        for source, value in (("moon", "0x240"), ("mars", "3x240")):
+            labels = f'{{source="{source}",instance="{instance}"}}'
+            series.append({"series": f"catalog_deletions_held{labels}", "values": value})
+            series.append({"series": f"catalog_rejected_records{labels}", "values": value})
+    of_mars: dict[str, dict[str, str]] = {
+        "CatalogSourceStale": {"source": "mars"},
+        "CatalogSourceFailing": {"source": "mars", "error_kind": "login"},
+        "CatalogDeletionsHeld": {"source": "mars"},
+        "CatalogRecordsRejected": {"source": "mars"},
+        "CatalogSourceNeverComplete": {"source": "new"},
+    }
+    fire = {name: [labels] for name, labels in of_mars.items()}
+    silent: dict[str, list[dict[str, str]]] = {name: [] for name in alerts()}
+    down = [
+        {"series": 'up{job="catalog",instance="a"}', "values": "0x60"},
+        {"series": 'catalog_database_up{instance="a"}', "values": "0x60"},
+        {"series": 'catalog_schema_current{instance="a"}', "values": "0x60"},
+    ]
+    broken: dict[str, list[dict[str, str]]] = {
+        "CatalogDaemonDown": [{}],
+        "CatalogDatabaseAway": [{}],
+        "CatalogSchemaNotCurrent": [{}],
+    }
+    rules = yaml.safe_load(RULES.read_text())
+    for rule in rules["groups"][0]["rules"]:
+        del rule["annotations"]  # words, which a test needn't repeat
+    (tmp_path / RULES.name).write_text(yaml.safe_dump(rules))
+    tests = [expectation(series, silent | fire, "2h"), expectation(down, silent | broken, "30m")]
+    (tmp_path / "tests.yml").write_text(
+        yaml.safe_dump({"rule_files": [RULES.name], "evaluation_interval": "1m", "tests": tests})
+    )
+    check(tool("promtool"), "test", "rules", "tests.yml", cwd=tmp_path)
+
+
+def expectation(
+    series: list[dict[str, str]], alerts_expected: dict[str, list[dict[str, str]]], at: str
+) -> dict[str, Any]:
+    """One test of `promtool test rules`: these alerts with these labels at this time, and no others."""
+    severity = {name: rule["labels"] for name, rule in alerts().items()}
+    return {
+        "interval": "1m",
+        "input_series": series,
+        "alert_rule_test": [
+            {
+                "eval_time": at,
+                "alertname": name,
+                "exp_alerts": [{"exp_labels": labels | severity[name]} for labels in found],
+            }
+            for name, found in alerts_expected.items()
+        ],
+    }

@@ -1,0 +1,74 @@
+"""The real services, started once a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.contract import services
+
+REGION = "north"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the clouds of the person who runs the tests."""
+    for variable in os.environ:
+        if variable.startswith("OS_"):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real_glance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Glance]:
+    """A real Glance without Keystone: a token `user:project:role,role` says itself who comes."""
+    try:
+        with services.glance(tmp_path_factory.mktemp("glance") / "data") as running:
+            yield running
+    except services.PythonMissing as missing:
+        pytest.skip(str(missing))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A real Keystone and a real Glance that trusts it."""
+
+    keystone: services.Keystone
+    glance: services.Glance
+
+
+@pytest.fixture(scope="session")
+def real_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    root = tmp_path_factory.mktemp("cloud")
+    try:
+        with services.keystone(root / "keystone", REGION) as keystone:
+            user = keystone.create(
+                "user", name="glance", password=services.GLANCE_PASSWORD, domain_id="default"
+            )
+            project = keystone.create("project", name="service", domain_id="default")
+            keystone.grant(user, project, "admin", "service")
+            authtoken = {
+                "www_authenticate_uri": keystone.url,
+                "auth_url": keystone.url,
+                "auth_type": "password",
+                "username": "glance",
+                "password": services.GLANCE_PASSWORD,
+                "project_name": "service",
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+                # A revoked token is refused at once, not minutes later.
+                "token_cache_time": "-1",
+            }
+            with services.glance(root / "glance", authtoken) as glance:
+                service = keystone.create("service", name="glance", type="image")
+                for interface in ("public", "internal"):
+                    keystone.create(
+                        "endpoint", service_id=service, interface=interface, url=glance.url, region_id=REGION
+                    )
+                yield Cloud(keystone, glance)
+    except services.PythonMissing as missing:
+        pytest.skip(str(missing))

@@ -1,0 +1,105 @@
+"""The help: quick, complete, with examples, and the same as docs/commands.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from catalog.cli import COMMANDS, program
+
+CHECKOUT = Path(__file__).parents[3]
+CONTRACT = {
+    "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
+    "remap", "report", "runs", "sources", "sources rename", "sources retire", "sources adopt", "db", "db upgrade",
+    "db check", "db url", "db shell", "db prune", "db dump", "db restore", "db grant",
+}  # fmt: skip
+"""The public contract's section 1."""
+OPTIONS = {
+    "": {"--config", "--database-url", "-v"},
+    "sync": {"--plan", "--accept-deletions", "--wait", "--format"},
+    "backfill": {"--observed-at", "--complete", "--accept-deletions", "--forget", "--format"},
+    "deletions list": {"--all", "--image", "--plan", "--format"},
+    "deletions approve": {"--all", "--image", "--plan", "--format"},
+    "deletions keep": {"--all", "--image", "--plan", "--format"},
+    "remap": {"--format"},
+    "report": {"--html", "--source", "--since", "--as-of", "--exit-code", "--format"},
+    "runs": {"--format"},
+    "sources": {"--check", "--failed", "--format"},
+    "db upgrade": {"--sql"},
+    "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--format"},
+    "db grant": {"--as"},
+}
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    yield path, group
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = f"{path} {name}".strip()
+        if isinstance(command, click.Group):
+            yield from commands(command, inner)
+        else:
+            yield inner, command
+
+
+ALL = dict(commands(program))
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    assert set(ALL) - {""} == CONTRACT
+
+
+@pytest.mark.parametrize("path", sorted(OPTIONS))
+def test_every_option_of_the_contract_is_there(path: str) -> None:
+    known = {name for parameter in ALL[path].params for name in parameter.opts}
+    assert OPTIONS[path] <= known
+
+
+@pytest.mark.parametrize("path", sorted(ALL))
+def test_every_command_explains_itself_with_an_example(path: str) -> None:
+    command = ALL[path]
+    assert command.help
+    assert "Example:\n  " in (command.epilog or "")
+    assert f"catalog {path}".strip() in (command.epilog or "")
+    for parameter in command.params:
+        assert not isinstance(parameter, click.Option) or parameter.help
+
+
+def test_the_documentation_is_what_the_help_says() -> None:
+    """If this fails: python -m catalog.cli.reference > docs/commands.md
+
+    In a process of its own: click keeps the help option of whoever asked first.
+    """
+    command = [sys.executable, "-m", "catalog.cli.reference"]
+    told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    assert (CHECKOUT / "docs" / "commands.md").read_text() == told
+
+
+def test_each_listed_command_can_be_loaded() -> None:
+    assert list(COMMANDS) == program.list_commands(click.Context(program))
+    for name, later in COMMANDS.items():
+        assert later.load().name == name
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["sync", "--help"], ["db", "--help"], ["deletions", "--help"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """So it comes at once: what takes time is imported by the command that needs it, when it runs."""
+    heavy = ("sqlalchemy", "psycopg", "httpx", "rich", "structlog", "alembic", "openstack", "keystoneauth1")
+    script = (
+        "import sys\nfrom catalog.cli import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
+        f"    sys.stderr.write(' '.join(set(sys.modules) & set({heavy!r})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: ")
+    assert done.stderr == ""
