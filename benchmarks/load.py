@@ -1,0 +1,131 @@
+"""Sweeps of growing change, product and baselines in turns: the table that the goals are read from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.contenders import LIMIT, PRODUCT, Contender, Track
+from benchmarks.listing import STATES, serve
+from benchmarks.measuring import Run, middle
+from benchmarks.report import Table, Verdict, number
+
+STEPS = ("first", "0", "1", "10", "100")
+"""First load, then per cent changed; in 1, 10 and 100 half a per cent of the images is gone besides."""
+Runs = dict[tuple[str, str], list[Run]]
+"""(step, contender) -> a run each turn."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """`count` images in all, spread over `sources` sources; `steps` in this order, each `turns` times."""
+
+    count: int
+    sources: int
+    steps: Sequence[str]
+    contenders: Sequence[Contender]
+    turns: int
+
+    @property
+    def key(self) -> str:
+        return f"load-{self.count:07d}-{self.sources:02d}"
+
+    @property
+    def title(self) -> str:
+        spread = "one source" if self.sources == 1 else f"{self.sources} sources"
+        return f"{self.count:,} images in {spread}"
+
+
+def measure(track: Track, course: Course) -> Runs:
+    """Each turn starts with empty databases; within a step the contenders' order is reversed in every
+    other turn, so that drift of the machine cancels."""
+    runs: Runs = defaultdict(list)
+    states = range(max(_state(step) for step in course.steps) + 1)
+    field = [c for c in course.contenders if course.count <= c.largest]
+    with serve(course.count // course.sources, states) as address:
+        for turn in range(course.turns):
+            for contender in field:
+                track.prepare(contender, _database(contender))
+            for step in course.steps:
+                for contender in field if turn % 2 == 0 else reversed(field):
+                    database = _database(contender)
+                    one = track.sweep(contender, database, f"{address}/{_state(step)}", course.sources)
+                    track.server.vacuum(database)
+                    runs[step, contender.name].append(one)
+                    print(f"{course.key} turn {turn + 1} {step:>5} {contender.name:<10} {one}", flush=True)
+            for contender in field:
+                track.server.drop(_database(contender))
+    return runs
+
+
+def _database(contender: Contender) -> str:
+    return f"bench_{contender.name.replace('-', '_')}"
+
+
+def _state(step: str) -> int:
+    return 0 if step == "first" else STATES.index(int(step))
+
+
+def table(course: Course, runs: Runs) -> Table:
+    """Medians; ratios are medians of each turn's own ratio to the limit."""
+    rows = []
+    for step in course.steps:
+        for contender in course.contenders:
+            measured = runs.get((step, contender.name))
+            if not measured:
+                continue
+            one = middle(measured)
+            against = ratio(runs, step, contender.name, LIMIT.name)
+            spread = f"{min(r.wall for r in measured):.2f} to {max(r.wall for r in measured):.2f}"
+            rows.append(
+                (
+                    _called(step), contender.name, f"{one.wall:.2f}", spread, number(course.count / one.wall),
+                    f"{against:.2f}" if against else "", f"{one.cpu:.2f}", f"{one.written.cpu:.2f}", f"{one.peak:.0f}",
+                    number(one.written.wal / 1000), number(one.written.rows),
+                )
+            )  # fmt: skip
+    head = (
+        "changed", "contender", "wall s", "least to most", "images/s", "x limit", "client CPU s", "server CPU s",
+        "peak MiB", "WAL kB", "rows written",
+    )  # fmt: skip
+    return Table(head, rows)
+
+
+def _called(step: str) -> str:
+    return "first load" if step == "first" else f"{step} %"
+
+
+def ratio(runs: Runs, step: str, contender: str, reference: str) -> float | None:
+    """How many times as long the contender took as the reference, turn by turn; the median."""
+    pairs = list(zip(runs.get((step, contender), ()), runs.get((step, reference), ()), strict=False))
+    return median(one.wall / other.wall for one, other in pairs) if pairs else None
+
+
+def verdicts(course: Course, runs: Runs) -> list[Verdict]:
+    """The goals of this size and number of sources, as far as these runs tell."""
+    found: list[Verdict] = []
+
+    def at_most(what: str, value: float | None, bound: float, unit: str = "") -> None:
+        if value is not None:
+            found.append(Verdict(what, f"{value:.2f}{unit}", f"at most {bound:g}{unit}", value <= bound))
+
+    def at_least(what: str, value: float | None, bound: float) -> None:
+        if value is not None:
+            found.append(Verdict(what, f"{value:.2f}", f"at least {bound:g}", value >= bound))
+
+    me = PRODUCT.name
+    at_most("first load, times the limit", ratio(runs, "first", me, LIMIT.name), 1.6)
+    at_least("first load, times as fast as dlt's scd2", ratio(runs, "first", "dlt-scd2", me), 2)
+    for step in ("0", "1", "10"):
+        at_most(f"{step} % changed, times the limit", ratio(runs, step, me, LIMIT.name), 2)
+    for other in ("dlt-merge", "dlt-scd2"):
+        at_least(f"1 % changed, times as fast as {other}", ratio(runs, "1", other, me), 10)
+    mine = [
+        one for (step, name), measured in runs.items() if name == me and step != "100" for one in measured
+    ]
+    at_most("peak memory up to 10 % changed", max((one.peak for one in mine), default=None), 120, " MiB")
+    if unchanged := runs.get(("0", me)):
+        at_most("WAL of an unchanged sweep", middle(unchanged).written.wal / 1000, 200, " kB")
+    return found
