@@ -1,0 +1,134 @@
+"""Writes the migration for fields that catalog/fields.py has and the migrations have not yet.
+
+`python docs/new_column.py`, after a Field was added at the end of FIELDS (CONTRIBUTING.md, "A field"). The column
+goes into images, revisions and stage, and into the answer of images_as_of. What it writes is a draft to be read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # called as a script: our checkout, whatever is installed
+    sys.path.insert(0, str(ROOT))
+
+from catalog.fields import FIELDS, Field  # noqa: E402
+from catalog.store.tables import metadata  # noqa: E402
+from docs.generate import sql_type  # noqa: E402
+
+MIGRATIONS = ROOT / "migrations"
+_AS_OF = re.compile(
+    r"CREATE FUNCTION images_as_of\(.*?^END;\n+COMMENT ON FUNCTION images_as_of.*?';\n", re.S | re.M
+)
+_PLACES = (
+    (re.compile(r"(?=\bdeleted_at timestamptz, deletion_reason text)"), "{name} {type}, "),
+    (re.compile(r"(?=\br\.deleted_at, r\.deletion_reason)"), "r.{name}, "),
+    (re.compile(r"(?=\blost\.deleted_at, lost\.deletion_reason)"), "lost.{name}, "),
+)
+"""Where images_as_of names its columns: the answer, the revisions, the error. Fields stand before deleted_at."""
+_VERSION = '''"""{summary}
+
+Revision: {number:04}
+Follows: {before:04}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "{number:04}"
+down_revision = "{before:04}"
+branch_labels = None
+depends_on = None
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+def upgrade() -> None:
+    # Alembic would read a colon before a word as a parameter; there are none in these files.
+    op.execute((SQL / "{number:04}_columns.sql").read_text().replace(":", "\\\\:"))
+
+
+def downgrade() -> None:
+    op.execute((SQL / "{number:04}_drop.sql").read_text().replace(":", "\\\\:"))
+'''
+
+
+def new_fields() -> list[Field]:
+    """Fields without a column in any migration."""
+    known = "\n".join(_scripts().values())
+    pattern = r"(?im)^\s*(?:ALTER TABLE images ADD COLUMN )?{}\s+(?:text|integer|bigint|boolean|timestamp)"
+    return [field for field in FIELDS if not re.search(pattern.format(field.column), known)]
+
+
+def write(fields: Sequence[Field]) -> list[Path]:
+    """Writes the migration of these fields; the files."""
+    before = max(int(path.name[:4]) for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    number = before + 1
+    old = [found[0] for text in _scripts().values() if (found := _AS_OF.search(text))][-1]
+    new = old
+    for field in fields:
+        for place, addition in _PLACES:
+            new, count = place.subn(addition.format(name=field.column, type=_type(field)), new)
+            assert count == 1, "images_as_of is written differently now: change _PLACES with it"
+    names = ", ".join(field.column for field in fields)
+    slug = re.sub(r"\W+", "_", names)
+    drop = "DROP FUNCTION images_as_of(timestamptz);"
+    version = _VERSION.format(summary=f"Columns of images: {names}.", number=number, before=before)
+    files = {
+        MIGRATIONS / "sql" / f"{number:04}_columns.sql": f"{_add(fields)}\n\n{drop}\n\n{new}",
+        MIGRATIONS / "sql" / f"{number:04}_drop.sql": f"{drop}\n\n{old}\n{_drop(fields)}\n",
+        MIGRATIONS / "versions" / f"{number:04}_{slug}.py": version,
+    }
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    return list(files)
+
+
+def _scripts() -> dict[str, str]:
+    """The SQL of all migrations by file name, in their order, without the ways back."""
+    paths = [path for path in sorted((MIGRATIONS / "sql").glob("*.sql")) if not path.stem.endswith("_drop")]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
+def _add(fields: Sequence[Field]) -> str:
+    lines = [
+        f"ALTER TABLE {table} ADD COLUMN {field.column} {_type(field)};"
+        for field in fields
+        for table in ("images", "revisions", "stage")
+    ]
+    for field in fields:
+        comment = field.comment.replace("'", "''")
+        lines += [
+            f"COMMENT ON COLUMN {table}.{field.column} IS '{comment}';" for table in ("images", "revisions")
+        ]
+    return "\n".join(lines)
+
+
+def _drop(fields: Sequence[Field]) -> str:
+    return "\n".join(
+        f"ALTER TABLE {table} DROP COLUMN {field.column};"
+        for field in fields
+        for table in ("images", "revisions", "stage")
+    )
+
+
+def _type(field: Field) -> str:
+    return sql_type(metadata.tables["images"].columns[field.column])
+
+
+def main() -> None:
+    fields = new_fields()
+    if not fields:
+        sys.exit("every field of catalog/fields.py has its column already")
+    for path in write(fields):
+        sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
+
+
+if __name__ == "__main__":
+    main()
