@@ -1,4 +1,7 @@
-"""The domain's values, frozen; what fetch, mapping, store and run hand to one another."""
+"""The domain's values, frozen; what fetch, mapping, store and run hand to one another.
+
+Those that a first load makes a hundred thousand of are msgspec's structs: made five times as fast as dataclasses.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from catalog.errors import DeadlineError, FetchError
 
@@ -108,21 +113,20 @@ class ImageService(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class CapabilityValue:
+class CapabilityValue(Struct, frozen=True):
     capability: str
     supported: bool
     raw_value: str
     models: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MappedImage:
+class MappedImage(Struct, frozen=True):
     """A record after mapping: what the tables hold of it.
 
     `values` stand in the order of `catalog.fields.COLUMNS`. `content_hash` is the fingerprint of the
     canonical form without ignored keys; `document` is the canonical form as JSON, keys sorted.
-    `archived` is the same with the three links, ready to be mapped again to an equal image.
+    `links` are the members of the three links, as JSON text without braces.
+    Tags, capabilities and properties are sorted, each once.
     `cloud_time` dates the content by the cloud's own clock (`updated_at`; of a reported deletion
     `deleted_at`, else `updated_at`). `reported_deleted`: status `deleted` or a `deleted_at` was sent.
     """
@@ -137,9 +141,14 @@ class MappedImage:
     properties: tuple[tuple[str, str], ...]
     """(name, JSON text of the value)"""
     document: str
-    archived: str
+    links: str
     content_hash: bytes
     warnings: tuple[str, ...] = ()
+
+    @property
+    def archived(self) -> str:
+        """The document with the three links, ready to be mapped again to an equal image."""
+        return f"{{{self.links},{self.document[1:]}" if self.links else self.document
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +189,7 @@ class RunResult:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A record of an observation that may differ from what is stored.
 
     `raw_hash`: hash of its bytes as listed, None where they came by another way. `listed`: false for an

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from catalog.fields import COLUMNS, ID_KEY, INDEX
-from catalog.mapping.canonical import check_size, encode_bytes, encode_json, fingerprint, settle
+from catalog.mapping.canonical import SURELY_HELD, check_size, encode_bytes, encode_json, fingerprint, settle
 from catalog.mapping.capabilities import read_capability
 from catalog.mapping.credentials import is_redacted, redacted, scrub_place, scrub_text
 from catalog.mapping.numbers import LARGEST_BIGINT, is_outside_numeric
@@ -23,6 +24,8 @@ _UPDATED_AT = INDEX["updated_at"]
 _DATA_ORIGIN = INDEX["data_origin"]
 _SOURCE_SERVER = INDEX["source_server_id"]
 _FROM_SERVER = "instance,"
+_CAPABILITY = attrgetter("capability")
+_ONLY_TEXT = frozenset({str})
 _BEYOND = "a number beyond what PostgreSQL holds, kept as text in the document only"
 
 
@@ -70,6 +73,7 @@ class _Draft:
         "canonical",
         "capabilities",
         "deleted_at",
+        "has_numbers",
         "image_id",
         "links",
         "properties",
@@ -91,6 +95,8 @@ class _Draft:
         self.properties: list[tuple[str, str]] = []
         self.deleted_at: datetime | None = None
         self.reported_deleted = False
+        self.has_numbers = False
+        """Whether a number may stand with an exponent, or deep in a value."""
         self.warnings: list[str] = []
 
     def warn(self, key: str, problem: str) -> None:
@@ -103,7 +109,7 @@ def _map(image_id: str, record: dict[str, object], rules: MappingRules, *, urls:
     canonical, values = draft.canonical, draft.values
     ignored = False
     for key, delivered in record.items():
-        if delivered is None or delivered == "":
+        if not delivered and (delivered is None or delivered == ""):
             continue
         use = known.get(key) or rules.use(key)
         value = delivered
@@ -112,14 +118,17 @@ def _map(image_id: str, record: dict[str, object], rules: MappingRules, *, urls:
                 value = scrub_place(value)
             elif urls:
                 value = scrub_text(value)
+            if use.plain:
+                if value:
+                    canonical[key] = values[use.position] = value
+                continue
             if not value:  # nothing but credentials
                 continue
-            if use.plain:
+        elif type(value) is int and -LARGEST_BIGINT <= value <= LARGEST_BIGINT:
+            if use.least <= value <= use.most:
                 canonical[key] = values[use.position] = value
                 continue
-        elif type(value) is not bool and (
-            type(value) is not int or not -LARGEST_BIGINT <= value <= LARGEST_BIGINT
-        ):
+        elif type(value) is not bool:
             value = _settle(draft, use, value)
         if use.redacted and not is_redacted(value):
             value = redacted(encode_bytes(value))
@@ -138,8 +147,9 @@ def _map(image_id: str, record: dict[str, object], rules: MappingRules, *, urls:
 
 def _settle(draft: _Draft, use: Use, value: object) -> object:
     """The canonical form of a value that is neither text nor boolean nor a small number."""
-    if use.role == "tags" and isinstance(value, list) and all(type(tag) is str for tag in value):
-        return sorted({scrub_text(tag) for tag in value})
+    if use.role == "tags" and type(value) is list and _ONLY_TEXT.issuperset(map(type, value)):
+        return sorted(set(map(scrub_text, value)))
+    draft.has_numbers = True
     outside: list[str] = []
     value = settle(value, keep_decimals=use.text, place=use.place, outside=outside)
     if outside and not use.redacted and use.role != "tags":
@@ -256,7 +266,8 @@ def _place_seconds(draft: _Draft) -> None:
 def _finish(draft: _Draft, rules: MappingRules, *, ignored: bool) -> MappedImage:
     canonical, values = draft.canonical, draft.values
     document = encode_bytes(canonical)
-    check_size(canonical, document)
+    if draft.has_numbers or len(document) > SURELY_HELD:
+        check_size(canonical, document)
     considered = document
     if ignored:
         considered = encode_bytes({key: canonical[key] for key in canonical if not rules.use(key).ignored})
@@ -271,17 +282,13 @@ def _finish(draft: _Draft, rules: MappingRules, *, ignored: bool) -> MappedImage
         reported_deleted=reported,
         cloud_time=(draft.deleted_at or updated_at) if reported else updated_at,
         tags=draft.tags,
-        capabilities=tuple(sorted(draft.capabilities, key=_capability_name)),
+        capabilities=tuple(sorted(draft.capabilities, key=_CAPABILITY)),
         properties=tuple(sorted(draft.properties)),
         document=text,
-        archived=encode_json(canonical | draft.links) if draft.links else text,
+        links=encode_json(draft.links)[1:-1] if draft.links else "",
         content_hash=fingerprint(considered),
         warnings=tuple(sorted(draft.warnings)),
     )
-
-
-def _capability_name(value: CapabilityValue) -> str:
-    return value.capability
 
 
 def _shown(value: object) -> str:

@@ -19,7 +19,7 @@ from catalog.fields import (
     Field,
 )
 from catalog.mapping.credentials import names_place
-from catalog.mapping.values import CONVERSIONS
+from catalog.mapping.values import BITS, CONVERSIONS
 
 LONGEST_NAME = 1000
 """Bytes of a tag, capability or property name that still fit into an index row (CONTRACT 3)."""
@@ -40,7 +40,8 @@ class Use:
 
     `name`: of its row (capability, property); `held` false if it is too long for one. Role `second`:
     another key comes first, so the value may end in a property. `text`: for a column of text; `plain`: and
-    a text goes there as it is. `place`: values name a place and may carry credentials.
+    a text goes there as it is, and so does a whole number from `least` to `most`. `place`: values name a
+    place and may carry credentials.
     """
 
     key: str
@@ -54,6 +55,8 @@ class Use:
     position: int = -1
     rank: int = 0
     plain: bool = False
+    least: int = 0
+    most: int = -1
     text: bool = False
     convert: Callable[[object], object] = lambda value: value
     failure: str = ""
@@ -111,6 +114,8 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
     convert, failure = CONVERSIONS[column.conversion]
     second = rank > 0 or column.column == _AFTER_DATA_ORIGIN
     link = key in LINK_KEYS
+    as_it_is = not (second or link or ignored or redacted)
+    bits = BITS.get(column.conversion) if as_it_is else None
     return Use(
         key,
         "second" if second else "column",
@@ -121,7 +126,9 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
         link=link,
         position=INDEX[column.column],
         rank=rank,
-        plain=column.conversion == "text" and not (second or link or ignored or redacted),
+        plain=column.conversion == "text" and as_it_is,
+        least=-(1 << bits) if bits else 0,
+        most=(1 << bits) - 1 if bits else -1,
         text=column.conversion == "text",
         convert=convert,
         failure=failure,

@@ -10,6 +10,10 @@ from decimal import Decimal
 from catalog.fields import Conversion
 from catalog.mapping.numbers import number_text
 
+BITS: dict[Conversion, int] = {"integer": 31, "bigint": 63}
+"""Of whole numbers, without their sign."""
+_SURELY_64_BITS = 19
+"""Fewer digits than this make a number of 63 bits at most."""
 _INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})(?:\.0*)?")
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
 _BOOLEAN_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -31,16 +35,18 @@ def text(value: object) -> str | None:
 
 def integer(value: object) -> int | None:
     """A whole number of 32 bits, also as text or with a fraction of zeros."""
-    return _whole(value, 31)
+    return _whole(value, BITS["integer"])
 
 
 def bigint(value: object) -> int | None:
     """A whole number of 64 bits, also as text or with a fraction of zeros."""
-    return _whole(value, 63)
+    return _whole(value, BITS["bigint"])
 
 
 def _whole(value: object, bits: int) -> int | None:
-    if type(value) is str:
+    if type(value) is str and len(value) < _SURELY_64_BITS and value.isascii() and value.isdigit():
+        value = int(value)
+    elif type(value) is str:
         match = _INTEGER.fullmatch(value) or _INTEGER.fullmatch(value.strip())
         if match is None:
             return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
+from msgspec import structs
 
 from catalog.fetch.archived import ArchivedPass, Header, Trailer
 from catalog.model import Candidate, LackReason, LookUp, Observation, RejectedRecord, RunResult, SilentKind
@@ -159,7 +160,7 @@ class Writing:
             if image.warnings:
                 # as many as there are images would not fit into memory
                 self._warn(image.warnings)
-                candidate = replace(candidate, image=replace(image, warnings=()))
+                candidate = structs.replace(candidate, image=structs.replace(image, warnings=()))
             if following:
                 self._seen_now.append(
                     (image.image_id, image.content_hash, image.reported_deleted, candidate.listed)

@@ -61,13 +61,16 @@ class Lines:
         last: bool,
         unlisted: Mapping[str, datetime | None] | None = None,
     ) -> None:
-        """Edits the lines of these images where their evidence at `at` is this one (None: there is none)."""
+        """Edits the lines of these images where their evidence at `at` is this one (None: there is none).
+
+        `empty`: the source has no image and no observation yet. `last`: no observation comes after.
+        """
         if not evidence:
             return
         ids = list(evidence)
         lines = {} if empty else self.read(ids, None if last else at)
         never_held = evidence.keys() - lines.keys()
-        befores = self.ledger.nearest(ids, at, "before", never_held)
+        befores = {} if empty else self.ledger.nearest(ids, at, "before", never_held)
         afters = {} if last else self._afters(ids, at, never_held)
         edits = []
         for image_id, said in evidence.items():

@@ -7,7 +7,6 @@ other one with what was known at its moment, and the revisions around it are edi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -24,7 +23,7 @@ from catalog.store.parts import Parts, run_name
 from catalog.store.staging import SQL, Stage
 from catalog.store.unlisted import unlisted_since
 
-BATCH = 500
+BATCH = 1000
 """Images a step: bounds memory (two steps are in it at a time); larger ones are no faster."""
 T = TypeVar("T")
 
@@ -56,15 +55,14 @@ class Merge:
 
     def apply(self, observation: Observation) -> MergeCounts:
         """Merges one observation and enters it in the ledger."""
-        self.stage.prepare()
-        existing = self.ledger.observed(observation.observed_at)
-        latest = self.ledger.latest()
-        if latest is None or latest.at < observation.observed_at:
-            self._append(observation, latest)
-        else:
-            self._insert(observation, existing)
-        self._join_capabilities()
-        self.stage.clear()
+        with self.stage:
+            existing = self.ledger.observed(observation.observed_at)
+            latest = self.ledger.latest()
+            if latest is None or latest.at < observation.observed_at:
+                self._append(observation, latest)
+            else:
+                self._insert(observation, existing)
+            self._join_capabilities()
         return self.counts
 
     def _refuse_pruned(self, at: datetime) -> None:
@@ -88,20 +86,14 @@ class Merge:
         found: set[str] = set()
         self.counts.unchanged += len(seen.unchanged)
         last: list[Candidate] = []
-        with ThreadPoolExecutor(1, "merge") as writer:
-            # the next records are mapped while the database works on the last ones
-            writing: Future[None] | None = None
-            for candidates in _batched(seen.candidates):
-                if lists_held:
-                    held.update(candidate.image.image_id for candidate in candidates)
-                found.update(c.image.image_id for c in candidates if not c.listed)
-                if writing is not None:
-                    writing.result()
-                if last:
-                    writing = writer.submit(self._append_records, seen, last, {}, empty=empty)
-                last = candidates
-            if writing is not None:
-                writing.result()
+        # the next records are mapped while the database works on the last ones
+        for candidates in _batched(seen.candidates):
+            if lists_held:
+                held.update(candidate.image.image_id for candidate in candidates)
+            found.update(c.image.image_id for c in candidates if not c.listed)
+            if last:
+                self._append_records(seen, last, {}, empty=empty)
+            last = candidates
         lacks = {
             image_id: Evidence(seen.observed_at, Content(None, lack_reason=reason), seen.run_id)
             for image_id, reason in self._lacks_now(seen, held).items()
@@ -228,27 +220,25 @@ class Merge:
 
     def forget(self, at: datetime) -> MergeCounts:
         """Takes the observation of a moment out again; the tables become what they were without it."""
-        self.stage.prepare()
-        rows = self.connection.execute(SQL["dated_after"], {"source": self.source_id, "at": at}).fetchall()
-        ids = [row[0] for row in rows]
-        existing = self.ledger.observed(at)
-        self.ledger.remove(at)
-        if existing is not None:
-            for part in _batched(ids):
-                self.lines.write(at, dict.fromkeys(part), {}, empty=False, last=False)
-            self.refresh_unlisted(ids)
-        self.stage.clear()
+        with self.stage:
+            rows = self.connection.execute(SQL["dated_after"], {"source": self.source_id, "at": at})
+            ids = [row[0] for row in rows]
+            existing = self.ledger.observed(at)
+            self.ledger.remove(at)
+            if existing is not None:
+                for part in _batched(ids):
+                    self.lines.write(at, dict.fromkeys(part), {}, empty=False, last=False)
+                self.refresh_unlisted(ids)
         return self.counts
 
     def prove_lacks(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
         """Makes an observation that said nothing of these images evidence of their lack (`approve`)."""
-        self.stage.prepare()
-        self._save_lacks(at, reasons)
-        for ids in _batched(reasons):
-            evidence = {i: Evidence(at, Content(None, lack_reason=reasons[i]), run_id) for i in ids}
-            self.lines.write(at, evidence, {}, empty=False, last=False)
-        self.refresh_unlisted(reasons)
-        self.stage.clear()
+        with self.stage:
+            self._save_lacks(at, reasons)
+            for ids in _batched(reasons):
+                evidence = {i: Evidence(at, Content(None, lack_reason=reasons[i]), run_id) for i in ids}
+                self.lines.write(at, evidence, {}, empty=False, last=False)
+            self.refresh_unlisted(reasons)
         return self.counts
 
     # ---- what goes with it -------------------------------------------------------------------------
@@ -305,6 +295,7 @@ class Merge:
 
     def _enter(self, seen: Observation, held: set[str], found: set[str], parts: Parts | None = None) -> None:
         """Enters the observation in the ledger, united with what stands there."""
+        self.stage.settle()
         kinds: dict[str, set[str]] = {}
         for image_id, kind in seen.silent.items():
             kinds.setdefault(kind, set()).add(image_id)

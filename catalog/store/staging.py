@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
+from types import TracebackType
 
+from msgspec import Struct
 from psycopg.adapt import Dumper
 
 from catalog.fields import FIELDS
@@ -72,36 +75,41 @@ def _quoted(value: str) -> str:
 def content_columns(image: MappedImage) -> tuple[object, ...]:
     """The typed content of a record, in the order of the stage's last columns."""
     flags = image.capabilities
-    properties = ",".join([f"{json.dumps(name)}:{value}" for name, value in image.properties])
-    models = [None if flag.models is None else array_literal(flag.models) for flag in flags]
+    names = [flag.capability for flag in flags]
+    properties = ",".join([f"{_json_name(name)}:{value}" for name, value in image.properties])
     return (
         *_FIELDS_OF(image.values),
         *_LINKS_OF(image.values),
-        array_literal(sorted(image.tags)),
-        array_literal(sorted([flag.capability for flag in flags if flag.supported])),
+        array_literal(image.tags),
+        array_literal([flag.capability for flag in flags if flag.supported]),
         f"{{{properties}}}",
-        array_literal([flag.capability for flag in flags]),
+        array_literal(names),
         "{" + ",".join(["t" if flag.supported else "f" for flag in flags]) + "}",
         array_literal([flag.raw_value for flag in flags]),
-        array_literal(models),
+        "{"
+        + ",".join(["NULL" if flag.models is None else _quoted(array_literal(flag.models)) for flag in flags])
+        + "}",
         image.document,
     )
 
 
+@lru_cache(maxsize=4096)
+def _json_name(name: str) -> str:
+    return json.dumps(name)
+
+
 @lru_cache(maxsize=8192)
-def _moment(moment: datetime) -> bytes:
-    return moment.isoformat(" ").encode()
+def _moment(moment: datetime | None) -> str | None:
+    """A moment for COPY, formatted once: a row has eight, and shares most of them with others."""
+    return moment.isoformat(" ") if moment else None
 
 
 class _MomentDumper(Dumper):
-    """Moments for COPY, each formatted once: a row has eight, and shares most of them with others."""
-
     def dump(self, obj: datetime) -> bytes:
-        return _moment(obj)
+        return _moment(obj).encode()  # type: ignore[union-attr]
 
 
-@dataclass(slots=True)
-class Staged:
+class Staged(Struct):
     """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
 
     image_id: str
@@ -119,11 +127,13 @@ class Staged:
     def row(self, head: tuple[str, int, str], recorded_at: datetime) -> tuple[object, ...]:
         revision, content = self.revision, self.revision.content
         return (
-            *head, self.image_id, self.present, self.copy_of, revision.starts_spell, self.raw_hash,
-            not content.gone, self.unlisted_since, self.first_seen_at, revision.run_id, self.spell_to,
-            revision.observed_at, revision.valid_from, self.valid_to, recorded_at, revision.change,
-            self.changed, content.hash, content.reported, content.lack_reason, content.cloud_time,
-            content.cloud_deleted_at, revision.spell_from, revision.deleted_at, revision.deletion_reason,
+            *head, self.image_id, self.present, _moment(self.copy_of), revision.starts_spell, self.raw_hash,
+            not content.gone, _moment(self.unlisted_since), _moment(self.first_seen_at), revision.run_id,
+            _moment(self.spell_to), _moment(revision.observed_at), _moment(revision.valid_from),
+            _moment(self.valid_to), _moment(recorded_at), revision.change, self.changed, content.hash,
+            content.reported, content.lack_reason, _moment(content.cloud_time),
+            _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
+            revision.deletion_reason,
             *(self.content or _NOTHING),
         )  # fmt: skip
 
@@ -144,7 +154,10 @@ class Batch:
 
 
 class Stage:
-    """Writes batches of one run into the tables of one source, in the caller's transaction."""
+    """Writes batches of one run into the tables of one source, in the caller's transaction.
+
+    Use it as a context manager, so that the connection is free again at its end.
+    """
 
     def __init__(self, connection: Connection, source_id: str, run_id: str, recorded_at: datetime) -> None:
         self.connection = connection
@@ -152,6 +165,22 @@ class Stage:
         self.run_id = run_id
         self.recorded_at = recorded_at
         self._batches = 0
+        self._sent = ExitStack()
+
+    def __enter__(self) -> Stage:
+        self.prepare()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sent.__exit__(kind, error, trace)
+        if error is None:
+            self.clear()
+
+    def settle(self) -> None:
+        """Waits until all that was sent is done; raises what the database refuses of it."""
+        self._sent.close()
 
     def prepare(self) -> None:
         """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
@@ -160,10 +189,16 @@ class Stage:
         )
 
     def write(self, batch: Batch) -> None:
-        """Brings the tables to the batch. The order of statements matters: copies are taken first."""
+        """Brings the tables to the batch. The order of statements matters: copies are taken first.
+
+        Returns once all is sent, not once it is done: the database works while the caller makes the next
+        batch. What it refuses is raised by `settle`, by whatever is read next, or at the end of the block.
+        """
+        self.settle()
         self._batches += 1
         if batch.staged:
             self.copy(batch.staged)
+        self._sent.enter_context(self.connection.pipeline())
         if batch.removed:
             self._by_moment("delete_revisions", batch.removed)
             self._by_moment("delete_documents", batch.removed)
