@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,8 @@ def program(context: click.Context, config: Path | None, database_url: str | Non
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and leaves with its exit code; an expected failure is one line."""
+    # records hold no cycles: looking for some after each 700 new objects took a tenth of a first load
+    gc.set_threshold(20_000, 20, 20)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # names that the terminal's encoding cannot hold are shown as escapes
         sys.stdout.reconfigure(errors="backslashreplace")

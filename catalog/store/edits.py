@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts
 from catalog.store.history import Revision
@@ -14,8 +15,7 @@ Documents = Mapping[tuple[str, datetime], tuple[datetime, str]]
 """(image_id, moment) -> time and text of the last stored record at or before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """One image's line before and after; `candidate` is the record that came with the evidence, if one did."""
 
     image_id: str
@@ -133,8 +133,6 @@ def _begin(
             copy_of=None,
             present=True,
             raw_hash=candidate.raw_hash if candidate.listed else None,
-            unlisted_since=None,
-            first_seen_at=revision.observed_at,
         )
     )
 

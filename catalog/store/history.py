@@ -10,15 +10,17 @@ all other evidence, and the time of the evidence before it, stay what they were.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 DELETED = "deleted"
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What evidence says: a record by the hash of its canonical form, or its lack (`hash` None).
 
     `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` the delivered `deleted_at`.
@@ -36,13 +38,12 @@ class Content:
         return self.hash is None or self.reported
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True, eq=False):
     """A revision and what follows from its place in the line: change, spell, deletion.
 
     `run_id` names the observation's run. `source` is the observation whose stored revision holds the typed
     content, None where the content comes with the evidence at hand; a lack shows what the record before it
-    held. `changed` is JSON as stored.
+    held. `changed` is JSON as stored, and follows from the rest: it does not count when two are compared.
     """
 
     observed_at: datetime
@@ -54,7 +55,13 @@ class Revision:
     deleted_at: datetime | None = None
     deletion_reason: str | None = None
     source: datetime | None = None
-    changed: str | None = field(default=None, compare=False)
+    changed: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Revision) and _WHAT_COUNTS(self) == _WHAT_COUNTS(other)
+
+    def __hash__(self) -> int:
+        return hash(_WHAT_COUNTS(self))
 
     @property
     def status(self) -> str:
@@ -65,8 +72,10 @@ class Revision:
         return self.spell_from == self.valid_from
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+_WHAT_COUNTS = attrgetter(*(name for name in Revision.__struct_fields__ if name != "changed"))
+
+
+class Evidence(Struct, frozen=True):
     """What one observation says of the image, and by which run."""
 
     at: datetime
@@ -126,8 +135,7 @@ def begin(evidence: Evidence, evidence_before: datetime | None, before: Revision
     return placed(before, Revision(evidence.at, dated, evidence.content, evidence.run_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """The evidence just after the moment of an edit: when, by which run, and why, should it be a lack."""
 
     at: datetime

@@ -45,16 +45,23 @@ _PRESENT = ("insert_images", "insert_tags", "insert_capabilities", "insert_prope
 _FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for name in _PRESENT}
 """The same for a source without images: nothing can be in the way, and not looking for it is faster."""
 
-STAGE_COLUMNS = (
-    "run_id", "batch", "source_id", "image_id", "present", "copy_of", "starts_spell", "raw_hash", "live",
-    "unlisted_since", "first_seen_at", "revision_run_id", "spell_to",
-    "observed_at", "valid_from", "valid_to", "recorded_at", "change", "changed", "content_hash", "reported",
-    "lack_reason", "cloud_time", "cloud_deleted_at", "spell_from", "deleted_at", "deletion_reason",
+_LINE = (
+    "run_id", "batch", "source_id", "image_id", "present", "starts_spell", "raw_hash", "live", "revision_run_id",
+    "observed_at", "valid_from", "recorded_at", "change", "content_hash", "reported", "cloud_time",
+    "cloud_deleted_at", "spell_from", "deleted_at", "deletion_reason",
+)  # fmt: skip
+_OF_KNOWN = (
+    "copy_of", "unlisted_since", "first_seen_at", "spell_to", "valid_to", "changed", "lack_reason",
+)  # fmt: skip
+"""NULL in the first revisions of new images, and not even sent in a first load."""
+_CONTENT = (
     *REVISION_FIELD_COLUMNS, *LINKS, "tags", "capabilities", "properties",
     "capability_names", "capability_supported", "capability_raw", "capability_models", "document",
 )  # fmt: skip
+STAGE_COLUMNS = (*_LINE, *_OF_KNOWN, *_CONTENT)
 _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
-_NOTHING = (None,) * (len(REVISION_FIELD_COLUMNS) + len(LINKS) + 8)
+_COPY_FIRST = f"COPY stage ({', '.join((*_LINE, *_CONTENT))}) FROM STDIN"
+_NOTHING = (None,) * len(_CONTENT)
 
 
 def array_literal(values: Sequence[str | None]) -> str:
@@ -109,6 +116,10 @@ class _MomentDumper(Dumper):
         return _moment(obj).encode()  # type: ignore[union-attr]
 
 
+Head = tuple[str, int, str, str | None]
+"""What the rows of a batch share: run, number of the batch, source, `recorded_at` as text."""
+
+
 class Staged(Struct):
     """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
 
@@ -124,16 +135,21 @@ class Staged(Struct):
     unlisted_since: datetime | None = None
     first_seen_at: datetime | None = None
 
-    def row(self, head: tuple[str, int, str], recorded_at: datetime) -> tuple[object, ...]:
+    def row(self, head: Head, *, first: bool) -> tuple[object, ...]:
+        """Its row in the stage; `first`: without the columns that first revisions leave empty."""
         revision, content = self.revision, self.revision.content
+        run_id, batch, source_id, recorded_at = head
+        of_known = () if first else (
+            _moment(self.copy_of), _moment(self.unlisted_since), _moment(self.first_seen_at),
+            _moment(self.spell_to), _moment(self.valid_to), self.changed, content.lack_reason,
+        )  # fmt: skip
         return (
-            *head, self.image_id, self.present, _moment(self.copy_of), revision.starts_spell, self.raw_hash,
-            not content.gone, _moment(self.unlisted_since), _moment(self.first_seen_at), revision.run_id,
-            _moment(self.spell_to), _moment(revision.observed_at), _moment(revision.valid_from),
-            _moment(self.valid_to), _moment(recorded_at), revision.change, self.changed, content.hash,
-            content.reported, content.lack_reason, _moment(content.cloud_time),
+            run_id, batch, source_id, self.image_id, self.present, revision.starts_spell, self.raw_hash,
+            not content.gone, revision.run_id, _moment(revision.observed_at), _moment(revision.valid_from),
+            recorded_at, revision.change, content.hash, content.reported, _moment(content.cloud_time),
             _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
             revision.deletion_reason,
+            *of_known,
             *(self.content or _NOTHING),
         )  # fmt: skip
 
@@ -197,7 +213,7 @@ class Stage:
         self.settle()
         self._batches += 1
         if batch.staged:
-            self.copy(batch.staged)
+            self.copy(batch.staged, first=batch.new_images_only)
         self._sent.enter_context(self.connection.pipeline())
         if batch.removed:
             self._by_moment("delete_revisions", batch.removed)
@@ -234,15 +250,15 @@ class Stage:
                 f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
             )
 
-    def copy(self, staged: Sequence[Staged]) -> None:
-        """Sends rows to the stage, as the batch last begun."""
+    def copy(self, staged: Sequence[Staged], *, first: bool = False) -> None:
+        """Sends rows to the stage, as the batch last begun; `first`: all are first revisions of new images."""
         self._batches = self._batches or 1
-        head = (self.run_id, self._batches, self.source_id)
+        head = (self.run_id, self._batches, self.source_id, _moment(self.recorded_at))
         cursor = self.connection.cursor()
         cursor.adapters.register_dumper(datetime, _MomentDumper)
-        with cursor.copy(_COPY) as copy:
+        with cursor.copy(_COPY_FIRST if first else _COPY) as copy:
             for row in staged:
-                copy.write_row(row.row(head, self.recorded_at))
+                copy.write_row(row.row(head, first=first))
         if any(row.copy_of is not None for row in staged):
             self._execute("fill_copies")
 
