@@ -33,8 +33,9 @@ CONTENDERS = (
     PRODUCT,
     LIMIT,
     Contender("sqlalchemy", "upserts.py", largest=100_000),
-    Contender("dlt-merge", "dlt_load.py", ("merge",), largest=100_000),
-    Contender("dlt-scd2", "dlt_load.py", ("scd2",), largest=100_000),
+    Contender("dlt-merge", "dlt_load.py", ("merge", "columns"), largest=100_000),
+    Contender("dlt-scd2", "dlt_load.py", ("scd2", "columns"), largest=100_000),
+    Contender("dlt-scd2-tables", "dlt_load.py", ("scd2", "tables"), largest=100_000),
 )
 
 

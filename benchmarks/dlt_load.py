@@ -1,7 +1,8 @@
-"""dlt, tuned: `python dlt_load.py DATABASE ENDPOINT SOURCES STRATEGY FOLDER`, STRATEGY `merge` or `scd2`.
+"""dlt, tuned: `python dlt_load.py DATABASE ENDPOINT SOURCES STRATEGY SHAPE FOLDER`, STRATEGY `merge` or `scd2`.
 
-Tuned: types given instead of guessed, CSV files (COPY) instead of INSERTs, big files, tags as the only child
-table, flags and other keys as columns as dlt makes them, no progress, no telemetry.
+Tuned: types given instead of guessed, CSV files (COPY) instead of INSERTs, big files, no progress, no telemetry.
+SHAPE `columns`: tags as the only child table, flags and other keys as columns, as dlt makes them, so that a new
+flag alters the table. SHAPE `tables`: the tables of the limit and of the product, flags and properties in rows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,20 @@ HINTS: dict[str, dict[str, Any]] = {
 }
 
 
-def resource(client: httpx.Client, endpoint: str, name: str, strategy: str) -> Any:
+def normalized(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its flags and its keys without a column as lists, from which dlt makes tables."""
+    image: dict[str, Any] = {"flags": [], "properties": []}
+    for key, value in record.items():
+        if key in limit.PLACED:
+            image[key] = value
+        elif key.startswith(limit.FLAG):
+            image["flags"].append({"flag": key[len(limit.FLAG) :], "value": value})
+        else:
+            image["properties"].append({"name": key, "value": value})
+    return image
+
+
+def resource(client: httpx.Client, endpoint: str, name: str, strategy: str, shape: str) -> Any:
     disposition: dict[str, Any] = {"disposition": "merge"}
     if strategy == "scd2":
         disposition |= {"strategy": "scd2"}
@@ -46,12 +60,13 @@ def resource(client: httpx.Client, endpoint: str, name: str, strategy: str) -> A
     )
     def listed() -> Iterator[list[dict[str, Any]]]:
         for page in limit.pages(client, endpoint):
-            yield [limit.read_record(raw) for raw in page]
+            records = [limit.read_record(raw) for raw in page]
+            yield records if shape == "columns" else [normalized(record) for record in records]
 
     return listed
 
 
-def main(database: str, endpoint: str, sources: str, strategy: str, folder: str) -> None:
+def main(database: str, endpoint: str, sources: str, strategy: str, shape: str, folder: str) -> None:
     pipeline = dlt.pipeline(
         "listing",
         destination=dlt.destinations.postgres(credentials=database),
@@ -61,7 +76,7 @@ def main(database: str, endpoint: str, sources: str, strategy: str, folder: str)
     with httpx.Client(trust_env=False) as client:
         for source in range(int(sources)):
             pipeline.run(
-                resource(client, endpoint, f"images_{source}", strategy), loader_file_format="csv"
+                resource(client, endpoint, f"images_{source}", strategy, shape), loader_file_format="csv"
             ).raise_on_failed_jobs()
 
 

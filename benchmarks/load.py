@@ -117,10 +117,12 @@ def verdicts(course: Course, runs: Runs) -> list[Verdict]:
 
     me = PRODUCT.name
     at_most("first load, times the limit", ratio(runs, "first", me, LIMIT.name), 1.6)
-    at_least("first load, times as fast as dlt's scd2", ratio(runs, "first", "dlt-scd2", me), 2)
+    scd2 = ("dlt-scd2", "dlt-scd2-tables")
+    for other in scd2:
+        at_least(f"first load, times as fast as {other}", ratio(runs, "first", other, me), 2)
     for step in ("0", "1", "10"):
         at_most(f"{step} % changed, times the limit", ratio(runs, step, me, LIMIT.name), 2)
-    for other in ("dlt-merge", "dlt-scd2"):
+    for other in ("dlt-merge", *scd2):
         at_least(f"1 % changed, times as fast as {other}", ratio(runs, "1", other, me), 10)
     mine = [
         one for (step, name), measured in runs.items() if name == me and step != "100" for one in measured
