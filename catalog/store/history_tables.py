@@ -67,6 +67,12 @@ revisions = Table(
         "observed_at",
         postgresql_where=text("valid_from < observed_at"),
     ),
+    Index(
+        "ix_revisions_changed",
+        "valid_from",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": True},
+    ),
     comment="One row a revision of an image, typed; behind image_revisions and images_as_of.",
 )
 

@@ -51,13 +51,13 @@ def portrait(url: str, schema: str = "public") -> Portrait:
         quoted = connection.execute("SELECT quote_ident(%s)", (schema,)).fetchone()
     assert quoted is not None
     return {
-        name: [tuple(_bare(value, quoted[0]) for value in found) for found in rows]
+        name: sorted((tuple(_bare(value, quoted[0]) for value in found) for found in rows), key=repr)
         for name, rows in drawn.items()
     }
 
 
 def _rows(connection: psycopg.Connection, question: str, *values: Any) -> list[tuple[Any, ...]]:
-    return sorted(connection.execute(question.encode(), values).fetchall(), key=repr)
+    return connection.execute(question.encode(), values).fetchall()
 
 
 def _bare(value: Any, schema: str) -> Any:
