@@ -23,6 +23,7 @@ MIGRATIONS = ROOT / "migrations"
 _AS_OF = re.compile(
     r"CREATE FUNCTION images_as_of\(.*?^END;\n+COMMENT ON FUNCTION images_as_of.*?';\n", re.S | re.M
 )
+_TABLES = ("images", "revisions", "stage")
 _PLACES = (
     (re.compile(r"(?=\bdeleted_at timestamptz, deletion_reason text)"), "{name} {type}, "),
     (re.compile(r"(?=\br\.deleted_at, r\.deletion_reason)"), "r.{name}, "),
@@ -100,21 +101,17 @@ def _add(fields: Sequence[Field]) -> str:
     lines = [
         f"ALTER TABLE {table} ADD COLUMN {field.column} {_type(field)};"
         for field in fields
-        for table in ("images", "revisions", "stage")
+        for table in _TABLES
     ]
     for field in fields:
         comment = field.comment.replace("'", "''")
-        lines += [
-            f"COMMENT ON COLUMN {table}.{field.column} IS '{comment}';" for table in ("images", "revisions")
-        ]
+        lines += [f"COMMENT ON COLUMN {table}.{field.column} IS '{comment}';" for table in _TABLES]
     return "\n".join(lines)
 
 
 def _drop(fields: Sequence[Field]) -> str:
     return "\n".join(
-        f"ALTER TABLE {table} DROP COLUMN {field.column};"
-        for field in fields
-        for table in ("images", "revisions", "stage")
+        f"ALTER TABLE {table} DROP COLUMN {field.column};" for field in fields for table in _TABLES
     )
 
 

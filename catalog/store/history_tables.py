@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     Boolean,
@@ -14,12 +16,11 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from catalog.fields import FIELDS
 from catalog.store.columns import (
     REVISION_FIELDS,
-    TYPES,
     deletion,
     facets,
     field_column,
@@ -140,40 +141,49 @@ look_ups = Table(
     comment="State of look-ups of live images that are not listed. Internal.",
 )
 
+
+def _staged(column: Column[Any]) -> Column[Any]:
+    """In the stage as in revisions, but never required: what is not sent is filled in on the way."""
+    return Column(column.name, column.type, comment=column.comment)
+
+
 stage = Table(
     "stage",
     metadata,
-    Column("run_id", UUID(as_uuid=False), nullable=False),
-    Column("batch", Integer, nullable=False),
-    Column("source_id", Text, nullable=False),
-    Column("image_id", Text, nullable=False),
+    run_id("Run that is about to write, as in runs.run_id.", nullable=False),
+    Column("batch", Integer, nullable=False, comment="Step of the run: its rows are written at one go."),
+    source_id(),
+    image_id(),
     Column(
         "present",
         Boolean,
         nullable=False,
         comment="True: the revision is the image's last, images follows it.",
     ),
+    moment("copy_of", "Observation of the revision whose content is taken over; NULL = this row's."),
     Column(
-        "copy_of",
-        TIMESTAMP(timezone=True),
-        comment="Revision whose content is taken over; NULL = this row's.",
+        "starts_spell", Boolean, nullable=False, comment="True: a spell of status_history begins with it."
     ),
-    Column("starts_spell", Boolean, nullable=False),
-    Column("raw_hash", LargeBinary),
-    Column("live", Boolean, nullable=False),
-    Column("unlisted_since", TIMESTAMP(timezone=True)),
-    Column("first_seen_at", TIMESTAMP(timezone=True)),
-    Column("revision_run_id", UUID(as_uuid=False), nullable=False),
-    Column("spell_to", TIMESTAMP(timezone=True)),
-    *(Column(c.name, c.type) for c in revision_columns() if c.name != "run_id"),
-    *(Column(f.column, TYPES[f.conversion]()) for f in FIELDS),
-    *(Column(c.name, c.type) for c in deletion()),
-    *(Column(c.name, c.type) for c in facets()),
-    Column("capability_names", ARRAY(Text)),
-    Column("capability_supported", ARRAY(Boolean)),
-    Column("capability_raw", ARRAY(Text)),
-    Column("capability_models", ARRAY(Text)),
-    Column("document", JSONB),
+    Column("raw_hash", LargeBinary, comment="Hash of the record's bytes as listed, as in image_state."),
+    Column("live", Boolean, nullable=False, comment="Whether the image lives by this revision."),
+    moment("unlisted_since", "As in images.unlisted_since."),
+    moment("first_seen_at", "As in images.first_seen_at; NULL = as it was, or the revision's observed_at."),
+    Column(
+        "revision_run_id",
+        UUID(as_uuid=False),
+        nullable=False,
+        comment="Run that names the revision, as in revisions.run_id.",
+    ),
+    moment("spell_to", "End of the spell that begins with it."),
+    *(_staged(column) for column in revision_columns() if column.name != "run_id"),
+    *(field_column(field) for field in FIELDS),
+    *deletion(),
+    *facets(),
+    Column("capability_names", ARRAY(Text), comment="Capabilities in the order of the three next columns."),
+    Column("capability_supported", ARRAY(Boolean), comment="As in image_capabilities.supported."),
+    Column("capability_raw", ARRAY(Text), comment="As in image_capabilities.raw_value."),
+    Column("capability_models", ARRAY(Text), comment="Array literals, as in image_capabilities.models."),
+    Column("document", JSONB, comment="Canonical form of the record."),
     Index("ix_stage_batch", "run_id", "batch"),
     prefixes=["UNLOGGED"],
     comment="What a merge is about to write; empty outside of one. Internal.",

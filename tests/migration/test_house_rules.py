@@ -32,23 +32,18 @@ def test_moments_have_a_zone_and_texts_no_limit(expected: Portrait) -> None:
 
 
 def test_each_table_view_and_function_says_what_it_is(expected: Portrait) -> None:
-    silent = [t[0] for t in expected["tables"] if not t[4] and t[0] != "catalog_schema_version"]
+    silent = [t[0] for t in expected["tables"] if not t[4]]
     assert silent == []
     assert [definition for definition, comment in expected["functions"] if not comment] == []
 
 
 def test_each_column_says_what_it_means(expected: Portrait) -> None:
-    """But those of the stage, which is empty outside of a merge."""
-    silent = [
-        (table, column)
-        for table, column, *_, comment in expected["columns"]
-        if not comment and table not in ("stage", "catalog_schema_version")
-    ]
+    silent = [(table, column) for table, column, *_, comment in expected["columns"] if not comment]
     assert silent == []
 
 
 def test_each_moment_names_its_zone_and_each_size_its_unit(expected: Portrait) -> None:
-    comments = {(c[0], c[1]): (c[3], c[8] or "") for c in expected["columns"] if c[0] != "stage"}
+    comments = {(c[0], c[1]): (c[3], c[8] or "") for c in expected["columns"]}
     silent = [
         place
         for place, (type, comment) in comments.items()
