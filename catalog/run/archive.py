@@ -41,7 +41,8 @@ class Archive:
         self._digest = hashlib.sha256()
         self._records = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+                missing.mkdir(exist_ok=True, mode=0o700)  # parents that mkdir makes itself are open to all
             descriptor = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             self._plain = os.fdopen(descriptor, "wb")
             self._file = gzip.GzipFile("", "wb", _LEVEL, self._plain, mtime=0)  # type: ignore[assignment]

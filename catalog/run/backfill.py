@@ -18,7 +18,7 @@ from catalog.run.loading import BackfillResult, FileFailure, Interrupted, Loader
 from catalog.run.tenure import Busy
 from catalog.settings import SourceSettings
 from catalog.store import backfills, leases, runs, sources
-from catalog.store.database import Database, clock
+from catalog.store.database import Connection, Database, clock
 from catalog.store.ledger import Ledger
 from catalog.store.merge import Merge
 from catalog.store.sources import Source
@@ -237,16 +237,21 @@ def forget(
     lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), wait_seconds)
     if lease is None:
         return Forgotten(at, (), busy=True)
-    with leases.Keeper(database, lease), leases.writing(database, lease) as connection:
-        since = backfills.history_from(connection, stored.source_id)
+    source_id = stored.source_id
+
+    def work(connection: Connection) -> tuple[str, ...]:
+        since = backfills.history_from(connection, source_id)
         if since is not None and at < since:
             raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
-        observed = Ledger(connection, stored.source_id).observed(at)
+        observed = Ledger(connection, source_id).observed(at)
         if observed is None or wanted not in observed.run_ids:
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
-        Merge(connection, stored.source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
-        backfills.forget_runs(connection, stored.source_id, observed.run_ids, at)
-        backfills.remember_look_ups(connection, stored.source_id, at, {})
-        backfills.settle_held(connection, stored.source_id, at, "forget")
-    return Forgotten(at, observed.run_ids)
+        Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
+        backfills.forget_runs(connection, source_id, observed.run_ids, at)
+        backfills.remember_look_ups(connection, source_id, at, {})
+        backfills.settle_held(connection, source_id, at, "forget")
+        return observed.run_ids
+
+    with leases.Keeper(database, lease):
+        return Forgotten(at, leases.written(database, lease, work))

@@ -51,7 +51,8 @@ def decide(
     lease = leases.wait(database, source_id, str(uuid.uuid4()), 0)
     if lease is None:
         raise SourceBusy("another process is working on this source; try again")
-    with leases.Keeper(database, lease), leases.writing(database, lease) as connection:
+
+    def work(connection: Connection) -> list[HeldDeletion]:
         rows = decidable(connection, source_id, verb, image_ids)
         now = clock(connection)
         if verb == "approve":
@@ -59,6 +60,9 @@ def decide(
         ids = [row.image_id for row in rows]
         deletions.decide(connection, source_id, ids, DECISION[verb], now, by)
         return [replace(row, decision=DECISION[verb]) for row in rows]
+
+    with leases.Keeper(database, lease):
+        return leases.written(database, lease, work)
 
 
 def _prove(

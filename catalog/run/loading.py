@@ -18,7 +18,7 @@ from catalog.run.tenure import Tenure
 from catalog.settings import SourceSettings
 from catalog.store import backfills, leases, runs, sources
 from catalog.store.backfills import Fingerprints
-from catalog.store.database import Database
+from catalog.store.database import Connection, Database
 from catalog.store.sources import Source
 
 NAMESPACE = uuid.UUID("6f1c2d6e-5c0e-5b57-9a0c-3f1f0f1b2c7d")
@@ -208,27 +208,33 @@ class Loader:
             wait = self.source.deadline + 60
             self._tenure = Tenure(self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait)
         lease, undisturbed = self._tenure.hold()
-        known = self._present if undisturbed else None
+        fresh = [self._present if undisturbed else None]
         self._present = None
+
+        def write(connection: Connection) -> Writing | None:
+            outcome = backfills.outcome(connection, stored.source_id, said.run_id)
+            if outcome in ("complete", "partial"):
+                return None
+            if outcome is not None:
+                backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
+            # an attempt brings what is known up to what it writes: the next one asks the tables anew
+            known = fresh.pop() if fresh else None
+            writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
+            writing.write(self._contents)
+            return writing
+
         try:
-            with leases.writing(self.database, lease) as connection:
-                outcome = backfills.outcome(connection, stored.source_id, said.run_id)
-                if outcome in ("complete", "partial"):
-                    self.result.unchanged += 1
-                    return
-                if outcome is not None:
-                    backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
-                writing = Writing(
-                    connection, self.source, stored, at, gathered, said, known, accept=self.accept
-                )
-                run = writing.write(self._contents)
+            writing = leases.written(self.database, lease, write)
         except BrokenDump as error:  # one that changed since it was read first
             self.fail(error)
             return
+        if writing is None:
+            self.result.unchanged += 1
+            return
         self._present = writing.present
-        self.result.runs.append(run)
+        self.result.runs.append(writing.run)
         if writing.held:
-            self.result.held = run.held
+            self.result.held = writing.run.held
 
     def _register(self) -> Source:
         if self._stored is None:

@@ -59,7 +59,7 @@ class _Counted(present.Present):
 
 class Writing:
     """Writes one observation. Afterwards `present` holds what is known of the present then, None if nothing
-    is; `held` whether the deletion limit held something back."""
+    is; `held` whether the deletion limit held something back; `run` what was done."""
 
     def __init__(
         self,
@@ -83,13 +83,15 @@ class Writing:
         self.accept = accept
         self.present = known
         self.held = False
+        self.run = RunResult(source.name, said.run_id, "backfill", observed_at=at)
         self._absences = Absences()
         self._warnings = 0
         self._seen_now: list[tuple[str, bytes, bool, bool]] = []
 
-    def write(self, contents: Contents) -> RunResult:
+    def write(self, contents: Contents) -> None:
         said, connection = self.said, self.connection
-        run = RunResult(self.source.name, said.run_id, "backfill", clock(connection), self.at)
+        run = self.run
+        run.started_at = clock(connection)
         runs.start(connection, self.source_id, run)
         if said.header is not None:
             self._recognise(said.header)
@@ -99,7 +101,6 @@ class Writing:
         elif self.present is None:
             self.present = backfills.fingerprints(connection, self.source_id, KEPT_IN_MEMORY)
         observation = self._observation(appending=appending)
-        assert run.started_at is not None
         merge = Merge(connection, self.source_id, said.run_id, contents, run.started_at)
         counts = merge.apply(observation)
         run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
@@ -112,7 +113,6 @@ class Writing:
         else:
             self._remember_past()
         self._finish(run)
-        return run
 
     def _is_last(self) -> bool:
         """Whether this observation is later than all others."""

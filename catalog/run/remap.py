@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from catalog.errors import SourceBusy
 from catalog.run.contents import Contents
@@ -29,9 +30,9 @@ def remap(
         raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
     result = Rebuilt()
     with leases.Keeper(database, lease):
-        while result.place is not None:
-            before = result.documents
-            with leases.writing(database, lease) as connection:
-                rebuild_step(connection, source.source_id, contents, result)
-            progress(result.documents - before)
+        while (place := result.place) is not None:
+            rebuild = partial(rebuild_step, source_id=source.source_id, rules=contents, place=place)
+            step = leases.written(database, lease, rebuild)
+            result.join(step)
+            progress(step.documents)
     return result

@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -72,11 +73,10 @@ def sweep(
         return run
     budget = Budget(max(source.deadline, longest), stop)
     with leases.Keeper(database, lease) as keeper:
-        with leases.writing(database, lease) as connection:
-            if turn is not None and not turn.is_due(connection, stored.source_id):
-                return _not_due(run)
-            run.started_at = clock(connection)
-            runs.start(connection, stored.source_id, run)
+        if not leases.written(
+            database, lease, partial(_begin, run=run, source_id=stored.source_id, turn=turn)
+        ):
+            return _not_due(run)
         try:
             _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn)
         except LeaseLost as error:
@@ -88,6 +88,15 @@ def sweep(
             _close(database, lease, run, None, turn)
             raise
     return run
+
+
+def _begin(connection: Connection, *, run: RunResult, source_id: str, turn: Turn | None) -> bool:
+    """Opens the run's row; False where the source is not due any more."""
+    if turn is not None and not turn.is_due(connection, source_id):
+        return False
+    run.started_at = clock(connection)
+    runs.start(connection, source_id, run)
+    return True
 
 
 def _run(
@@ -104,10 +113,8 @@ def _run(
 ) -> None:
     service = opener(source, budget)
     try:
-        with leases.writing(database, lease) as connection:
-            sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
-            known = present.load(connection, stored.source_id)
-            run.observed_at = _observed_at(connection, stored.source_id)
+        known = leases.written(database, lease, partial(_observe, run=run, stored=stored, service=service))
+        assert run.observed_at is not None
         archive = open_archive(source, stored, service, run)
         try:
             fetched = fetch(
@@ -130,6 +137,16 @@ def _run(
     finally:
         run.requests, run.retries = service.requests, service.retries
         service.close()
+
+
+def _observe(
+    connection: Connection, *, run: RunResult, stored: sources.Source, service: ImageService
+) -> present.Present:
+    """Dates the observation, right before the first listing request; what is known then."""
+    sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
+    known = present.load(connection, stored.source_id)
+    run.observed_at = _observed_at(connection, stored.source_id)
+    return known
 
 
 def _observed_at(connection: Connection, source_id: str) -> datetime:
@@ -265,15 +282,22 @@ def _not_due(run: RunResult) -> RunResult:
 def _close(
     database: Database, lease: leases.Lease, run: RunResult, error: CatalogError | None, turn: Turn | None
 ) -> None:
-    """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next."""
+    """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
+
+    Where only the answer to the merge's commit was lost, the run was a good one, and says so.
+    """
     if error is None:
         run.outcome, run.error_kind, run.error = "failed", "database", "the run was ended from outside"
+
+    def close(connection: Connection) -> None:
+        run.finished_at = clock(connection)
+        if not runs.finish(connection, lease.source_id, run):
+            runs.read_back(connection, lease.source_id, run)
+        elif turn is not None:
+            turn.done(connection, lease.source_id, run)
+
     try:
-        with leases.writing(database, lease) as connection:
-            run.finished_at = clock(connection)
-            runs.finish(connection, lease.source_id, run)
-            if turn is not None:
-                turn.done(connection, lease.source_id, run)
+        leases.written(database, lease, close)
     except CatalogError as failure:
         log.warning("run could not be closed", source=run.source, reason=str(failure))
 

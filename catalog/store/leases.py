@@ -81,9 +81,18 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
         (holder, SECONDS, source_id),
     )
     connection.execute(
-        "UPDATE runs SET outcome = 'failed', finished_at = clock_timestamp(), error_kind = 'database',"
-        " error = 'the process ended before the run did' WHERE source_id = %s AND finished_at IS NULL",
-        (source_id,),
+        """
+        WITH dead AS (
+            UPDATE runs SET outcome = 'failed', finished_at = clock_timestamp(), error_kind = 'database',
+                error = 'the process ended before the run did'
+            WHERE source_id = %(source)s AND finished_at IS NULL
+            RETURNING kind, started_at
+        )
+        UPDATE sources SET failing_since = coalesce(failing_since, dead.started_at), failures = failures + 1,
+            error_kind = 'database'
+        FROM dead WHERE source_id = %(source)s AND dead.kind = 'sync'
+        """,
+        {"source": source_id},
     )
     connection.commit()
     return Lease(source_id, holder, free[0] + 1)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from catalog.errors import SourceBusy
 from catalog.store import leases
@@ -80,14 +81,17 @@ def _prune(
     if lease is None:
         raise SourceBusy(f"source {name!r} is busy; try again when its run has ended")
     with leases.Keeper(database, lease):
-        with leases.writing(database, lease) as connection:
-            connection.execute(SQL["move_history_from"], values)
-            values["kept_from"] = _kept_from(connection, values)
+        leases.written(database, lease, partial(_move_history_from, values=values))
         for table in ENDED:
             result.rows[table] = _in_steps(database, lease, table, values, progress)
         if values["deleted_before"] is not None:
             _drop_images(database, lease, values, result, progress)
     return result
+
+
+def _move_history_from(connection: Connection, values: dict[str, object]) -> None:
+    connection.execute(SQL["move_history_from"], values)
+    values["kept_from"] = _kept_from(connection, values)
 
 
 def _kept_from(connection: Connection, values: dict[str, object]) -> datetime | None:
@@ -116,8 +120,7 @@ def _in_steps(
     some = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({SQL[f'ended_{table}']} LIMIT %(step)s))"
     total = 0
     while True:
-        with leases.writing(database, lease) as connection:
-            gone = connection.execute(some, values).rowcount
+        gone = leases.written(database, lease, lambda connection: connection.execute(some, values).rowcount)
         total += gone
         progress(gone)
         if gone < STEP:
@@ -132,15 +135,22 @@ def _drop_images(
     progress: Callable[[int], None],
 ) -> None:
     while True:
-        with leases.writing(database, lease) as connection:
-            ids = [row[0] for row in connection.execute(SQL["deleted_images"], values)]
-            for table in OF_IMAGES:
-                gone = connection.execute(
-                    f"DELETE FROM {table} WHERE source_id = %s AND image_id = ANY(%s)",
-                    (values["source"], ids),
-                ).rowcount
-                result.rows[table] = result.rows.get(table, 0) + gone
-        result.images += len(ids)
-        progress(len(ids))
-        if len(ids) < STEP:
+        images, gone = leases.written(database, lease, partial(_drop_some_images, values=values))
+        for table, count in gone.items():
+            result.rows[table] = result.rows.get(table, 0) + count
+        result.images += images
+        progress(images)
+        if images < STEP:
             return
+
+
+def _drop_some_images(connection: Connection, values: dict[str, object]) -> tuple[int, dict[str, int]]:
+    """How many images went, and rows by table."""
+    ids = [row[0] for row in connection.execute(SQL["deleted_images"], values)]
+    wanted = (values["source"], ids)
+    return len(ids), {
+        table: connection.execute(
+            f"DELETE FROM {table} WHERE source_id = %s AND image_id = ANY(%s)", wanted
+        ).rowcount
+        for table in OF_IMAGES
+    }

@@ -44,17 +44,27 @@ class Rebuilt:
         if count:
             self.rows[table] = self.rows.get(table, 0) + count
 
+    def join(self, step: Rebuilt) -> None:
+        """Adds the next step, once it is committed."""
+        self.documents += step.documents
+        self.place = step.place
+        self.warnings += step.warnings
+        for table, count in step.rows.items():
+            self.add(table, count)
 
-def rebuild_step(connection: Connection, source_id: str, rules: ContentRules, so_far: Rebuilt) -> None:
-    """Rebuilds the next rows of one source in the caller's transaction, and moves `so_far.place`."""
-    assert so_far.place is not None
-    image_id, at = so_far.place
+
+def rebuild_step(
+    connection: Connection, source_id: str, rules: ContentRules, place: tuple[str, datetime]
+) -> Rebuilt:
+    """Rebuilds rows of one source from a place on, in the caller's transaction; what this one step did."""
+    so_far = Rebuilt()
+    image_id, at = place
     rows = connection.execute(
         SQL["documents"], {"source": source_id, "image": image_id, "at": at, "step": STEP}
     ).fetchall()
     so_far.place = (rows[-1][0], rows[-1][1]) if len(rows) == STEP else None
     if not rows:
-        return
+        return so_far
     run_id = str(uuid.uuid4())
     stage = Stage(connection, source_id, run_id, datetime.now(UTC))
     stage.prepare()
@@ -72,6 +82,7 @@ def rebuild_step(connection: Connection, source_id: str, rules: ContentRules, so
     for name in _CHILDREN:
         so_far.add("image_" + name.split("_")[1], connection.execute(MERGE[name], values).rowcount)
     stage.clear()
+    return so_far
 
 
 def _staged(

@@ -41,8 +41,12 @@ def finish(
     run: RunResult,
     passes: Iterable[PassRow] = (),
     rejected: Iterable[RejectedRecord] = (),
-) -> None:
-    """Closes the run's row, with its passes and rejected records, and the source's state of health."""
+) -> bool:
+    """Closes the run's row, with its passes and rejected records, and the source's state of health.
+
+    False, and nothing is written: it was closed already, as its merge was committed though the answer to that
+    was lost.
+    """
     assignments = ", ".join(f"{name} = %({name})s" for name in COUNTERS)
     values: dict[str, object] = {name: getattr(run, name) for name in COUNTERS}
     values |= {
@@ -56,7 +60,7 @@ def finish(
         values,
     ).rowcount
     if not closed:
-        return  # it was closed already: its merge was committed though the answer to that was lost
+        return False
     for row in passes:
         connection.execute(
             "INSERT INTO run_passes (source_id, run_id, pass, verdict, pages, records, last_marker, error)"
@@ -75,6 +79,17 @@ def finish(
     save_rejected(connection, source_id, run.run_id, rejected)
     if run.kind == "sync":
         _update_health(connection, values)
+    return True
+
+
+def read_back(connection: Connection, source_id: str, run: RunResult) -> None:
+    """Makes the result say what the run's row says."""
+    columns = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error")
+    row = connection.execute(
+        f"SELECT {', '.join(columns)} FROM runs WHERE source_id = %s AND run_id = %s", (source_id, run.run_id)
+    ).fetchone()
+    for name, value in zip(columns, row or (), strict=False):
+        setattr(run, name, value)
 
 
 def _update_health(connection: Connection, values: dict[str, object]) -> None:

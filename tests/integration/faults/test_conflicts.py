@@ -13,6 +13,7 @@ from catalog.errors import DatabaseConflict
 from catalog.model import RunResult
 from catalog.store import leases
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
+from tests.integration.faults.refusals import raise_in
 from tests.integration.run.site import Site, Sites, name_of
 
 FIRST_LOCKED = "SELECT FROM images WHERE image_id = %s FOR UPDATE"
@@ -193,25 +194,3 @@ def test_what_a_conflict_ended_is_rolled_back_before_it_is_done_anew(
     with pytest.raises(DatabaseConflict, match="try again"):
         with leases.writing(site.database, lease) as connection:
             connection.execute(b"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
-
-
-def raise_in(somebody: psycopg.Connection, table: str, code: str, words: str, *, times: int) -> None:
-    """The next so many writes to a table fail."""
-    somebody.execute(
-        f"""
-        DROP SEQUENCE IF EXISTS tries CASCADE;
-        CREATE SEQUENCE tries;
-        CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF nextval('tries') <= {times} THEN
-                RAISE EXCEPTION E'{words}\\nand more' USING ERRCODE = '{code}';
-            END IF;
-            RETURN NULL;
-        END $$;
-        DROP TRIGGER IF EXISTS fail ON {table};
-        CREATE TRIGGER fail AFTER UPDATE OR INSERT ON {table}
-            FOR EACH {"STATEMENT" if table != "runs" else "ROW WHEN (NEW.finished_at IS NOT NULL)"}
-            EXECUTE FUNCTION fail();
-        """.encode()
-    )
-    somebody.commit()

@@ -1,4 +1,4 @@
-"""PostgreSQL itself stops and starts at each statement of a sweep (contract, 4.4, 6)."""
+"""PostgreSQL itself stops and starts at each statement of a sweep, and of a backfill (contract, 4.4, 6, 7)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ import psycopg
 import pytest
 
 from catalog.errors import CatalogError
+from catalog.run.backfill import backfill
 from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
 from catalog.store.embedded import EmbeddedServer
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import Site, Sites
+from tests.integration.run.site import Site, Sites, image, too_deep
+from tests.integration.run.told import HISTORY, source, told, wipe, write
+from tests.integration.run.truth import check_history, check_ledger
 
 EVERY = 5
+EVERYTHING_TOLD = (*HISTORY, "image_state", "rejected_records")
 
 
 class Crashes:
@@ -95,12 +100,45 @@ def said_by_a_sweep(site: Site) -> str:
 
 def check_as_undisturbed_alone(sites: Sites, site: Site) -> None:
     check_as_undisturbed(site)
-    with sites.database.transaction() as connection:
-        connection.execute(
-            "TRUNCATE sources, images, image_state, image_tags, image_capabilities, image_properties,"
-            " revisions, revision_documents, status_history, observations, id_sets, lacks, look_ups, runs,"
-            " run_passes, rejected_records, held_deletions, leases"
+    wipe(sites.database)
+
+
+def backfill_through_crashes(
+    server: EmbeddedServer, crashes: Crashes, folder: Path, every: int, first: int
+) -> int:
+    """The same for the command that loads a year's files: killed, and given again."""
+    files = [
+        write(
+            folder, f"2026030{day}T000000Z.json", {"images": [image(n, __description=f"{day}") for n in held]}
         )
+        for day, held in enumerate([(0, 1, 2), (0, 1), (1, 2, 3)], 1)
+    ]
+    files.append(write(folder, "20260302T120000Z.json", {"images": [image(4), too_deep("unstorable")]}))
+    statement, expected = first, None
+    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
+        schema.upgrade(database)
+        while True:
+            crashes.left = statement if expected is not None else None
+            with suppress(CatalogError):
+                backfill(database, source(), files, complete=True, accept_deletions=True)
+            finished = crashes.left is not None
+            crashes.left = None
+            with database.transaction() as connection:
+                connection.execute("UPDATE leases SET expires_at = now() - interval '1 s'")
+            result = backfill(database, source(), files, complete=True, accept_deletions=True)
+            assert not result.busy
+            found = told(database, "s", EVERYTHING_TOLD)
+            if expected is None:
+                expected = found
+            else:
+                assert found == expected, statement
+                statement += every
+            with database.transaction() as connection:
+                check_history(connection)
+                check_ledger(connection)
+            wipe(database)
+            if finished:
+                return statement
 
 
 def test_a_server_that_crashes_in_mid_sweep(server: EmbeddedServer, crashes: Crashes) -> None:
@@ -110,3 +148,16 @@ def test_a_server_that_crashes_in_mid_sweep(server: EmbeddedServer, crashes: Cra
 @pytest.mark.soak
 def test_a_server_that_crashes_at_each_statement(server: EmbeddedServer, crashes: Crashes) -> None:
     assert sweep_through_crashes(server, crashes, 1, 1) > 25
+
+
+def test_a_server_that_crashes_in_mid_backfill(
+    server: EmbeddedServer, crashes: Crashes, tmp_path: Path
+) -> None:
+    assert backfill_through_crashes(server, crashes, tmp_path, 23, 5) > 50
+
+
+@pytest.mark.soak
+def test_a_server_that_crashes_at_each_statement_of_a_backfill(
+    server: EmbeddedServer, crashes: Crashes, tmp_path: Path
+) -> None:
+    assert backfill_through_crashes(server, crashes, tmp_path, 1, 1) > 50

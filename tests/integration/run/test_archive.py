@@ -37,6 +37,14 @@ def opened(path: Path) -> Dump:
 # ---- writing ---------------------------------------------------------------------------------------
 
 
+def test_folders_that_it_makes_are_their_owners_alone(sites: Sites, tmp_path: Path) -> None:
+    """One that was there stays as it is."""
+    tmp_path.chmod(0o755)
+    sites.open("ims", images=1, archive=tmp_path / "new" / "archive").sweep()
+    made = [tmp_path / "new", tmp_path / "new" / "archive", tmp_path / "new" / "archive" / "s"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path, *made)] == [0o755, *[0o700] * 3]
+
+
 def test_each_sweep_leaves_one_file(sites: Sites, tmp_path: Path) -> None:
     """Named by its moment, in its source's folder, readable by its owner alone; header, records, trailer."""
     site = sites.open("ims", images=3, region="r1", archive=tmp_path)

@@ -84,6 +84,8 @@ def _judge(site: Site, run: RunResult | None, old: dict[str, Any]) -> str:
         return "old"
     assert now == NEW
     assert stored == "complete"
+    assert run is not None
+    assert (run.outcome, run.error, run.inserted, run.updated, run.deleted) == ("complete", None, 1, 1, 1)
     return "new"
 
 

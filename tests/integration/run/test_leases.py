@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from typing import Any
 import pytest
 
 from catalog.demo.faults import Exchange, drip, hang
+from catalog.model import RunResult
 from catalog.store import leases
+from catalog.store import runs as ledger
 from tests.integration.run.site import LEDGER, Site, Sites, image, name_of, rows, snapshot
 
 ROOT = Path(__file__).parents[3]
@@ -187,6 +191,25 @@ def test_the_row_of_a_killed_run_is_closed_as_failed(sites: Sites, sweepers: Swe
     assert (first["outcome"], second["outcome"]) == ("failed", "complete")
     assert first["finished_at"] is not None
     assert first["error"]
+
+
+def test_a_source_whose_run_was_killed_is_failing_until_a_sweep_is_complete(sites: Sites) -> None:
+    """Whoever finds the run dead says so, be it no sweep."""
+    site = sites.open(images=3)
+    site.sweep()
+    (source,) = rows(site.database, "SELECT source_id, failing_since, failures FROM sources")
+    assert (source["failing_since"], source["failures"]) == (None, 0)
+    began = datetime.now(UTC)
+    with site.database.transaction() as connection:
+        ledger.start(connection, source["source_id"], RunResult("s", str(uuid.uuid4()), started_at=began))
+    lease = leases.wait(site.database, source["source_id"], str(uuid.uuid4()), 0)
+    assert lease is not None
+    leases.release(site.database, lease)
+    (source,) = rows(site.database, "SELECT failing_since, failures, error_kind FROM sources")
+    assert source == {"failing_since": began, "failures": 1, "error_kind": "database"}
+    site.sweep()
+    (source,) = rows(site.database, "SELECT failing_since, failures, error_kind FROM sources")
+    assert source == {"failing_since": None, "failures": 0, "error_kind": None}
 
 
 def test_a_lease_is_renewed_while_the_network_is_slow(
