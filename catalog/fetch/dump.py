@@ -81,6 +81,20 @@ class Dump:
             raise BrokenDump(self.path, None, error.strerror or str(error)) from None
         self.position = self.size
 
+    def has_trailer(self) -> bool:
+        """Whether an archive ends as one does; false also for one that cannot be read to its end.
+
+        Walks over its lines without a look at the records.
+        """
+        last = b""
+        try:
+            with self.path.open("rb", BUFFER) as file:
+                for line in open_stream(file):
+                    last = line
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+            return False
+        return archived.split_trailer(last) is not None
+
     # ---- listings ----------------------------------------------------------------------------------
 
     def _read_values(self, stream: BinaryIO) -> Iterator[tuple[int, Records]]:

@@ -203,7 +203,7 @@ def _check_archive(dump: Dump, source: SourceSettings, stored: Source | None) ->
     assert header is not None
     for what, known, told in (
         ("kind", source.kind, header.kind),
-        ("region", stored.region if stored else None, header.region),
+        ("region", (stored.region if stored else None) or source.region, header.region),
         ("project", stored.project_id if stored else None, header.project_id),
     ):
         if known is not None and told is not None and known != told:

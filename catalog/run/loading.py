@@ -137,18 +137,24 @@ class Loader:
             gathered.close()
 
     def load_archive(self, at: datetime, dump: Dump) -> None:
-        """Loads one archive under the id of the run that wrote it."""
+        """Loads one archive under the id of the run that wrote it.
+
+        One that was cut is another part of the same observation, under an id of its own: the whole archive may
+        come later, or have come before.
+        """
         assert dump.header is not None
         run_id = dump.header.run_id
         if at != dump.header.observed_at:
             run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\n{at.isoformat()}"))
-        if self._is_known(run_id):
+        if self._is_known(run_id) and dump.has_trailer():
             self.result.unchanged += 1
             return
         gathered = self._gather([dump], last_read_counts=True)
         if gathered is None:
             return
         try:
+            if dump.trailer is None:
+                run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{gathered.digest()}"))
             self._merge(at, gathered, _told_by_archive(run_id, dump, gathered))
         finally:
             gathered.close()

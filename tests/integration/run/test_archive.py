@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import stat
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from catalog.run import archive as writer
 from catalog.run.backfill import backfill, find_source, forget
 from catalog.store.database import Database
 from tests.integration.run.site import Site, Sites, image, name_of, rows, snapshot, too_deep
-from tests.integration.run.told import HISTORY, SWEEPS, source, told, wipe
+from tests.integration.run.told import HISTORY, SWEEPS, source, told, wipe, write
 
 os_open = os.open
 
@@ -252,6 +253,31 @@ def test_an_archive_without_its_trailer_proves_no_absence(
     assert len(site.live()) == 3
 
 
+def test_a_cut_archive_beside_the_whole_one_changes_nothing_in_whatever_order(
+    database: Database, sites: Sites, tmp_path: Path
+) -> None:
+    """Each is a part of one observation, which is complete once the whole one has come."""
+    site = sites.open(images=4, archive=tmp_path)
+    site.sweep()
+    (path,) = files(tmp_path)
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    parts = [
+        write(tmp_path / "parts", f"{name}.jsonl", b"".join(lines[:end]))
+        for name, end in (("whole", None), ("half", 3), ("less", 2))
+    ]
+    found = []
+    for order in permutations(parts):
+        wipe(database)
+        for part in order:
+            assert len(backfill(database, source(), [part]).runs) == 1
+        found.append(told(database, "s"))
+        again = backfill(database, source(), parts)
+        assert (again.runs, again.unchanged) == ([], 3)
+        assert [row["complete"] for row in rows(database, "SELECT complete FROM observations")] == [True]
+        assert len(site.live()) == 4
+    assert found == [found[0]] * 6
+
+
 def test_a_damaged_archive_is_named_and_the_others_go_on(
     database: Database, sites: Sites, tmp_path: Path
 ) -> None:
@@ -292,6 +318,17 @@ def test_an_archive_of_another_source_is_refused(database: Database, sites: Site
         with pytest.raises(UsageError, match=what):
             backfill(database, source("x", kind="ims"), [other])
     assert rows(database, "SELECT * FROM runs WHERE source_id = 'x'") == []
+
+
+def test_an_archive_of_another_region_is_refused_by_a_source_that_is_only_configured(
+    database: Database, sites: Sites, tmp_path: Path
+) -> None:
+    """Else its first sweep would find a region recorded that it does not meet."""
+    sites.open("ims", region="r1", archive=tmp_path).sweep()
+    with pytest.raises(UsageError, match="region"):
+        backfill(database, source("new", kind="ims", region="r2"), [tmp_path])
+    assert rows(database, "SELECT FROM sources WHERE name = 'new'") == []
+    assert len(backfill(database, source("new", kind="ims", region="r1"), [tmp_path]).runs) == 1
 
 
 def test_the_option_beats_the_header(database: Database, sites: Sites, tmp_path: Path) -> None:
