@@ -26,6 +26,8 @@ _NAMED_SECRET = re.compile(
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 _NOISY = ("httpx", "httpcore", "urllib3")
 """Libraries whose lines repeat every request, addresses included."""
+_FOREBODING = ("keystoneauth", "stevedore")
+"""Libraries that warn of what they raise next, which is then told in our words."""
 
 
 def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
@@ -54,6 +56,8 @@ def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
     root.setLevel(logging.INFO if chatty >= 2 else logging.WARNING)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _FOREBODING:
+        logging.getLogger(name).setLevel(logging.NOTSET if verbosity else logging.ERROR)
 
 
 class _Output:
@@ -66,8 +70,8 @@ class _Output:
         try:
             sys.stderr.write(message + "\n")
             sys.stderr.flush()
-        except (BrokenPipeError, ValueError):
-            return  # nobody reads the log; the work goes on
+        except (OSError, ValueError):
+            return  # nobody reads the log, or its disk is full; the work goes on
 
     debug = info = warning = error = critical = exception = log = msg
 

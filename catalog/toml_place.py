@@ -39,7 +39,8 @@ class Place:
         """The one line that names file, key and what was expected."""
         path = f"{self.table}.{key}" if self.table and key else self.table or key
         of = f" (source {self.name!r})" if self.name else ""
-        return ConfigurationError(f"{self.file}: {path}{of}: expected {expected}")
+        where = f"{self.file}: {path}{of}" if path else self.file
+        return ConfigurationError(f"{where}: expected {expected}")
 
     def convert(self, table: dict[str, Any], kind: type[Table]) -> Table:
         """The table as a typed one. Raises ConfigurationError: an unknown key or a wrong type."""

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from catalog import __version__
-from catalog.cli.failures import Program, explain_usage
+from catalog.cli.failures import Program, explain_usage, open_missing_streams
 from catalog.cli.invocation import Invocation
 from catalog.cli.lazy import Later
 
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and leaves with its exit code; an expected failure is one line."""
     # records hold no cycles: looking for some after each 700 new objects took a tenth of a first load
     gc.set_threshold(20_000, 20, 20)
+    open_missing_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # names that the terminal's encoding cannot hold are shown as escapes
         sys.stdout.reconfigure(errors="backslashreplace")

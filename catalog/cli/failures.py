@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import click
@@ -18,6 +20,8 @@ INTERRUPTED = 130
 NOBODY_READS = 141
 """128 + SIGPIPE: whoever read our output went away."""
 UNEXPECTED = 1
+OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What writing to a full disk, a used-up quota, a vanished terminal or a limited file says."""
 EXIT_ORDER = (2, 1, 4, 5, 3)
 """The first that applies (contract 1)."""
 
@@ -40,9 +44,27 @@ class Program(LazyGroup):
         except BrokenPipeError:
             _forget_output()
             return NOBODY_READS
+        except OSError as error:
+            # what we open ourselves has a name; standard output has none
+            if error.filename is not None or error.errno not in OUTPUT_FULL:
+                return explain_unexpected(error, ctx.params.get("verbose", 0))
+            _forget_output()
+            say_error(f"standard output cannot be written: {error.strerror}; make room, or send it elsewhere")
+            return UNEXPECTED
         except Exception as error:
             return explain_unexpected(error, ctx.params.get("verbose", 0))
         return result
+
+
+def open_missing_streams() -> None:
+    """Standard streams that whoever started us closed lead nowhere.
+
+    Left closed, their numbers would go to the next file or connection, and what a child writes into that.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # the lowest free number is the missing one, as all before it are open by now
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def say_error(message: str) -> None:

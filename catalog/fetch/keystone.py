@@ -260,6 +260,10 @@ class CloudLogin:
             return work()
         except (*WRONG_ANSWERS, ClientException, RetriableConnectionFailure) as error:
             raise self._attempt.told(error) from None
+        except Exception as error:
+            if type(error) is not Exception:
+                raise  # a fault of ours
+            raise self._attempt.told(error) from None
 
 
 class KeystoneAuth(httpx.Auth):

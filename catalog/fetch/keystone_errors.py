@@ -75,6 +75,11 @@ class Attempt:
                 behind = error.__context__
                 if isinstance(behind, (exceptions.SSLError, exceptions.ConnectionError)):
                     return self.told(behind)
+        if type(error) is Exception:
+            # so keystoneauth1 says that there is no password
+            return ConfigurationError(
+                f"{self.where}: {self.quote(first_line(error))}; set it in clouds.yaml, secure.yaml or OS_*"
+            )
         return LoginError(
             f"{self.where}: no identity service answers; check auth_url ({self.quote(first_line(error))})"
         )

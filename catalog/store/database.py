@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import psycopg
 import sqlalchemy
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,8 +26,13 @@ from sqlalchemy.pool import QueuePool
 from catalog.errors import ConfigurationError, DatabaseConflict, DatabaseError, DatabaseUnavailable
 from catalog.settings import DatabaseSettings
 
+if TYPE_CHECKING:
+    from catalog.store.embedded import EmbeddedServer
+
 Connection = psycopg.Connection[TupleRow]
 
+NAMES_ARE_DECODED = make_url("postgresql:///%25").database == "%"
+"""SQLAlchemy 2.0 leaves the name of the database as it stands in an address, 2.1 knows percent-encoding."""
 CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
@@ -42,6 +49,7 @@ class Database:
         self._resources = ExitStack()
         self._engine: sqlalchemy.Engine | None = None
         self._url: URL | None = None
+        self._server: EmbeddedServer | None = None
 
     def __enter__(self) -> Database:
         return self
@@ -68,23 +76,21 @@ class Database:
             if address is None:
                 from catalog.store.embedded import EmbeddedServer
 
-                address = self._resources.enter_context(EmbeddedServer(self.settings.data_dir))
+                self._server = EmbeddedServer(self.settings.data_dir)
+                address = self._resources.enter_context(self._server)
             self._url = parse_url(address)
         return self._url
 
     @property
     def libpq_url(self) -> str:
         """The same address as libpq's own tools (psql) take it, password included."""
-        rendered = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        # SQLAlchemy leaves blanks as they are, or makes them a plus: libpq takes neither
-        place, mark, query = rendered.partition("?")
-        return place.replace(" ", "%20") + mark + query.replace("+", "%20")
+        return _as_libpq_takes_it(self.url)
 
     @property
     def safe_url(self) -> str:
-        """The address for people: without its password."""
-        url = self.url.set(drivername="postgresql")._replace(password=None)
-        return url.difference_update_query(["password", "sslpassword"]).render_as_string()
+        """The address for people, who may hand it to libpq's tools: without its password."""
+        url = self.url._replace(password=None)
+        return _as_libpq_takes_it(url.difference_update_query(["password", "sslpassword"]))
 
     def _connected(self) -> sqlalchemy.Engine:
         if self._engine is None:
@@ -99,6 +105,15 @@ class Database:
             )
         return self._engine
 
+    def _connect(self) -> sqlalchemy.pool.PoolProxiedConnection:
+        try:
+            return self._connected().raw_connection()
+        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError):
+            if self._server is None:
+                raise
+            self._server.acquire()  # one that died since is started again
+            return self._connected().raw_connection()
+
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """A pooled connection with no transaction begun; what is not committed is rolled back.
@@ -106,7 +121,7 @@ class Database:
         Raises DatabaseUnavailable where the server cannot be reached, DatabaseError where it refuses.
         """
         with translated(self.safe_url):
-            pooled = self._connected().raw_connection()
+            pooled = self._connect()
             try:
                 connection = pooled.driver_connection
                 assert isinstance(connection, psycopg.Connection)
@@ -134,12 +149,13 @@ class Database:
         """Opens the transaction with the configured schema; `read_only` makes a write an error.
 
         Its isolation is ours whatever the server's default. In UTC: a cloud's year 9999 shown in a zone east
-        of it is one that Python's calendar lacks.
+        of it is one that Python's calendar lacks. Times as ISO 8601: a role's own DateStyle is none that the
+        driver reads.
         """
         level = "REPEATABLE READ, READ ONLY" if read_only else "READ COMMITTED"
-        chosen = sql.SQL("SET TRANSACTION ISOLATION LEVEL {}; SET LOCAL TIME ZONE 'UTC'").format(
-            sql.SQL(level)
-        )
+        chosen = sql.SQL(
+            "SET TRANSACTION ISOLATION LEVEL {}; SET LOCAL TIME ZONE 'UTC'; SET LOCAL DateStyle TO 'ISO'"
+        ).format(sql.SQL(level))
         if self.settings.schema:
             chosen += sql.SQL("; SET LOCAL search_path TO {}").format(sql.Identifier(self.settings.schema))
         connection.execute(chosen)
@@ -203,11 +219,31 @@ def parse_url(address: str) -> URL:
             "database.url: cannot be read; expected postgresql://user@host:5432/name, "
             "odd characters percent-encoded"
         ) from None
+    if url.database and not NAMES_ARE_DECODED:
+        url = url.set(database=unquote(url.database))
     if url.drivername.split("+")[0] not in ("postgresql", "postgres"):
         raise ConfigurationError(
             f"database.url: {url.drivername} is no PostgreSQL; expected postgresql://..."
         )
+    try:
+        make_conninfo(**dict.fromkeys(url.query, ""))
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(f"database.url: {one_line(str(error))}") from None
+    if url.host and "%" in url.host:
+        # libpq's own form for the folder of a socket: postgresql://%2Frun%2Fpostgresql/name
+        url = url.set(host=unquote(url.host))
+    if url.host and url.host.startswith("/"):
+        url = url._replace(host=None).update_query_dict({"host": url.host})
     return url.set(drivername="postgresql+psycopg")
+
+
+def _as_libpq_takes_it(url: URL) -> str:
+    if url.database and not NAMES_ARE_DECODED:
+        url = url.set(database=quote(url.database, safe=""))
+    rendered = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    # SQLAlchemy leaves blanks as they are, or makes them a plus: libpq takes neither
+    place, mark, query = rendered.partition("?")
+    return place.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 def _connect_arguments(url: URL) -> dict[str, Any]:
@@ -215,6 +251,8 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "prepare_threshold": None,
         "application_name": "catalog",
+        # whatever PGCLIENTENCODING, the role or the database prefer: ours is Unicode
+        "client_encoding": "UTF8",
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
@@ -251,6 +289,8 @@ def _explained(error: BaseException, address: str) -> DatabaseError:
         return DatabaseConflict(f"database {address}: {text}; try again")
     if state == "42501":
         return DatabaseError(f"database {address}: {text}; ask for the right, or run `catalog db check`")
+    if state == "22P05":
+        return DatabaseError(f"database {address}: {text}; it needs to be one with ENCODING 'UTF8'")
     if state == "2BP01" or (state == "0A000" and "view" in text):
         return DatabaseError(
             f"database {address}: {text}; drop what is named here, run the command again, then make it anew"

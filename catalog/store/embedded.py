@@ -82,6 +82,10 @@ LOG_BYTES: Final = 1 << 20
 """Once the log is longer than this, the next start begins a new one and keeps this one as `server.log.1`."""
 SOCKET_FOLDER_BYTES: Final = 107 - len("/.s.PGSQL.5432")
 """The kernel holds socket addresses of 107 bytes (unix(7))."""
+MISLEADING: Final = (
+    "PGCHANNELBINDING", "PGHOSTADDR", "PGOPTIONS", "PGREQUIREAUTH", "PGSERVICE", "PGTARGETSESSIONATTRS",
+)  # fmt: skip
+"""Variables by which libpq would look for another server than ours, or ask of it what it does not offer."""
 
 
 class EmbeddedServer:
@@ -116,6 +120,8 @@ class EmbeddedServer:
         Raises ConfigurationError (the folder can't be used), SchemaError (the data are another major
         version's), DatabaseUnavailable (not ready in time), DatabaseError (anything else the server says).
         """
+        for name in MISLEADING:
+            os.environ.pop(name, None)  # psql and all connections of this process are for this server
         try:
             self._make_home()
             with self._turn():

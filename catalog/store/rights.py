@@ -20,6 +20,9 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 ONLY_READ = (VERSION_TABLE, "image_family_rules")
 """Tables that the daemon reads and never writes."""
 
+NOT_GRANTED = {"01007", "0LP01"}
+"""privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
+
 
 @dataclass(frozen=True, slots=True)
 class MissingRight:
@@ -85,13 +88,24 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
 
 
 def grant(database: Database, role: str, level: Level) -> list[str]:
-    """Grants, as the role that migrates; returns the statements. Raises like `grant_statements`."""
+    """Grants, as the role that migrates; returns the statements.
+
+    Raises like `grant_statements`, and DatabaseError where that role may not grant all of it.
+    """
     with database.migration_connection() as owner:
         connection = owner.connection.driver_connection
         assert isinstance(connection, psycopg.Connection)
         statements = grant_statements(connection, role, level)
+        warnings: list[str | None] = []
+        connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
         for statement in statements:
             connection.execute(statement.encode())
+            # PostgreSQL only warns, and grants nothing
+            if NOT_GRANTED & set(warnings):
+                raise DatabaseError(
+                    f"this role may not grant {statement.removeprefix('GRANT ')}; let the tables' owner run"
+                    " `catalog db grant`"
+                )
         connection.commit()
     return statements
 
@@ -136,10 +150,13 @@ def _succeeds(connection: Connection, attempt: sql.Composed) -> bool:
 def _schema_name(connection: Connection) -> str:
     """The schema that holds our tables: the first on the search path, whether or not we may use it."""
     path = "replace(current_setting('search_path'), '\"$user\"', quote_ident(current_user))"
+    # each part is quoted, its own quotes doubled, or plain and then of small letters
+    part = """'"((?:[^"]|"")*)"|([^", ]+)'"""
     row = connection.execute(
         "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        f" JOIN unnest(string_to_array({path}, ',')) WITH ORDINALITY AS path (part, place)"
-        " ON n.nspname = trim(both '\" ' FROM path.part) WHERE c.relname = %s ORDER BY path.place LIMIT 1",
+        f" JOIN regexp_matches({path}, {part}, 'g') WITH ORDINALITY AS path (part, place)"
+        " ON n.nspname = coalesce(replace(path.part[1], '\"\"', '\"'), lower(path.part[2]))"
+        " WHERE c.relname = %s ORDER BY path.place LIMIT 1",
         (VERSION_TABLE,),
     ).fetchone()
     if row is None:

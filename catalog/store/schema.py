@@ -60,11 +60,20 @@ def require(database: Database) -> None:
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
-    """Brings the schema to this release's head; returns the versions before and after."""
+    """Brings the schema to this release's head; returns the versions before and after.
+
+    Raises SchemaError, before anything is written, for a database that cannot hold every image's name.
+    """
     from alembic import command
 
     with database.transaction() as connection:
         before = version(connection)
+        encoding = connection.info.parameter_status("server_encoding")
+    if before is None and encoding != "UTF8":
+        raise SchemaError(
+            f"database {database.safe_url} keeps text as {encoding}, which cannot hold every image's name;"
+            " make one by CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        )
     after = head()
     if before is not None and before > after:
         return before, before

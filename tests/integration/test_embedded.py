@@ -556,3 +556,28 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
         assert not server_alive(server)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "PGSERVICE=nowhere",
+        "PGHOSTADDR=127.0.0.1",
+        "PGOPTIONS=-c default_transaction_read_only=on",
+        "PGREQUIREAUTH=scram-sha-256",
+        "PGTARGETSESSIONATTRS=standby",
+    ],
+)
+def test_what_the_environment_says_of_other_servers_is_not_for_this_one(
+    data_dir: Path, variable: str
+) -> None:
+    name, _, value = variable.partition("=")
+    done = subprocess.run(
+        [sys.executable, "-c", USE, str(data_dir)],
+        cwd=PROJECT,
+        env={**os.environ, name: value},
+        input="\n",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["released"]), done.stderr

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -43,9 +44,9 @@ def owner_url(server_url: str) -> Iterator[str]:
         connection.execute(statements("CREATE ROLE {} LOGIN NOSUPERUSER PASSWORD {}").format(owner, password))
         connection.execute(statements("CREATE DATABASE {} OWNER {}").format(database, owner))
     url = make_url(server_url)
-    yield URL.create(
-        "postgresql", name, password, url.host, url.port, f"a%41b:c {os.getpid()}", url.query
-    ).render_as_string(hide_password=False)
+    address = URL.create("postgresql", name, password, url.host, url.port, query=url.query)
+    place, _, query = address.render_as_string(hide_password=False).partition("?")
+    yield f"{place}/{quote(f'a%41b:c {os.getpid()}')}?{query}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(statements("DROP DATABASE {} WITH (FORCE)").format(database))
         connection.execute(statements("DROP ROLE {}").format(owner))

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from alembic import command as alembic
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from catalog.errors import SchemaError
 from catalog.settings import DatabaseSettings
@@ -114,7 +115,7 @@ def test_another_role_migrates_where_one_is_configured(
         with psycopg.connect(server_url) as connection:
             daemon = sql.Identifier(f"daemon of {user}")
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(daemon))
-        url = owner.url.set(drivername="postgresql", username=f"daemon of {user}")
+        url = make_url(owner.libpq_url).set(username=f"daemon of {user}")
         settings = DatabaseSettings(
             url=url.render_as_string(hide_password=False), data_dir=Path(), migration_url=owner_url
         )

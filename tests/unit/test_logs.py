@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,19 @@ def test_a_log_that_nobody_reads_stops_no_work() -> None:
     with contextlib.redirect_stderr(Gone()):
         logs.configure()
         structlog.get_logger().error("unheard")
+
+
+def test_a_full_disk_under_the_log_does_not_end_the_work() -> None:
+    with Path("/dev/full").open("w") as full, contextlib.redirect_stderr(full):
+        logs.configure()
+        structlog.get_logger("catalog.daemon").warning("source is failing", source="lab")
+        with contextlib.suppress(OSError):  # what stayed in the stream's buffer
+            full.close()
+
+
+def test_a_login_that_fails_is_not_announced_by_its_library(capsys: pytest.CaptureFixture[str]) -> None:
+    """An expected failure is one line, and that is ours; -v shows the library's, too."""
+    for verbosity in (0, 1):
+        logs.configure(verbosity)
+        logging.getLogger("keystoneauth.identity.generic.base").warning("Failed to discover versions")
+        assert ("discover" in capsys.readouterr().err) is bool(verbosity)

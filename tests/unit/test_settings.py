@@ -245,6 +245,13 @@ def test_a_database_named_outside_the_file_beats_it(load: Load, home: Path) -> N
     assert load(toml, by_variable, "postgresql://a@option/x").database.url == "postgresql://a@option/x"
 
 
+def test_a_missing_file_with_the_address_is_named(load: Load) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^CATALOG_DATABASE_URL_FILE: expected a readable file; \S*nowhere: "
+    ):
+        load("", {"CATALOG_DATABASE_URL_FILE": "nowhere"})
+
+
 def test_a_password_file_completes_the_addresses_of_its_user(load: Load, home: Path) -> None:
     (home / "pw").write_text("p@ss/w:rd%\n")
     database = load(

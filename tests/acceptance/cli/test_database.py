@@ -95,6 +95,15 @@ def test_a_reader_queries_every_view_and_writes_nothing(desk: Desk, role: str) -
     assert desk.run("db", "grant", "nobody_there").code == 2
 
 
+def test_rights_that_could_not_be_granted_are_no_success(desk: Desk, role: str) -> None:
+    """PostgreSQL only warns a reader who grants on; the command fails, and nothing is granted."""
+    desk.run("db", "grant", role)
+    refused = desk.run("--database-url", as_role(desk, role), "db", "grant", "pg_monitor")
+    assert (refused.code, refused.out) == (1, "")
+    assert "owner" in refused.error
+    assert desk.query("SELECT has_table_privilege('pg_monitor', 'images', 'SELECT')") == [(False,)]
+
+
 def test_only_what_is_ours_is_granted(desk: Desk, role: str) -> None:
     desk.query("CREATE TABLE somebody_elses (secret text)")
     desk.run("db", "grant", role)
@@ -106,6 +115,54 @@ def test_the_address_is_printed_without_its_password(desk: Desk, role: str) -> N
     assert printed.out.startswith(f"postgresql://{role}@")
     assert "s3cr3t" not in printed.out + printed.err
     assert "***" not in printed.out
+
+
+def test_an_address_is_taken_as_libpq_takes_it(desk: Desk) -> None:
+    """And so printed: a socket's folder as percent-encoded host, blanks that are no plus; what libpq would
+    refuse is refused before anything else."""
+    printed = desk.run("--database-url", "postgresql://me@%2Frun%2Fpg/name", "db", "url")
+    assert printed.out == "postgresql://me@/name?host=%2Frun%2Fpg\n"
+    blank = "postgresql://me@db/name?application_name=a%20b"
+    assert desk.run("--database-url", blank, "db", "url").out == f"{blank}\n"
+    wrong = desk.run("--database-url", "postgresql://me@db/name?nonsense=1", "db", "url")
+    assert (wrong.code, '"nonsense"' in wrong.error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable"),
+    [
+        ("client_encoding = 'LATIN1'", {"PGCLIENTENCODING": "LATIN1"}),
+        ("DateStyle = 'German'", {"PGDATESTYLE": "German"}),
+    ],
+)
+def test_what_the_server_or_the_environment_prefers_changes_nothing(
+    desk: Desk, record: Make, setting: str, variable: dict[str, str]
+) -> None:
+    """Names in any script and times are read and written as ever."""
+    (name,) = desk.query("SELECT current_database()")[0]
+    desk.query(f'ALTER DATABASE "{name}" SET {setting}')
+    desk.add_source("lab", Cloud("glance", [record(1, name="画像")]))
+    assert desk.run("sync", **variable).code == 0
+    (change,) = desk.run("report", "changes", "--since", "2026-01-01", "--format", "json", **variable).rows
+    assert change["name"] == "画像"
+    assert change["changed_at"] == "2026-01-02T00:01:00Z"
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(desk: Desk, empty_database_url: str) -> None:
+    """Before anything is written, with the statement that makes a better one."""
+    url = make_url(empty_database_url)
+    narrow = f"{url.database}_latin"
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {narrow} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode()
+        )
+        try:
+            desk.database_url = url.set(database=narrow).render_as_string(hide_password=False)
+            refused = desk.run("db", "upgrade")
+            assert (refused.code, "ENCODING 'UTF8'" in refused.error) == (2, True)
+            assert desk.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+        finally:
+            connection.execute(f"DROP DATABASE {narrow}".encode())
 
 
 def test_the_shell_gets_the_password_by_the_environment(desk: Desk, role: str) -> None:
@@ -139,7 +196,7 @@ def test_a_dump_restores_into_another_database(desk: Desk, record: Make, empty_d
 
 def test_all_of_it_works_in_a_schema_of_its_own(desk: Desk, record: Make, empty_database_url: str) -> None:
     desk.database_url = empty_database_url
-    desk.entries.append('[database]\nschema = "image catalog"\n')
+    desk.entries.append("[database]\nschema = 'My \"image, catalog\"'\n")
     desk.add_source("lab", Cloud("glance", [record(1)]))
     for command in (
         ["db", "upgrade"],

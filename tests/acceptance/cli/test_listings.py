@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
@@ -82,3 +83,30 @@ def test_a_reader_that_goes_away_is_no_fault(desk: Desk, record: Make) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 141
+
+
+def test_closed_standard_streams_change_nothing_else(desk: Desk) -> None:
+    """As under some supervisors, or after `>&-`: the work is done, and its code is the usual one."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *desk.command("runs")],
+            cwd=desk.folder,
+            env=desk.environment(),
+            capture_output=True,
+        )
+        assert (closed, done.returncode, done.stderr) == (closed, 0, b"")
+
+
+def test_output_that_cannot_be_written_is_named(desk: Desk) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            desk.command("report", "--format", "json"),
+            cwd=desk.folder,
+            env=desk.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written: No space left")
+    assert done.stderr.count("\n") == 1

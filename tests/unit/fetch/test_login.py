@@ -326,6 +326,13 @@ def test_an_incomplete_login_names_what_is_missing(cloud: CloudsYaml) -> None:
     assert "auth_url" in refused(cloud({"auth": {"username": "ann"}}), ConfigurationError)
 
 
+def test_a_password_that_nobody_wrote_down_is_asked_for(cloud: CloudsYaml, tmp_path: Path) -> None:
+    """keystoneauth1 raises a bare Exception for it, which is no fault of ours."""
+    source = cloud()
+    (tmp_path / "secure.yaml").unlink()
+    assert "password is a required attribute; set it in" in refused(source, ConfigurationError)
+
+
 def test_an_application_credential_has_its_own_project(cloud: CloudsYaml) -> None:
     entry = {
         "auth_type": "v3applicationcredential",
