@@ -47,7 +47,6 @@ status_history = Table(
     moment("recorded_at", "When the row was written.", nullable=False),
     run_id(),
     PrimaryKeyConstraint("source_id", "image_id", "valid_from"),
-    Index("ix_status_history_status", text("left(status, 64)"), "valid_from"),
     comment="One row a spell of a status.",
 )
 

@@ -24,7 +24,7 @@ from catalog.store.staging import SQL, Stage
 from catalog.store.unlisted import unlisted_since
 
 BATCH = 1000
-"""Images a step: bounds memory (two steps are in it at a time); larger ones are no faster."""
+"""Images a step: bounds memory; larger ones are no faster."""
 T = TypeVar("T")
 
 
@@ -91,9 +91,11 @@ class Merge:
             if lists_held:
                 held.update(candidate.image.image_id for candidate in candidates)
             found.update(c.image.image_id for c in candidates if not c.listed)
-            if last:
-                self._append_records(seen, last, {}, empty=empty)
-            last = candidates
+            if len(candidates) < BATCH:
+                last = candidates
+            else:
+                self._append_records(seen, candidates, {}, empty=empty)
+            del candidates  # else two steps would be in memory at a time
         lacks = {
             image_id: Evidence(seen.observed_at, Content(None, lack_reason=reason), seen.run_id)
             for image_id, reason in self._lacks_now(seen, held).items()
@@ -348,3 +350,4 @@ def _batched(items: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(items)
     while part := list(islice(iterator, BATCH)):
         yield part
+        del part

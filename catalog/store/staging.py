@@ -56,12 +56,13 @@ _OF_KNOWN = (
 """NULL in the first revisions of new images, and not even sent in a first load."""
 _CONTENT = (
     *REVISION_FIELD_COLUMNS, *LINKS, "tags", "capabilities", "properties",
-    "capability_names", "capability_supported", "capability_raw", "capability_models", "document",
+    "capability_names", "capability_supported", "capability_raw", "capability_models",
 )  # fmt: skip
-STAGE_COLUMNS = (*_LINE, *_OF_KNOWN, *_CONTENT)
+STAGE_COLUMNS = (*_LINE, *_OF_KNOWN, *_CONTENT, "document")
 _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 _COPY_FIRST = f"COPY stage ({', '.join((*_LINE, *_CONTENT))}) FROM STDIN"
-_NOTHING = (None,) * len(_CONTENT)
+_COPY_DOCUMENTS = "COPY revision_documents (source_id, image_id, observed_at, document) FROM STDIN"
+_NOTHING = (None,) * (len(_CONTENT) + 1)
 
 
 def array_literal(values: Sequence[str | None]) -> str:
@@ -136,7 +137,7 @@ class Staged(Struct):
     first_seen_at: datetime | None = None
 
     def row(self, head: Head, *, first: bool) -> tuple[object, ...]:
-        """Its row in the stage; `first`: without the columns that first revisions leave empty."""
+        """Its row in the stage; `first`: without document and the columns that first revisions leave empty."""
         revision, content = self.revision, self.revision.content
         run_id, batch, source_id, recorded_at = head
         of_known = () if first else (
@@ -150,7 +151,7 @@ class Staged(Struct):
             _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
             revision.deletion_reason,
             *of_known,
-            *(self.content or _NOTHING),
+            *((self.content or _NOTHING)[:-1] if first else self.content or _NOTHING),
         )  # fmt: skip
 
 
@@ -225,8 +226,10 @@ class Stage:
         if batch.closed_spells:
             self._close("close_spells", batch.closed_spells)
         if batch.staged:
-            for name in ("insert_revisions", "insert_documents", "insert_spells"):
-                self._execute(name)
+            self._execute("insert_revisions")
+            if not batch.new_images_only:
+                self._execute("insert_documents")
+            self._execute("insert_spells")
             if any(row.present for row in batch.staged):
                 self._write_present(new_only=batch.new_images_only)
         if batch.first_seen:
@@ -251,7 +254,11 @@ class Stage:
             )
 
     def copy(self, staged: Sequence[Staged], *, first: bool = False) -> None:
-        """Sends rows to the stage, as the batch last begun; `first`: all are first revisions of new images."""
+        """Sends rows to the stage, as the batch last begun.
+
+        `first`: all are first revisions of new images; their documents, half of what there is to send, go straight
+        to where they belong.
+        """
         self._batches = self._batches or 1
         head = (self.run_id, self._batches, self.source_id, _moment(self.recorded_at))
         cursor = self.connection.cursor()
@@ -259,6 +266,12 @@ class Stage:
         with cursor.copy(_COPY_FIRST if first else _COPY) as copy:
             for row in staged:
                 copy.write_row(row.row(head, first=first))
+        if first:
+            with cursor.copy(_COPY_DOCUMENTS) as copy:
+                for row in staged:
+                    assert row.content is not None
+                    moment = _moment(row.revision.observed_at)
+                    copy.write_row((self.source_id, row.image_id, moment, row.content[-1]))
         if any(row.copy_of is not None for row in staged):
             self._execute("fill_copies")
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
@@ -87,12 +86,6 @@ images = Table(
     moment("last_changed_at", "observed_at of the image's open revision.", nullable=False),
     *facets(),
     PrimaryKeyConstraint("source_id", "image_id"),
-    Index(
-        "ix_images_name_prefix",
-        literal_column("left(name, 64)").label("prefix"),
-        postgresql_ops={"prefix": "text_pattern_ops"},
-    ),
-    Index("ix_images_platform_prefix", text("left(platform, 64)")),
     comment="One row an image ever seen; live = deleted_at IS NULL.",
 )
 

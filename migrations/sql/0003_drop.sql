@@ -1,4 +1,7 @@
 DROP INDEX ix_revisions_changed;
+CREATE INDEX ix_status_history_status ON status_history (left(status, 64), valid_from);
+CREATE INDEX ix_images_name_prefix ON images (left(name, 64) text_pattern_ops);
+CREATE INDEX ix_images_platform_prefix ON images (left(platform, 64));
 COMMENT ON TABLE catalog_schema_version IS NULL;
 COMMENT ON COLUMN catalog_schema_version.version_num IS NULL;
 COMMENT ON COLUMN stage.run_id IS NULL;

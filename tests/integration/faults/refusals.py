@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import psycopg
 
+ROWS = {"runs": "ROW WHEN (NEW.finished_at IS NOT NULL)", "sources": "ROW"}
+"""Where a statement that changes no row is no write."""
+
 
 def raise_in(somebody: psycopg.Connection, table: str, code: str, words: str, *, times: int) -> None:
     """The next so many writes to a table fail; those to `runs` only where they close a row.
@@ -23,7 +26,7 @@ def raise_in(somebody: psycopg.Connection, table: str, code: str, words: str, *,
         END $$;
         DROP TRIGGER IF EXISTS fail ON {table};
         CREATE TRIGGER fail AFTER UPDATE OR INSERT {"" if table == "runs" else "OR DELETE "}ON {table}
-            FOR EACH {"STATEMENT" if table != "runs" else "ROW WHEN (NEW.finished_at IS NOT NULL)"}
+            FOR EACH {ROWS.get(table, "STATEMENT")}
             EXECUTE FUNCTION fail();
         """.encode()
     )
