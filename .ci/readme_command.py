@@ -1,11 +1,12 @@
-"""Prints a command of README.md as it is written there: the code block after the comment `<!-- NAME -->`."""
+"""NAME [PAGE]: prints a command as it stands in README.md, or PAGE: the block after `<!-- command: NAME -->`."""
 
 import re
 import sys
 from pathlib import Path
 
-readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-match = re.search(rf"<!-- command: {re.escape(sys.argv[1])} -->\s*```\w*\n(.*?)```", readme, re.DOTALL)
+name, page = sys.argv[1], [*sys.argv[2:], "README.md"][0]
+text = (Path(__file__).parent.parent / page).read_text(encoding="utf-8")
+match = re.search(rf"<!-- command: {re.escape(name)} -->\s*```\w*\n(.*?)```", text, re.DOTALL)
 if match is None:
-    sys.exit(f"README.md has no block marked <!-- command: {sys.argv[1]} -->")
+    sys.exit(f"{page} has no block marked <!-- command: {name} -->")
 sys.stdout.write(match[1])

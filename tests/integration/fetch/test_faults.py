@@ -194,7 +194,9 @@ def test_a_stop_ends_a_pass_that_hangs(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)]
+    "moment",
+    ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)],
+    ids=["seconds", "date"],  # the workers' clocks differ, and their tests may not
 )
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_wait_beyond_the_deadline_is_not_begun(opened: Opened, code: int, moment: str) -> None:
