@@ -123,8 +123,8 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
     """
     from catalog.store import sources as stored
 
-    with invocation.database() as database, database.transaction() as connection:
-        stored.rename(connection, old, new)
+    with invocation.database() as database:
+        database.written(lambda connection: stored.rename(connection, old, new))
     click.echo(f"{old} is called {new} now; change it in the configuration too")
 
 
@@ -142,8 +142,8 @@ def retire(invocation: Invocation, name: str) -> None:
     """
     from catalog.store import sources as stored
 
-    with invocation.database() as database, database.transaction() as connection:
-        stored.retire(connection, name)
+    with invocation.database() as database:
+        database.written(lambda connection: stored.retire(connection, name))
     click.echo(f"{name} is retired; take it out of the configuration too")
 
 
@@ -163,6 +163,6 @@ def adopt(invocation: Invocation, name: str) -> None:
     from catalog.store import sources as stored
 
     kinds = {source.name: source.kind for source in invocation.settings.sources}
-    with invocation.database() as database, database.transaction() as connection:
-        stored.adopt(connection, name, kinds.get(name))
+    with invocation.database() as database:
+        database.written(lambda connection: stored.adopt(connection, name, kinds.get(name)))
     click.echo(f"{name}: the next sweep records the kind, region and project that it meets")

@@ -13,6 +13,7 @@ Whoever gets the lease of a due source sweeps it; the others find it busy, or du
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,7 +37,7 @@ from catalog.run.schedule import Appointment
 from catalog.run.sweep import sweep
 from catalog.settings import Settings
 from catalog.store import schedule, schema
-from catalog.store.database import Database, clock
+from catalog.store.database import Connection, Database, clock
 
 log = structlog.get_logger("catalog.daemon")
 
@@ -99,7 +101,7 @@ class Daemon:
         self._under_way: set[str] = set()
         self._resting: dict[str, float] = {}
         self._trouble: str | None = None
-        self._unaligned = True
+        self._aligned: Programme | None = None
         # First of all the address, so that one in use is told before anything is started or written.
         self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
         self.database = stack.enter_context(
@@ -184,7 +186,6 @@ class Daemon:
         """The configuration or a cloud's list of projects is another."""
         self.programme = self.projects.programme
         self.counts.know(list(self.programme.sources))
-        self._unaligned = True
         self._wake.set()
 
     def stop(self, received: signal.Signals | None) -> None:
@@ -231,12 +232,9 @@ class Daemon:
             self._scheduler.remove_all_jobs()
             raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
         programme = self.programme
-        with self.database.transaction() as connection:
-            if self._unaligned:
-                self._unaligned = False
-                now = clock(connection)
-                for name, plan in programme.schedules.items():
-                    schedule.align(connection, name, plan.next_due(now, now), plan.expected_seconds)
+        if programme is not self._aligned:
+            self.database.written(partial(_align, programme=programme))
+            self._aligned = programme
         with self.database.transaction() as connection:
             agenda = schedule.agenda(connection, programme.sources)
         for name in programme.sources:
@@ -279,6 +277,7 @@ class Daemon:
             else:
                 self._resting.pop(name, None)
                 self._tell(run, appointment)
+        gc.collect()  # the command line makes Python look for cycles seldom; a sweep's are not kept for the next
 
     @contextmanager
     def _working(self, name: str) -> Iterator[None]:
@@ -325,3 +324,10 @@ class Daemon:
             news, self._trouble = self._trouble is not None, None
         if news:
             log.info("database is back")
+
+
+def _align(connection: Connection, *, programme: Programme) -> None:
+    """Brings forward what is due earlier by this configuration than by the one that made the agenda."""
+    now = clock(connection)
+    for name, plan in programme.schedules.items():
+        schedule.align(connection, name, plan.next_due(now, now), plan.expected_seconds)

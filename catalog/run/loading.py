@@ -244,10 +244,14 @@ class Loader:
 
     def _register(self) -> Source:
         if self._stored is None:
-            with self.database.transaction() as connection:
-                self._stored = sources.find(connection, self.source.name) or sources.register(
-                    connection, self.source.name, self.source.kind, self.source.cloud, None
+            self._stored = self.database.written(
+                lambda connection: (
+                    sources.find(connection, self.source.name)
+                    or sources.register(
+                        connection, self.source.name, self.source.kind, self.source.cloud, None
+                    )
                 )
+            )
         return self._stored
 
 

@@ -62,9 +62,7 @@ def sweep(
     """
     run = RunResult(source.name, str(uuid.uuid4()))
     try:
-        with database.transaction() as connection:
-            stored = sources.register(connection, source.name, source.kind, source.cloud, source.interval)
-            longest = LONGER * runs.last_complete_seconds(connection, stored.source_id)
+        stored, longest = database.written(partial(_register, source=source))
     except ConfigurationError as error:
         return _refused(database, run, error, turn)
     lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
@@ -88,6 +86,12 @@ def sweep(
             _close(database, lease, run, None, turn)
             raise
     return run
+
+
+def _register(connection: Connection, *, source: SourceSettings) -> tuple[sources.Source, float]:
+    """The source as recorded, and how long a sweep of it may take. Unit: seconds."""
+    stored = sources.register(connection, source.name, source.kind, source.cloud, source.interval)
+    return stored, LONGER * runs.last_complete_seconds(connection, stored.source_id)
 
 
 def _begin(connection: Connection, *, run: RunResult, source_id: str, turn: Turn | None) -> bool:
@@ -305,14 +309,16 @@ def _close(
 def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn | None) -> RunResult:
     """A run that may not even begin; its row says why."""
     fail(run, error)
-    with database.transaction() as connection:
+
+    def note(connection: Connection) -> RunResult:
         stored = sources.find(connection, run.source)
         if stored is not None:
-            if turn is not None and not turn.is_due(connection, stored.source_id):
+            if not _begin(connection, run=run, source_id=stored.source_id, turn=turn):
                 return _not_due(run)
-            run.started_at = run.finished_at = clock(connection)
-            runs.start(connection, stored.source_id, run)
+            run.finished_at = run.started_at
             runs.finish(connection, stored.source_id, run)
             if turn is not None:
                 turn.done(connection, stored.source_id, run)
-    return run
+        return run
+
+    return database.written(note)

@@ -6,16 +6,19 @@ each transaction. Every transaction is READ COMMITTED; the writer's exclusivenes
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
 import psycopg
 import sqlalchemy
+import structlog
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from catalog.store.embedded import EmbeddedServer
 
 Connection = psycopg.Connection[TupleRow]
+T = TypeVar("T")
+log = structlog.get_logger("catalog.store")
 
 NAMES_ARE_DECODED = make_url("postgresql:///%25").database == "%"
 """SQLAlchemy 2.0 leaves the name of the database as it stands in an address, 2.1 knows percent-encoding."""
@@ -37,6 +42,8 @@ CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
 """serialization_failure, deadlock_detected, lock_not_available (PostgreSQL manual, appendix A)."""
+ATTEMPTS = 5
+"""How often a transaction is tried whose way others block."""
 
 
 class Database:
@@ -144,6 +151,24 @@ class Database:
             self.begin(connection, read_only=read_only)
             yield connection
             connection.commit()
+
+    def written(self, work: Callable[[Connection], T], **told: str) -> T:
+        """What the work, done in a transaction that writes, returns.
+
+        Where another's locks are in the way (somebody's own report or script, since no two of ours write the
+        same source) the work is done anew, up to ATTEMPTS times; so it may depend on nothing that an attempt
+        changed. A conflict only: it says that nothing was committed, as a connection that breaks does not.
+        `told`: what the log says of it besides. Raises what the work does, and DatabaseError.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except DatabaseConflict as error:
+                log.warning("written again", attempt=attempt, reason=str(error), **told)
+                time.sleep(random.uniform(0, 0.1 * 2**attempt))
+        with self.transaction() as connection:
+            return work(connection)
 
     def begin(self, connection: Connection, *, read_only: bool = False) -> None:
         """Opens the transaction with the configured schema; `read_only` makes a write an error.

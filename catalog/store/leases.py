@@ -8,22 +8,15 @@ its transaction is rolled back.
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import TypeVar
 
-import structlog
-
-from catalog.errors import CatalogError, ConfigurationError, DatabaseConflict, LeaseLost
-from catalog.store.database import Connection, Database
-
-log = structlog.get_logger("catalog.store")
-T = TypeVar("T")
+from catalog.errors import CatalogError, ConfigurationError, LeaseLost
+from catalog.store.database import Connection, Database, T
 
 
 def _length() -> float:
@@ -41,8 +34,6 @@ def _length() -> float:
 SECONDS = _length()
 """Length of a lease: how long the source of a killed process stays busy. Tests shorten it."""
 RENEW_EVERY = SECONDS / 4
-ATTEMPTS = 5
-"""How often a transaction is tried whose way others block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ class Lease:
 
 
 def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None:
-    """Takes the source if it is free or its lease ended; None while somebody holds it. Commits."""
+    """Takes the source if it is free or its lease ended; None while somebody holds it."""
     connection.execute(
         "INSERT INTO leases (source_id, fence) VALUES (%s, 0) ON CONFLICT DO NOTHING", (source_id,)
     )
@@ -73,7 +64,6 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
         (source_id,),
     ).fetchone()
     if free is None:
-        connection.rollback()
         return None
     connection.execute(
         "UPDATE leases SET holder = %s, fence = fence + 1,"
@@ -94,7 +84,6 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
         """,
         {"source": source_id},
     )
-    connection.commit()
     return Lease(source_id, holder, free[0] + 1)
 
 
@@ -102,9 +91,7 @@ def wait(database: Database, source_id: str, holder: str, seconds: float) -> Lea
     """Tries to take the source for this long; None if it is still busy then."""
     ends = time.monotonic() + seconds
     while True:
-        with database.session() as connection:
-            database.begin(connection)
-            lease = acquire(connection, source_id, holder)
+        lease = database.written(partial(acquire, source_id=source_id, holder=holder), source_id=source_id)
         if lease is not None or time.monotonic() >= ends:
             return lease
         time.sleep(min(0.5, max(0.0, ends - time.monotonic())))
@@ -157,37 +144,28 @@ class Keeper:
 
 def release(database: Database, lease: Lease) -> None:
     """Frees the source; a database that is away frees it by the lease's end."""
+
+    def free(connection: Connection) -> None:
+        connection.execute(
+            "UPDATE leases SET holder = NULL, expires_at = NULL"
+            " WHERE source_id = %s AND holder = %s AND fence = %s",
+            (lease.source_id, lease.holder, lease.fence),
+        )
+
     try:
-        with database.transaction() as connection:
-            connection.execute(
-                "UPDATE leases SET holder = NULL, expires_at = NULL"
-                " WHERE source_id = %s AND holder = %s AND fence = %s",
-                (lease.source_id, lease.holder, lease.fence),
-            )
+        database.written(free, source_id=lease.source_id)
     except CatalogError:
         return
 
 
-@contextmanager
-def writing(database: Database, lease: Lease) -> Iterator[Connection]:
-    """A transaction that holds the source: committed at the end, rolled back if the lease is another's."""
-    with database.transaction() as connection:
-        lease.lock(connection)
-        yield connection
-
-
 def written(database: Database, lease: Lease, work: Callable[[Connection], T]) -> T:
-    """What the work, done in a transaction that holds the source, returns.
+    """What the work, done in a transaction that holds the source, returns; tried again like `Database.written`.
 
-    Where another's locks are in the way (somebody's own report or script, since no two of ours write the same
-    source) the work is done anew, up to ATTEMPTS times; so it may depend on nothing that an attempt changed.
+    Raises LeaseLost if the source is another's by now: nothing was written.
     """
-    for attempt in range(1, ATTEMPTS):
-        try:
-            with writing(database, lease) as connection:
-                return work(connection)
-        except DatabaseConflict as error:
-            log.warning("written again", source_id=lease.source_id, attempt=attempt, reason=str(error))
-            time.sleep(random.uniform(0, 0.1 * 2**attempt))
-    with writing(database, lease) as connection:
+
+    def locked(connection: Connection) -> T:
+        lease.lock(connection)
         return work(connection)
+
+    return database.written(locked, source_id=lease.source_id)

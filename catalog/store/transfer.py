@@ -73,7 +73,8 @@ def restore(
 ) -> int:
     """Reads what `dump` wrote into the same, empty, tables of another database, all or nothing; the rows.
 
-    The rows of the tables in `replace`, those that a migration fills itself, make room for the file's.
+    The rows of the tables in `replace`, those that a migration fills itself, make room for the file's. A
+    conflict is not tried again: tables that nobody should use yet are in use, and whoever restores should know.
 
     Raises SchemaError (no schema, or another version than the file's), UsageError (tables or columns differ,
     a table has rows, the file is no whole dump or can't be read), DatabaseError.

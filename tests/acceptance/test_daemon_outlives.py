@@ -22,10 +22,11 @@ from catalog.errors import ConfigurationError
 from catalog.run.health import HealthServer
 from catalog.settings import DatabaseSettings
 from catalog.store import schema
-from catalog.store.database import Database
+from catalog.store.database import ATTEMPTS, Database
 from catalog.store.embedded import EmbeddedServer
 from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
 from tests.conftest import FAST
+from tests.integration.faults.refusals import raise_in
 
 # --- the database
 
@@ -148,6 +149,25 @@ def test_the_embedded_database_is_made_and_upgraded_by_itself(tmp_path: Path, cl
     assert not (tmp_path / "data/postgresql/cluster/postmaster.pid").exists()
 
 
+def test_an_embedded_database_that_is_killed_is_started_again(tmp_path: Path, cloud: CloudServer) -> None:
+    """By the daemon that uses it; at its end it is gone."""
+    text = configuration("", {"moon": cloud.endpoint}).replace('url = ""', "")
+    server = EmbeddedServer(tmp_path / "data")
+    with DaemonProcess(tmp_path / "catalog.toml", text, CATALOG_DATA_DIR=str(tmp_path / "data")) as daemon:
+        for _ in range(2):
+            daemon.wait_for("sweep", source="moon", outcome="complete")
+            dead = server.pid
+            assert dead is not None
+            os.kill(dead, signal.SIGKILL)
+            swept = len(daemon.logged("sweep", outcome="complete"))
+            daemon.wait_for("sweep", swept + 2, source="moon", outcome="complete")
+            assert server.pid not in (None, dead)
+        assert daemon.get("/readyz")[0] == 200
+        assert daemon.metrics()["catalog_database_up"] == 1
+        assert daemon.stop() == 0
+    assert server.pid is None
+
+
 def test_a_port_in_use_is_one_line_and_exit_2(config: Path, database_url: str) -> None:
     text = configuration(database_url, {"moon": "http://127.0.0.1:9"})
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -163,6 +183,24 @@ def test_a_port_in_use_is_one_line_and_exit_2(config: Path, database_url: str) -
 def test_an_address_that_is_not_ours_is_refused(bind: str) -> None:
     with pytest.raises(ConfigurationError, match="CATALOG_HTTP_BIND: cannot listen"):
         HealthServer(bind, lambda: None, lambda: b"", "text/plain")
+
+
+# --- others
+
+
+def test_a_shorter_interval_counts_although_others_were_in_the_way(
+    config: Path, database_url: str, cloud: CloudServer
+) -> None:
+    """More often than a transaction is tried again."""
+    sources = {"moon": cloud.endpoint}
+    with DaemonProcess(config, configuration(database_url, sources, interval="1d")) as daemon:
+        daemon.wait_for("sweep", source="moon")
+        assert daemon.stop() == 0
+    with psycopg.connect(database_url) as somebody:
+        raise_in(somebody, "sources", "40P01", "in the way", times=ATTEMPTS + 1)
+    with DaemonProcess(config, configuration(database_url, sources)) as daemon:
+        daemon.wait_for("sweep", source="moon", outcome="complete")
+        assert daemon.stop() == 0
 
 
 # --- bounds

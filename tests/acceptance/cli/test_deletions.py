@@ -106,7 +106,7 @@ def test_a_kept_image_is_deleted_if_somebody_names_it(held: Desk) -> None:
 def test_a_source_that_is_worked_on_exits_5_and_is_left_alone(held: Desk) -> None:
     source_id = str(held.query("SELECT source_id FROM sources")[0][0])
     with Database(DatabaseSettings(url=held.database_url, data_dir=Path())) as database:
-        with database.session() as connection:
+        with database.transaction() as connection:
             assert leases.acquire(connection, source_id, str(uuid.uuid4())) is not None
     busy = held.run("deletions", "approve", "lab", "--format", "json")
     assert (busy.code, busy.rows) == (5, [])

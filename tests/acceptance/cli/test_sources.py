@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
+import pytest
+
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from catalog.demo.faults import status
+from catalog.store.database import ATTEMPTS
 from tests.acceptance.cli.conftest import Desk
+from tests.integration.faults.refusals import raise_in
 
 Make = Callable[..., Record]
 
@@ -58,6 +63,16 @@ def test_a_source_of_another_kind_is_refused_until_it_is_adopted(desk: Desk, rec
     assert server.requests == []
     assert desk.run("sources", "adopt", "lab").code == 0
     assert desk.run("sync", "--format", "json").results["lab"]["outcome"] == "complete"
+
+
+@pytest.mark.parametrize("arguments", [("rename", "lab", "new"), ("retire", "lab"), ("adopt", "lab")])
+def test_another_users_locks_are_waited_out(desk: Desk, record: Make, arguments: tuple[str, ...]) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    with psycopg.connect(str(desk.database_url)) as somebody:
+        raise_in(somebody, "sources", "40P01", "in the way", times=ATTEMPTS - 1)
+    done = desk.run("sources", *arguments)
+    assert (done.code, "in the way" in done.err) == (0, True)
 
 
 def test_check_logs_in_and_lists_one_image_without_any_database(desk: Desk, record: Make) -> None:

@@ -103,7 +103,7 @@ def test_a_busy_source_exits_5_or_is_waited_for(desk: Desk, record: Make) -> Non
     desk.add_source("lab", Cloud("glance", [record(1)]))
     desk.run("sync")
     with Database(DatabaseSettings(url=desk.database_url, data_dir=Path())) as database:
-        with database.session() as connection:
+        with database.transaction() as connection:
             source_id = str(desk.query("SELECT source_id FROM sources")[0][0])
             lease = leases.acquire(connection, source_id, str(uuid.uuid4()))
         assert lease is not None

@@ -12,6 +12,7 @@ import pytest
 from catalog.errors import DatabaseConflict
 from catalog.model import RunResult
 from catalog.store import leases
+from catalog.store.database import ATTEMPTS
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.faults.refusals import raise_in
 from tests.integration.run.site import Site, Sites, name_of
@@ -140,7 +141,7 @@ def test_a_conflict_at_any_place_is_tried_again_a_bounded_number_of_times(
 ) -> None:
     """A trigger stands for whatever makes the server say so; a sequence remembers across roll-backs."""
     site = changed_site(sites)
-    raise_in(somebody, table, code, "in the way", times=leases.ATTEMPTS - 1)
+    raise_in(somebody, table, code, "in the way", times=ATTEMPTS - 1)
     run = site.sweep()
     assert (run.outcome, run.rejected, run.inserted) == ("complete", 1, 1)
     check_as_undisturbed(site)
@@ -185,12 +186,12 @@ def test_what_a_conflict_ended_is_rolled_back_before_it_is_done_anew(
         row = connection.execute("SELECT count(*) FROM projects").fetchone()
         assert row is not None
         seen.append(row[0])
-        if len(seen) < leases.ATTEMPTS:
+        if len(seen) < ATTEMPTS:
             connection.execute(b"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
         return "done"
 
     assert leases.written(site.database, lease, work) == "done"
-    assert seen == [1] * leases.ATTEMPTS
+    assert seen == [1] * ATTEMPTS
     with pytest.raises(DatabaseConflict, match="try again"):
-        with leases.writing(site.database, lease) as connection:
+        with site.database.transaction() as connection:
             connection.execute(b"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +15,14 @@ from catalog.run.contents import Contents
 from catalog.run.decisions import decide
 from catalog.run.remap import remap
 from catalog.store import leases, sources
-from catalog.store.database import Database
+from catalog.store.database import ATTEMPTS, Database
 from catalog.store.prune import prune
 from tests.integration.faults.refusals import raise_in
 from tests.integration.run.site import Site, Sites, image, name_of, rows
 from tests.integration.run.told import source, write
 from tests.integration.run.truth import check_history, check_ledger
 
-TIMES = leases.ATTEMPTS - 1
+TIMES = ATTEMPTS - 1
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -68,6 +69,44 @@ def test_a_backfill(database: Database, tmp_path: Path, somebody: psycopg.Connec
     check_what_is_told(database)
     again = backfill(database, source(), files, complete=True)
     assert (again.runs, again.unchanged) == ([], 3)
+
+
+def test_a_source_that_a_backfill_records(
+    database: Database, tmp_path: Path, somebody: psycopg.Connection
+) -> None:
+    raise_in(somebody, "sources", "40P01", "in the way", times=TIMES)
+    file = write(tmp_path, f"{START:%Y%m%dT%H%M%SZ}.json", {"images": [image(1)]})
+    assert [run.inserted for run in backfill(database, source(), [file]).runs] == [1]
+
+
+@pytest.mark.parametrize("table", ["sources", "leases"])
+def test_a_source_that_a_sweep_records_and_takes(
+    sites: Sites, somebody: psycopg.Connection, table: str
+) -> None:
+    site = sites.open(images=2)
+    raise_in(somebody, table, "40001", "in the way", times=TIMES)
+    assert site.sweep().outcome == "complete"
+    assert rows(site.database, "SELECT holder FROM leases") == [{"holder": None}]
+    assert len(site.run_rows()) == 1
+
+
+def test_a_source_that_is_let_go(sites: Sites, somebody: psycopg.Connection) -> None:
+    site = sites.open(images=1)
+    site.sweep()
+    lease = leases.wait(site.database, source_id_of(site), str(uuid.uuid4()), 0)
+    assert lease is not None
+    raise_in(somebody, "leases", "55P03", "in the way", times=TIMES)
+    leases.release(site.database, lease)
+    assert rows(site.database, "SELECT holder FROM leases") == [{"holder": None}]
+
+
+def test_the_row_of_a_run_that_is_refused(sites: Sites, somebody: psycopg.Connection) -> None:
+    site = sites.open(images=1)
+    site.sweep()
+    raise_in(somebody, "runs", "40P01", "in the way", times=TIMES)
+    refused = site.sweep(changed={"kind": "ims"})
+    assert (refused.outcome, refused.error_kind) == ("failed", "config")
+    assert [row["outcome"] for row in site.run_rows()] == ["complete", "failed"]
 
 
 def test_an_observation_that_is_forgotten(sites: Sites, somebody: psycopg.Connection) -> None:

@@ -155,7 +155,7 @@ def test_a_holder_whose_source_was_taken_over_in_between_writes_nothing(sites: S
 
     def take_over(exchange: Exchange) -> None:
         site.end_leases()
-        with site.database.session() as connection:
+        with site.database.transaction() as connection:
             source_id = connection.execute("SELECT source_id FROM sources").fetchone()
             assert source_id is not None
             lease = leases.acquire(connection, source_id[0], "00000000-0000-4000-8000-000000000001")
