@@ -5,48 +5,20 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
-import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from catalog.errors import UsageError
 from catalog.run import backfill as command
-from catalog.run import tenure
-from catalog.run.backfill import Progress, backfill, find_source, forget
+from catalog.run.backfill import backfill, find_source
 from catalog.settings import SourceSettings
-from catalog.store import leases, sources
 from catalog.store.database import Database
+from tests.integration.run.dumps import START, hour, images, listing, live, named
 from tests.integration.run.site import LEDGER, Sites, image, name_of, rows, snapshot, too_deep
-from tests.integration.run.told import HISTORY, source, told, write
-
-START = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def listing(*numbers: int, **keys: Any) -> dict[str, Any]:
-    return {"images": [image(n, **keys) for n in numbers]}
-
-
-def hour(number: int) -> datetime:
-    return START + timedelta(hours=number)
-
-
-def named(number: int, suffix: str = "") -> str:
-    return f"{hour(number):%Y%m%dT%H%M%SZ}{suffix}.json"
-
-
-def images(database: Database) -> dict[str, Any]:
-    return {row["image_id"]: row for row in rows(database, "SELECT * FROM images")}
-
-
-def live(database: Database) -> set[str]:
-    return {i for i, row in images(database).items() if row["deleted_at"] is None}
-
-
-# ---- when ------------------------------------------------------------------------------------------
+from tests.integration.run.told import source, write
 
 
 def test_the_time_is_told_by_option_then_name_never_by_mtime(database: Database, tmp_path: Path) -> None:
@@ -90,9 +62,6 @@ def test_history_that_was_pruned_is_not_written_again(database: Database, tmp_pa
     with pytest.raises(UsageError, match="prune"):
         backfill(database, source(), [write(tmp_path, named(3), listing(1))])
     assert snapshot(database) == before
-
-
-# ---- what ------------------------------------------------------------------------------------------
 
 
 def test_a_dump_says_nothing_about_images_that_it_lacks(database: Database, tmp_path: Path) -> None:
@@ -234,114 +203,6 @@ def test_rejected_records_are_kept_and_prove_no_absence(database: Database, tmp_
     assert [(row["image_id"], bool(row["reason"])) for row in found] == [(name_of(2), True), (None, True)]
 
 
-# ---- the deletion limit ----------------------------------------------------------------------------
-
-
-def test_the_last_word_on_the_present_is_held_back_by_the_deletion_limit(
-    database: Database, tmp_path: Path
-) -> None:
-    """As in a sweep: above both bounds none of the deletions is done, and all else is."""
-    backfill(database, source(), [write(tmp_path, named(1), listing(*range(20)))])
-    path = write(tmp_path, named(2), {"images": [image(0, name="renamed")]})
-    result = backfill(database, source(), [path], complete=True)
-    assert (result.held, result.runs[0].deleted) == (19, 0)
-    assert len(live(database)) == 20
-    assert images(database)[name_of(0)]["name"] == "renamed"
-    held = rows(database, "SELECT image_id, unlisted_since, decision FROM held_deletions")
-    assert {row["decision"] for row in held} == {"open"}
-    assert {row["unlisted_since"] for row in held} == {hour(2)}
-    again = backfill(database, source(), [write(tmp_path, named(3), listing(*range(9)))], complete=True)
-    assert (again.held, len(live(database))) == (11, 20)
-    accepted = backfill(
-        database, source(), [write(tmp_path, named(4), listing(0, 1))], complete=True, accept_deletions=True
-    )
-    assert (accepted.held, accepted.runs[0].deleted, len(live(database))) == (0, 18, 2)
-
-
-def test_an_empty_listing_is_held_back_where_images_live(database: Database, tmp_path: Path) -> None:
-    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
-    result = backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
-    assert (result.held, len(live(database))) == (2, 2)
-    returned = backfill(database, source(), [write(tmp_path, named(3), listing(1, 2))], complete=True)
-    assert (
-        returned.held,
-        {row["decision"] for row in rows(database, "SELECT decision FROM held_deletions")},
-    ) == (
-        0,
-        {"returned"},
-    )
-
-
-def test_the_past_is_not_held_back(database: Database, tmp_path: Path) -> None:
-    """A dump that is not the last word does not change the present, so the limit has no say."""
-    everything = range(20)
-    backfill(database, source(), [write(tmp_path, named(1), listing(*everything))])
-    backfill(database, source(), [write(tmp_path, named(3), listing(*everything))])
-    result = backfill(database, source(), [write(tmp_path, named(2), listing(0))], complete=True)
-    assert (result.held, len(live(database))) == (0, 20)
-    found = rows(
-        database, "SELECT change FROM revisions WHERE image_id = %s ORDER BY observed_at", name_of(5)
-    )
-    assert [row["change"] for row in found] == ["created", "deleted", "restored"]
-
-
-def test_kept_images_stay(database: Database, tmp_path: Path) -> None:
-    """`keep`: absences prove nothing until the image was listed once more."""
-    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
-    backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
-    with database.transaction() as connection:
-        connection.execute("UPDATE held_deletions SET decision = 'kept' WHERE image_id = %s", (name_of(1),))
-    backfill(database, source(), [write(tmp_path, named(3), listing(3, 2))], complete=True)
-    assert live(database) == {name_of(1), name_of(2), name_of(3)}
-    backfill(database, source(), [write(tmp_path, named(4), listing(1, 2, 3))], complete=True)
-    backfill(database, source(), [write(tmp_path, named(5), listing(2, 3))], complete=True)
-    assert live(database) == {name_of(2), name_of(3)}
-
-
-# ---- forgetting ------------------------------------------------------------------------------------
-
-
-def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Database, tmp_path: Path) -> None:
-    files = [write(tmp_path, named(n), listing(*range(n), name=f"n{n % 3}")) for n in (3, 5, 4, 6)]
-    for path in (files[0], files[1], files[3]):
-        backfill(database, source(), [path], complete=True)
-    expected = told(database, "s", (*HISTORY, "runs"))
-    run = backfill(database, source(), [files[2]], complete=True).runs[0]
-    assert told(database, "s") != expected
-    gone = forget(database, source(), run.run_id)
-    assert (gone.observed_at, gone.run_ids) == (hour(4), (run.run_id,))
-    assert told(database, "s", (*HISTORY, "runs")) == expected
-    assert len(backfill(database, source(), [files[2]], complete=True).runs) == 1
-
-
-def test_the_first_and_the_only_observation_can_be_forgotten(database: Database, tmp_path: Path) -> None:
-    run = backfill(database, source(), [write(tmp_path, named(1), listing(1))]).runs[0]
-    forget(database, source(), run.run_id)
-    assert images(database) == {}
-    assert rows(database, "SELECT observed_since FROM sources") == [{"observed_since": None}]
-
-
-def test_runs_of_one_moment_are_forgotten_together(database: Database, tmp_path: Path) -> None:
-    """Their records were united, so one cannot be taken out of the other; the answer names both."""
-    runs = [
-        backfill(database, source(), [write(tmp_path, named(1, f"-{n}"), listing(n))]).runs[0] for n in (1, 2)
-    ]
-    gone = forget(database, source(), runs[0].run_id)
-    assert sorted(gone.run_ids) == sorted(run.run_id for run in runs)
-    assert images(database) == {}
-    assert rows(database, "SELECT * FROM runs") == []
-
-
-def test_a_run_that_is_not_there_cannot_be_forgotten(database: Database, tmp_path: Path) -> None:
-    backfill(database, source(), [write(tmp_path, named(1), listing(1))])
-    for run_id in (str(uuid.uuid4()), "nonsense"):
-        with pytest.raises(UsageError, match="catalog runs"):
-            forget(database, source(), run_id)
-
-
-# ---- sources ---------------------------------------------------------------------------------------
-
-
 def test_a_source_is_configured_or_known_or_named_with_its_kind(database: Database, tmp_path: Path) -> None:
     configured = [SourceSettings("c", "ims", ignore=("x",))]
     assert find_source(database, configured, "c") is configured[0]
@@ -354,177 +215,6 @@ def test_a_source_is_configured_or_known_or_named_with_its_kind(database: Databa
         find_source(database, [], "n", kind="glance")
     with pytest.raises(UsageError, match="adopt"):
         backfill(database, source("n"), [write(tmp_path, named(2), listing(1))])
-
-
-# ---- others at work --------------------------------------------------------------------------------
-
-
-def test_a_busy_source_is_left_alone(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from catalog.run import loading
-
-    monkeypatch.setattr(loading, "FIRST_WAIT", 0.2)
-    backfill(database, source(), [write(tmp_path, named(1), listing(1))])
-    with database.transaction() as connection:
-        stored = sources.find(connection, "s")
-    assert stored is not None
-    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), 0)
-    assert lease is not None
-    result = backfill(database, source(), [write(tmp_path, named(2), listing(2))])
-    assert (result.busy, result.runs) == (True, [])
-    assert live(database) == {name_of(1)}
-    leases.release(database, lease)
-    assert not backfill(database, source(), [tmp_path]).busy
-
-
-def test_sweeps_get_their_turn_while_files_are_loaded(
-    database: Database, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both end right: the sweep is not kept waiting to the end, and the present stays the sweep's."""
-    monkeypatch.setattr(tenure, "TURN", 0.05)
-    site = sites.open(images=[image(n, name="of the sweep") for n in range(4)])
-    site.sweep()
-    for n in range(25):
-        write(tmp_path, named(n), listing(*range(n % 4 + 1), name=f"at {n}"))
-    outcomes: list[str] = []
-    done = threading.Event()
-
-    def sweep() -> None:
-        while not done.is_set():
-            outcomes.append(site.sweep(wait_seconds=20).outcome)
-            done.wait(0.6)  # longer than a waiting backfill sleeps, or the sweeps would never leave it a turn
-
-    thread = threading.Thread(target=sweep)
-    thread.start()
-    result = backfill(database, site.source, [tmp_path], complete=True)
-    done.set()
-    thread.join()
-    assert set(outcomes) == {"complete"}
-    assert (len(result.runs), result.failures, result.busy) == (25, [], False)
-    assert {row["name"] for row in site.images().values()} == {"of the sweep"}
-    expected = told(database, "s")
-    backfill(database, site.source, [tmp_path], complete=True)
-    assert told(database, "s") == expected
-
-
-def test_another_writer_in_a_pause_is_noticed(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is remembered of the present between two files is thrown away when somebody else may have written."""
-    monkeypatch.setattr(tenure, "TURN", 0.0)
-    write(tmp_path, named(1), listing(1, name="first"))
-    write(tmp_path, named(3), listing(1, name="first"))
-    other = write(tmp_path / "other", named(2), listing(1, name="second"))
-    pauses: list[int] = []
-    sleep = tenure.time.sleep
-
-    def meanwhile(seconds: float) -> None:
-        if not pauses:
-            pauses.append(1)
-            backfill(database, source(), [other])
-        sleep(0)
-
-    monkeypatch.setattr(tenure.time, "sleep", meanwhile)
-    backfill(database, source(), [tmp_path / named(1), tmp_path / named(3)])
-    found = rows(database, "SELECT name FROM revisions ORDER BY observed_at")
-    assert [row["name"] for row in found] == ["first", "second", "first"]
-
-
-def test_interrupted_and_started_again_it_goes_on(database: Database, tmp_path: Path) -> None:
-    """What was merged stays; the rest comes with the next start."""
-    for n in range(1, 6):
-        write(tmp_path, named(n), listing(*range(n)))
-    stop = threading.Event()
-
-    def progress(at: Progress) -> None:
-        if at.records > 6:
-            stop.set()
-
-    first = backfill(database, source(), [tmp_path], progress=progress, stop=stop)
-    assert first.stopped
-    assert 0 < len(first.runs) < 5
-    second = backfill(database, source(), [tmp_path])
-    assert (second.stopped, second.unchanged, len(second.runs)) == (
-        False,
-        len(first.runs),
-        5 - len(first.runs),
-    )
-    assert len(rows(database, "SELECT * FROM observations")) == 5
-
-
-def test_progress_ends_at_the_whole(database: Database, tmp_path: Path) -> None:
-    for n in range(1, 4):
-        write(tmp_path, named(n), listing(*range(n)))
-    told_: list[Progress] = []
-    result = backfill(database, source(), [tmp_path], progress=told_.append)
-    assert told_[-1].bytes_done == told_[-1].bytes_total == sum(p.stat().st_size for p in tmp_path.iterdir())
-    assert [one.bytes_done for one in told_] == sorted(one.bytes_done for one in told_)
-    assert told_[-1].records == result.records == 6
-
-
-# ---- larger than memory ----------------------------------------------------------------------------
-
-
-def test_large_files_are_read_twice_and_say_the_same(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With next to no memory for records, hashes, ids and the present, the tables are the same, run ids too."""
-    from catalog.run import gathered, observing
-    from catalog.store import ids
-
-    double = {"images": [*listing(*range(30))["images"], image(3, name="twice"), image(4)]}
-    files = [
-        write(tmp_path, named(1), double),
-        write(tmp_path, named(2), gzip.compress(json.dumps(listing(*range(5, 28), name="n")).encode())),
-        write(tmp_path, named(2, "-b"), listing(2, 5, name="o")),
-        write(tmp_path, named(3), listing(*range(40))),
-    ]
-    for path in files:
-        backfill(database, source("a"), [path], complete=True, accept_deletions=True)
-    backfill(database, source("b"), files[1:3], complete=True)
-    monkeypatch.setattr(gathered, "MEMORY", 100)
-    monkeypatch.setattr(gathered, "_MEMORY_OF_HASHES", 3)
-    monkeypatch.setattr(gathered, "_MEMORY_OF_IMAGES", 500)
-    monkeypatch.setattr(gathered, "_STEP", 7)
-    monkeypatch.setattr(observing, "KEPT_IN_MEMORY", 5)
-    monkeypatch.setattr(ids.IdTable.__init__, "__defaults__", (10,))
-    before = snapshot(database)
-    assert backfill(database, source("a"), files[:1], complete=True).unchanged == 1
-    assert backfill(database, source("b"), files[1:3], complete=True).unchanged == 1
-    assert snapshot(database) == before
-    with database.transaction() as connection:
-        connection.execute("UPDATE sources SET name = 'before' WHERE name = 'a'")
-    expected = told(database, "before", (*HISTORY, "runs"))
-    for path in files:
-        backfill(database, source("a"), [path], complete=True, accept_deletions=True)
-    again = told(database, "a", (*HISTORY, "runs"))
-    times = [(r.pop("runs"), r)[0] for r in (expected, again)]
-    assert again == expected
-    counters = [[_counters(row) for row in rows_] for rows_ in times]
-    assert counters[0] == counters[1]
-
-
-def _counters(row: str) -> dict[str, Any]:
-    return {k: v for k, v in json.loads(row).items() if not k.endswith("ed_at")}
-
-
-def test_a_file_that_changes_while_it_is_read_is_not_merged(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from catalog.run import gathered
-
-    monkeypatch.setattr(gathered, "MEMORY", 10)
-    path = write(tmp_path, named(1), listing(1, 2, name="as it was"))
-    other = json.dumps(listing(1, 2, name="as it is!")).encode()
-
-    def progress(at: Progress) -> None:
-        path.write_bytes(other)
-
-    result = backfill(database, source(), [path], progress=progress)
-    assert [one.reason for one in result.failures] == ["a file of this moment changed while it was read"]
-    assert images(database) == {}
-    assert rows(database, "SELECT * FROM runs") == []
 
 
 def test_settings_of_the_source_hold_for_its_dumps(database: Database, tmp_path: Path) -> None:

@@ -14,12 +14,20 @@ from psycopg.rows import dict_row
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """Noon of the day on which everything begins."""
 
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""When the tests began."""
+
 RUN = "00000000-0000-4000-8000-000000000001"
 
 
 def days(number: float) -> datetime:
     """So many days after T0."""
     return T0 + timedelta(days=number)
+
+
+def ago(number: float) -> datetime:
+    """So many days before the tests began; questions such as "last week" count from now."""
+    return NOW - timedelta(days=number)
 
 
 class Shelf:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.views.conftest import T0, Shelf, days
-from tests.integration.views.test_cookbook import ago, reader
+from tests.integration.views.conftest import T0, Shelf, ago, days
+from tests.integration.views.readers import reader
 
 BOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[3] / "docs" / "grafana.json").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import pytest
 from catalog.errors import ConfigurationError
 from catalog.run.programme import Programme, Projects
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
-from tests.unit.fetch.test_login import PASSWORD, IdentityService
+from tests.identity import PASSWORD, IdentityService
 
 OTHER = SourceSettings(name="other", kind="glance", endpoint="http://127.0.0.1:9", auth="none", interval=60)
 MARKED = SourceSettings(

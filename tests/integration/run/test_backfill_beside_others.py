@@ -1,0 +1,121 @@
+"""Backfill goes on after interruptions, and gets along with sweeps and other writers of its source."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+from catalog.run import tenure
+from catalog.run.backfill import Progress, backfill
+from catalog.store import leases, sources
+from catalog.store.database import Database
+from tests.integration.run.dumps import listing, live, named
+from tests.integration.run.site import Sites, image, name_of, rows
+from tests.integration.run.told import source, told, write
+
+
+def test_a_busy_source_is_left_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalog.run import loading
+
+    monkeypatch.setattr(loading, "FIRST_WAIT", 0.2)
+    backfill(database, source(), [write(tmp_path, named(1), listing(1))])
+    with database.transaction() as connection:
+        stored = sources.find(connection, "s")
+    assert stored is not None
+    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), 0)
+    assert lease is not None
+    result = backfill(database, source(), [write(tmp_path, named(2), listing(2))])
+    assert (result.busy, result.runs) == (True, [])
+    assert live(database) == {name_of(1)}
+    leases.release(database, lease)
+    assert not backfill(database, source(), [tmp_path]).busy
+
+
+def test_sweeps_get_their_turn_while_files_are_loaded(
+    database: Database, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both end right: the sweep is not kept waiting to the end, and the present stays the sweep's."""
+    monkeypatch.setattr(tenure, "TURN", 0.05)
+    site = sites.open(images=[image(n, name="of the sweep") for n in range(4)])
+    site.sweep()
+    for n in range(25):
+        write(tmp_path, named(n), listing(*range(n % 4 + 1), name=f"at {n}"))
+    outcomes: list[str] = []
+    done = threading.Event()
+
+    def sweep() -> None:
+        while not done.is_set():
+            outcomes.append(site.sweep(wait_seconds=20).outcome)
+            done.wait(0.6)  # longer than a waiting backfill sleeps, or the sweeps would never leave it a turn
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    result = backfill(database, site.source, [tmp_path], complete=True)
+    done.set()
+    thread.join()
+    assert set(outcomes) == {"complete"}
+    assert (len(result.runs), result.failures, result.busy) == (25, [], False)
+    assert {row["name"] for row in site.images().values()} == {"of the sweep"}
+    expected = told(database, "s")
+    backfill(database, site.source, [tmp_path], complete=True)
+    assert told(database, "s") == expected
+
+
+def test_another_writer_in_a_pause_is_noticed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of the present between two files is thrown away when somebody else may have written."""
+    monkeypatch.setattr(tenure, "TURN", 0.0)
+    write(tmp_path, named(1), listing(1, name="first"))
+    write(tmp_path, named(3), listing(1, name="first"))
+    other = write(tmp_path / "other", named(2), listing(1, name="second"))
+    pauses: list[int] = []
+    sleep = tenure.time.sleep
+
+    def meanwhile(seconds: float) -> None:
+        if not pauses:
+            pauses.append(1)
+            backfill(database, source(), [other])
+        sleep(0)
+
+    monkeypatch.setattr(tenure.time, "sleep", meanwhile)
+    backfill(database, source(), [tmp_path / named(1), tmp_path / named(3)])
+    found = rows(database, "SELECT name FROM revisions ORDER BY observed_at")
+    assert [row["name"] for row in found] == ["first", "second", "first"]
+
+
+def test_interrupted_and_started_again_it_goes_on(database: Database, tmp_path: Path) -> None:
+    """What was merged stays; the rest comes with the next start."""
+    for n in range(1, 6):
+        write(tmp_path, named(n), listing(*range(n)))
+    stop = threading.Event()
+
+    def progress(at: Progress) -> None:
+        if at.records > 6:
+            stop.set()
+
+    first = backfill(database, source(), [tmp_path], progress=progress, stop=stop)
+    assert first.stopped
+    assert 0 < len(first.runs) < 5
+    second = backfill(database, source(), [tmp_path])
+    assert (second.stopped, second.unchanged, len(second.runs)) == (
+        False,
+        len(first.runs),
+        5 - len(first.runs),
+    )
+    assert len(rows(database, "SELECT * FROM observations")) == 5
+
+
+def test_progress_ends_at_the_whole(database: Database, tmp_path: Path) -> None:
+    for n in range(1, 4):
+        write(tmp_path, named(n), listing(*range(n)))
+    told_: list[Progress] = []
+    result = backfill(database, source(), [tmp_path], progress=told_.append)
+    assert told_[-1].bytes_done == told_[-1].bytes_total == sum(p.stat().st_size for p in tmp_path.iterdir())
+    assert [one.bytes_done for one in told_] == sorted(one.bytes_done for one in told_)
+    assert told_[-1].records == result.records == 6

@@ -1,0 +1,72 @@
+"""Complete dumps delete within the deletion limit, and only where they are the last word on the present."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from catalog.run.backfill import backfill
+from catalog.store.database import Database
+from tests.integration.run.dumps import hour, images, listing, live, named
+from tests.integration.run.site import image, name_of, rows
+from tests.integration.run.told import source, write
+
+
+def test_the_last_word_on_the_present_is_held_back_by_the_deletion_limit(
+    database: Database, tmp_path: Path
+) -> None:
+    """As in a sweep: above both bounds none of the deletions is done, and all else is."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(*range(20)))])
+    path = write(tmp_path, named(2), {"images": [image(0, name="renamed")]})
+    result = backfill(database, source(), [path], complete=True)
+    assert (result.held, result.runs[0].deleted) == (19, 0)
+    assert len(live(database)) == 20
+    assert images(database)[name_of(0)]["name"] == "renamed"
+    held = rows(database, "SELECT image_id, unlisted_since, decision FROM held_deletions")
+    assert {row["decision"] for row in held} == {"open"}
+    assert {row["unlisted_since"] for row in held} == {hour(2)}
+    again = backfill(database, source(), [write(tmp_path, named(3), listing(*range(9)))], complete=True)
+    assert (again.held, len(live(database))) == (11, 20)
+    accepted = backfill(
+        database, source(), [write(tmp_path, named(4), listing(0, 1))], complete=True, accept_deletions=True
+    )
+    assert (accepted.held, accepted.runs[0].deleted, len(live(database))) == (0, 18, 2)
+
+
+def test_an_empty_listing_is_held_back_where_images_live(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    result = backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
+    assert (result.held, len(live(database))) == (2, 2)
+    returned = backfill(database, source(), [write(tmp_path, named(3), listing(1, 2))], complete=True)
+    assert (
+        returned.held,
+        {row["decision"] for row in rows(database, "SELECT decision FROM held_deletions")},
+    ) == (
+        0,
+        {"returned"},
+    )
+
+
+def test_the_past_is_not_held_back(database: Database, tmp_path: Path) -> None:
+    """A dump that is not the last word does not change the present, so the limit has no say."""
+    everything = range(20)
+    backfill(database, source(), [write(tmp_path, named(1), listing(*everything))])
+    backfill(database, source(), [write(tmp_path, named(3), listing(*everything))])
+    result = backfill(database, source(), [write(tmp_path, named(2), listing(0))], complete=True)
+    assert (result.held, len(live(database))) == (0, 20)
+    found = rows(
+        database, "SELECT change FROM revisions WHERE image_id = %s ORDER BY observed_at", name_of(5)
+    )
+    assert [row["change"] for row in found] == ["created", "deleted", "restored"]
+
+
+def test_kept_images_stay(database: Database, tmp_path: Path) -> None:
+    """`keep`: absences prove nothing until the image was listed once more."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    backfill(database, source(), [write(tmp_path, named(2), {"images": []})], complete=True)
+    with database.transaction() as connection:
+        connection.execute("UPDATE held_deletions SET decision = 'kept' WHERE image_id = %s", (name_of(1),))
+    backfill(database, source(), [write(tmp_path, named(3), listing(3, 2))], complete=True)
+    assert live(database) == {name_of(1), name_of(2), name_of(3)}
+    backfill(database, source(), [write(tmp_path, named(4), listing(1, 2, 3))], complete=True)
+    backfill(database, source(), [write(tmp_path, named(5), listing(2, 3))], complete=True)
+    assert live(database) == {name_of(2), name_of(3)}

@@ -1,0 +1,67 @@
+"""An identity service on loopback, and the clouds.yaml that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.settings import SourceSettings
+from tests.identity import PASSWORD, IdentityService
+from tests.unit.fetch.login.connecting import CloudsYaml
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the person who runs the tests, and no wait between two tries."""
+    endings = ("_PROXY", "_CA_BUNDLE")
+    for variable in os.environ:
+        upper = variable.upper()
+        if upper.startswith(("OS_", "SSL_CERT_")) or upper.endswith(endings):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("catalog.fetch.retries.Patience.wait", lambda self, failures: 0.0)
+
+
+def _served(service: IdentityService) -> Iterator[IdentityService]:
+    thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield service
+    service.hold.set()
+    service.shutdown()
+    service.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def identity() -> Iterator[IdentityService]:
+    yield from _served(IdentityService())
+
+
+@pytest.fixture
+def cloud(identity: IdentityService, tmp_path: Path) -> CloudsYaml:
+    """Writes clouds.yaml with one cloud, changed as asked, and secure.yaml with its password."""
+
+    def write(entry: dict[str, Any] | None = None, **source: Any) -> SourceSettings:
+        auth = {
+            "auth_url": identity.url,
+            "username": "ann",
+            "project_name": "hay",
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+        whole: dict[str, Any] = {"auth": auth, "region_name": "north", **(entry or {})}
+        whole = {key: value for key, value in whole.items() if value is not None}
+        # JSON is YAML.
+        (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"meadow": whole}}))
+        if "auth_type" not in whole:
+            secure = {"clouds": {"meadow": {"auth": {"password": PASSWORD}}}}
+            (tmp_path / "secure.yaml").write_text(json.dumps(secure))
+        return SourceSettings(**({"name": "s", "kind": "glance", "cloud": "meadow"} | source))
+
+    return write

@@ -1,0 +1,42 @@
+"""Connecting a source as the tests of logins do, whether it works or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from catalog.errors import CatalogError
+from catalog.fetch import login
+from catalog.fetch.connection import Connection, RenewableAuth
+from catalog.model import Budget
+from catalog.settings import SourceSettings
+from tests.identity import PASSWORD
+
+CloudsYaml = Callable[..., SourceSettings]
+
+
+def connect(source: SourceSettings, seconds: float = 30.0) -> Connection:
+    return login.connect(source, Budget(seconds))
+
+
+def renewed(connection: Connection) -> bool:
+    auth: object = connection.auth
+    assert isinstance(auth, RenewableAuth)
+    return auth.renew()
+
+
+def refused(source: SourceSettings, kind: type[CatalogError], seconds: float = 30.0) -> str:
+    with pytest.raises(kind) as caught:
+        connect(source, seconds)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert PASSWORD not in message
+    return message
+
+
+def headers_for(connection: Connection, url: str) -> httpx.Headers:
+    """The headers that the connection's auth puts on a request to `url`."""
+    assert connection.auth is not None
+    return next(connection.auth.sync_auth_flow(httpx.Request("GET", url))).headers

@@ -1,0 +1,50 @@
+"""Each project that a user may enter is a source of its own, and projects have names."""
+
+from __future__ import annotations
+
+from catalog.errors import LoginError
+from catalog.fetch import login
+from catalog.settings import SourceSettings
+from tests.identity import IdentityService
+from tests.unit.fetch.login.connecting import CloudsYaml, connect
+
+
+def test_each_project_that_the_user_may_enter_becomes_a_source(cloud: CloudsYaml) -> None:
+    marked = cloud(name="meadow/north/{project}", region="north", all_projects=True)
+    other = SourceSettings(name="other", kind="glance", endpoint="http://x", auth="none")
+    expansion = login.expand_projects([marked, other])
+    assert [(s.name, s.project_id, s.all_projects) for s in expansion.sources] == [
+        ("meadow/north/hay", "1" * 32, False),
+        ("meadow/north/straw", "2" * 32, False),
+        ("other", None, False),
+    ]
+    assert expansion.failures == {}
+
+
+def test_projects_of_one_name_are_told_apart_by_id(identity: IdentityService, cloud: CloudsYaml) -> None:
+    identity.projects[1]["name"] = "hay"
+    expansion = login.expand_projects([cloud(name="{project}", all_projects=True)])
+    assert [source.name for source in expansion.sources] == ["1" * 32, "2" * 32]
+
+
+def test_a_cloud_that_refuses_leaves_the_other_sources_alone(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    identity.password = "another"
+    other = SourceSettings(name="other", kind="glance", endpoint="http://x", auth="none")
+    expansion = login.expand_projects([cloud(name="m/{project}", all_projects=True), other])
+    assert expansion.sources == (other,)
+    assert isinstance(expansion.failures["m/{project}"], LoginError)
+
+
+def test_project_names_are_those_of_all_projects_or_of_the_users_own(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    connection = connect(cloud())
+    assert connection.names is not None
+    own = [("1" * 32, "hay", "Default"), ("2" * 32, "straw", None)]
+    assert connection.names() == own
+    identity.may_list_all = True
+    identity.projects.reverse()
+    identity.projects[0]["enabled"] = True
+    assert [name for _, name, _ in connection.names()] == ["mud", "straw"]

@@ -1,0 +1,89 @@
+"""Logging in finds the image service that clouds.yaml, the catalogue and the source agree on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from catalog.fetch import login
+from tests.identity import PASSWORD, IdentityService, service_entry
+from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for
+
+
+def test_clouds_yaml_and_secure_yaml_log_in_together(identity: IdentityService, cloud: CloudsYaml) -> None:
+    connection = connect(cloud())
+    assert connection.endpoint == "https://image.north.test/image/v2"
+    assert (connection.region, connection.project_id) == ("north", "1" * 32)
+    (sent,) = identity.logins
+    assert sent["identity"]["password"]["user"]["password"] == PASSWORD
+    assert sent["scope"]["project"] == {"name": "hay", "domain": {"name": "Default"}}
+    assert headers_for(connection, connection.endpoint)["X-Auth-Token"] == "token-1"
+
+
+def test_a_source_chooses_region_interface_and_project(identity: IdentityService, cloud: CloudsYaml) -> None:
+    connection = connect(cloud(region="south", interface="internal", project="straw"))
+    assert connection.endpoint == "http://in-image.south.test"
+    assert connection.region == "south"
+    assert identity.logins[0]["scope"]["project"] == {"name": "straw", "domain": {"name": "Default"}}
+
+
+def test_a_project_of_the_source_beats_every_way_to_name_one_in_clouds_yaml(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    auth = {
+        "auth_url": identity.url,
+        "username": "ann",
+        "user_domain_name": "Default",
+        "project_id": "9" * 32,
+    }
+    connect(cloud({"auth": auth, "project_name": "hay"}, project="straw"))
+    assert identity.logins[0]["scope"]["project"] == {"name": "straw", "domain": {"name": "Default"}}
+
+
+def test_an_id_in_place_of_a_projects_name_is_taken_as_one(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    connect(cloud(project="2" * 32))
+    assert identity.logins[0]["scope"]["project"] == {"id": "2" * 32}
+
+
+def test_the_interface_of_clouds_yaml_holds_where_the_source_has_none(cloud: CloudsYaml) -> None:
+    assert connect(cloud({"interface": "internal"})).endpoint == "http://in-image.north.test/image/v2"
+
+
+def test_an_override_in_clouds_yaml_beats_the_catalogue(cloud: CloudsYaml) -> None:
+    entry = {"image_endpoint_override": "https://other.test/glance"}
+    assert connect(cloud(entry)).endpoint == "https://other.test/glance"
+
+
+def test_a_service_without_login_is_only_an_address(identity: IdentityService, cloud: CloudsYaml) -> None:
+    entry = {"auth_type": "none", "auth": {"endpoint": "https://alone.test"}}
+    connection = connect(cloud(entry))
+    assert connection.endpoint == "https://alone.test"
+    assert identity.logins == []
+
+
+def test_ims_is_found_under_its_own_names(identity: IdentityService, cloud: CloudsYaml) -> None:
+    identity.catalogue.append(service_entry("ims", north="https://ims.north.test"))
+    assert connect(cloud(kind="ims")).endpoint == "https://ims.north.test"
+    assert connect(cloud(kind="glance")).endpoint == "https://image.north.test/image/v2"
+
+
+def test_huaweis_enterprise_projects_are_asked_for_and_otcs_are_not(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    for address, expected in (
+        ("https://ims.cn-north-4.myhuaweicloud.com", {"enterprise_project_id": "all_granted_eps"}),
+        ("https://ims.eu-de.otc.t-systems.com", {}),
+    ):
+        identity.catalogue = [service_entry("ims", north=address)]
+        assert connect(cloud(kind="ims")).extra_params == expected
+    identity.catalogue = [service_entry("ims", north="https://ims.cn-north-4.myhuaweicloud.com")]
+    assert connect(cloud(kind="ims", filters={"enterprise_project_id": "0"})).extra_params == {}
+
+
+def test_the_credential_is_described(cloud: CloudsYaml) -> None:
+    credential = login.describe_credential(connect(cloud()))
+    assert (credential.project_name, credential.region) == ("hay", "north")
+    left = credential.seconds_left(datetime.now(UTC))
+    assert left is not None
+    assert 3000 < left <= 3600
