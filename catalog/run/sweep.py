@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from catalog.errors import CatalogError, ConfigurationError, FetchError, LeaseLost
+from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable, FetchError, LeaseLost
 from catalog.fetch.login import connect
 from catalog.fetch.service import open_service
 from catalog.model import Budget, ImageService, Observation, RunResult
@@ -219,7 +219,12 @@ def _merge(
         if turn is not None:
             turn.done(connection, source_id, run)
 
-    leases.written(database, lease, merge)
+    try:
+        leases.written(database, lease, merge)
+    except DatabaseUnavailable:
+        # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
+        if not leases.written(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
+            raise
     for warning in run.warnings:
         log.warning("value not converted", source=source.name, reason=warning)
     for record in fetched.intake.rejected:
@@ -288,7 +293,8 @@ def _close(
 ) -> None:
     """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
 
-    Where only the answer to the merge's commit was lost, the run was a good one, and says so.
+    Of one that came to it nevertheless, as the database was away when `_merge` asked, the result says what the
+    row says; its archive is lost.
     """
     if error is None:
         run.outcome, run.error_kind, run.error = "failed", "database", "the run was ended from outside"
@@ -296,7 +302,7 @@ def _close(
     def close(connection: Connection) -> None:
         run.finished_at = clock(connection)
         if not runs.finish(connection, lease.source_id, run):
-            runs.read_back(connection, lease.source_id, run)
+            runs.read_back(connection, source_id=lease.source_id, run=run)
         elif turn is not None:
             turn.done(connection, lease.source_id, run)
 

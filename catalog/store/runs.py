@@ -82,14 +82,18 @@ def finish(
     return True
 
 
-def read_back(connection: Connection, source_id: str, run: RunResult) -> None:
-    """Makes the result say what the run's row says."""
+def read_back(connection: Connection, *, source_id: str, run: RunResult) -> bool:
+    """Makes the result say what the run's row says; False, and nothing is changed, while that is open."""
     columns = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error")
     row = connection.execute(
-        f"SELECT {', '.join(columns)} FROM runs WHERE source_id = %s AND run_id = %s", (source_id, run.run_id)
+        f"SELECT {', '.join(columns)} FROM runs WHERE source_id = %s AND run_id = %s AND finished_at IS NOT NULL",
+        (source_id, run.run_id),
     ).fetchone()
-    for name, value in zip(columns, row or (), strict=False):
+    if row is None:
+        return False
+    for name, value in zip(columns, row, strict=True):
         setattr(run, name, value)
+    return True
 
 
 def _update_health(connection: Connection, values: dict[str, object]) -> None:

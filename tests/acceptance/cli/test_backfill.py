@@ -41,11 +41,12 @@ def test_files_become_history_once(saved: Desk) -> None:
     assert (again.code, again.out) == (0, "lab: 0 observations loaded, 2 known already\n")
 
 
-def test_a_broken_file_is_named_and_the_others_go_on(saved: Desk) -> None:
-    (saved.folder / "saved" / "images-2026-03-03T000000Z.json").write_text('{"images": [{"id": ')
+@pytest.mark.parametrize("content", [b'{"images": [{"id": ', b"\x1f\x8b cut", b"no JSON"])
+def test_a_broken_file_is_named_once_and_the_others_go_on(saved: Desk, content: bytes) -> None:
+    (saved.folder / "saved" / "images-2026-03-03T000000Z.json").write_bytes(content)
     done = saved.run("backfill", "lab", "saved", "--format", "json")
     assert (done.code, len(done.rows)) == (1, 2)
-    assert "images-2026-03-03T000000Z.json" in done.err
+    assert "images-2026-03-03T000000Z.json" in done.error
 
 
 def test_a_file_that_says_no_time_is_refused_before_anything_is_written(saved: Desk) -> None:

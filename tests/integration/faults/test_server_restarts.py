@@ -1,4 +1,5 @@
-"""PostgreSQL itself stops and starts at each statement of a sweep, and of a backfill (contract, 4.4, 6, 7)."""
+"""PostgreSQL itself stops and starts at each statement of a sweep, be it a good or a failing one, and of a backfill
+(contract, 4.4, 6, 7)."""
 
 from __future__ import annotations
 
@@ -25,11 +26,17 @@ from tests.integration.run.told import HISTORY, source, told, wipe, write
 from tests.integration.run.truth import check_history, check_ledger
 
 EVERY = 5
+SENT = (
+    (psycopg.Cursor, "execute"), (psycopg.Cursor, "copy"), (psycopg.Copy, "__exit__"),
+    (psycopg.Connection, "commit"),
+)  # fmt: skip
+"""What sends something to the server: statements, also those of a pipeline; rows of a COPY, at its end; COMMIT."""
+SECRETLESS = {"auth": "token", "token_env": "NO_SUCH_VARIABLE"}
 EVERYTHING_TOLD = (*HISTORY, "image_state", "rejected_records")
 
 
 class Crashes:
-    """Lets the server crash and come back right before the n-th statement that is sent to it."""
+    """Lets the server crash and come back right before the n-th thing that is sent to it."""
 
     def __init__(self, server: EmbeddedServer) -> None:
         self.server = server
@@ -59,14 +66,14 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 @pytest.fixture
 def crashes(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> Crashes:
     crashes = Crashes(server)
-    for name in ("execute", "copy"):
-        send = getattr(psycopg.Cursor, name)
+    for sender, name in SENT:
+        send = getattr(sender, name)
 
         def counted(*arguments: Any, send: Any = send, **keywords: Any) -> Any:
             crashes.count()
             return send(*arguments, **keywords)
 
-        monkeypatch.setattr(psycopg.Cursor, name, counted)
+        monkeypatch.setattr(sender, name, counted)
     return crashes
 
 
@@ -91,9 +98,37 @@ def sweep_through_crashes(server: EmbeddedServer, crashes: Crashes, every: int, 
             sites.close()
 
 
-def said_by_a_sweep(site: Site) -> str:
+def failing_through_crashes(server: EmbeddedServer, crashes: Crashes, every: int, first: int) -> int:
+    """The same for a sweep that cannot log in: whoever closes its row, the source is failing since then."""
+    statement = first
+    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
+        schema.upgrade(database)
+        sites = Sites(database)
+        try:
+            while True:
+                site = sites.open(images=2)
+                site.sweep()
+                crashes.left = statement
+                assert "\n" not in said_by_a_sweep(site, changed=SECRETLESS)
+                finished = crashes.left is not None
+                crashes.left = None
+                site.end_leases()
+                assert site.sweep(changed=SECRETLESS).outcome == "failed"
+                runs = site.run_rows()[1:]
+                assert {run["outcome"] for run in runs} == {"failed"}
+                (health,) = site.rows("SELECT failing_since, failures FROM sources WHERE source_id = $")
+                assert health == {"failing_since": runs[0]["started_at"], "failures": len(runs)}, statement
+                check_as_undisturbed_alone(sites, site)
+                if finished:
+                    return statement
+                statement += every
+        finally:
+            sites.close()
+
+
+def said_by_a_sweep(site: Site, **options: Any) -> str:
     try:
-        return str(site.sweep().error)
+        return str(site.sweep(**options).error)
     except CatalogError as error:  # before the run had a row
         return str(error)
 
@@ -148,6 +183,17 @@ def test_a_server_that_crashes_in_mid_sweep(server: EmbeddedServer, crashes: Cra
 @pytest.mark.soak
 def test_a_server_that_crashes_at_each_statement(server: EmbeddedServer, crashes: Crashes) -> None:
     assert sweep_through_crashes(server, crashes, 1, 1) > 25
+
+
+def test_a_server_that_crashes_while_a_sweep_fails(server: EmbeddedServer, crashes: Crashes) -> None:
+    assert failing_through_crashes(server, crashes, 3, 1) > 15
+
+
+@pytest.mark.soak
+def test_a_server_that_crashes_at_each_statement_of_a_sweep_that_fails(
+    server: EmbeddedServer, crashes: Crashes
+) -> None:
+    assert failing_through_crashes(server, crashes, 1, 1) > 15
 
 
 def test_a_server_that_crashes_in_mid_backfill(

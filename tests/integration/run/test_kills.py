@@ -3,6 +3,7 @@ run's row says which (contract, 4.4, 4.7)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ def state(site: Site) -> dict[str, Any]:
     return {i: (row["name"], row["deletion_reason"], row["tags"]) for i, row in site.images().items()}
 
 
-def changed_site(sites: Sites, name: str) -> Site:
-    site = sites.open(images=4, name=name)
+def changed_site(sites: Sites, name: str, **settings: Any) -> Site:
+    site = sites.open(images=4, name=name, **settings)
     site.sweep()
     site.cloud.change(name_of(0), name="renamed", tags=["new"])
     site.cloud.delete(name_of(1))
@@ -38,15 +39,15 @@ NEW = {
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_sweep_is_merged_whole_or_not_at_all(sites: Sites, side: Side) -> None:
-    """Each statement of a sweep in turn is lost, or its answer is."""
+def test_a_sweep_is_merged_whole_or_not_at_all(sites: Sites, side: Side, tmp_path: Path) -> None:
+    """Each statement of a sweep in turn is lost, or its answer is. What was merged is in the archive, too."""
     direct = sites.database
     with wired(direct) as (wire, through):
         statement, finished = 0, False
         outcomes = set()
         while not finished:
             statement += 1
-            site = changed_site(sites, f"{statement}")
+            site = changed_site(sites, f"{statement}", archive=tmp_path)
             old, cuts = state(site), wire.cuts
             site.database = through
             wire.cut_at(statement, side, for_good=False)
@@ -59,8 +60,18 @@ def test_a_sweep_is_merged_whole_or_not_at_all(sites: Sites, side: Side) -> None
             again = site.sweep(wait_seconds=5)
             assert (again.outcome, state(site)) == ("complete", NEW), statement
             assert all(row["finished_at"] is not None for row in site.run_rows())
+            assert {row["run_id"][:8] for row in merged(site)} == archived(tmp_path / f"{statement}")
     assert statement > 20
     assert outcomes == {"old", "new"}
+
+
+def merged(site: Site) -> list[dict[str, Any]]:
+    return site.rows("SELECT run_id::text FROM runs WHERE source_id = $ AND outcome = 'complete'")
+
+
+def archived(folder: Path) -> set[str]:
+    """What their files' names say of the runs."""
+    return {path.name.split("-")[1].split(".")[0] for path in folder.iterdir()}
 
 
 def _swept(site: Site) -> RunResult | None:
