@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,6 +46,19 @@ class IdentityService(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"{self.scheme}://localhost:{self.server_address[1]}/v3"
+
+    @contextmanager
+    def running(self) -> Iterator[IdentityService]:
+        """Answers until the end of the block; what hangs by then is let go."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.hold.set()
+            self.shutdown()
+            self.server_close()
+            thread.join()
 
 
 def service_entry(kind: str, **regions: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ LARGEST_ARRAY, LARGEST_OBJECT = 1 << 24, 1 << 23
 """Members for whose list PostgreSQL still gets memory while it reads one (1 GB, doubled each time)."""
 SURELY_HELD = 30_000_000
 """Bytes of JSON text that fit whatever they say: a member has two or more, and takes six times its text."""
+SURELY_WRITTEN = LARGEST_DOCUMENT * 10 // DIGITS_BEFORE_POINT
+"""Bytes of JSON text whose numbers fit even if all are `1E+131071,` and their zeros are written out."""
 _EXPONENT = re.compile(rb"[0-9]E[+-]([0-9]{1,7})[,\]}]")
 _MOST_ZEROS = DIGITS_BEFORE_POINT
 _ENCODER = msgspec.json.Encoder(order="sorted", decimal_format="number")
@@ -77,6 +79,8 @@ def settle(value: object, *, keep_decimals: bool, place: bool, outside: list[str
 
 def check_size(document: dict[str, object], canonical: bytes) -> None:
     """Raises Rejected if jsonb cannot hold the document, or could never write it out again."""
+    if len(canonical) <= SURELY_WRITTEN:
+        return
     if b"E+" in canonical or b"E-" in canonical:
         written = sum(min(int(zeros), _MOST_ZEROS) for zeros in _EXPONENT.findall(canonical))
         if written > LARGEST_DOCUMENT:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from catalog.fields import COLUMNS, ID_KEY, INDEX
-from catalog.mapping.canonical import SURELY_HELD, check_size, encode_bytes, encode_json, fingerprint, settle
+from catalog.mapping.canonical import check_size, encode_bytes, encode_json, fingerprint, settle
 from catalog.mapping.capabilities import read_capability
 from catalog.mapping.credentials import is_redacted, redacted, scrub_place, scrub_text
 from catalog.mapping.numbers import LARGEST_BIGINT, is_outside_numeric
@@ -73,7 +73,6 @@ class _Draft:
         "canonical",
         "capabilities",
         "deleted_at",
-        "has_numbers",
         "image_id",
         "links",
         "properties",
@@ -95,8 +94,6 @@ class _Draft:
         self.properties: list[tuple[str, str]] = []
         self.deleted_at: datetime | None = None
         self.reported_deleted = False
-        self.has_numbers = False
-        """Whether a number may stand with an exponent, or deep in a value."""
         self.warnings: list[str] = []
 
     def warn(self, key: str, problem: str) -> None:
@@ -149,7 +146,6 @@ def _settle(draft: _Draft, use: Use, value: object) -> object:
     """The canonical form of a value that is neither text nor boolean nor a small number."""
     if use.role == "tags" and type(value) is list and _ONLY_TEXT.issuperset(map(type, value)):
         return sorted(set(map(scrub_text, value)))
-    draft.has_numbers = True
     outside: list[str] = []
     value = settle(value, keep_decimals=use.text, place=use.place, outside=outside)
     if outside and not use.redacted and use.role != "tags":
@@ -266,8 +262,7 @@ def _place_seconds(draft: _Draft) -> None:
 def _finish(draft: _Draft, rules: MappingRules, *, ignored: bool) -> MappedImage:
     canonical, values = draft.canonical, draft.values
     document = encode_bytes(canonical)
-    if draft.has_numbers or len(document) > SURELY_HELD:
-        check_size(canonical, document)
+    check_size(canonical, document)
     considered = document
     if ignored:
         considered = encode_bytes({key: canonical[key] for key in canonical if not rules.use(key).ignored})

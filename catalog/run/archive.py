@@ -18,6 +18,7 @@ import structlog
 from catalog.fetch import archived
 from catalog.fetch.archived import ArchivedPass, ArchivedRejection, Header, Trailer
 from catalog.model import ImageService, RunResult
+from catalog.private_folders import make_private
 from catalog.run.collect import Fetched
 from catalog.settings import SourceSettings
 from catalog.store.sources import Source
@@ -41,8 +42,7 @@ class Archive:
         self._digest = hashlib.sha256()
         self._records = 0
         try:
-            for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
-                missing.mkdir(exist_ok=True, mode=0o700)  # parents that mkdir makes itself are open to all
+            make_private(folder)
             descriptor = os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             self._plain = os.fdopen(descriptor, "wb")
             self._file = gzip.GzipFile("", "wb", _LEVEL, self._plain, mtime=0)  # type: ignore[assignment]

@@ -214,8 +214,8 @@ class Loader:
             wait = self.source.deadline + 60
             self._tenure = Tenure(self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait)
         lease, undisturbed = self._tenure.hold()
-        fresh = [self._present if undisturbed else None]
-        self._present = None
+        if not undisturbed:
+            self._present = None
 
         def write(connection: Connection) -> Writing | None:
             outcome = backfills.outcome(connection, stored.source_id, said.run_id)
@@ -223,8 +223,8 @@ class Loader:
                 return None
             if outcome is not None:
                 backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
-            # an attempt brings what is known up to what it writes: the next one asks the tables anew
-            known = fresh.pop() if fresh else None
+            # an attempt brings what is known up to what it writes: another one asks the tables anew
+            known, self._present = self._present, None
             writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
             writing.write(self._contents)
             return writing

@@ -314,9 +314,9 @@ def _close(
 
 def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn | None) -> RunResult:
     """A run that may not even begin; its row says why."""
-    fail(run, error)
 
     def note(connection: Connection) -> RunResult:
+        fail(run, error)
         stored = sources.find(connection, run.source)
         if stored is not None:
             if not _begin(connection, run=run, source_id=stored.source_id, turn=turn):

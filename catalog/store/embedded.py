@@ -36,6 +36,7 @@ from urllib.parse import quote
 import psycopg
 
 from catalog.errors import CatalogError, ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaError
+from catalog.private_folders import make_private
 from catalog.store.programs import (
     give,
     is_postgres,
@@ -162,9 +163,7 @@ class EmbeddedServer:
 
     def _make_home(self) -> None:
         try:
-            for folder in [*reversed(self.home.parents), self.home]:
-                if not folder.is_dir():
-                    folder.mkdir(mode=0o700, exist_ok=True)
+            make_private(self.home)
             owner = self.home.stat().st_uid
             if owner == os.geteuid() and not os.access(self.home, os.W_OK | os.X_OK):
                 raise PermissionError(0, "may not be written")

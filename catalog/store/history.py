@@ -155,9 +155,8 @@ def edit(
     `line`: the revision in force before `at`, if any, and all from `at` on, oldest first.
     `evidence_before`: time of the evidence just before `at`, whatever its content.
     """
-    if not line and after is None:
-        new = evidence is not None and starts(None, evidence.content)
-        return [begin(evidence, evidence_before, None)] if evidence is not None and new else []
+    if evidence is not None and not line and after is None:  # the usual case of a first load
+        return [begin(evidence, evidence_before, None)] if starts(None, evidence.content) else []
     before = line[0] if line and line[0].observed_at < at else None
     old_at = next((revision for revision in line if revision.observed_at == at), None)
     following = [revision for revision in line if revision.observed_at > at]

@@ -66,22 +66,20 @@ def rebuild_step(
     if not rows:
         return so_far
     run_id = str(uuid.uuid4())
-    stage = Stage(connection, source_id, run_id, datetime.now(UTC))
-    stage.prepare()
     batch = Batch()
     for image_id, observed_at, document, present, reported in rows:
         image = rules.map_document(document)
         so_far.warnings.extend(image.warnings)
         batch.staged.append(_staged(image, image_id, observed_at, present, reported, run_id))
-    stage.copy(batch.staged)
     so_far.documents += len(rows)
     values = {"run": run_id, "batch": 1}
-    for name, table in (("records", "revisions"), ("lacks", "revisions"), ("images", "images"),
-                        ("state", "image_state")):  # fmt: skip
-        so_far.add(table, connection.execute(SQL[name], values).rowcount)
-    for name in _CHILDREN:
-        so_far.add("image_" + name.split("_")[1], connection.execute(MERGE[name], values).rowcount)
-    stage.clear()
+    with Stage(connection, source_id, run_id, datetime.now(UTC)) as stage:
+        stage.copy(batch.staged)
+        for name, table in (("records", "revisions"), ("lacks", "revisions"), ("images", "images"),
+                            ("state", "image_state")):  # fmt: skip
+            so_far.add(table, connection.execute(SQL[name], values).rowcount)
+        for name in _CHILDREN:
+            so_far.add("image_" + name.split("_")[1], connection.execute(MERGE[name], values).rowcount)
     return so_far
 
 

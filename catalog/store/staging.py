@@ -83,7 +83,6 @@ def _quoted(value: str) -> str:
 def content_columns(image: MappedImage) -> tuple[object, ...]:
     """The typed content of a record, in the order of the stage's last columns."""
     flags = image.capabilities
-    names = [flag.capability for flag in flags]
     properties = ",".join([f"{_json_name(name)}:{value}" for name, value in image.properties])
     return (
         *_FIELDS_OF(image.values),
@@ -91,12 +90,10 @@ def content_columns(image: MappedImage) -> tuple[object, ...]:
         array_literal(image.tags),
         array_literal([flag.capability for flag in flags if flag.supported]),
         f"{{{properties}}}",
-        array_literal(names),
+        array_literal([flag.capability for flag in flags]),
         "{" + ",".join(["t" if flag.supported else "f" for flag in flags]) + "}",
         array_literal([flag.raw_value for flag in flags]),
-        "{"
-        + ",".join(["NULL" if flag.models is None else _quoted(array_literal(flag.models)) for flag in flags])
-        + "}",
+        array_literal([None if flag.models is None else array_literal(flag.models) for flag in flags]),
         image.document,
     )
 
@@ -138,7 +135,7 @@ class Staged(Struct):
 
     def row(self, head: Head, *, first: bool) -> tuple[object, ...]:
         """Its row in the stage; `first`: without document and the columns that first revisions leave empty."""
-        revision, content = self.revision, self.revision.content
+        revision, content, typed = self.revision, self.revision.content, self.content or _NOTHING
         run_id, batch, source_id, recorded_at = head
         of_known = () if first else (
             _moment(self.copy_of), _moment(self.unlisted_since), _moment(self.first_seen_at),
@@ -151,7 +148,7 @@ class Staged(Struct):
             _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
             revision.deletion_reason,
             *of_known,
-            *((self.content or _NOTHING)[:-1] if first else self.content or _NOTHING),
+            *(typed[:-1] if first else typed),
         )  # fmt: skip
 
 
@@ -185,25 +182,22 @@ class Stage:
         self._sent = ExitStack()
 
     def __enter__(self) -> Stage:
-        self.prepare()
+        """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
+        self.connection.execute(
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sent.__exit__(kind, error, trace)
-        if error is None:
-            self.clear()
+        if error is None and self._batches:
+            self.connection.execute(SQL["clear_stage"], {"run": self.run_id})
 
     def settle(self) -> None:
         """Waits until all that was sent is done; raises what the database refuses of it."""
         self._sent.close()
-
-    def prepare(self) -> None:
-        """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
-        self.connection.execute(
-            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
-        )
 
     def write(self, batch: Batch) -> None:
         """Brings the tables to the batch. The order of statements matters: copies are taken first.
@@ -281,10 +275,6 @@ class Stage:
                 self._execute(name)
         for name in _PRESENT:
             self._execute(name, _FIRST if new_only else SQL)
-
-    def clear(self) -> None:
-        if self._batches:
-            self.connection.execute(SQL["clear_stage"], {"run": self.run_id})
 
     def _execute(self, name: str, statements: Mapping[str, str] = SQL) -> None:
         self.connection.execute(statements[name], {"run": self.run_id, "batch": self._batches})

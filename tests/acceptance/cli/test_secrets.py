@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -36,13 +35,8 @@ PLANTED = {
 def identity() -> Iterator[IdentityService]:
     service = IdentityService()
     service.password = PLANTED["password"]
-    thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield service
-    service.hold.set()
-    service.shutdown()
-    service.server_close()
-    thread.join()
+    with service.running():
+        yield service
 
 
 def with_secrets(record: Record) -> Record:

@@ -30,17 +30,13 @@ def settings(*sources: SourceSettings) -> Settings:
 def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityService]:
     """An identity service with two projects that its user may enter, and the clouds.yaml that names it."""
     service = IdentityService()
-    thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
     auth = {"auth_url": service.url, "username": "ann", "password": PASSWORD, "user_domain_name": "Default"}
     auth |= {"project_name": "hay", "project_domain_name": "Default"}
     clouds = tmp_path / "clouds.yaml"
     clouds.write_text(json.dumps({"clouds": {"meadow": {"auth": auth, "region_name": "north"}}}))
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    yield service
-    service.shutdown()
-    service.server_close()
-    thread.join()
+    with service.running():
+        yield service
 
 
 class Watched:

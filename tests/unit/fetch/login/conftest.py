@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,19 +27,10 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("catalog.fetch.retries.Patience.wait", lambda self, failures: 0.0)
 
 
-def _served(service: IdentityService) -> Iterator[IdentityService]:
-    thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield service
-    service.hold.set()
-    service.shutdown()
-    service.server_close()
-    thread.join()
-
-
 @pytest.fixture
 def identity() -> Iterator[IdentityService]:
-    yield from _served(IdentityService())
+    with IdentityService().running() as service:
+        yield service
 
 
 @pytest.fixture
