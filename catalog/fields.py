@@ -143,7 +143,7 @@ FIELDS: tuple[Field, ...] = (
         "updated_at", ("updated_at",), "timestamp", "When the cloud says the image was last updated.", "UTC"
     ),
 )
-"""Columns in the order of `images`; `deleted_at` is judged, not copied, and stands apart."""
+"""Columns of `images`: the first release's, in its order, then each later one. `deleted_at` is judged, not copied."""
 
 DELETED_AT_KEY = "deleted_at"
 ID_KEY = "id"

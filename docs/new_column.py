@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import Script
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # called as a script: our checkout, whatever is installed
@@ -30,34 +35,19 @@ _PLACES = (
     (re.compile(r"(?=\blost\.deleted_at, lost\.deletion_reason)"), "lost.{name}, "),
 )
 """Where images_as_of names its columns: the answer, the revisions, the error. Fields stand before deleted_at."""
-_VERSION = '''"""{summary}
-
-Revision: {number:04}
-Follows: {before:04}
-"""
-
-from __future__ import annotations
-
-from pathlib import Path
-
-from alembic import op
-
-revision = "{number:04}"
-down_revision = "{before:04}"
-branch_labels = None
-depends_on = None
-
-SQL = Path(__file__).parent.parent / "sql"
-
-
-def upgrade() -> None:
-    # Alembic would read a colon before a word as a parameter; there are none in these files.
-    op.execute((SQL / "{number:04}_columns.sql").read_text().replace(":", "\\\\:"))
-
-
-def downgrade() -> None:
-    op.execute((SQL / "{number:04}_drop.sql").read_text().replace(":", "\\\\:"))
-'''
+_DROP_AS_OF = """\
+-- A function's answer can't be changed in place; whoever could call the old one may call the new one.
+SELECT set_config('catalog.callers', coalesce((
+    SELECT 'REVOKE ALL ON FUNCTION images_as_of(timestamptz) FROM PUBLIC' || coalesce(string_agg(
+        '; GRANT EXECUTE ON FUNCTION images_as_of(timestamptz) TO '
+            || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+            || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ''), '')
+    FROM pg_proc LEFT JOIN LATERAL aclexplode(proacl) ON true
+    WHERE oid = 'images_as_of(timestamptz)'::regprocedure AND proacl IS NOT NULL
+    HAVING count(*) > 0
+), 'SELECT'), true);
+DROP FUNCTION images_as_of(timestamptz);"""
+_SAME_CALLERS = "DO $$ BEGIN EXECUTE current_setting('catalog.callers'); END $$;"
 
 
 def new_fields() -> list[Field]:
@@ -78,17 +68,18 @@ def write(fields: Sequence[Field]) -> list[Path]:
             new, count = place.subn(addition.format(name=field.column, type=_type(field)), new)
             assert count == 1, "images_as_of is written differently now: change _PLACES with it"
     names = ", ".join(field.column for field in fields)
-    slug = re.sub(r"\W+", "_", names)
-    drop = "DROP FUNCTION images_as_of(timestamptz);"
-    version = _VERSION.format(summary=f"Columns of images: {names}.", number=number, before=before)
+    there = [_add(fields), _DROP_AS_OF, new.rstrip(), _SAME_CALLERS]
+    back = [_DROP_AS_OF, old.rstrip(), _SAME_CALLERS, _drop(fields)]
     files = {
-        MIGRATIONS / "sql" / f"{number:04}_columns.sql": f"{_add(fields)}\n\n{drop}\n\n{new}",
-        MIGRATIONS / "sql" / f"{number:04}_drop.sql": f"{drop}\n\n{old}\n{_drop(fields)}\n",
-        MIGRATIONS / "versions" / f"{number:04}_{slug}.py": version,
+        MIGRATIONS / "sql" / f"{number:04}_changes.sql": there,
+        MIGRATIONS / "sql" / f"{number:04}_drop.sql": back,
     }
-    for path, text in files.items():
-        path.write_text(text, encoding="utf-8")
-    return list(files)
+    for path, parts in files.items():
+        path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    config = Config(ROOT / "alembic.ini", cmd_opts=Namespace(quiet=True))
+    script = command.revision(config, f"Columns of images: {names}.", rev_id=f"{number:04}")
+    assert isinstance(script, Script)
+    return [*files, Path(script.path)]
 
 
 def _scripts() -> dict[str, str]:

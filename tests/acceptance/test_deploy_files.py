@@ -78,11 +78,13 @@ def test_no_secret_stands_in_an_environment_of_compose(compose: dict[str, Any]) 
     assert set(compose["secrets"]) == {"database_password", "clouds.yaml"}
 
 
-def test_the_image_is_built_of_files_that_are_there(compose: dict[str, Any]) -> None:
+def test_the_image_is_built_of_files_that_are_there_and_of_pins(compose: dict[str, Any]) -> None:
     recipe = compose["services"]["daemon"]["build"]["dockerfile_inline"]
     for line in re.findall(r"^COPY (?!--from)(.+)$", recipe, re.MULTILINE):
         for name in line.split()[:-1]:
             assert (ROOT / name).exists(), name
+    installed = re.findall(r"pip install --no-cache-dir (.+)$", recipe, re.MULTILINE)
+    assert installed == ["--require-hashes -r requirements.txt", "--no-deps ."]
     assert re.search(r"^USER (?!0|root)", recipe, re.MULTILINE)
 
 

@@ -1,9 +1,10 @@
-"""Rows in every table that a sweep fills, written by sweeps' own writer."""
+"""Rows in the tables: of the newest schema by sweeps' own writer, of the first one as its release left them."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from catalog.mapping import MappingRules, map_record
@@ -16,6 +17,7 @@ from catalog.store.tables import TRANSFERRED
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = MappingRules()
+ROWS_OF_0001 = Path(__file__).with_name("rows_of_0001.sql")
 
 
 def record(name: str, **keys: Any) -> Candidate:
@@ -42,11 +44,36 @@ def fill(database: Database) -> None:
             runs.finish(connection, source.source_id, run, passes, rejected)
 
 
-def rows_of(database: Database) -> dict[str, list[str]]:
-    """Every row of every table but those that migrations fill."""
+def fill_first(database: Database) -> None:
+    """Rows in every table of schema 0001, from a file: today's writer may write columns that 0001 lacks."""
+    with database.transaction() as connection:
+        connection.execute(ROWS_OF_0001.read_bytes())
+
+
+Columns = dict[str, list[str]]
+
+
+def columns_of(database: Database) -> Columns:
+    """The columns of every table but those that migrations fill, in their order."""
+    question = """
+        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum"""
     with database.transaction() as connection:
         return {
-            table: sorted(row[0] for row in connection.execute(f"SELECT t::text FROM {table} t"))
+            table: columns
             for table in TRANSFERRED
             if table not in ("capabilities", "image_family_rules")
+            and (columns := [row[0] for row in connection.execute(question, (table,))])
+        }
+
+
+def rows_of(database: Database, columns: Columns) -> dict[str, list[str]]:
+    """These columns of every row."""
+    with database.transaction() as connection:
+        return {
+            table: sorted(
+                row[0]
+                for row in connection.execute(f"SELECT ROW({', '.join(names)})::text FROM {table}".encode())
+            )
+            for table, names in columns.items()
         }

@@ -16,7 +16,7 @@ from catalog.store import schema
 from catalog.store.database import Database
 from tests.integration.run.site import Sites
 from tests.migration.conftest import Run
-from tests.migration.filled import fill, rows_of
+from tests.migration.filled import columns_of, fill, rows_of
 from tests.migration.portrait import Portrait, portrait
 
 OTHERS = """
@@ -61,7 +61,7 @@ def test_a_schema_of_its_own(empty_database_url: str, expected: Portrait, name: 
         schema.require(database)
         assert portrait(empty_database_url, name) == expected
         fill(database)
-        assert rows_of(database)["images"]
+        assert rows_of(database, columns_of(database))["images"]
         sites = Sites(database)
         try:
             assert sites.open(name="swept").sweep().outcome == "complete"

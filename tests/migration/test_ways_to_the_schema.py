@@ -19,7 +19,7 @@ from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
 from tests.migration.conftest import Run, start, surroundings
-from tests.migration.filled import fill, rows_of
+from tests.migration.filled import columns_of, fill, fill_first, rows_of
 from tests.migration.portrait import Portrait, portrait
 
 ROUNDS = 1
@@ -79,21 +79,24 @@ def test_down_to_nothing_and_up_again_with_rows_present(database: Database, expe
 def test_each_step_down_and_up_keeps_the_rows(database: Database, expected: Portrait) -> None:
     """All but the first migration, whose downgrade drops the tables."""
     fill(database)
-    rows = rows_of(database)
+    columns = columns_of(database)
+    rows = rows_of(database, columns)
     go(database, "downgrade", "0001")
     assert portrait(database.libpq_url)["views"] == []
     go(database, "upgrade", "head")
     assert portrait(database.libpq_url) == expected
-    assert rows_of(database) == rows
+    assert rows_of(database, columns) == rows
 
 
 def test_rows_of_the_first_schema_are_there_in_the_newest(empty: Database, expected: Portrait) -> None:
     go(empty, "upgrade", "0001")
-    fill(empty)
-    rows = rows_of(empty)
+    fill_first(empty)
+    columns = columns_of(empty)
+    rows = rows_of(empty, columns)
+    assert [table for table, found in rows.items() if not found] == []
     assert schema.upgrade(empty) == ("0001", schema.head())
     upgraded = portrait(empty.libpq_url)
-    assert rows_of(empty) == rows
+    assert rows_of(empty, columns) == rows
     upgraded["capabilities"] = [row for row in upgraded["capabilities"] if row[0] != "unheard"]
     assert upgraded == expected
 
