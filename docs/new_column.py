@@ -35,19 +35,24 @@ _PLACES = (
     (re.compile(r"(?=\blost\.deleted_at, lost\.deletion_reason)"), "lost.{name}, "),
 )
 """Where images_as_of names its columns: the answer, the revisions, the error. Fields stand before deleted_at."""
-_DROP_AS_OF = """\
--- A function's answer can't be changed in place; whoever could call the old one may call the new one.
-SELECT set_config('catalog.callers', coalesce((
-    SELECT 'REVOKE ALL ON FUNCTION images_as_of(timestamptz) FROM PUBLIC' || coalesce(string_agg(
-        '; GRANT EXECUTE ON FUNCTION images_as_of(timestamptz) TO '
+DROP_AS_OF = """\
+-- A function's answer can't be changed in place. The new one keeps the old one's owner and callers, beside those
+-- whom default privileges name.
+SELECT set_config('catalog.callers', (
+    SELECT 'ALTER FUNCTION images_as_of(timestamptz) OWNER TO ' || quote_ident(pg_get_userbyid(proowner))
+        || '; REVOKE ALL ON FUNCTION images_as_of(timestamptz) FROM PUBLIC'
+        || coalesce(string_agg('; GRANT EXECUTE ON FUNCTION images_as_of(timestamptz) TO '
             || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
             || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ''), '')
-    FROM pg_proc LEFT JOIN LATERAL aclexplode(proacl) ON true
-    WHERE oid = 'images_as_of(timestamptz)'::regprocedure AND proacl IS NOT NULL
-    HAVING count(*) > 0
-), 'SELECT'), true);
+    FROM pg_proc LEFT JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) ON true
+    WHERE oid = 'images_as_of(timestamptz)'::regprocedure GROUP BY proowner
+), true);
 DROP FUNCTION images_as_of(timestamptz);"""
-_SAME_CALLERS = "DO $$ BEGIN EXECUTE current_setting('catalog.callers'); END $$;"
+SAME_CALLERS = """\
+DO $$ BEGIN
+    ASSERT current_setting('catalog.callers') <> '', 'run this file in one transaction';
+    EXECUTE current_setting('catalog.callers');
+END $$;"""
 
 
 def new_fields() -> list[Field]:
@@ -61,15 +66,15 @@ def write(fields: Sequence[Field]) -> list[Path]:
     """Writes the migration of these fields; the files."""
     before = max(int(path.name[:4]) for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     number = before + 1
-    old = [found[0] for text in _scripts().values() if (found := _AS_OF.search(text))][-1]
+    old = images_as_of()
     new = old
     for field in fields:
         for place, addition in _PLACES:
             new, count = place.subn(addition.format(name=field.column, type=_type(field)), new)
             assert count == 1, "images_as_of is written differently now: change _PLACES with it"
     names = ", ".join(field.column for field in fields)
-    there = [_add(fields), _DROP_AS_OF, new.rstrip(), _SAME_CALLERS]
-    back = [_DROP_AS_OF, old.rstrip(), _SAME_CALLERS, _drop(fields)]
+    there = [_add(fields), DROP_AS_OF, new.rstrip(), SAME_CALLERS]
+    back = [DROP_AS_OF, old.rstrip(), SAME_CALLERS, _drop(fields)]
     files = {
         MIGRATIONS / "sql" / f"{number:04}_changes.sql": there,
         MIGRATIONS / "sql" / f"{number:04}_drop.sql": back,
@@ -80,6 +85,11 @@ def write(fields: Sequence[Field]) -> list[Path]:
     script = command.revision(config, f"Columns of images: {names}.", rev_id=f"{number:04}")
     assert isinstance(script, Script)
     return [*files, Path(script.path)]
+
+
+def images_as_of() -> str:
+    """The function as the newest migration makes it."""
+    return [found[0] for text in _scripts().values() if (found := _AS_OF.search(text))][-1]
 
 
 def _scripts() -> dict[str, str]:

@@ -20,8 +20,8 @@ SQL = Path(__file__).parent.parent / "sql"
 
 def upgrade() -> None:
     # Alembic would read a colon before a word as a parameter; there are none in these files.
-    op.execute((SQL / "${up_revision}_changes.sql").read_text().replace(":", "\\:"))
+    op.execute((SQL / "${up_revision}_changes.sql").read_text(encoding="utf-8").replace(":", "\\:"))
 
 
 def downgrade() -> None:
-    op.execute((SQL / "${up_revision}_drop.sql").read_text().replace(":", "\\:"))
+    op.execute((SQL / "${up_revision}_drop.sql").read_text(encoding="utf-8").replace(":", "\\:"))

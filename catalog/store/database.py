@@ -39,9 +39,10 @@ log = structlog.get_logger("catalog.store")
 NAMES_ARE_DECODED = make_url("postgresql:///%25").database == "%"
 """SQLAlchemy 2.0 leaves the name of the database as it stands in an address, 2.1 knows percent-encoding."""
 _REFUSED = re.compile(
-    "FATAL.*(authentication failed|does not exist|pg_hba.conf|not permitted to log in)|no password supplied"
+    "failed: FATAL: (?!.*(starting up|shutting down|recovery|not yet accepting|too many|connection slots))"
+    "|no password supplied"
 )
-"""Of a connection that failed libpq tells no SQLSTATE, only the server's words."""
+"""The server answered, and will answer the same. Of a connection that failed libpq tells no SQLSTATE."""
 CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
@@ -315,7 +316,8 @@ def _explained(error: BaseException, address: str) -> DatabaseError:
     ):
         if _REFUSED.search(text):
             return DatabaseUnavailable(
-                f"database {address} refuses the login: {text}; check its user, password and name"
+                f"database {address} refuses the login: {text};"
+                " check user, password and name here, and pg_hba.conf there"
             )
         return DatabaseUnavailable(f"database {address} cannot be reached: {text}; is it running?")
     if state in CONFLICTS:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes_validate import validate
 
 from catalog.configuration import load_settings
 from catalog.run.metrics import Metrics, Reading, RunCounts
@@ -156,7 +157,6 @@ def test_pods_are_found_by_their_labels_and_locked_down(manifests: dict[str, dic
 
 
 def test_the_manifests_keep_to_the_schemas_of_kubernetes(manifests: dict[str, dict[str, Any]]) -> None:
-    validate = pytest.importorskip("kubernetes_validate").validate
     for manifest in manifests.values():
         validate(manifest, "1.31", strict=True)
 

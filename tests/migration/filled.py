@@ -1,4 +1,4 @@
-"""Rows in the tables: of the newest schema by sweeps' own writer, of the first one as its release left them."""
+"""Rows in the tables: of the newest schema by sweeps' own writer, of the first one from a file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fill(database: Database) -> None:
 
 
 def fill_first(database: Database) -> None:
-    """Rows in every table of schema 0001, from a file: today's writer may write columns that 0001 lacks."""
+    """Rows of schema 0001: today's writer may write columns that it lacks."""
     with database.transaction() as connection:
         connection.execute(ROWS_OF_0001.read_bytes())
 

@@ -1,4 +1,4 @@
--- A row and more in each table of schema 0001, as the release that had it wrote them. Frozen.
+-- Rows of every table that dump and restore carry, in the form of schema 0001; some are made up. Frozen.
 INSERT INTO capabilities (capability, upstream_key, value_kind, inverted, family, description)
     VALUES ('unheard', '__support_unheard', 'flag', false, 'other', 'First seen in a listing; not documented.');
 INSERT INTO held_deletions (source_id, image_id, run_id, observed_at, decision)

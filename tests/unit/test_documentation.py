@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,82 +170,6 @@ def parse(
             found, subcommand, rest = command.resolve_command(context, rest)
             assert subcommand is not None
             parse(subcommand, found or "", rest, whole=whole, parent=context)
-
-
-# ---- the steps of CONTRIBUTING.md ------------------------------------------------------------------------
-
-
-READER = "pg_read_all_stats"
-"""A role that every PostgreSQL has."""
-
-
-def test_a_field_is_added_by_the_steps_of_contributing(
-    tmp_path: Path, server_url: str, empty_database_url: str
-) -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    example = re.search(r'^ +(Field\("(\w+)".*)$', text, flags=re.MULTILINE)
-    assert example is not None
-    line, column = example.groups()
-    for name in ("catalog", "migrations", "docs", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "alembic.ini", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    fields = tmp_path / "catalog" / "fields.py"
-    end = ')\n"""Columns of `images`'
-    code = fields.read_text(encoding="utf-8")
-    assert code.count(end) == 1
-    fields.write_text(code.replace(end, f"    {line}\n{end}"), encoding="utf-8")
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        here = {"CATALOG_DATABASE_URL": empty_database_url, "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **here, **environment},
-            capture_output=True,
-            text=True,
-        )
-
-    def alembic(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return run("-m", "alembic", *arguments)
-
-    assert alembic("upgrade", "head").returncode == 0
-    lacking = alembic("check")
-    assert lacking.returncode != 0
-    assert column in lacking.stdout + lacking.stderr
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(b"REVOKE ALL ON FUNCTION images_as_of(timestamptz) FROM PUBLIC")
-        connection.execute(f"GRANT EXECUTE ON FUNCTION images_as_of(timestamptz) TO {READER}".encode())
-        before = callers(connection)
-    assert "versions/" in run("docs/new_column.py").stdout
-    assert alembic("upgrade", "head").returncode == 0
-    complete = alembic("check")
-    assert complete.returncode == 0, complete.stdout + complete.stderr
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(f"SELECT {column} FROM images".encode())
-        connection.execute(f"SELECT {column} FROM images_as_of(now())".encode())
-        assert callers(connection) == before
-    assert run("docs/generate.py").returncode == 0
-    assert f"| `{column}` | text |" in (tmp_path / "docs" / "fields.md").read_text(encoding="utf-8")
-    assert alembic("downgrade", "-1").returncode == 0
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(b"SELECT updated_at FROM images_as_of(now())")
-        assert callers(connection) == before
-        with pytest.raises(psycopg.errors.UndefinedColumn):
-            connection.execute(f"SELECT {column} FROM images".encode())
-    tested = run(
-        *("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"),
-        "tests/migration/test_ways_to_the_schema.py",
-        *("-k", "keeps_the_rows or first_schema or tables_in_code or printed"),
-        CATALOG_TEST_SERVER_URL=server_url,
-        CATALOG_DATABASE_URL="",
-    )
-    assert tested.returncode == 0, tested.stdout
-
-
-def callers(connection: psycopg.Connection) -> set[str]:
-    question = "SELECT aclexplode(proacl)::text FROM pg_proc WHERE proname = 'images_as_of'"
-    return {row[0] for row in connection.execute(question)}
 
 
 # ---- configurations -------------------------------------------------------------------------------------
