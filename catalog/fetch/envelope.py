@@ -38,11 +38,16 @@ class _Identity(msgspec.Struct):
     id: str
 
 
+class _Identities(msgspec.Struct):
+    images: list[_Identity]
+
+
 T = TypeVar("T")
 P = TypeVar("P", bound=_Plain)
 _linked = msgspec.json.Decoder(_Linked)
 _plain = msgspec.json.Decoder(_Plain)
 _identity = msgspec.json.Decoder(_Identity)
+_identities = msgspec.json.Decoder(_Identities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,13 @@ def read_linked(body: bytes) -> Sheet:
     page = _page(_linked.decode, body)
     if page.next is not None and len(page.next) > _LONGEST_LINK:
         raise BadListingError("the listing's `next` is longer than any link")
-    return Sheet(page.images, [usable_id(record) for record in page.images], page.next or None)
+    return Sheet(page.images, _ids(body, page), page.next or None)
 
 
 def read_plain(body: bytes) -> Sheet:
     """A listing without links. Raises BadListingError, CutBodyError."""
     page = _page(_plain.decode, body)
-    return Sheet(page.images, [usable_id(record) for record in page.images])
+    return Sheet(page.images, _ids(body, page))
 
 
 def read_record(body: bytes, image_id: str) -> bytes:
@@ -92,6 +97,17 @@ def usable_id(record: bytes | msgspec.Raw) -> str | None:
     except BadListingError:
         return None
     return image_id if 1 <= len(image_id) <= LONGEST_ID else None
+
+
+def _ids(body: bytes, page: _Plain) -> list[str | None]:
+    """All at one go, as long as each record has an id; else one by one."""
+    try:
+        ids = [record.id for record in _identities.decode(body).images]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        ids = []
+    if len(ids) == len(page.images) and all(1 <= len(image_id) <= LONGEST_ID for image_id in ids):
+        return list(ids)
+    return [usable_id(record) for record in page.images]
 
 
 def _page(decode: Callable[[bytes], P], body: bytes) -> P:

@@ -116,7 +116,8 @@ def remember_look_ups(
         "INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)"
         " SELECT i.source_id, i.image_id, %(at)s, a.answer"
         " FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)"
-        " JOIN images i ON i.source_id = %(source)s AND i.image_id = a.image_id"
+        " CROSS JOIN LATERAL (SELECT * FROM images t"
+        " WHERE t.source_id = %(source)s AND t.image_id = a.image_id OFFSET 0) AS i"
         " ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at,"
         " answer = excluded.answer WHERE l.asked_at < excluded.asked_at",
         {"source": source_id, "at": at, "ids": list(answers), "answers": list(answers.values())},

@@ -30,7 +30,8 @@ def hold(
         "INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)"
         " SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'"
         " FROM unnest(%(ids)s::text[]) AS held (image_id)"
-        " JOIN images i ON i.source_id = %(source)s AND i.image_id = held.image_id"
+        " CROSS JOIN LATERAL (SELECT * FROM images t"
+        " WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0) AS i"
         " WHERE NOT EXISTS (SELECT FROM held_deletions h WHERE h.source_id = i.source_id"
         " AND h.image_id = i.image_id AND h.decision IN ('open', 'kept'))"
         " ON CONFLICT DO NOTHING",

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Literal
 
 from catalog.store.database import Connection
+from catalog.store.staging import SQL
 
 LISTED = "listed"
 FOUND = "found"
@@ -150,11 +151,7 @@ class Ledger:
     def lack_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
         """Reasons of lacks that are known by more than absence, for the pairs given."""
         rows = self.connection.execute(
-            "SELECT l.image_id, l.observed_at, l.reason"
-            " FROM unnest(%s::text[], %s::timestamptz[]) AS asked (image_id, observed_at)"
-            " JOIN lacks l ON l.source_id = %s AND l.image_id = asked.image_id"
-            " AND l.observed_at = asked.observed_at",
-            (list(ids), list(at), self.source_id),
+            SQL["lack_reasons"], {"source": self.source_id, "ids": list(ids), "ats": list(at)}
         )
         return {(image_id, moment): reason for image_id, moment, reason in rows}
 
@@ -209,11 +206,7 @@ class Ledger:
             yield Observed(row[0], row[1], row[2], row[3], ())
 
     def _nearest_lacks(self, ids: set[str], at: datetime, side: Side) -> dict[str, datetime]:
-        comparison, nearest = ("<", "max") if side == "before" else (">", "min")
         rows = self.connection.execute(
-            f"SELECT l.image_id, {nearest}(l.observed_at) FROM unnest(%s::text[]) AS asked (image_id)"
-            " JOIN lacks l ON l.source_id = %s AND l.image_id = asked.image_id"
-            f" AND l.observed_at {comparison} %s GROUP BY l.image_id",
-            (list(ids), self.source_id, at),
+            SQL[f"lacks_{side}"], {"source": self.source_id, "ids": list(ids), "at": at}
         )
         return dict(rows.fetchall())

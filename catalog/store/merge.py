@@ -277,11 +277,8 @@ class Merge:
         the last one that listed it."""
         moments = unlisted_since(self.ledger, set(ids))
         self.connection.execute(
-            "UPDATE images i SET unlisted_since = said.at"
-            " FROM unnest(%s::text[], %s::timestamptz[]) AS said (image_id, at)"
-            " WHERE i.source_id = %s AND i.image_id = said.image_id"
-            " AND i.unlisted_since IS DISTINCT FROM CASE WHEN i.deleted_at IS NULL THEN said.at END",
-            (list(moments), list(moments.values()), self.source_id),
+            SQL["date_unlisted"],
+            {"source": self.source_id, "ids": list(moments), "ats": list(moments.values())},
         )
 
     def _save_lacks(self, at: datetime, reasons: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 -- A stage row is one revision about to be written; `present` rows are also what `images` shall show.
 -- {fields}: typed columns that revisions and images share; {links}: the three URLs.
 -- Rows that are named by unnest are found one by one through the primary key (LATERAL ... OFFSET 0, then by
--- ctid): right after a first load there are no statistics, and a join would be planned quadratic.
+-- ctid): without statistics, or with those of before, a join would be planned quadratic.
 
 -- name: fill_copies
 -- A revision that takes its content over from another one (its place, its dating or its end changed).
@@ -180,8 +180,11 @@ CROSS JOIN LATERAL (
     SELECT max(observed_at) AS at FROM revisions r
     WHERE r.source_id = %(source)s AND r.image_id = asked.image_id AND r.observed_at < %(at)s
 ) AS before
-JOIN revisions r ON r.source_id = %(source)s AND r.image_id = asked.image_id
-    AND r.observed_at >= coalesce(before.at, %(at)s)
+CROSS JOIN LATERAL (
+    SELECT * FROM revisions t
+    WHERE t.source_id = %(source)s AND t.image_id = asked.image_id
+        AND t.observed_at >= coalesce(before.at, %(at)s) OFFSET 0
+) AS r
 ORDER BY asked.image_id, r.observed_at;
 
 -- name: load_last
@@ -204,6 +207,33 @@ CROSS JOIN LATERAL (
     WHERE d.source_id = %(source)s AND d.image_id = asked.image_id AND d.observed_at <= asked.observed_at
     ORDER BY d.observed_at DESC LIMIT 1
 ) AS d;
+
+-- name: lacks_before
+-- The last lack before a moment that more than absence proves.
+SELECT asked.image_id, l.at
+FROM unnest(%(ids)s::text[]) AS asked (image_id)
+CROSS JOIN LATERAL (
+    SELECT max(t.observed_at) AS at FROM lacks t
+    WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at < %(at)s
+) AS l
+WHERE l.at IS NOT NULL;
+
+-- name: lacks_after
+SELECT asked.image_id, l.at
+FROM unnest(%(ids)s::text[]) AS asked (image_id)
+CROSS JOIN LATERAL (
+    SELECT min(t.observed_at) AS at FROM lacks t
+    WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at > %(at)s
+) AS l
+WHERE l.at IS NOT NULL;
+
+-- name: lack_reasons
+SELECT asked.image_id, asked.observed_at, l.reason
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS asked (image_id, observed_at)
+CROSS JOIN LATERAL (
+    SELECT t.reason FROM lacks t
+    WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at = asked.observed_at OFFSET 0
+) AS l;
 
 -- name: state_now
 SELECT asked.image_id, f.content_hash, f.live, i.unlisted_since, i.updated_at
@@ -245,9 +275,16 @@ SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash I
 
 -- name: relist
 -- Listed again as they were: no longer unlisted.
-UPDATE images i SET unlisted_since = NULL
-FROM unnest(%(ids)s::text[]) AS seen (image_id)
-WHERE i.source_id = %(source)s AND i.image_id = seen.image_id AND i.unlisted_since IS NOT NULL;
+UPDATE images u SET unlisted_since = NULL
+FROM (
+    SELECT found.place FROM unnest(%(ids)s::text[]) AS seen (image_id)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS place FROM images t
+        WHERE t.source_id = %(source)s AND t.image_id = seen.image_id
+            AND t.unlisted_since IS NOT NULL OFFSET 0
+    ) AS found
+) AS seen
+WHERE u.ctid = seen.place;
 
 -- name: refresh_hashes
 UPDATE image_state u SET raw_hash = seen.raw_hash, content_hash = seen.content_hash
@@ -263,21 +300,54 @@ FROM (
 WHERE u.ctid = seen.place;
 
 -- name: unlist
-UPDATE images i SET unlisted_since = %(at)s
-FROM unnest(%(ids)s::text[]) AS missing (image_id)
-WHERE i.source_id = %(source)s AND i.image_id = missing.image_id
-    AND i.deleted_at IS NULL AND i.unlisted_since IS NULL;
+UPDATE images u SET unlisted_since = %(at)s
+FROM (
+    SELECT found.place FROM unnest(%(ids)s::text[]) AS missing (image_id)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS place FROM images t
+        WHERE t.source_id = %(source)s AND t.image_id = missing.image_id
+            AND t.deleted_at IS NULL AND t.unlisted_since IS NULL OFFSET 0
+    ) AS found
+) AS missing
+WHERE u.ctid = missing.place;
 
 -- name: forget_raw
 -- The raw hash of an image that is not listed goes, so that its return is noticed.
-UPDATE image_state f SET raw_hash = NULL
-FROM unnest(%(ids)s::text[]) AS missing (image_id)
-WHERE f.source_id = %(source)s AND f.image_id = missing.image_id AND f.raw_hash IS NOT NULL;
+UPDATE image_state u SET raw_hash = NULL
+FROM (
+    SELECT found.place FROM unnest(%(ids)s::text[]) AS missing (image_id)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS place FROM image_state t
+        WHERE t.source_id = %(source)s AND t.image_id = missing.image_id
+            AND t.raw_hash IS NOT NULL OFFSET 0
+    ) AS found
+) AS missing
+WHERE u.ctid = missing.place;
 
 -- name: move_first_seen
-UPDATE images i SET first_seen_at = moved.at
-FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS moved (image_id, at)
-WHERE i.source_id = %(source)s AND i.image_id = moved.image_id AND i.first_seen_at <> moved.at;
+UPDATE images u SET first_seen_at = moved.at
+FROM (
+    SELECT found.place, moved.at FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS moved (image_id, at)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS place FROM images t
+        WHERE t.source_id = %(source)s AND t.image_id = moved.image_id
+            AND t.first_seen_at <> moved.at OFFSET 0
+    ) AS found
+) AS moved
+WHERE u.ctid = moved.place;
+
+-- name: date_unlisted
+-- `unlisted_since` as the ledger tells it; NULL for deleted images.
+UPDATE images u SET unlisted_since = CASE WHEN u.deleted_at IS NULL THEN said.at END
+FROM (
+    SELECT found.place, said.at FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS said (image_id, at)
+    CROSS JOIN LATERAL (
+        SELECT t.ctid AS place FROM images t
+        WHERE t.source_id = %(source)s AND t.image_id = said.image_id
+            AND t.unlisted_since IS DISTINCT FROM CASE WHEN t.deleted_at IS NULL THEN said.at END OFFSET 0
+    ) AS found
+) AS said
+WHERE u.ctid = said.place;
 
 -- name: join_capabilities
 INSERT INTO capabilities (capability, upstream_key, value_kind, inverted, family, description)

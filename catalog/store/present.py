@@ -9,6 +9,9 @@ from itertools import chain, filterfalse
 
 from catalog.store.database import Connection
 
+STEP = 20_000
+"""Fingerprints read at a time."""
+
 
 @dataclass(slots=True)
 class Present:
@@ -38,13 +41,14 @@ class Present:
 
 def load(connection: Connection, source_id: str) -> Present:
     present = Present()
-    with connection.cursor(binary=True).copy(
-        "COPY (SELECT image_id, raw_hash, live FROM image_state WHERE source_id = "
-        + _literal(source_id)
-        + " AND content_hash IS NOT NULL) TO STDOUT (FORMAT binary)"
-    ) as copy:
-        copy.set_types(["text", "bytea", "bool"])
-        for image_id, raw_hash, live in copy.rows():
+    with connection.cursor("present", binary=True) as cursor:
+        cursor.itersize = STEP
+        cursor.execute(
+            "SELECT image_id, raw_hash, live FROM image_state"
+            " WHERE source_id = %s AND content_hash IS NOT NULL",
+            (source_id,),
+        )
+        for image_id, raw_hash, live in cursor:
             if raw_hash is None:
                 present.others.add(image_id)
             else:
@@ -63,18 +67,12 @@ def load(connection: Connection, source_id: str) -> Present:
     return present
 
 
-def _literal(source_id: str) -> str:
-    """COPY takes no parameters."""
-    from psycopg import sql
-
-    return sql.Literal(source_id).as_string(None)
-
-
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
     """The stored `updated_at` of images, for records that a listing brings twice."""
     rows = connection.execute(
         "SELECT i.image_id, i.updated_at FROM unnest(%s::text[]) AS asked (image_id)"
-        " JOIN images i ON i.source_id = %s AND i.image_id = asked.image_id",
+        " CROSS JOIN LATERAL (SELECT * FROM images t"
+        " WHERE t.source_id = %s AND t.image_id = asked.image_id OFFSET 0) AS i",
         (list(ids), source_id),
     )
     return dict(rows.fetchall())

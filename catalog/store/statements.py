@@ -10,7 +10,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 def load(file_name: str, **names: str) -> dict[str, str]:
     """Statements of a file by name; `{placeholders}` in it are filled with the names given."""
-    text = (Path(__file__).parent / file_name).read_text()
+    text = (Path(__file__).parent / file_name).read_text(encoding="utf-8")
     for key, value in names.items():
         text = text.replace("{" + key + "}", value)
     parts = _NAME.split(text)

@@ -1,0 +1,44 @@
+"""Each row that a batch names is found through an index, whatever the planner believes of the tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from catalog.store.database import Database
+from catalog.store.staging import SQL, Stage
+from tests.migration.filled import fill
+
+BY_ID = sorted(name for name, statement in SQL.items() if "unnest(%(ids)s" in statement)
+MANY = 1000
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+VALUES = {
+    "source": "another",
+    "ids": [f"image-{number}" for number in range(MANY)],
+    "ats": [AT] * MANY,
+    "tos": [AT] * MANY,
+    "at": AT,
+    "raws": [b""] * MANY,
+    "contents": [b""] * MANY,
+}
+TABLES = ("images", "image_state", "revisions", "revision_documents", "status_history", "lacks")
+COPIES = """
+INSERT INTO {table}
+SELECT (jsonb_populate_record(t, jsonb_build_object('image_id', t.image_id || n))).*
+FROM {table} t, generate_series(1, 2000) n"""
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_a_batch_is_not_compared_with_every_row(database: Database, name: str) -> None:
+    """Statistics from when all images were another source's: of this one there are "no" rows."""
+    fill(database)
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO lacks VALUES ('s', 'a', now(), 'not_found')")
+        for table in TABLES:
+            connection.execute(COPIES.format(table=table).encode())
+        connection.execute("ANALYZE")
+    with database.transaction() as connection, Stage(connection, "another", "run", AT):
+        lines = [row[0] for row in connection.execute(f"EXPLAIN {SQL[name]}".encode(), VALUES)]
+    joined = [line for line in lines if "Join Filter" in line]
+    assert joined == [], "\n".join(lines)
