@@ -132,6 +132,7 @@ class PagedListing(ABC):
             self.error = error
         finally:
             sent.give_up()
+            self._seen = set()  # a tenth of a sweep's memory; the merge needs its own
 
     def _send(self) -> Sent[Sheet]:
         return Sent(self._turn, self._errand, self._client.cut)

@@ -41,24 +41,26 @@ class Present:
 
 def load(connection: Connection, source_id: str) -> Present:
     present = Present()
-    with connection.cursor("present", binary=True) as cursor:
-        cursor.itersize = STEP
-        cursor.execute(
-            "SELECT image_id, raw_hash, live FROM image_state"
-            " WHERE source_id = %s AND content_hash IS NOT NULL",
-            (source_id,),
-        )
-        for image_id, raw_hash, live in cursor:
+    cursor = connection.cursor(binary=True)
+    # not psycopg's own server-side cursor: on a connection that broke it can no longer be closed, and complains
+    cursor.execute(
+        "DECLARE present NO SCROLL CURSOR FOR SELECT image_id, raw_hash, live FROM image_state"
+        " WHERE source_id = %s AND content_hash IS NOT NULL",
+        (source_id,),
+    )
+    while rows := cursor.execute(f"FETCH {STEP} FROM present").fetchall():
+        for image_id, raw_hash, live in rows:
             if raw_hash is None:
                 present.others.add(image_id)
             else:
                 present.by_raw[raw_hash] = image_id
             if not live:
                 present.gone.add(image_id)
-    rows = connection.execute(
+    cursor.execute("CLOSE present")
+    asked = connection.execute(
         "SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %s", (source_id,)
     )
-    present.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in rows}
+    present.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in asked}
     for image_id, decision in connection.execute(
         "SELECT image_id, decision FROM held_deletions WHERE source_id = %s AND decision IN ('open', 'kept')",
         (source_id,),
