@@ -9,7 +9,7 @@ from itertools import chain, filterfalse
 
 from catalog.store.database import Connection
 
-STEP = 20_000
+STEP = 5_000
 """Fingerprints read at a time."""
 
 
