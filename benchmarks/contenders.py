@@ -60,6 +60,14 @@ class Track:
                 (folder / "complete").touch()
         return self._interpreter
 
+    def sampler(self, rate: int, target: Path) -> list[str]:
+        """py-spy before a command: `rate` samples a second of all its threads, waiting ones too, by function."""
+        program = self.interpreter.with_name("py-spy")
+        if not program.exists():
+            subprocess.run([self.interpreter, "-m", "pip", "install", "-q", "py-spy"], check=True)
+        options = ["--rate", str(rate), "--threads", "--idle", "--function", "--format", "raw"]
+        return [str(program), "record", *options, "--output", str(target), "--"]
+
     def versions(self) -> dict[str, str]:
         """Versions of the baselines' packages."""
         listed = subprocess.run(

@@ -1,30 +1,26 @@
-"""Where the time goes: the product's threads by sampling, the server's statements by pg_stat_statements."""
+"""Where the time goes: the product's threads by py-spy, the server's statements by pg_stat_statements."""
 
 from __future__ import annotations
 
-import json
-import runpy
-import sys
-import threading
-import time
+import re
 from collections import Counter
 from pathlib import Path
-from types import FrameType
 
 from benchmarks.contenders import PRODUCT, Track, catalog
 from benchmarks.listing import serve
-from benchmarks.measuring import ROOT, run
+from benchmarks.measuring import run
 from benchmarks.report import Report, Table, number
 
-EVERY = 0.004
-"""Seconds between two samples."""
+RATE = 250
+"""Samples a second, taken from outside: one taken by a thread of Python's own sees where others let it run."""
 STEPS = {"first load": 0, "unchanged": 0, "1 % changed": 1, "10 % changed": 2}
 MOST = 12
 """Lines of each table."""
-IDLE = ("MainThread|side_by_side.", "lease|")
+IDLE = ("MainThread", "lease")
 """Threads that wait for the others, and are no cost."""
-SWITCH = 0.0005
-"""Seconds after which a thread hands over; at Python's own 5 ms samples would cluster where threads wait."""
+_SAMPLE = re.compile(r"(?P<stack>.+) (?P<times>\d+)")
+_THREAD = re.compile(r"thread \(\d+\)(?:: (?P<name>[^\d\s_]+))?")
+_FRAME = re.compile(r"(?P<name>.+) \((?P<file>.+):\d+\)")
 
 
 def measure(track: Track, report: Report, count: int) -> None:
@@ -37,11 +33,11 @@ def measure(track: Track, report: Report, count: int) -> None:
         for step, state in STEPS.items():
             if has_statements:
                 track.server.execute("SELECT pg_stat_statements_reset()")
-            samples = track.cache / "samples.json"
+            samples = track.cache / "samples.raw"
             configuration = track.configuration(["s0"], f"{address}/{state}")
             url = track.server.socket_url(database)
             arguments = ["--config", str(configuration), "--database-url", url, "sync"]
-            one = run([sys.executable, "-m", "benchmarks.profile", samples, *arguments])
+            one = run([*track.sampler(RATE, samples), *catalog(), *arguments])
             text = f"### {step}: {one.wall:.1f} s, of which the client's processor {one.cpu:.1f} s"
             parts += [text, _client(samples)]
             if has_statements:
@@ -61,11 +57,24 @@ def _watch_statements(track: Track) -> bool:
 
 
 def _client(samples: Path) -> str:
-    counted = json.loads(samples.read_text())
-    each = counted["seconds"] / max(1, counted["samples"])
-    busy = [(where, times) for where, times in counted["top"] if not where.startswith(IDLE)]
-    rows = [(f"{times * each:.2f}", *where.split("|")) for where, times in busy[:MOST]]
+    """Of each thread our innermost function, and what it was in; waiting counts as being there."""
+    top: Counter[tuple[str, str, str]] = Counter()
+    for line in samples.read_text().splitlines():
+        if not (found := _SAMPLE.fullmatch(line)):
+            continue
+        thread, *stack = found["stack"].split(";")
+        named = _THREAD.match(thread)
+        name = (named["name"] if named else None) or "start"
+        frames = [frame for part in stack if (frame := _FRAME.fullmatch(part))]
+        ours = next((f for f in reversed(frames) if "catalog/" in f["file"]), None)
+        if not name.startswith(IDLE) and frames:
+            top[name, _name(ours), _name(frames[-1])] += int(found["times"])
+    rows = [(f"{times / RATE:.2f}", *where) for where, times in top.most_common(MOST)]
     return Table(("s", "thread", "our function", "innermost"), rows).markdown()
+
+
+def _name(frame: re.Match[str] | None) -> str:
+    return f"{Path(frame['file']).stem}.{frame['name']}" if frame else ""
 
 
 def _statements(track: Track, database: str) -> str:
@@ -79,54 +88,3 @@ def _statements(track: Track, database: str) -> str:
         for ms, calls, count, wal, query in rows
     ]
     return Table(("s", "calls", "rows", "WAL kB", "statement"), shown).markdown()
-
-
-class Sampler(threading.Thread):
-    """Notes, every few milliseconds, where each other thread is; waiting counts as being there."""
-
-    def __init__(self) -> None:
-        super().__init__(name="sampler", daemon=True)
-        self.top: Counter[str] = Counter()
-        self.samples = 0
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        while not self.done.wait(EVERY):
-            self.samples += 1
-            names = {thread.ident: thread.name for thread in threading.enumerate()}
-            for ident, frame in sys._current_frames().items():
-                if ident != self.ident:
-                    name = names.get(ident, "?")
-                    self.top[f"{name.split('_')[0].split()[0]}|{_ours(frame)}|{_name(frame)}"] += 1
-
-
-def _ours(frame: FrameType | None) -> str:
-    while frame is not None:
-        if f"{ROOT}/catalog/" in frame.f_code.co_filename:
-            return _name(frame)
-        frame = frame.f_back
-    return ""
-
-
-def _name(frame: FrameType) -> str:
-    return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}:{frame.f_lineno}"
-
-
-def main(target: str, *arguments: str) -> None:
-    """Runs the console command under the sampler."""
-    sys.setswitchinterval(SWITCH)
-    sampler = Sampler()
-    sampler.start()
-    sys.argv = ["catalog", *arguments]
-    began = time.perf_counter()
-    try:
-        runpy.run_module(catalog()[-1], run_name="__main__")
-    finally:
-        sampler.done.set()
-        took = time.perf_counter() - began
-        told = {"seconds": took, "samples": sampler.samples, "top": sampler.top.most_common(200)}
-        Path(target).write_text(json.dumps(told))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
