@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import ssl
+from pathlib import Path
+
+import certifi
 import pytest
 
 from catalog.errors import ConfigurationError
@@ -40,3 +46,20 @@ def test_what_is_no_url_is_a_configuration_error(endpoint: str) -> None:
 def test_a_ca_bundle_that_cannot_be_read_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"/no/such/bundle\.pem"):
         trust("/no/such/bundle.pem")
+
+
+def test_certificates_are_read_once_and_again_when_their_file_changed(tmp_path: Path) -> None:
+    found = re.findall(
+        r"-----BEGIN.*?-----END CERTIFICATE-----\n", Path(certifi.where()).read_text(), re.DOTALL
+    )
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(found[0])
+    os.utime(bundle, (1, 1))
+    first = trust(str(bundle))
+    assert isinstance(first, ssl.SSLContext)
+    assert trust(str(bundle)) is first
+    assert trust(True) is trust(True) is not first
+    bundle.write_text(found[0] + found[1])
+    later = trust(str(bundle))
+    assert isinstance(later, ssl.SSLContext)
+    assert (len(first.get_ca_certs()), len(later.get_ca_certs())) == (1, 2)
