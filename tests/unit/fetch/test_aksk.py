@@ -44,7 +44,7 @@ def test_a_known_request_has_the_signature_that_the_sdk_computed() -> None:
 
 @given(
     query=queries,
-    segments=st.lists(texts, max_size=4),
+    segments=st.lists(texts.filter(lambda text: text not in (".", "..")), max_size=4),  # httpx resolves those
     secret=st.text(min_size=1, max_size=40, alphabet=st.characters(min_codepoint=33, max_codepoint=126)),
     security_token=st.none() | st.text(min_size=1, max_size=40, alphabet="abcXYZ019+/="),
     body=st.binary(max_size=20),
