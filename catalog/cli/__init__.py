@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = explain_usage(error)
     except click.Abort:
         code = 130
-    # the interpreter would look through all that is left once more, a tenth of a sweep of 100,000 images
+    # the interpreter would look through all that is left once more, a tenth of a sweep of 100,000 images;
+    # whatever must be flushed or closed is closed by now
     gc.freeze()
     sys.exit(code or 0)

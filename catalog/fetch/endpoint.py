@@ -33,7 +33,8 @@ def service_root(endpoint: str) -> tuple[str, str]:
 def trust(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
     """What httpx takes. Raises ConfigurationError: the bundle can't be read.
 
-    Certificates are read once, not for each of fifty sources: that takes 25 ms each. A file that changed is read anew.
+    Certificates are read once, not for each of fifty sources: that takes 25 ms each. A file that a cloud or the
+    environment names is read anew when it changed.
     """
     if verify is True:
         return _usual()
@@ -43,7 +44,8 @@ def trust(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
     try:
         if bundle.is_dir():
             return ssl.create_default_context(capath=verify)
-        return _of_file(verify, bundle.stat().st_mtime_ns)
+        there = bundle.stat()
+        return _of_file(verify, (there.st_mtime_ns, there.st_size, there.st_ino))
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"cacert {verify}: expected a file of trusted certificates in PEM"
@@ -56,7 +58,7 @@ def _usual() -> ssl.SSLContext:
 
 
 @lru_cache(maxsize=8)
-def _of_file(name: str, changed: int) -> ssl.SSLContext:
+def _of_file(name: str, version: tuple[int, ...]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=name)
 
 

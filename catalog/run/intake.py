@@ -188,7 +188,8 @@ class Intake:
                     self.rejected.append(
                         RejectedRecord(rejection.reason, rejected_text(raw, self.rules), image_id)
                     )
-                self.silent[image_id] = "rejected"
+                # found by a look-up alone, in a record that can't be stored: not listed, and nothing is proved
+                self.silent[image_id] = "unanswered" if image_id in self._found else "rejected"
                 continue
             listed = image_id not in self._found
             yield Candidate(image, blake2b(raw, digest_size=16).digest() if listed else None, listed)

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from catalog.model import RejectedRecord
 from catalog.store.database import Connection
+from catalog.store.staging import SQL
 
 
 @dataclass(slots=True)
@@ -113,13 +114,7 @@ def remember_look_ups(
     """What look-ups of a past sweep answered, as far as it still matters: about images that are live and were
     not listed since. Look-ups of all others are forgotten."""
     connection.execute(
-        "INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)"
-        " SELECT i.source_id, i.image_id, %(at)s, a.answer"
-        " FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)"
-        " CROSS JOIN LATERAL (SELECT * FROM images t"
-        " WHERE t.source_id = %(source)s AND t.image_id = a.image_id OFFSET 0) AS i"
-        " ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at,"
-        " answer = excluded.answer WHERE l.asked_at < excluded.asked_at",
+        SQL["remember_look_ups"],
         {"source": source_id, "at": at, "ids": list(answers), "answers": list(answers.values())},
     )
     connection.execute(

@@ -39,10 +39,10 @@ log = structlog.get_logger("catalog.store")
 NAMES_ARE_DECODED = make_url("postgresql:///%25").database == "%"
 """SQLAlchemy 2.0 leaves the name of the database as it stands in an address, 2.1 knows percent-encoding."""
 _REFUSED = re.compile(
-    "failed: FATAL: (?!.*(starting up|shutting down|recovery|not yet accepting|too many|connection slots))"
-    "|no password supplied"
+    "failed: FATAL: .*(authentication failed|does not exist|permission denied for database|pg_hba.conf"
+    "|not permitted to log in|valid client certificate|no such (user|database))|no password supplied"
 )
-"""The server answered, and will answer the same. Of a connection that failed libpq tells no SQLSTATE."""
+"""Of a connection that failed libpq tells no SQLSTATE, only the server's or the pooler's words."""
 CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")

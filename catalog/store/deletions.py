@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalog.store.database import Connection
+from catalog.store.staging import SQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,7 @@ def hold(
     connection: Connection, source_id: str, run_id: str, observed_at: datetime, ids: Iterable[str]
 ) -> None:
     """Notes deletions that this run would have inferred; one that is open already stays as it is."""
-    connection.execute(
-        "INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)"
-        " SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'"
-        " FROM unnest(%(ids)s::text[]) AS held (image_id)"
-        " CROSS JOIN LATERAL (SELECT * FROM images t"
-        " WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0) AS i"
-        " WHERE NOT EXISTS (SELECT FROM held_deletions h WHERE h.source_id = i.source_id"
-        " AND h.image_id = i.image_id AND h.decision IN ('open', 'kept'))"
-        " ON CONFLICT DO NOTHING",
-        {"run": run_id, "at": observed_at, "ids": list(ids), "source": source_id},
-    )
+    connection.execute(SQL["hold"], {"run": run_id, "at": observed_at, "ids": list(ids), "source": source_id})
 
 
 def decide(

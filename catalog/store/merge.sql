@@ -1,8 +1,11 @@
 -- The writer's statements. Each works on one batch of the stage: rows of `stage` with run_id and batch.
 -- A stage row is one revision about to be written; `present` rows are also what `images` shall show.
 -- {fields}: typed columns that revisions and images share; {links}: the three URLs.
--- Rows that are named by unnest are found one by one through the primary key (LATERAL ... OFFSET 0, then by
--- ctid): without statistics, or with those of before, a join would be planned quadratic.
+-- Rows that are named by unnest are found one by one through the primary key. Without statistics, or with those of
+-- before, a plain join would be planned from the table's side, quadratic: so reads are LATERAL ... OFFSET 0, and
+-- writes take the source's id, and NULL, out of a subquery with OFFSET 0: the planner would think that a constant
+-- leaves few rows.
+-- Never by ctid: under READ COMMITTED a row that somebody else has just changed would be passed over.
 
 -- name: fill_copies
 -- A revision that takes its content over from another one (its place, its dating or its end changed).
@@ -18,35 +21,26 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.copy_of IS NOT NULL;
 -- name: delete_revisions
 DELETE FROM revisions d
 USING (
-    SELECT found.place FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM revisions t
-        WHERE t.source_id = %(source)s AND t.image_id = gone.image_id AND t.observed_at = gone.at OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at) OFFSET 0
 ) AS gone
-WHERE d.ctid = gone.place;
+WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.observed_at = gone.at;
 
 -- name: delete_documents
 DELETE FROM revision_documents d
 USING (
-    SELECT found.place FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM revision_documents t
-        WHERE t.source_id = %(source)s AND t.image_id = gone.image_id AND t.observed_at = gone.at OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at) OFFSET 0
 ) AS gone
-WHERE d.ctid = gone.place;
+WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.observed_at = gone.at;
 
 -- name: delete_spells
 DELETE FROM status_history d
 USING (
-    SELECT found.place FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM status_history t
-        WHERE t.source_id = %(source)s AND t.image_id = gone.image_id AND t.valid_from = gone.at OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at) OFFSET 0
 ) AS gone
-WHERE d.ctid = gone.place;
+WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.valid_from = gone.at;
 
 -- name: insert_revisions
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, valid_to, recorded_at, run_id, change,
@@ -72,28 +66,20 @@ FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND starts_spell;
 -- name: close_revisions
 UPDATE revisions u SET valid_to = closing.valid_to
 FROM (
-    SELECT found.place, closing.valid_to
+    SELECT %(source)s::text AS source_id, image_id, at, valid_to
     FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(tos)s::timestamptz[])
-        AS closing (image_id, at, valid_to)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM revisions t
-        WHERE t.source_id = %(source)s AND t.image_id = closing.image_id AND t.observed_at = closing.at OFFSET 0
-    ) AS found
+        AS closing (image_id, at, valid_to) OFFSET 0
 ) AS closing
-WHERE u.ctid = closing.place;
+WHERE u.source_id = closing.source_id AND u.image_id = closing.image_id AND u.observed_at = closing.at;
 
 -- name: close_spells
 UPDATE status_history u SET valid_to = closing.valid_to
 FROM (
-    SELECT found.place, closing.valid_to
+    SELECT %(source)s::text AS source_id, image_id, at, valid_to
     FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(tos)s::timestamptz[])
-        AS closing (image_id, at, valid_to)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM status_history t
-        WHERE t.source_id = %(source)s AND t.image_id = closing.image_id AND t.valid_from = closing.at OFFSET 0
-    ) AS found
+        AS closing (image_id, at, valid_to) OFFSET 0
 ) AS closing
-WHERE u.ctid = closing.place;
+WHERE u.source_id = closing.source_id AND u.image_id = closing.image_id AND u.valid_from = closing.at;
 
 -- name: update_images
 -- Links follow with a record of their own; content that was taken over leaves them alone.
@@ -277,77 +263,88 @@ SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash I
 -- Listed again as they were: no longer unlisted.
 UPDATE images u SET unlisted_since = NULL
 FROM (
-    SELECT found.place FROM unnest(%(ids)s::text[]) AS seen (image_id)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM images t
-        WHERE t.source_id = %(source)s AND t.image_id = seen.image_id
-            AND t.unlisted_since IS NOT NULL OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, NULL::timestamptz AS nothing
+    FROM unnest(%(ids)s::text[]) AS seen (image_id) OFFSET 0
 ) AS seen
-WHERE u.ctid = seen.place;
+WHERE u.source_id = seen.source_id AND u.image_id = seen.image_id
+    AND u.unlisted_since IS DISTINCT FROM seen.nothing;
 
 -- name: refresh_hashes
 UPDATE image_state u SET raw_hash = seen.raw_hash, content_hash = seen.content_hash
 FROM (
-    SELECT found.place, seen.raw_hash, seen.content_hash
+    SELECT %(source)s::text AS source_id, image_id, raw_hash, content_hash
     FROM unnest(%(ids)s::text[], %(raws)s::bytea[], %(contents)s::bytea[])
-        AS seen (image_id, raw_hash, content_hash)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM image_state t
-        WHERE t.source_id = %(source)s AND t.image_id = seen.image_id OFFSET 0
-    ) AS found
+        AS seen (image_id, raw_hash, content_hash) OFFSET 0
 ) AS seen
-WHERE u.ctid = seen.place;
+WHERE u.source_id = seen.source_id AND u.image_id = seen.image_id;
 
 -- name: unlist
 UPDATE images u SET unlisted_since = %(at)s
 FROM (
-    SELECT found.place FROM unnest(%(ids)s::text[]) AS missing (image_id)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM images t
-        WHERE t.source_id = %(source)s AND t.image_id = missing.image_id
-            AND t.deleted_at IS NULL AND t.unlisted_since IS NULL OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, NULL::timestamptz AS nothing
+    FROM unnest(%(ids)s::text[]) AS missing (image_id) OFFSET 0
 ) AS missing
-WHERE u.ctid = missing.place;
+WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+    AND (u.deleted_at, u.unlisted_since) IS NOT DISTINCT FROM (missing.nothing, missing.nothing);
 
 -- name: forget_raw
 -- The raw hash of an image that is not listed goes, so that its return is noticed.
 UPDATE image_state u SET raw_hash = NULL
 FROM (
-    SELECT found.place FROM unnest(%(ids)s::text[]) AS missing (image_id)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM image_state t
-        WHERE t.source_id = %(source)s AND t.image_id = missing.image_id
-            AND t.raw_hash IS NOT NULL OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, NULL::bytea AS nothing
+    FROM unnest(%(ids)s::text[]) AS missing (image_id) OFFSET 0
 ) AS missing
-WHERE u.ctid = missing.place;
+WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+    AND u.raw_hash IS DISTINCT FROM missing.nothing;
 
 -- name: move_first_seen
 UPDATE images u SET first_seen_at = moved.at
 FROM (
-    SELECT found.place, moved.at FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS moved (image_id, at)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM images t
-        WHERE t.source_id = %(source)s AND t.image_id = moved.image_id
-            AND t.first_seen_at <> moved.at OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS moved (image_id, at) OFFSET 0
 ) AS moved
-WHERE u.ctid = moved.place;
+WHERE u.source_id = moved.source_id AND u.image_id = moved.image_id AND u.first_seen_at <> moved.at;
 
 -- name: date_unlisted
 -- `unlisted_since` as the ledger tells it; NULL for deleted images.
 UPDATE images u SET unlisted_since = CASE WHEN u.deleted_at IS NULL THEN said.at END
 FROM (
-    SELECT found.place, said.at FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS said (image_id, at)
-    CROSS JOIN LATERAL (
-        SELECT t.ctid AS place FROM images t
-        WHERE t.source_id = %(source)s AND t.image_id = said.image_id
-            AND t.unlisted_since IS DISTINCT FROM CASE WHEN t.deleted_at IS NULL THEN said.at END OFFSET 0
-    ) AS found
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS said (image_id, at) OFFSET 0
 ) AS said
-WHERE u.ctid = said.place;
+WHERE u.source_id = said.source_id AND u.image_id = said.image_id
+    AND u.unlisted_since IS DISTINCT FROM CASE WHEN u.deleted_at IS NULL THEN said.at END;
+
+-- name: hold
+-- Deletions that a run would have inferred; one that is open or kept stays as it is.
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)
+SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'
+FROM unnest(%(ids)s::text[]) AS held (image_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0
+) AS i
+WHERE NOT EXISTS (
+    SELECT FROM held_deletions h
+    WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
+)
+ON CONFLICT DO NOTHING;
+
+-- name: updated_at
+SELECT i.image_id, i.updated_at
+FROM unnest(%(ids)s::text[]) AS asked (image_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = asked.image_id OFFSET 0
+) AS i;
+
+-- name: remember_look_ups
+INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)
+SELECT i.source_id, i.image_id, %(at)s, a.answer
+FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)
+CROSS JOIN LATERAL (
+    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = a.image_id OFFSET 0
+) AS i
+ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, answer = excluded.answer
+WHERE l.asked_at < excluded.asked_at;
 
 -- name: join_capabilities
 INSERT INTO capabilities (capability, upstream_key, value_kind, inverted, family, description)

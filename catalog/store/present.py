@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import chain, filterfalse
 
 from catalog.store.database import Connection
+from catalog.store.staging import SQL
 
 STEP = 5_000
 """Fingerprints read at a time."""
@@ -40,6 +41,7 @@ class Present:
 
 
 def load(connection: Connection, source_id: str) -> Present:
+    """Read in the caller's transaction, which it needs."""
     present = Present()
     cursor = connection.cursor(binary=True)
     # not psycopg's own server-side cursor: on a connection that broke it can no longer be closed, and complains
@@ -71,12 +73,7 @@ def load(connection: Connection, source_id: str) -> Present:
 
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
     """The stored `updated_at` of images, for records that a listing brings twice."""
-    rows = connection.execute(
-        "SELECT i.image_id, i.updated_at FROM unnest(%s::text[]) AS asked (image_id)"
-        " CROSS JOIN LATERAL (SELECT * FROM images t"
-        " WHERE t.source_id = %s AND t.image_id = asked.image_id OFFSET 0) AS i",
-        (list(ids), source_id),
-    )
+    rows = connection.execute(SQL["updated_at"], {"source": source_id, "ids": list(ids)})
     return dict(rows.fetchall())
 
 

@@ -74,7 +74,8 @@ def test_a_field_is_added_by_the_steps_of_contributing(
         CATALOG_TEST_SERVER_URL=server_url,
         CATALOG_DATABASE_URL="",
     )
-    assert "4 passed" in tested.stdout, tested.stdout
+    assert tested.returncode == 0, tested.stdout
+    assert "4 passed" in tested.stdout
 
 
 AS_OF = "FUNCTION images_as_of(timestamptz)"

@@ -109,3 +109,20 @@ def test_a_rejected_record_comes_back_as_an_image_when_it_is_well(sites: Sites) 
     run = site.sweep()
     assert (run.rejected, run.unchanged) == (0, 2)
     assert [change for change, _ in site.history(name_of(1))] == ["created"]
+
+
+def test_a_record_that_only_a_look_up_found_leaves_its_image_unlisted(sites: Sites) -> None:
+    """Contract 4.5: found by its id is live and not listed, whether what was found can be stored or not."""
+    site = sites.open(images=2)
+    site.sweep()
+    listing(site, [image(0)])
+    site.server.faults.add(
+        body(json.dumps(too_deep(name_of(1))).encode()), when=lambda r: r.path.endswith(name_of(1)), times=1
+    )
+    run = site.sweep()
+    assert (run.outcome, run.rejected, run.deleted, run.unlisted) == ("complete", 1, 0, 1)
+    assert name_of(1) in site.live()
+    assert site.unlisted() == {name_of(1)}
+    run = site.sweep()
+    assert (run.rejected, run.unchanged) == (0, 2)
+    assert site.unlisted() == set()
