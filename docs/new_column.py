@@ -73,8 +73,8 @@ def write(fields: Sequence[Field]) -> list[Path]:
             new, count = place.subn(addition.format(name=field.column, type=_type(field)), new)
             assert count == 1, "images_as_of is written differently now: change _PLACES with it"
     names = ", ".join(field.column for field in fields)
-    there = [_add(fields), DROP_AS_OF, new.rstrip(), SAME_CALLERS]
-    back = [DROP_AS_OF, old.rstrip(), SAME_CALLERS, _drop(fields)]
+    there = [_add(fields), DROP_AS_OF, new, SAME_CALLERS]
+    back = [DROP_AS_OF, old, SAME_CALLERS, _drop(fields)]
     files = {
         MIGRATIONS / "sql" / f"{number:04}_changes.sql": there,
         MIGRATIONS / "sql" / f"{number:04}_drop.sql": back,
@@ -89,7 +89,7 @@ def write(fields: Sequence[Field]) -> list[Path]:
 
 def images_as_of() -> str:
     """The function as the newest migration makes it."""
-    return [found[0] for text in _scripts().values() if (found := _AS_OF.search(text))][-1]
+    return [found[0] for text in _scripts().values() if (found := _AS_OF.search(text))][-1].rstrip()
 
 
 def _scripts() -> dict[str, str]:

@@ -19,7 +19,7 @@ SQL = Path(__file__).parent.parent / "sql"
 
 
 def upgrade() -> None:
-    # Alembic would read a colon before a word as a parameter; there are none in these files.
+    # Alembic would read a colon before a word, as in a cast, as a parameter.
     op.execute((SQL / "${up_revision}_changes.sql").read_text(encoding="utf-8").replace(":", "\\:"))
 
 

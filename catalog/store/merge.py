@@ -261,8 +261,7 @@ class Merge:
     def _relist(self, candidates: list[Candidate]) -> None:
         if not candidates:
             return
-        ids = [candidate.image.image_id for candidate in candidates]
-        self.connection.execute(SQL["relist"], {"source": self.source_id, "ids": ids})
+        self._date_unlisted({candidate.image.image_id: None for candidate in candidates})
         self.stage.refresh_hashes([(c.image.image_id, c.raw_hash, c.image.content_hash) for c in candidates])
 
     def _unlist(self, seen: Observation, found: set[str]) -> None:
@@ -275,7 +274,9 @@ class Merge:
     def refresh_unlisted(self, ids: Iterable[str]) -> None:
         """`unlisted_since` from the ledger alone: since the first observation that missed the image after
         the last one that listed it."""
-        moments = unlisted_since(self.ledger, set(ids))
+        self._date_unlisted(unlisted_since(self.ledger, set(ids)))
+
+    def _date_unlisted(self, moments: Mapping[str, datetime | None]) -> None:
         self.connection.execute(
             SQL["date_unlisted"],
             {"source": self.source_id, "ids": list(moments), "ats": list(moments.values())},

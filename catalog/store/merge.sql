@@ -1,4 +1,5 @@
--- The writer's statements. Each works on one batch of the stage: rows of `stage` with run_id and batch.
+-- The writer's statements. Most work on one batch of the stage: rows of `stage` with run_id and batch; others on
+-- the images that are named.
 -- A stage row is one revision about to be written; `present` rows are also what `images` shall show.
 -- {fields}: typed columns that revisions and images share; {links}: the three URLs.
 -- Rows that are named by unnest are found one by one through the primary key. Without statistics, or with those of
@@ -259,16 +260,6 @@ WHERE source_id = %(source)s AND (observed_at = %(at)s OR (observed_at > %(at)s 
 -- Images whose last evidence is a record: those that a complete observation must hold.
 SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash IS NOT NULL;
 
--- name: relist
--- Listed again as they were: no longer unlisted.
-UPDATE images u SET unlisted_since = NULL
-FROM (
-    SELECT %(source)s::text AS source_id, image_id, NULL::timestamptz AS nothing
-    FROM unnest(%(ids)s::text[]) AS seen (image_id) OFFSET 0
-) AS seen
-WHERE u.source_id = seen.source_id AND u.image_id = seen.image_id
-    AND u.unlisted_since IS DISTINCT FROM seen.nothing;
-
 -- name: refresh_hashes
 UPDATE image_state u SET raw_hash = seen.raw_hash, content_hash = seen.content_hash
 FROM (
@@ -306,7 +297,7 @@ FROM (
 WHERE u.source_id = moved.source_id AND u.image_id = moved.image_id AND u.first_seen_at <> moved.at;
 
 -- name: date_unlisted
--- `unlisted_since` as the ledger tells it; NULL for deleted images.
+-- `unlisted_since`: a moment, or NULL for images that are listed; NULL for deleted ones, too.
 UPDATE images u SET unlisted_since = CASE WHEN u.deleted_at IS NULL THEN said.at END
 FROM (
     SELECT %(source)s::text AS source_id, image_id, at
@@ -321,7 +312,7 @@ INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observe
 SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'
 FROM unnest(%(ids)s::text[]) AS held (image_id)
 CROSS JOIN LATERAL (
-    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0
+    SELECT t.source_id, t.image_id, t.unlisted_since FROM images t WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0
 ) AS i
 WHERE NOT EXISTS (
     SELECT FROM held_deletions h
@@ -333,7 +324,7 @@ ON CONFLICT DO NOTHING;
 SELECT i.image_id, i.updated_at
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
-    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = asked.image_id OFFSET 0
+    SELECT t.image_id, t.updated_at FROM images t WHERE t.source_id = %(source)s AND t.image_id = asked.image_id OFFSET 0
 ) AS i;
 
 -- name: remember_look_ups
@@ -341,7 +332,7 @@ INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)
 SELECT i.source_id, i.image_id, %(at)s, a.answer
 FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)
 CROSS JOIN LATERAL (
-    SELECT * FROM images t WHERE t.source_id = %(source)s AND t.image_id = a.image_id OFFSET 0
+    SELECT t.source_id, t.image_id FROM images t WHERE t.source_id = %(source)s AND t.image_id = a.image_id OFFSET 0
 ) AS i
 ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, answer = excluded.answer
 WHERE l.asked_at < excluded.asked_at;

@@ -64,6 +64,20 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
+def database(server: EmbeddedServer) -> Iterator[Database]:
+    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
+        schema.upgrade(database)
+        yield database
+
+
+@pytest.fixture
+def sites(database: Database) -> Iterator[Sites]:
+    sites = Sites(database)
+    yield sites
+    sites.close()
+
+
+@pytest.fixture
 def crashes(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> Crashes:
     crashes = Crashes(server)
     for sender, name in SENT:
@@ -77,53 +91,41 @@ def crashes(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> Crashes:
     return crashes
 
 
-def sweep_through_crashes(server: EmbeddedServer, crashes: Crashes, every: int, first: int) -> int:
+def sweep_through_crashes(sites: Sites, crashes: Crashes, every: int, first: int) -> int:
     """Sweeps with a crash at one statement after the other, `every` apart; how many there were."""
     statement = first
-    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
-        schema.upgrade(database)
-        sites = Sites(database)
-        try:
-            while True:
-                site = changed_site(sites, name=f"at {statement}", images=4)
-                crashes.left = statement
-                assert "\n" not in said_by_a_sweep(site)
-                if crashes.left is not None:
-                    crashes.left = None
-                    return statement
-                assert site.rows("SELECT FROM stage WHERE source_id = $") == []
-                check_as_undisturbed_alone(sites, site)
-                statement += every
-        finally:
-            sites.close()
+    while True:
+        site = changed_site(sites, name=f"at {statement}", images=4)
+        crashes.left = statement
+        assert "\n" not in said_by_a_sweep(site)
+        if crashes.left is not None:
+            crashes.left = None
+            return statement
+        assert site.rows("SELECT FROM stage WHERE source_id = $") == []
+        check_as_undisturbed_alone(sites, site)
+        statement += every
 
 
-def failing_through_crashes(server: EmbeddedServer, crashes: Crashes, every: int, first: int) -> int:
+def failing_through_crashes(sites: Sites, crashes: Crashes, every: int, first: int) -> int:
     """The same for a sweep that cannot log in: whoever closes its row, the source is failing since then."""
     statement = first
-    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
-        schema.upgrade(database)
-        sites = Sites(database)
-        try:
-            while True:
-                site = sites.open(images=2)
-                site.sweep()
-                crashes.left = statement
-                assert "\n" not in said_by_a_sweep(site, changed=SECRETLESS)
-                finished = crashes.left is not None
-                crashes.left = None
-                site.end_leases()
-                assert site.sweep(changed=SECRETLESS).outcome == "failed"
-                runs = site.run_rows()[1:]
-                assert {run["outcome"] for run in runs} == {"failed"}
-                (health,) = site.rows("SELECT failing_since, failures FROM sources WHERE source_id = $")
-                assert health == {"failing_since": runs[0]["started_at"], "failures": len(runs)}, statement
-                check_as_undisturbed_alone(sites, site)
-                if finished:
-                    return statement
-                statement += every
-        finally:
-            sites.close()
+    while True:
+        site = sites.open(images=2)
+        site.sweep()
+        crashes.left = statement
+        assert "\n" not in said_by_a_sweep(site, changed=SECRETLESS)
+        finished = crashes.left is not None
+        crashes.left = None
+        site.end_leases()
+        assert site.sweep(changed=SECRETLESS).outcome == "failed"
+        runs = site.run_rows()[1:]
+        assert {run["outcome"] for run in runs} == {"failed"}
+        (health,) = site.rows("SELECT failing_since, failures FROM sources WHERE source_id = $")
+        assert health == {"failing_since": runs[0]["started_at"], "failures": len(runs)}, statement
+        check_as_undisturbed_alone(sites, site)
+        if finished:
+            return statement
+        statement += every
 
 
 def said_by_a_sweep(site: Site, **options: Any) -> str:
@@ -139,7 +141,7 @@ def check_as_undisturbed_alone(sites: Sites, site: Site) -> None:
 
 
 def backfill_through_crashes(
-    server: EmbeddedServer, crashes: Crashes, folder: Path, every: int, first: int
+    database: Database, crashes: Crashes, folder: Path, every: int, first: int
 ) -> int:
     """The same for the command that loads a year's files: killed, and given again."""
     files = [
@@ -150,60 +152,56 @@ def backfill_through_crashes(
     ]
     files.append(write(folder, "20260302T120000Z.json", {"images": [image(4), too_deep("unstorable")]}))
     statement, expected = first, None
-    with Database(DatabaseSettings(url=server.acquire(), data_dir=Path())) as database:
-        schema.upgrade(database)
-        while True:
-            crashes.left = statement if expected is not None else None
-            with suppress(CatalogError):
-                backfill(database, source(), files, complete=True, accept_deletions=True)
-            finished = crashes.left is not None
-            crashes.left = None
-            with database.transaction() as connection:
-                connection.execute("UPDATE leases SET expires_at = now() - interval '1 s'")
-            result = backfill(database, source(), files, complete=True, accept_deletions=True)
-            assert not result.busy
-            found = told(database, "s", EVERYTHING_TOLD)
-            if expected is None:
-                expected = found
-            else:
-                assert found == expected, statement
-                statement += every
-            with database.transaction() as connection:
-                check_history(connection)
-                check_ledger(connection)
-            wipe(database)
-            if finished:
-                return statement
+    while True:
+        crashes.left = statement if expected is not None else None
+        with suppress(CatalogError):
+            backfill(database, source(), files, complete=True, accept_deletions=True)
+        finished = crashes.left is not None
+        crashes.left = None
+        with database.transaction() as connection:
+            connection.execute("UPDATE leases SET expires_at = now() - interval '1 s'")
+        result = backfill(database, source(), files, complete=True, accept_deletions=True)
+        assert not result.busy
+        found = told(database, "s", EVERYTHING_TOLD)
+        if expected is None:
+            expected = found
+        else:
+            assert found == expected, statement
+            statement += every
+        with database.transaction() as connection:
+            check_history(connection)
+            check_ledger(connection)
+        wipe(database)
+        if finished:
+            return statement
 
 
-def test_a_server_that_crashes_in_mid_sweep(server: EmbeddedServer, crashes: Crashes) -> None:
-    assert sweep_through_crashes(server, crashes, EVERY, 3) > 25
+def test_a_server_that_crashes_in_mid_sweep(sites: Sites, crashes: Crashes) -> None:
+    assert sweep_through_crashes(sites, crashes, EVERY, 3) > 25
 
 
 @pytest.mark.soak
-def test_a_server_that_crashes_at_each_statement(server: EmbeddedServer, crashes: Crashes) -> None:
-    assert sweep_through_crashes(server, crashes, 1, 1) > 25
+def test_a_server_that_crashes_at_each_statement(sites: Sites, crashes: Crashes) -> None:
+    assert sweep_through_crashes(sites, crashes, 1, 1) > 25
 
 
-def test_a_server_that_crashes_while_a_sweep_fails(server: EmbeddedServer, crashes: Crashes) -> None:
-    assert failing_through_crashes(server, crashes, 3, 1) > 15
+def test_a_server_that_crashes_while_a_sweep_fails(sites: Sites, crashes: Crashes) -> None:
+    assert failing_through_crashes(sites, crashes, 3, 1) > 15
 
 
 @pytest.mark.soak
 def test_a_server_that_crashes_at_each_statement_of_a_sweep_that_fails(
-    server: EmbeddedServer, crashes: Crashes
+    sites: Sites, crashes: Crashes
 ) -> None:
-    assert failing_through_crashes(server, crashes, 1, 1) > 15
+    assert failing_through_crashes(sites, crashes, 1, 1) > 15
 
 
-def test_a_server_that_crashes_in_mid_backfill(
-    server: EmbeddedServer, crashes: Crashes, tmp_path: Path
-) -> None:
-    assert backfill_through_crashes(server, crashes, tmp_path, 23, 5) > 50
+def test_a_server_that_crashes_in_mid_backfill(database: Database, crashes: Crashes, tmp_path: Path) -> None:
+    assert backfill_through_crashes(database, crashes, tmp_path, 23, 5) > 50
 
 
 @pytest.mark.soak
 def test_a_server_that_crashes_at_each_statement_of_a_backfill(
-    server: EmbeddedServer, crashes: Crashes, tmp_path: Path
+    database: Database, crashes: Crashes, tmp_path: Path
 ) -> None:
-    assert backfill_through_crashes(server, crashes, tmp_path, 1, 1) > 50
+    assert backfill_through_crashes(database, crashes, tmp_path, 1, 1) > 50

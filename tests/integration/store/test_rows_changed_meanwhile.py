@@ -27,7 +27,8 @@ TABLES = {
     "delete_documents": "revision_documents",
     "delete_spells": "status_history",
 }
-DATING = ("date_unlisted", "move_first_seen")
+DATES = {"relist": None, "date_unlisted": LATER, "move_first_seen": LATER}
+STATEMENTS = {**SQL, "relist": SQL["date_unlisted"]}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -40,14 +41,14 @@ def test_it_is_not_passed_over(database: Database, name: str) -> None:
         if name == "relist":
             connection.execute("UPDATE images SET unlisted_since = now()")
     values = {
-        "source": row[0], "ids": ["a"], "ats": [LATER if name in DATING else START], "tos": [LATER], "at": LATER,
+        "source": row[0], "ids": ["a"], "ats": [DATES.get(name, START)], "tos": [LATER], "at": LATER,
         "raws": [b"r"], "contents": [b"c"],
     }  # fmt: skip
     written: list[int] = []
 
     def write() -> None:
         with database.transaction() as ours:
-            written.append(ours.execute(SQL[name].encode(), values).rowcount)
+            written.append(ours.execute(STATEMENTS[name].encode(), values).rowcount)
 
     thread = threading.Thread(target=write)
     with psycopg.connect(database.libpq_url) as somebody:

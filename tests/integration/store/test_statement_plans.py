@@ -24,7 +24,7 @@ VALUES = {
     "answers": ["found"] * MANY,
     "run": "00000000-0000-0000-0000-000000000001",
 }
-assert {"close_revisions", "relist", "load_lines", "lacks_before", "hold", "updated_at"} <= set(BY_ID)
+assert {"close_revisions", "date_unlisted", "load_lines", "lacks_before", "hold", "updated_at"} <= set(BY_ID)
 
 TABLES = (
     "images",
