@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 
 from catalog.errors import DeadlineError, FetchError
 
@@ -22,6 +22,8 @@ Outcome = Literal["complete", "partial", "failed", "busy"]
 LackReason = Literal["not_found", "no_access", "not_listed"]
 SilentKind = Literal["rejected", "unanswered", "held", "kept"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
+UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON it was asked for, no UTF-8, or nested too deeply."""
 
 DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
     "glance": ("listed", "hidden"),

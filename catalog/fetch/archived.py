@@ -8,6 +8,7 @@ cut: what it holds is true, but it proves no absence.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Header(msgspec.Struct, frozen=True):
     project_id: str | None
     endpoint: str | None
     run_id: str
-    observed_at: datetime
+    observed_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ArchivedPass(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def write_header(header: Header) -> bytes:
 
 
 def read_header(line: bytes) -> Header:
-    """Raises msgspec.MsgspecError for a line that is no header."""
+    """Raises UNREADABLE for a line that is no header."""
     return _header.decode(line)
 
 
@@ -107,5 +108,5 @@ def split_trailer(line: bytes) -> tuple[bytes, str] | None:
 
 
 def read_trailer(covered: bytes) -> Trailer:
-    """Raises msgspec.MsgspecError for one that cannot be read."""
+    """Raises UNREADABLE for one that cannot be read."""
     return _trailer.decode(covered[len(TRAILER_START) :])

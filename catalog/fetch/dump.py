@@ -14,14 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from catalog.errors import CatalogError
 from catalog.fetch import archived
 from catalog.fetch.archived import Header, Trailer
 from catalog.fetch.dump_pieces import BATCH, Found, check_json, pieces
 from catalog.fetch.dump_stream import BUFFER, open_stream
 from catalog.fetch.dump_values import BadValue
+from catalog.model import UNREADABLE
 
 _LONGEST_LINE = 256 * 2**20
 """Bytes of a line of an archive: no document is longer."""
@@ -150,7 +149,7 @@ class Dump:
             raise BadValue(line, "the checksum of the archive is not that of its lines")
         try:
             self.trailer = archived.read_trailer(covered)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadValue(line, f"the archive's trailer cannot be read ({error})") from None
         if self.trailer.records != records:
             raise BadValue(line, f"{records} records, where the trailer counts {self.trailer.records}")
@@ -172,7 +171,7 @@ def open_dump(path: Path) -> Dump:
         return Dump(path, None, size)
     try:
         header = archived.read_header(start)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BrokenDump(path, 1, f"the archive's header cannot be read ({error})") from None
     if header.catalog_archive > archived.VERSION:
         raise BrokenDump(path, 1, f"an archive of version {header.catalog_archive}; a later release reads it")

@@ -11,6 +11,7 @@ import msgspec
 
 from catalog.fetch.dump_values import LARGEST_PAGE, BadValue, Values
 from catalog.fetch.envelope import without_lone_surrogates
+from catalog.model import UNREADABLE
 
 BATCH = 1000
 """Records handed on at once, where the file itself has no pages."""
@@ -91,7 +92,7 @@ def _pieces_of_line(value: bytes, line: int, found: Found) -> list[Piece] | None
             pieces = [_member_piece(bytes(member), line, met) for member in members]
             found.add(met)
             return pieces
-    except (BadValue, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (BadValue, *UNREADABLE):
         return None
     return None
 

@@ -15,6 +15,7 @@ import msgspec
 
 from catalog.errors import CatalogError
 from catalog.mapping.numbers import read_number
+from catalog.model import UNREADABLE
 
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
 
@@ -38,7 +39,6 @@ class _Head(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 _HEAD = msgspec.json.Decoder(_Head, float_hook=read_number)
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _NUL = b"\\u0000"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
@@ -71,10 +71,10 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
     record = bytes(raw)
     try:
         head = _HEAD.decode(_repair(record) if _NUL in record else record)
-    except _REFUSED:
+    except UNREADABLE:
         try:
             head = _HEAD.decode(_outline(_repair(record)))
-        except _REFUSED:
+        except UNREADABLE:
             return None, None
     updated_at = head.updated_at
     return usable_id(head.id), updated_at if isinstance(updated_at, str) and updated_at else None
@@ -96,13 +96,13 @@ def _decode(decode: Callable[[bytes], object], raw: bytes) -> object:
             return decode(raw)
     except RecursionError:
         raise Rejected("nested too deeply", peek(raw)[0]) from None
-    except _REFUSED:
+    except UNREADABLE:
         pass
     try:
         return decode(_repair(raw))
     except RecursionError:
         raise Rejected("nested too deeply", peek(raw)[0]) from None
-    except _REFUSED as error:
+    except UNREADABLE as error:
         raise Rejected(f"not JSON: {error}", peek(raw)[0]) from None
 
 

@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from catalog.errors import UsageError
@@ -27,6 +27,8 @@ __all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill",
 
 AHEAD = timedelta(minutes=5)
 """How far a dump's time may be ahead of the database's clock (contract 7)."""
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""What lies before it was told by a clock that nobody had set: no cloud is as old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,11 @@ def _check(database: Database, source: SourceSettings, moments: dict[datetime, _
         )
     for at, moment in moments.items():
         name = _name_of(moment)
+        if at < EARLIEST:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} is before any cloud's; give the right one with"
+                " --observed-at; nothing was written"
+            )
         if at > limit:
             raise UsageError(
                 f"{name}: its time {at.isoformat()} is more than 5 minutes ahead of the database's clock;"

@@ -28,6 +28,7 @@ import psycopg
 from psycopg import sql
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.model import UNREADABLE
 
 FORMAT: Final = "image-catalog-sync dump"
 VERSION: Final = 1
@@ -83,7 +84,7 @@ def restore(
         with file.open("rb") as raw, gzip.GzipFile(fileobj=raw, mode="rb") as dumped:
             with _transaction(connection):
                 return _read(connection, tables, dumped, file, replace)
-    except (gzip.BadGzipFile, zlib.error, EOFError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, *UNREADABLE) as error:
         raise UsageError(f"{file} is no whole dump ({error}); nothing was restored") from error
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; nothing was restored") from error

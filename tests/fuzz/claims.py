@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from catalog.errors import BadListingError
+from catalog.fetch.archived import write_checksum
 from catalog.fetch.dump import BrokenDump, open_dump
 from catalog.fetch.envelope import read_linked, read_plain
 from catalog.mapping import (
@@ -67,15 +69,16 @@ def record(data: bytes) -> None:
 
 
 def dump(data: bytes) -> None:
-    """A saved file is read whole or named with the reason; an archive is what it says it is."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
-        with contextlib.suppress(BrokenDump):
-            opened = open_dump(Path(file.name))
-            for records in opened.read():
-                for raw in records:
-                    peek(raw)
+    """A saved file is read whole or named with the reason, also where a checksum vouches for it."""
+    for content in (data, data + write_checksum(hashlib.sha256(data).hexdigest())):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            with contextlib.suppress(BrokenDump):
+                opened = open_dump(Path(file.name))
+                for records in opened.read():
+                    for raw in records:
+                        peek(raw)
 
 
 CLAIMS: dict[str, Callable[[bytes], None]] = {"envelope": envelope, "record": record, "dump": dump}

@@ -6,14 +6,17 @@ import importlib.util
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from catalog.fetch import archived
 from tests.fuzz.claims import CLAIMS
 
+RUNS = os.environ.get("CATALOG_TEST_FUZZ_RUNS")
+"""How many inputs each tries, beginning with the same ones each time; else it looks for new ones, for SECONDS."""
 SECONDS = int(os.environ.get("CATALOG_TEST_FUZZ_SECONDS", "60"))
-"""How long each runs."""
 CHECKOUT = Path(__file__).parents[2]
 SEEDS = {
     "envelope": [b'{"images": [{"id": "a", "x": [1.5, null]}], "next": "/v2/images?marker=a"}'],
@@ -25,9 +28,20 @@ SEEDS = {
         b'{"images": [{"id": "a"}]}\n{"images": []}\n',
         b'\xef\xbb\xbf[{"id": "a"}]',
         b'{"catalog_archive": 1, "kind": "glance"}\n{"id": "a"}\n',
+        archived.write_header(
+            archived.Header(1, "s", "ims", "r", None, None, "n", datetime(2026, 1, 1, tzinfo=UTC))
+        )
+        + b'{"id": "a"}\n'
+        + archived.write_trailer(
+            archived.Trailer(
+                True, "complete", 1, [archived.ArchivedPass("listed", "complete", 1, 1)],
+                {"z": "not_found"}, {"b": "rejected"}, ["c"], {"d": "active"}, ["e"],
+                [archived.ArchivedRejection("r", "{}")], {"u": 1},
+            )
+        ),
     ],
-}
-FOUND: list[tuple[str, bytes]] = []
+}  # fmt: skip
+FOUND = [("dump", b'{"catalog_archive": 1, "kind": "glance\xde\x82\xf5\x84\xdd\x96\x9b\xd3: "a"}\n')]
 
 
 @pytest.mark.parametrize(("name", "data"), FOUND)
@@ -51,10 +65,12 @@ def test_a_while_of_fuzzing(name: str, tmp_path: Path) -> None:
     corpus.mkdir()
     for number, seed in enumerate(SEEDS[name]):
         (corpus / str(number)).write_bytes(seed)
+    same = ["-seed=1", "-entropic=0", "-reduce_inputs=0"]
+    extent = [*same, f"-runs={RUNS}"] if RUNS else [f"-max_total_time={SECONDS}"]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.fuzzer", name, f"-max_total_time={SECONDS}", str(corpus)],
+        [sys.executable, "-m", "tests.fuzz.fuzzer", name, *extent, str(corpus)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
     )

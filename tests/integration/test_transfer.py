@@ -151,6 +151,7 @@ def test_a_cut_or_changed_file_restores_nothing(full, empty, tmp_path) -> None:
         "cut amid rows": gzip.compress(b"".join(lines[:50])),
         "more behind": gzip.compress(plain + b"x\n"),
         "no dump": gzip.compress(b"{}\n"),
+        "nested": gzip.compress(b'{"x": ' + b"[" * 100_000 + b"\n"),
         "no gzip": plain,
         "no text": gzip.compress(plain.replace(b"a\t", b"\xff\t")),
     }

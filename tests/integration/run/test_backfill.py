@@ -43,6 +43,16 @@ def test_a_time_ahead_of_the_databases_clock_is_refused(database: Database, tmp_
     assert len(backfill(database, source(), [path], observed_at=now + timedelta(minutes=4)).runs) == 1
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00+03:00", "1970-01-01T00:00Z"])
+def test_a_time_before_any_cloud_is_refused(database: Database, tmp_path: Path, at: str) -> None:
+    """Python cannot hold what PostgreSQL makes of the first one; the second is a clock that nobody had set."""
+    path = write(tmp_path, "x.json", listing(1))
+    before = snapshot(database)
+    with pytest.raises(UsageError, match="before any cloud"):
+        backfill(database, source(), [path], observed_at=datetime.fromisoformat(at))
+    assert snapshot(database) == before
+
+
 def test_one_wrong_file_refuses_the_command_before_anything_is_written(
     database: Database, tmp_path: Path
 ) -> None:

@@ -235,7 +235,11 @@ def archive(records: list[Any], *, trailer: bool = True) -> bytes:
     end = archived.write_trailer(
         archived.Trailer(True, "complete", len(records), [], {"z": "not_found"}, {}, [], {}, [], [], {})
     )
-    return body + end + archived.write_checksum(hashlib.sha256(body + end).hexdigest())
+    return sealed(body + end)
+
+
+def sealed(content: bytes) -> bytes:
+    return content + archived.write_checksum(hashlib.sha256(content).hexdigest())
 
 
 def test_an_archive_is_told_by_its_header_and_trusted_by_its_checksum(tmp_path: Path) -> None:
@@ -266,6 +270,34 @@ def test_a_changed_archive_is_broken(tmp_path: Path, old: bytes, new: bytes) -> 
 def test_a_line_missing_from_an_archive_is_noticed(tmp_path: Path) -> None:
     lines = archive([A, B, C]).splitlines(keepends=True)
     assert broken(tmp_path, b"".join(lines[:2] + lines[3:])).line == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"glance"', b'"glance\xf5"'),
+        (b'"glance"', b'"kvm"'),
+        (b'"glance"', b'"glance","more":' + b"[" * 100_000),
+        (b"00:00:00Z", b"00:00:00"),
+        (b"}", b""),
+    ],
+)
+def test_a_header_that_cannot_be_read_names_the_file(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Not UTF-8, another kind, nested too deeply, a time without a zone, cut."""
+    header, rest = archive([A]).split(b"\n", 1)
+    assert old in header
+    error = broken(tmp_path, header.replace(old, new) + b"\n" + rest)
+    assert (error.line, error.reason.split(" (")[0]) == (1, "the archive's header cannot be read")
+
+
+@pytest.mark.parametrize("new", [b'"\xf5"', b'"gone"', b'"not_found"},"more":' + b"[" * 100_000])
+def test_a_trailer_that_cannot_be_read_names_the_line(tmp_path: Path, new: bytes) -> None:
+    """Though its checksum holds."""
+    content = archive([A])
+    unsealed = content[: content.rindex(b',"sha256"')]
+    assert b'"not_found"' in unsealed
+    error = broken(tmp_path, sealed(unsealed.replace(b'"not_found"', new)))
+    assert (error.line, error.reason.split(" (")[0]) == (3, "the archive's trailer cannot be read")
 
 
 def test_an_archive_of_a_later_release_says_so(tmp_path: Path) -> None:
