@@ -358,11 +358,14 @@ class EmbeddedServer:
                 return
 
     def _failure(self, what: str, output: bytes) -> DatabaseError:
-        text = output.decode(errors="replace").strip()
+        text = output.decode(errors="replace").strip().replace("/proc/self/cwd", str(self.cluster))
         if "No space left on device" in text or shutil.disk_usage(self.home).free < 1 << 20:
             return DatabaseError(f"the disk that holds {self.home} is full: make room and try again")
         told = re.findall(r"(?i:fatal|panic|error): +(.*)", text) or text.splitlines() or ["no message"]
-        return DatabaseError(f"the embedded PostgreSQL in {self.home} {what}: {told[-1]}")
+        advice = re.findall(r"(?:DETAIL|HINT): +(.*)", text)
+        return DatabaseError(
+            "; ".join([f"the embedded PostgreSQL in {self.home} {what}: {told[-1]}", *advice[-1:]])
+        )
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -64,6 +64,21 @@ def test_a_server_that_does_not_start_is_explained(data_dir: Path) -> None:
     assert not server_alive(server)
 
 
+def test_a_cluster_that_is_open_to_others_is_explained(data_dir: Path) -> None:
+    """PostgreSQL's own advice, with the path that it takes, though the server itself knows none."""
+    with EmbeddedServer(data_dir):
+        pass
+    cluster = data_dir / "postgresql" / "cluster"
+    cluster.chmod(0o755)
+    with (
+        pytest.raises(DatabaseError, match=r"Permissions should be .*0700") as caught,
+        EmbeddedServer(data_dir),
+    ):
+        pass
+    assert str(cluster) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_waiting_for_another_process_has_an_end(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that starts or stops the server and hangs there; one line, exit 1."""
     monkeypatch.setattr(embedded, "PATIENCE", 0.1)
