@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
+from catalog.address import split_address
 from catalog.errors import ConfigurationError
 from catalog.model import SourceKind
 
@@ -26,6 +28,13 @@ IMS_DOMAINS = (
 )
 """Clouds with an Image Management Service: it lives at https://ims.{region}.{domain}. Longest first."""
 
+ADDRESSES = (
+    "auth_url", "endpoint", "image_endpoint_override", "imsv2_endpoint_override", "ims_endpoint_override",
+)  # fmt: skip
+"""Keys of clouds.yaml that hold the address of a service that we ask."""
+UNFORESEEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What openstacksdk's loader raises for odd values, and for the address of a profile that does not answer."""
+
 OTC_REGIONS = ("eu-de", "eu-nl")
 HUAWEI_REGIONS = (
     "ae-ad-1", "af-north-1", "af-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
@@ -39,7 +48,8 @@ HUAWEI_REGIONS = (
 
 def ims_domain(url: str | None) -> str | None:
     """The domain of IMS_DOMAINS that `url` belongs to."""
-    host = urlsplit(url or "").hostname or ""
+    parts = split_address(url or "")
+    host = (parts.hostname if parts else None) or ""
     return next((domain for domain in IMS_DOMAINS if host.endswith("." + domain)), None)
 
 
@@ -84,9 +94,12 @@ def open_clouds() -> OpenStackConfig:
     _check_syntax(clouds, os.environ.get("OS_CLIENT_CONFIG_FILE"))
     _check_syntax(secure, os.environ.get("OS_CLIENT_SECURE_FILE"))
     try:
-        return loader.OpenStackConfig(config_files=clouds, secure_files=secure, vendor_files=vendors)
+        found = loader.OpenStackConfig(config_files=clouds, secure_files=secure, vendor_files=vendors)
     except (exceptions.ConfigException, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise ConfigurationError(f"clouds.yaml: {first_line(error)}") from None
+    if not isinstance(found.cloud_config["clouds"], dict):
+        raise ConfigurationError("clouds.yaml: clouds: expected a table of clouds")
+    return found
 
 
 def _check_syntax(candidates: list[str], first: str | None) -> None:
@@ -100,17 +113,56 @@ def _check_syntax(candidates: list[str], first: str | None) -> None:
         yaml.safe_load(Path(path).read_bytes())
     except OSError:
         return  # the loader's rule: one that may not be read is none
-    except yaml.YAMLError as error:
-        # The problem and its line only: the text around it may be a password.
+    except (yaml.YAMLError, ValueError) as error:
+        # The problem and its line only: the text around it may be a password, and so may a name or a value in it.
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "something else was found"
+        naming = (yaml.composer.ComposerError, yaml.constructor.ConstructorError, ValueError)
+        if isinstance(error, naming) or "tag handle" in problem:
+            problem = "put values that begin with *, &, ! or {, or look like a date, in quotes"
         raise ConfigurationError(f"{path}: {line}expected YAML; {problem}") from None
 
 
 def known_clouds() -> list[str]:
     """The names that a source's `cloud` may take, in the order of clouds.yaml."""
     return [name for name in open_clouds().get_cloud_names() if name != "defaults"]
+
+
+def check_entries(names: Iterable[str]) -> None:
+    """Raises ConfigurationError: one of these clouds of clouds.yaml is no entry that a login can use."""
+    clouds = open_clouds().cloud_config["clouds"]
+    for name in names:
+        check_entry(name, clouds.get(name))
+
+
+def check_entry(cloud: str, entry: Any) -> None:
+    """Raises ConfigurationError for values that openstacksdk takes, and that then break in other places."""
+    place = f"cloud {cloud!r} in {'OS_*' if cloud == ENVIRONMENT_CLOUD else 'clouds.yaml'}"
+    if not isinstance(entry, dict):
+        raise ConfigurationError(f"{place}: expected a table of settings")
+    auth = entry.get("auth", {})
+    if not isinstance(auth, dict):
+        raise ConfigurationError(f"{place}: auth: expected a table with auth_url, username and so on")
+    for table, key in product((auth, entry), ADDRESSES):
+        if (value := table.get(key)) and not _is_address(value):
+            # It is not repeated: it may hold a password.
+            raise ConfigurationError(f'{place}: {key}: expected an address such as "https://example.com/v3"')
+    if (timeout := entry.get("api_timeout")) and not _is_duration(timeout):
+        raise ConfigurationError(f"{place}: api_timeout: expected seconds, such as 30; found {timeout!r}")
+
+
+def _is_address(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    return "{" in value or split_address(value.strip()) is not None  # what is in braces the loader fills in
+
+
+def _is_duration(value: Any) -> bool:
+    try:
+        return float(value) > 0
+    except (TypeError, ValueError):
+        return False
 
 
 def auth_url_of(cloud: str) -> str | None:
@@ -120,9 +172,11 @@ def auth_url_of(cloud: str) -> str | None:
     """
     from openstack import exceptions
 
+    clouds = open_clouds()
+    check_entry(cloud, clouds.cloud_config["clouds"].get(cloud))
     try:
-        entry = open_clouds().get_one(cloud, validate=False)
-    except (exceptions.ConfigException, KeyError) as error:
+        entry = clouds.get_one(cloud, validate=False)
+    except (exceptions.ConfigException, *UNFORESEEN) as error:
         raise ConfigurationError(f"clouds.yaml: {cloud}: {first_line(error)}") from None
     url = entry.config.get("auth", {}).get("auth_url") or entry.config.get("auth_url")
     return url if isinstance(url, str) else None

@@ -78,6 +78,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         path=found,
         parallel_sources=daemon.parallel_sources,
         http_bind=_http_bind(daemon_place, daemon.http_bind, environ),
+        defaults=shared,
     )
 
 

@@ -4,6 +4,7 @@
     ├── UsageError                  exit 2   the command line or the configuration is wrong; nothing was written
     │   ├── ConfigurationError      exit 2   a file, a key or an environment variable
     │   └── SchemaError             exit 2   the database's schema is not the one this release needs
+    ├── UnexpectedError             exit 1   a fault of catalog itself, in the work on one source
     ├── DatabaseError               exit 1   error_kind "database"
     │   ├── DatabaseUnavailable                 cannot be reached; trying again may help
     │   ├── DatabaseConflict                    another transaction was in the way; trying again may help
@@ -17,10 +18,24 @@
         ├── BadListingError         "bad_listing"   a 200 that is no listing
         └── DeadlineError           "deadline"
 
-Each is one line for people: no traceback, no secret.
+Each is one line for people: no traceback, no secret, and no character that PostgreSQL can't hold.
 """
 
 from __future__ import annotations
+
+import re
+from typing import overload
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: str | None) -> str | None: ...
+def storable(text: str | None) -> str | None:
+    """The text as PostgreSQL can hold it: NUL and lone surrogates become U+FFFD (public contract, 3)."""
+    return None if text is None else _UNSTORABLE.sub("\ufffd", text)
 
 
 class CatalogError(Exception):
@@ -28,6 +43,22 @@ class CatalogError(Exception):
 
     exit_code = 1
     error_kind: str | None = None
+
+    def __str__(self) -> str:
+        """Storable, as what a service says of itself is quoted in many a message."""
+        return storable(super().__str__())
+
+
+class UnexpectedError(CatalogError):
+    """A fault of catalog itself in the work on one source; whoever makes one of it logs its traceback.
+
+    The fault's own text stays out of the one line: it may hold anything.
+    """
+
+    error_kind = "upstream"  # what a service says is nearly always what nobody thought of
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(f"unexpected {type(fault).__name__}, a fault of catalog itself; please report it")
 
 
 class UsageError(CatalogError):

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -54,6 +55,7 @@ def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [_Forward()]
     root.setLevel(logging.INFO if chatty >= 2 else logging.WARNING)
+    warnings.showwarning = _warned
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _FOREBODING:
@@ -74,6 +76,11 @@ class _Output:
             return  # nobody reads the log, or its disk is full; the work goes on
 
     debug = info = warning = error = critical = exception = log = msg
+
+
+def _warned(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
+    """What a library warns people of goes the same way: openstacksdk does of what it doesn't know in clouds.yaml."""
+    structlog.get_logger().warning(str(message), logger=category.__name__)
 
 
 class _Forward(logging.Handler):

@@ -1,18 +1,24 @@
-"""Configuration as frozen values, and how a SOURCE on the command line picks some of them.
+"""Configuration as frozen values, which of them hold for a source, and which sources a command means.
 
 The file and the environment are read by `catalog.configuration.load_settings`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from catalog.errors import ConfigurationError
+from catalog.errors import ConfigurationError, UsageError
 from catalog.model import SourceKind
+
+PLACEHOLDER = "{project}"
+"""Stands in the name of an entry with `projects = "*"` for each project."""
+_SURROGATES = "\\ud800-\\udfff"
+"""What an argument that is no UTF-8 holds; no database takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,67 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """`defaults`: what `[defaults]` sets, as keyword arguments of SourceSettings; `sources` have it already."""
+
     database: DatabaseSettings
     sources: tuple[SourceSettings, ...]
     path: Path | None = None
     parallel_sources: int = 4
     http_bind: str = "127.0.0.1:9477"
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def configured_source(settings: Settings, name: str) -> SourceSettings | None:
+    """What the configuration says of the source of this name; None if nothing. No cloud is asked.
+
+    An entry of the very name comes first, then `projects = "*"` whose pattern fits: of several the one with
+    the longest pattern, of equally long ones the first. Which project it is remains untold.
+    """
+    for source in settings.sources:
+        if source.name == name and not source.all_projects:
+            return source
+    fitting = [source for source in settings.sources if source.all_projects and _may_be_of(source, name)]
+    best = max(fitting, key=lambda source: len(source.name), default=None)
+    return None if best is None else replace(best, name=name, all_projects=False)
+
+
+def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSettings:
+    """Like `configured_source`; a source that is not configured is of this kind, with `[defaults]`."""
+    return configured_source(settings, name) or SourceSettings(name, kind, **settings.defaults)
+
+
+def _may_be_of(source: SourceSettings, name: str) -> bool:
+    pattern = f"[^{_SURROGATES}]+".join(map(re.escape, source.name.split(PLACEHOLDER)))
+    return PLACEHOLDER not in name and re.fullmatch(pattern, name) is not None
+
+
+def name_fault(name: str, placeholders: Sequence[str] = ()) -> str | None:
+    """What a source's name must be and this one is not; None if all is well.
+
+    A name of the configuration may hold `placeholders` in braces.
+    """
+    if not name or name != name.strip() or re.search(f"[{_SURROGATES}]", name):
+        return "a name, unique among the sources"
+    for placeholder in re.findall(r"\{([^}]*)\}?", name):
+        if placeholder not in placeholders:
+            allowed = " and ".join(f"{{{key}}}" for key in placeholders) or "nothing"
+            return f"{allowed} in braces; found {{{placeholder}}}"
+    return None
+
+
+def check_new_name(settings: Settings, name: str) -> None:
+    """Raises UsageError unless a command may give a source this name.
+
+    All that the configuration knows is allowed; else its own rule holds, and no glob, which would mean other
+    sources too wherever a SOURCE is given.
+    """
+    if configured_source(settings, name) is not None:
+        return
+    expected = name_fault(name)
+    if expected is None and any(character in name for character in "*?["):
+        expected = "no *, ? or [ in a name that is not configured"
+    if expected is not None:
+        raise UsageError(f"no source can be called {name!r}: expected {expected}")
 
 
 def select_sources(

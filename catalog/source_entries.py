@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from catalog.clouds import known_clouds, unknown_cloud
+from catalog.address import split_address
+from catalog.clouds import check_entries, known_clouds, unknown_cloud
 from catalog.model import DEFAULT_PASSES, SourceKind
-from catalog.settings import SourceSettings
+from catalog.settings import PLACEHOLDER, SourceSettings, name_fault
 from catalog.toml_place import Duration, Place
 
 Auth = Literal["cloud", "none", "token", "aksk"]
@@ -134,9 +134,6 @@ def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> lis
     kind = _kind(place, entry)
     if entry.interface not in (None, "public", "internal", "admin"):
         raise place.error("interface", f'"public", "internal" or "admin"; found {entry.interface!r}')
-    name = entry.name or entry.cloud
-    if not name or name != name.strip():
-        raise place.error("name", "a name, unique among the sources")
     values |= {
         "kind": kind,
         "cloud": entry.cloud,
@@ -155,7 +152,7 @@ def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> lis
     _check_credentials(place, auth, values, entry)
     return [
         SourceSettings(
-            name=_expanded_name(place, name, entry, region, project),
+            name=_expanded_name(place, entry, region, project),
             endpoint=_endpoint(place, entry.endpoint, region),
             region=region,
             **_project_values(auth, project, values),
@@ -171,6 +168,8 @@ def _check_clouds(entries: Sequence[tuple[Place, SourceTable]]) -> None:
     for place, cloud in named:
         if cloud not in known:
             raise place.error("cloud", unknown_cloud(cloud, known))
+    if named:
+        check_entries(sorted({cloud for _, cloud in named}))
 
 
 def _check_timezone(place: Place, timezone: str) -> None:
@@ -285,29 +284,22 @@ def _endpoint(place: Place, endpoint: str | None, region: str | None) -> str | N
     if endpoint is None:
         return None
     endpoint = endpoint.replace("{region}", region or "")
-    try:
-        url = urlsplit(endpoint)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
-    except ValueError:
-        usable = False
+    url = split_address(endpoint)
     # The endpoint is stored and printed; credentials in it would be too. It is not repeated here, either.
-    if not usable or url.username or url.password or url.query or url.fragment:
+    if url is None or url.username or url.password or url.query or url.fragment:
         raise place.error("endpoint", 'an address such as "https://image.example.com", without user or query')
     return endpoint
 
 
-def _expanded_name(
-    place: Place, name: str, entry: SourceTable, region: str | None, project: str | None
-) -> str:
+def _expanded_name(place: Place, entry: SourceTable, region: str | None, project: str | None) -> str:
     """The name's pattern filled in; `projects = "*"` leaves `{project}` standing for expand_projects."""
-    values = {"region": region, "project": "{project}" if project == "*" else project}
+    name = entry.name or entry.cloud or ""
+    values = {"region": region, "project": PLACEHOLDER if project == "*" else project}
     available = [key for key, value in values.items() if value is not None]
+    if (expected := name_fault(name, available)) is not None:
+        raise place.error("name", expected)
     if "{" not in name and (entry.regions is not None or entry.projects is not None):
         name = "/".join([name, *(f"{{{key}}}" for key in available)])
-    for placeholder in re.findall(r"\{([^}]*)\}?", name):
-        if placeholder not in available:
-            allowed = " and ".join(f"{{{key}}}" for key in available) or "nothing"
-            raise place.error("name", f"{allowed} in braces; found {{{placeholder}}}")
     for key, several in (("region", entry.regions), ("project", entry.projects)):
         if several is not None and f"{{{key}}}" not in name:
             raise place.error("name", f"{{{key}}} in the pattern, to tell the {key}s apart")

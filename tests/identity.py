@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,15 @@ class IdentityService(ThreadingHTTPServer):
         self.logins: list[dict[str, Any]] = []
         self.scoped = True
         self.status: int | None = None
+        self.refusals: int | None = None
+        """How many logins get `status`; None: all."""
+        self.retry_after: str | None = None
+        self.words = f"no: {PASSWORD}"
+        """What it says of itself with `status`."""
+        self.echo: Callable[[object], str] | None = None
+        """What it says instead, made of what it was sent."""
+        self.bend: Callable[[dict[str, Any]], object] = lambda answer: answer
+        """Makes another body of the one that grants a login."""
         self.redirect: str | None = None
         self.life = timedelta(hours=1)
         self.hold = threading.Event()
@@ -42,6 +51,10 @@ class IdentityService(ThreadingHTTPServer):
             {"id": "3" * 32, "name": "mud", "enabled": False, "domain_id": "default"},
         ]
         self.may_list_all = False
+        self.when_asked: Callable[[str], None] = lambda path: None
+        """Told the path of each question, before it is answered."""
+        self.raw_projects: bytes | None = None
+        """Instead of the list of projects."""
 
     @property
     def url(self) -> str:
@@ -80,11 +93,12 @@ class _Answers(BaseHTTPRequestHandler):
     server: IdentityService
 
     def do_GET(self) -> None:
+        self.server.when_asked(self.path)
         if self.path == "/v3":
             version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": self.server.url}]}
             self._answer(200, {"version": version})
         elif self.path == "/v3/auth/projects":
-            self._answer(200, {"projects": self.server.projects})
+            self._answer(200, self.server.raw_projects or {"projects": self.server.projects})
         elif self.path == "/v3/projects" and self.server.may_list_all:
             self._answer(200, {"projects": self.server.projects[:2]})
         else:
@@ -99,8 +113,10 @@ class _Answers(BaseHTTPRequestHandler):
         if server.redirect is not None:
             self._answer(307, {}, {"Location": server.redirect})
             return
-        if server.status is not None:
-            self._answer(server.status, {"error": {"message": f"no: {PASSWORD}", "code": server.status}})
+        if server.status is not None and (server.refusals is None or len(server.logins) <= server.refusals):
+            headers = {} if server.retry_after is None else {"Retry-After": server.retry_after}
+            words = server.words if server.echo is None else server.echo(auth)
+            self._answer(server.status, {"error": {"message": words, "code": server.status}}, headers)
             return
         given = auth["identity"].get("password", {}).get("user", {}).get("password")
         if given != server.password:
@@ -121,10 +137,10 @@ class _Answers(BaseHTTPRequestHandler):
                 "domain": {"id": "default", "name": "Default"},
             }
             token["catalog"] = server.catalogue
-        self._answer(201, {"token": token}, {"X-Subject-Token": f"token-{server.tokens}"})
+        self._answer(201, server.bend({"token": token}), {"X-Subject-Token": f"token-{server.tokens}"})
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)

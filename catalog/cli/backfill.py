@@ -64,7 +64,7 @@ def backfill(
     from catalog.run import backfill as loading
 
     with invocation.database() as database:
-        settings = loading.find_source(database, invocation.settings.sources, source, kind=kind, paths=path)
+        settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
             forgotten = loading.forget(database, settings, forget)
             return _say_forgotten(source, forgotten)

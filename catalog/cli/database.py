@@ -148,7 +148,11 @@ Example:
 )
 @click.argument("source", nargs=-1)
 @click.option("--older-than", type=duration, required=True, help="Forget history before so long ago: 400d.")
-@click.option("--deleted-images-older-than", type=duration, help="Forget images deleted so long ago, too.")
+@click.option(
+    "--deleted-images-older-than",
+    type=duration,
+    help="Forget images deleted so long ago, too; no less than --older-than.",
+)
 @click.option("--plan", is_flag=True, help="Count what would go, and remove nothing (exit 3).")
 @format_option
 @click.pass_obj
@@ -165,6 +169,11 @@ def prune(
     What held at that moment stays, so that every later moment can still be asked for; earlier ones can't,
     and observations from before it are refused afterwards.
     """
+    if deleted_images_older_than is not None and deleted_images_older_than < older_than:
+        raise click.UsageError(
+            "--deleted-images-older-than is shorter than --older-than: the history that is kept would lose"
+            " images that were deleted in it; give the same duration, or a longer one"
+        )
     from catalog.cli.failures import one_by_one
     from catalog.cli.progress import counting
     from catalog.store import prune as pruning

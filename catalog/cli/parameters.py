@@ -16,6 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")
 """As in `catalog.report.terminal`, which takes longer to import than the help may take."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(days=365_000)
+"""No command looks further back; so long ago is still a date."""
 _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)\s*")
 
 
@@ -24,10 +26,14 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     try:
         if match is not None:
-            return timedelta(**{UNITS[match[2] or "s"]: float(match[1])})
+            found = timedelta(**{UNITS[match[2] or "s"]: float(match[1])})
+            if found <= LONGEST:
+                return found
     except OverflowError:
         pass
-    raise click.BadParameter(f"expected a duration such as 90s, 10m, 2h, 7d; found {text!r}")
+    raise click.BadParameter(
+        f"expected a duration such as 90s, 10m, 2h, 7d, of at most {LONGEST.days}d; found {text!r}"
+    )
 
 
 def moment(text: str) -> datetime:

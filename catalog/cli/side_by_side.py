@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from catalog.errors import CatalogError
-from catalog.settings import Settings, SourceSettings, select_sources
+from catalog.errors import CatalogError, ConfigurationError
+from catalog.settings import PLACEHOLDER, Settings, SourceSettings, select_sources
 
 T = TypeVar("T")
 R = TypeVar("R")
-PLACEHOLDER = "{project}"
 EMBEDDED_SOURCES = 16
 """Sources at once on the embedded server: each may need two of its 50 connections, other processes some."""
 
@@ -37,8 +36,8 @@ def choose(
 ) -> tuple[tuple[SourceSettings, ...], dict[str, CatalogError]]:
     """The sources that the globs pick, `projects = "*"` resolved; and the failures, by a source's name.
 
-    Only clouds whose sources may be meant are asked for their projects. Raises ConfigurationError for a glob
-    that fits nothing.
+    A project's source whose name is taken is a failure of the entry with `projects = "*"`. Only clouds whose
+    sources may be meant are asked for their projects. Raises ConfigurationError for a glob that fits nothing.
     """
     configured = settings.sources
     starred = [source for source in configured if source.all_projects]
@@ -56,7 +55,12 @@ def choose(
         if not names or (patterns and not known):
             return (), expansion.failures
         patterns = known
-    return select_sources(expansion.sources, patterns), expansion.failures
+    failures = dict(expansion.failures)
+    for one in expansion.left_out:
+        if not patterns or any(one.name == p or fnmatchcase(one.name, p) for p in patterns):
+            told = f"{failures[one.entry]}; {one.reason}" if one.entry in failures else one.reason
+            failures[one.entry] = ConfigurationError(told)
+    return select_sources(expansion.sources, patterns), failures
 
 
 def _may_fit(template: str, patterns: Sequence[str]) -> bool:

@@ -58,7 +58,7 @@ def sources(
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
-    from catalog.cli.side_by_side import PLACEHOLDER
+    from catalog.settings import configured_source
     from catalog.store import listings
 
     configured = invocation.settings.sources
@@ -68,9 +68,8 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
         ]
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}
-    globs = [source.name.replace(PLACEHOLDER, "*") for source in configured]
     for row in known:
-        meant = any(row["source"] == glob or fnmatchcase(row["source"], glob) for glob in globs)
+        meant = configured_source(invocation.settings, row["source"]) is not None
         state = "retired" if row["retired_at"] else "configured" if meant else "not configured"
         rows.append(row | {"state": state, "project": row["project_id"]})
     for source in configured:
@@ -121,8 +120,10 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
 
     Change the name in the configuration too, or the next sweep begins a source of the old name.
     """
+    from catalog.settings import check_new_name
     from catalog.store import sources as stored
 
+    check_new_name(invocation.settings, new)
     with invocation.database() as database:
         database.written(lambda connection: stored.rename(connection, old, new))
     click.echo(f"{old} is called {new} now; change it in the configuration too")
@@ -160,9 +161,11 @@ def adopt(invocation: Invocation, name: str) -> None:
     The next sweep records what it meets. Images that the new one does not list go as any missing image
     would: looked up first, and held back if they are many.
     """
+    from catalog.settings import configured_source
     from catalog.store import sources as stored
 
-    kinds = {source.name: source.kind for source in invocation.settings.sources}
+    configured = configured_source(invocation.settings, name)
+    kind = configured.kind if configured is not None else None
     with invocation.database() as database:
-        database.written(lambda connection: stored.adopt(connection, name, kinds.get(name)))
+        database.written(lambda connection: stored.adopt(connection, name, kind))
     click.echo(f"{name}: the next sweep records the kind, region and project that it meets")

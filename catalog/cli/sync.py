@@ -95,7 +95,7 @@ class Sweeper:
         """None: not begun, because a stop was asked for."""
         import structlog
 
-        from catalog.errors import CatalogError
+        from catalog.errors import CatalogError, UnexpectedError
 
         if self.stop.is_set():
             return None
@@ -107,9 +107,8 @@ class Sweeper:
             return _failed(source.name, error)
         except Exception as error:
             # a fault of ours in one source is no reason to leave the others
-            log.error("unexpected", source=source.name, exc_info=True)
-            failure = CatalogError(f"unexpected {type(error).__name__}, a fault of catalog itself")
-            return _failed(source.name, failure)
+            log.exception("unexpected", source=source.name)
+            return _failed(source.name, UnexpectedError(error))
 
     def _plan(self, source: SourceSettings) -> RunResult:
         from catalog.run.plan import plan_sweep

@@ -15,6 +15,7 @@ import httpx
 from catalog import __version__
 from catalog.errors import (
     BadListingError,
+    ConfigurationError,
     FetchError,
     LoginError,
     NetworkError,
@@ -25,7 +26,8 @@ from catalog.fetch.bodies import DEFAULT_BOUND, CutBodyError, read_body
 from catalog.fetch.connection import Connection, RenewableAuth
 from catalog.fetch.endpoint import origin, service_root, trust
 from catalog.fetch.errand import Errand
-from catalog.fetch.retries import Patience, TryAgain, error_code, is_throttled, retry_after
+from catalog.fetch.retries import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
+from catalog.fetch.surroundings import proxy_for
 
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
@@ -86,12 +88,14 @@ class HttpClient:
         self._limits = limits or Limits()
         self._patience = patience or Patience()
         self._streams: WeakSet[object] = WeakSet()
+        self._given_up = False
         self._counting = threading.Lock()
         try:
             self._http = httpx.Client(
                 auth=connection.auth,
                 verify=trust(connection.verify),
-                proxy=connection.proxy,
+                proxy=proxy_for(self.endpoint, connection.proxy),
+                trust_env=False,  # `proxy_for` and `trust` read it, as the login does
                 follow_redirects=False,
                 headers={
                     "Accept": "application/json",
@@ -124,30 +128,37 @@ class HttpClient:
         Raises LoginError, NetworkError, ThrottledError, RefusedError (4xx), UpstreamError, BadListingError,
         DeadlineError and Stopped.
         """
-        failures = throttles = 0
+        tries = Tries(self._patience)
         renewed = False
         while True:
             errand.check()
             try:
                 return self._attempt(path, params, decode, errand)
             except TokenRefusedError:
-                if renewed or not isinstance(self._auth, RenewableAuth) or not self._auth.renew():
+                self._given_up |= renewed
+                if not self._renew():
                     raise
                 renewed = True
             except TryAgain as again:
                 errand.check()  # a connection that we cut ourselves is no fault of the service
-                if again.throttled:
-                    throttles += 1
-                    given_up = again.after is None and throttles >= self._patience.throttled_attempts
-                else:
-                    failures += 1
-                    given_up = failures >= self._patience.attempts
-                wait = again.after or self._patience.wait(throttles + failures)
-                if given_up or (again.throttled and wait >= errand.remaining()):
-                    raise again.error from again
-                errand.sleep(wait)
+                errand.sleep(tries.pause(again, errand.remaining()))
             with self._counting:
                 self.retries += 1
+
+    def _renew(self) -> bool:
+        """One new login; False where there is none to try.
+
+        One that failed, or was refused like the one before, is the last: repeated for each of many images it
+        would get the account locked.
+        """
+        if self._given_up or not isinstance(self._auth, RenewableAuth):
+            return False
+        self._given_up = True
+        try:
+            self._given_up = not self._auth.renew()
+        except ConfigurationError as error:  # in mid-listing, what was right at the start
+            raise LoginError(str(error)) from None
+        return not self._given_up
 
     def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], errand: Errand) -> T:
         url = httpx.URL(self.root + path, params=params)
@@ -204,7 +215,11 @@ class HttpClient:
             self._streams.add(info["return_value"])
 
     def _redirected(self, what: str, url: httpx.URL, answer: _Answer) -> httpx.URL:
-        """The place that a redirect names, if it is on the same origin: the token goes nowhere else."""
+        """The place that a redirect names, if it is on the same origin: the token goes nowhere else.
+
+        What was asked for stays asked for: a redirect that forgets the query, or bends it, leads to another
+        listing (without `os_hidden` to all that is not hidden), and what that lacks would seem deleted.
+        """
         try:
             target = url.join(answer.headers.get("location", ""))
         except httpx.InvalidURL:
@@ -215,7 +230,7 @@ class HttpClient:
                 "check `endpoint`",
                 answer.status,
             )
-        return target
+        return target.copy_merge_params(url.params)
 
     def _network_error(self, what: str, error: httpx.TransportError) -> NetworkError:
         """Names the kind of failure; quotes the system's words, never those that may quote a header."""

@@ -15,7 +15,8 @@ class RenewableAuth(Protocol):
     """An `httpx.Auth` that can log in again: after a 401 the client calls `renew` once and asks again.
 
     `renew` returns True when there are new credentials to try, False when nothing else can be tried.
-    It may raise LoginError, and any other FetchError of the identity service.
+    It may raise ConfigurationError (a secret that is gone), LoginError, and any other FetchError of the
+    identity service.
     """
 
     def renew(self) -> bool: ...

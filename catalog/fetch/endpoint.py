@@ -5,28 +5,28 @@ from __future__ import annotations
 import ssl
 from functools import cache, lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
+from catalog.address import split_address
 from catalog.errors import ConfigurationError
 
 
 def service_root(endpoint: str) -> tuple[str, str]:
     """The root that paths are put behind, and the same without user and password, to be shown and stored."""
+    parts = split_address(endpoint.strip())
     try:
-        parts = urlsplit(endpoint.strip())
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        httpx.URL(endpoint.strip())  # which knows more of names beyond ASCII
+    except (ValueError, httpx.InvalidURL):
+        parts = None
+    if parts is None:
         raise ConfigurationError("endpoint: expected the URL of an image service, https://HOST[:PORT][/PATH]")
     segments = parts.path.rstrip("/").split("/")
     if segments[-1][:1] == "v" and segments[-1][1:].replace(".", "", 1).isdigit():
         segments.pop()
     path = "/".join(segments).rstrip("/")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    shown = f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{path}"
     return f"{parts.scheme}://{parts.netloc}{path}", shown
 
 

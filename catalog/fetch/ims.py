@@ -6,7 +6,7 @@ page the end, is how its clients in the field page.
 
 from __future__ import annotations
 
-from catalog.errors import BadListingError, FetchError
+from catalog.errors import BadListingError, FetchError, LoginError, ThrottledError
 from catalog.fetch import glance
 from catalog.fetch.client import HttpClient, Params, RefusedError
 from catalog.fetch.envelope import Sheet, read_plain
@@ -18,7 +18,7 @@ LISTING = "/v2/cloudimages"
 
 
 class ImsListing(PagedListing):
-    """Goes on from the last id until an answer is empty, or holds only what stood at the end before."""
+    """Goes on from the last id until an answer is empty, or holds only the marker and what stood behind it."""
 
     def __init__(self, client: HttpClient, what: Pass, max_pages: int, budget: Budget) -> None:
         super().__init__(client, what, max_pages, budget)
@@ -29,7 +29,9 @@ class ImsListing(PagedListing):
         return read_plain(body)
 
     def _closes(self, sheet: Sheet) -> bool:
-        return self._tail.issuperset(sheet.keys())
+        # After a step back the marker is not the last id of the page before.
+        marker = set() if self._marker is None else {hash(self._marker)}
+        return (self._tail | marker).issuperset(sheet.keys())
 
     def _after(self, sheet: Sheet) -> dict[str, str] | None:
         last = max((at for at, image_id in enumerate(sheet.ids) if image_id is not None), default=None)
@@ -49,8 +51,10 @@ def find(client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) 
     try:
         sheet = _by_filter(client, image_id, errand, extra)
     except FetchError as error:
+        if isinstance(error, ThrottledError | LoginError):
+            return LookUp("unanswered", error=error)  # the address would say the same
         by_id = glance.find(client, image_id, errand)
-        return by_id if by_id.answer == "found" else LookUp("unanswered", error=error)
+        return by_id if by_id.answer == "found" else LookUp("unanswered", error=by_id.error or error)
     for found, record in zip(sheet.ids, sheet.records, strict=True):
         if found == image_id:
             return LookUp("found", bytes(record))

@@ -9,39 +9,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from catalog.clouds import first_line, ims_domain, ims_endpoint, open_clouds, unknown_cloud
-from catalog.errors import ConfigurationError, LoginError
+from catalog.clouds import first_line, ims_domain, ims_endpoint
+from catalog.errors import ConfigurationError, LoginError, storable
 from catalog.fetch.aksk import origin
+from catalog.fetch.cloud_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry, secrets_of
+from catalog.fetch.endpoint import service_root
 from catalog.fetch.errand import Errand, Sent
 from catalog.fetch.keystone_errors import Attempt
-from catalog.fetch.retries import Patience, TryAgain
+from catalog.fetch.retries import Patience, Tries, TryAgain
 from catalog.fetch.surroundings import ca_bundle
 from catalog.model import Budget, SourceKind
 from catalog.settings import SourceSettings
 
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfo
-    from openstack.config.cloud_region import CloudRegion
 
 T = TypeVar("T")
 
 SERVICE_TYPES: dict[SourceKind, tuple[str, ...]] = {"glance": ("image",), "ims": ("imsv2", "ims", "image")}
 """Names of the image service in a catalogue, the best first."""
-SECRETS = ("password", "secret", "token", "passcode", "client_secret", "access_token", "oauth_access_secret")
-PROJECT_KEYS = ("project_id", "project_name", "tenant_id", "tenant_name")
-APPLICATION_CREDENTIAL = "v3applicationcredential"
-WRONG_ANSWERS = (ValueError, KeyError, TypeError, AttributeError, OSError)
+WRONG_ANSWERS = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
 """What comes of a body that no identity service would send."""
 TIMEOUT = 30.0
 """Seconds that the identity service may be silent."""
 
 
 class CloudLogin:
-    """One login to one cloud for one project and region; used again until the image service refuses it.
+    """One login to one cloud for one project and region, as clouds.yaml names them when it is made.
 
     Building it reads the configuration, and sends nothing. Its methods raise ConfigurationError, LoginError,
     NetworkError, ThrottledError, UpstreamError, DeadlineError and Stopped.
@@ -61,7 +60,7 @@ class CloudLogin:
         import urllib3
         from keystoneauth1.session import Session
 
-        self.entry = _entry(self._source)
+        self.entry = read_entry(self._source)
         config: dict[str, Any] = self.entry.config
         plugin = self.entry.get_auth()
         if plugin is None:
@@ -76,7 +75,7 @@ class CloudLogin:
             cloud=self._cloud,
             auth_url=self.auth_url,
             trusted=bundle,
-            secrets=tuple(str(auth[key]) for key in SECRETS if auth.get(key)),
+            secrets=secrets_of(self.entry),
         )
         timeout = min(
             TIMEOUT, float(config.get("api_timeout") or TIMEOUT), max(0.1, self._budget.remaining())
@@ -89,6 +88,7 @@ class CloudLogin:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # asked for in clouds.yaml
         if self.proxy:
             self._session.session.proxies = {"http": self.proxy, "https": self.proxy}
+            self._session.session.trust_env = False  # or the environment's would beat it
         self._plugin = plugin
 
     def headers(self) -> dict[str, str]:
@@ -98,17 +98,25 @@ class CloudLogin:
                 self._headers = self._log_in()
             return self._headers
 
-    def renew(self) -> bool:
-        """Reads the configuration again and logs in anew. True: there are other headers to try."""
-        with self._lock:
-            before = self._headers
-            self._session.close()
-            try:
-                self._open()
-            except ConfigurationError as error:  # in mid-listing, what was right at the start
-                raise LoginError(str(error)) from None
-            self._headers = self._log_in()
-            return self._headers != before
+    def renewed(self) -> CloudLogin:
+        """This login once more, with the configuration read anew and already logged in.
+
+        Raises LoginError also for one that leads to another identity service, region or project: that one's
+        images are not those that were listed so far, and its token must not reach this one's image service.
+        """
+        self._session.close()
+        fresh = CloudLogin(self._source, self._budget)
+        self._compare("identity service", self._attempt.service, fresh._attempt.service)
+        self._compare("region", self.entry.get_region_name(), fresh.entry.get_region_name())
+        self._compare("project", self.project_id(), fresh.project_id())
+        return fresh
+
+    def _compare(self, what: str, before: str | None, now: str | None) -> None:
+        if before != now:
+            raise LoginError(
+                f"{self._attempt.where}: the new login is of another {what}, {now!r} and not {before!r}: no more "
+                "is listed with it; set clouds.yaml right, or run again if the change is meant"
+            )
 
     def _log_in(self) -> dict[str, str]:
         from keystoneauth1.identity.base import BaseIdentityPlugin
@@ -123,50 +131,90 @@ class CloudLogin:
         self.headers()
         return self._access
 
-    def scoped_access(self) -> AccessInfo | None:
-        """`access`, tied to a project (or, for operators, to a domain or the system)."""
+    def granted(self, read: Callable[[AccessInfo], T]) -> T | None:
+        """What `read` finds in the grant; None where the login needs none. Raises LoginError for an odd grant."""
         access = self.access()
-        if access is None or access.project_scoped or access.domain_scoped or access.system_scoped:
-            return access
-        if access.has_service_catalog():
-            return access  # which the identity service gives with a scope alone
-        raise LoginError(
-            f"{self._attempt.where}: the token is not tied to a project; "
-            "set project_name (with its domain) or project_id in clouds.yaml, or `project` of the source"
-        )
+        return None if access is None else self._found(lambda: read(access))
+
+    def _found(self, read: Callable[[], T]) -> T:
+        """keystoneauth1 looks into the answer only when it is asked what is in it."""
+        try:
+            return read()
+        except WRONG_ANSWERS as error:
+            said = self._attempt.quote(f"{type(error).__name__}: {first_line(error)}")
+            raise LoginError(
+                f"{self._attempt.where}: the answer to the login is none of an identity service ({said}); "
+                "check auth_url"
+            ) from None
+
+    def project_id(self) -> str | None:
+        """The project that the login is for; None where it is for none."""
+        return storable(self.granted(lambda access: access.project_id))
+
+    def _check_scope(self) -> None:
+        """The login must be for a project (or, for operators, for a domain or the system)."""
+
+        def is_scoped(access: AccessInfo) -> bool:
+            # A catalogue is given with a scope alone.
+            return bool(
+                access.project_scoped
+                or access.domain_scoped
+                or access.system_scoped
+                or access.has_service_catalog()
+            )
+
+        if self.granted(is_scoped) is False:
+            raise LoginError(
+                f"{self._attempt.where}: the token is not tied to a project; "
+                "set project_name (with its domain) or project_id in clouds.yaml, or `project` of the source"
+            )
 
     def endpoint(self, kind: SourceKind) -> tuple[str, str | None]:
         """(address, region) of the image service: set in clouds.yaml, in the catalogue, or by its pattern."""
-        access = self.scoped_access()
+        self._check_scope()
         region = self.entry.get_region_name() or None
         for service_type in SERVICE_TYPES[kind]:
             if override := self.entry.config.get(f"{service_type}_endpoint_override"):
-                return str(override), region
-        if access is None:
-            if address := self.entry.get_endpoint("image"):
-                return address, region
+                return override.strip(), region
+        catalogue = self.granted(_services)
+        if catalogue is None:
+            address = self.entry.get_endpoint("image") or self._ask(
+                lambda: self._plugin.get_endpoint(self._session)
+            )
+            if address:
+                return address.strip(), region
             raise ConfigurationError(
                 f"cloud {self._cloud!r}: expected image_endpoint_override in clouds.yaml, "
                 "as this login brings no catalogue"
             )
-        catalogue = access.service_catalog.normalize_catalog() if access.has_service_catalog() else []
         for service_type in SERVICE_TYPES[kind]:
             endpoints = [
                 endpoint
                 for service in catalogue
                 if service["type"] == service_type
                 for endpoint in service["endpoints"]
-                if endpoint.get("url")
             ]
             if endpoints:
-                return self._choose(endpoints, region)
+                return self._usable(*self._choose(endpoints, region))
         if kind == "ims" and region and (address := ims_endpoint(region, self.auth_url)):
             return address, region
-        offered = ", ".join(sorted({str(service["type"]) for service in catalogue})) or "nothing"
+        offers = {str(service["type"]) for service in catalogue if service["endpoints"]}
+        offered = ", ".join(sorted(offers)) or "nothing"
         raise LoginError(
             f"{self._attempt.where}: no image service in the project's catalogue (it offers {offered}); "
             "set image_endpoint_override in clouds.yaml"
         )
+
+    def _usable(self, address: str, region: str | None) -> tuple[str, str | None]:
+        try:
+            service_root(address)
+        except ConfigurationError:
+            shown = address.rpartition("@")[2]
+            raise LoginError(
+                f"{self._attempt.where}: the image service's address in the catalogue is none: {shown!r}; "
+                "set image_endpoint_override in clouds.yaml"
+            ) from None
+        return address.strip(), region
 
     def _choose(self, endpoints: list[dict[str, Any]], region: str | None) -> tuple[str, str | None]:
         wanted = self.entry.get_interface("image") or "public"
@@ -176,14 +224,16 @@ class CloudLogin:
             raise ConfigurationError(
                 f"cloud {self._cloud!r}: expected a region of the source, one of {', '.join(regions)}"
             )
-        here = [one for one in endpoints if region is None or one["region_name"] in (region, None, "")]
+        own = [one for one in endpoints if region is None or one["region_name"] == region]
+        of_all_regions = [one for one in endpoints if region is not None and not one["region_name"]]
+        here = own + of_all_regions
         if not here:
             raise ConfigurationError(
                 f"cloud {self._cloud!r}: expected a region with an image service, not {region!r}; "
                 f"known: {', '.join(regions)}"
             )
-        for interface in interfaces:
-            for endpoint in here:
+        for candidates, interface in product((own, of_all_regions), interfaces):
+            for endpoint in candidates:
                 if str(endpoint["interface"]).removesuffix("URL") == interface:
                     return str(endpoint["url"]), region or endpoint["region_name"] or None
         offered = ", ".join(sorted({str(endpoint["interface"]) for endpoint in here}))
@@ -193,32 +243,46 @@ class CloudLogin:
         )
 
     def enterable_projects(self) -> list[tuple[str, str]]:
-        """(id, name) of the projects that the user may enter; where IMS is, those of the region alone."""
+        """(id, name) of the projects that the user may enter; where IMS is, those of the region alone.
+
+        Raises LoginError where there is none.
+        """
         if self.entry.config.get("auth_type") == APPLICATION_CREDENTIAL:
-            raise ConfigurationError(_bound_to_project(self._cloud))
+            raise ConfigurationError(bound_to_project(self._cloud))
         region = self.entry.get_region_name()
         of_region = bool(region) and ims_domain(self.auth_url) is not None
-        return [
-            (project["id"], project["name"])
+        found = [
+            (project["id"], storable(project["name"]))
             for project in self._projects("/auth/projects")
             # There a project is named after its region: eu-de, eu-de_team.
             if not of_region or f"{project['name']}_".startswith(f"{region}_")
         ]
+        if not found:
+            where = f" in region {region!r}" if of_region else ""
+            raise LoginError(
+                f"{self._attempt.where}: the user may enter no project{where}; give it a role in one, or name "
+                "`project` instead of `projects`"
+            )
+        return found
 
     def project_names(self) -> list[tuple[str, str, str | None]]:
         """(id, name, domain's name) of all projects if this user may list them, else of the user's own."""
-        access = self.access()
-        if access is None:
+        domains = self.granted(
+            lambda access: {
+                access.project_domain_id: access.project_domain_name,
+                access.user_domain_id: access.user_domain_name,
+            }
+        )
+        if domains is None:
             return []
-        domains = {
-            access.project_domain_id: access.project_domain_name,
-            access.user_domain_id: access.user_domain_name,
-        }
         try:
             projects = self._projects("/projects")
         except LoginError:  # the list of all is for administrators
             projects = self._projects("/auth/projects")
-        return [(one["id"], one["name"], domains.get(one.get("domain_id"))) for one in projects]
+        return [
+            (storable(one["id"]), storable(one["name"]), storable(domains.get(str(one.get("domain_id")))))
+            for one in projects
+        ]
 
     def _projects(self, path: str) -> list[dict[str, Any]]:
         base = self.auth_url if self.auth_url.endswith("/v3") else f"{self.auth_url}/v3"
@@ -239,19 +303,14 @@ class CloudLogin:
 
     def _ask(self, work: Callable[[], T]) -> T:
         """Runs what talks to the identity service: within the budget, and again where that may help."""
-        patience = Patience()
-        tries = 0
+        tries = Tries(Patience())
         while True:
             errand = Errand(self._budget)
             errand.check()
             try:
                 return Sent(lambda: self._told(work), errand, self._session.close).result()
             except TryAgain as again:
-                tries += 1
-                wait = again.after or patience.wait(tries)
-                if tries >= patience.attempts or wait >= self._budget.remaining():
-                    raise again.error from None
-                errand.sleep(wait)
+                errand.sleep(tries.pause(again, self._budget.remaining()))
 
     def _told(self, work: Callable[[], T]) -> T:
         from keystoneauth1.exceptions import ClientException, RetriableConnectionFailure
@@ -279,81 +338,30 @@ class KeystoneAuth(httpx.Auth):
         yield request
 
     def renew(self) -> bool:
-        return self._login.renew()
+        """Logs in anew. True: there are other headers to try. After a failure the login stays the old one."""
+        before, self._login = self._login, self._login.renewed()
+        return self._login.headers() != before.headers()
 
     def expires_at(self) -> datetime | None:
         """When the token ends; None where nothing is known of it."""
-        access = self._login.access()
-        expires: datetime | None = access.expires if access is not None else None
+        expires: datetime | None = self._login.granted(lambda access: access.expires)
         return expires
 
     def project_name(self) -> str | None:
-        access = self._login.access()
-        return access.project_name if access is not None else None
+        return storable(self._login.granted(lambda access: access.project_name))
+
+    def project_names(self) -> list[tuple[str, str, str | None]]:
+        """(id, name, domain's name), by the login that is in force."""
+        return self._login.project_names()
 
 
-def _entry(source: SourceSettings) -> CloudRegion:
-    """The cloud's entry for the source's region, project and interface, its secrets read anew."""
-    from keystoneauth1 import exceptions as login_exceptions
-    from openstack import exceptions, warnings
-
-    clouds = open_clouds()
-    cloud = source.cloud or ""
-    if cloud not in clouds.cloud_config["clouds"]:
-        raise ConfigurationError(f"expected {unknown_cloud(cloud, clouds.get_cloud_names())}")
-    entry = clouds.cloud_config["clouds"][cloud]
-    _set_project(entry, source)
-    wanted: dict[str, Any] = {}
-    if source.region is not None:
-        # Its one region is the entry's default, not all there are; a list of `regions` stays the bound.
-        entry["region_name"] = wanted["region_name"] = source.region
-    if source.interface is not None:
-        wanted["interface"] = source.interface
-    try:
-        return clouds.get_one(cloud, **wanted)
-    except (
-        exceptions.ConfigException,
-        login_exceptions.OptionError,
-        login_exceptions.NoMatchingPlugin,
-        warnings.ConfigurationWarning,
-        KeyError,
-        AttributeError,
-        TypeError,
-    ) as error:
-        raise ConfigurationError(f"cloud {cloud!r} in clouds.yaml: {first_line(error)}") from None
-
-
-def _set_project(entry: dict[str, Any], source: SourceSettings) -> None:
-    """Another project than the entry's own: its id and name must go, or they would win."""
-    project = source.project_id or source.project
-    if project is None:
-        return
-    if entry.get("auth_type") == APPLICATION_CREDENTIAL:
-        raise ConfigurationError(_bound_to_project(source.cloud or ""))
-    auth: dict[str, Any] = entry.setdefault("auth", {})
-    for key in PROJECT_KEYS:
-        for table in (auth, entry):
-            table.pop(key, None)
-            table.pop(key.replace("_", "-"), None)
-    if source.project_id is not None or _is_id(project):
-        auth["project_id"] = project
-        return
-    auth["project_name"] = project
-    if not any(
-        key in table for table in (auth, entry) for key in ("project_domain_id", "project_domain_name")
-    ):
-        for key in ("domain_id", "domain_name"):
-            value = auth.get(f"user_{key}") or entry.get(f"user_{key}")
-            if value:
-                auth[f"project_{key}"] = value
-
-
-def _bound_to_project(cloud: str) -> str:
-    return (
-        f"cloud {cloud!r}: an application credential belongs to one project; leave out project and projects"
+def _services(access: AccessInfo) -> list[dict[str, Any]]:
+    """The catalogue's services, with those of their endpoints that can be asked."""
+    services: list[dict[str, Any]] = (
+        access.service_catalog.normalize_catalog() if access.has_service_catalog() else []
     )
-
-
-def _is_id(text: str) -> bool:
-    """Ids of projects are 32 hexadecimal digits (Keystone: uuid4().hex)."""
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+    for service in services:
+        service["endpoints"] = [
+            one for one in service["endpoints"] if one.get("url") and one.get("interface")
+        ]
+    return services

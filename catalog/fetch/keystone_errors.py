@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from catalog.clouds import first_line
 from catalog.errors import (
@@ -17,7 +18,7 @@ from catalog.errors import (
     ThrottledError,
     UpstreamError,
 )
-from catalog.fetch.retries import TryAgain
+from catalog.fetch.retries import TryAgain, is_throttled, retry_after
 
 if TYPE_CHECKING:
     from keystoneauth1.exceptions import HttpError
@@ -36,16 +37,22 @@ class Attempt:
     secrets: tuple[str, ...]
 
     @property
-    def where(self) -> str:
-        """`cloud 'x' (identity service at https://host)`, without user info, path and query."""
+    def service(self) -> str | None:
+        """`https://host` of the identity service, without user info, path and query; None: there is none."""
         parts = urlsplit(self.auth_url)
         host = parts.netloc.rpartition("@")[2]
-        place = f" (identity service at {parts.scheme}://{host})" if host else ""
+        return f"{parts.scheme}://{host}" if host else None
+
+    @property
+    def where(self) -> str:
+        """`cloud 'x' (identity service at https://host)`."""
+        place = f" (identity service at {self.service})" if self.service else ""
         return f"cloud {self.cloud!r}{place}"
 
     def quote(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
+        spellings = {spelling for secret in self.secrets for spelling in _spellings(secret)}
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = text.replace(spelling, "***")
         return " ".join(text.split())[:QUOTED_BYTES]
 
     def told(self, error: Exception) -> CatalogError | TryAgain:
@@ -87,9 +94,10 @@ class Attempt:
     def _http(self, error: HttpError) -> CatalogError | TryAgain:
         status = error.http_status
         said = f"HTTP {status}: {self.quote(error.message)}"
-        if status == 429:
+        headers = error.response.headers if error.response is not None else {}
+        if is_throttled(status, headers, None):
             failure = ThrottledError(f"{self.where}: keeps asking to slow down ({said})")
-            return TryAgain(failure, float(error.retry_after) or None, throttled=True)
+            return TryAgain(failure, retry_after(headers), throttled=True)
         if status == 407:
             return NetworkError(
                 f"{self.where}: the proxy asks for a login; put user and password in its address"
@@ -132,6 +140,18 @@ class Attempt:
             elif type(behind).__name__ == "NameResolutionError":
                 words = "its name is unknown to DNS"
         return words
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    """A secret as it stands in what a service repeats of a request: itself, in Python's words, in JSON, in a URL."""
+    return (
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

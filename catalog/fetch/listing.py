@@ -91,6 +91,8 @@ class PagedListing(ABC):
         self._seen: set[int] = set()
         self._trail: deque[str | None] = deque([None], maxlen=STEPS_BACK + 1)  # None: the listing's beginning
         self._steps = 0
+        self._marker: str | None = None  # of the page read last
+        self._impasse: FetchError | None = None
 
     @staticmethod
     @abstractmethod
@@ -99,7 +101,10 @@ class PagedListing(ABC):
 
     @abstractmethod
     def _after(self, sheet: Sheet) -> dict[str, str] | None:
-        """The parameters of the page after this one; None: this one was the last."""
+        """The parameters of the page after this one; None: this one was the last.
+
+        Raises BadListingError: nothing tells where the listing goes on. What the page holds is kept even so.
+        """
 
     def _closes(self, sheet: Sheet) -> bool:
         """True: the answer only says that the listing is over."""
@@ -125,6 +130,8 @@ class PagedListing(ABC):
                         f"max_pages = {self._max_pages} reached and the listing goes on; raise `max_pages`"
                     )
                     return
+                if self._impasse is not None:
+                    raise self._impasse
                 if not more:
                     self.verdict = "complete"
                     return
@@ -145,7 +152,11 @@ class PagedListing(ABC):
         if self._closes(sheet):
             self._onward = None
             return Sheet([], [])
-        onward = self._after(sheet)
+        onward = None
+        try:
+            onward = self._after(sheet)
+        except BadListingError as error:
+            self._impasse = error
         keys = sheet.keys()
         if not self._seen.issuperset(keys):
             self._steps = 0
@@ -163,6 +174,7 @@ class PagedListing(ABC):
 
     def _ask(self, params: dict[str, str]) -> Sheet:
         self._asked.add(_stamp(params))
+        self._marker = params.get(MARKER)
         return self._client.get(self._pass.path, tuple(params.items()), self._read, self._errand)
 
     def _first(self, params: dict[str, str]) -> Sheet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import ssl
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 
 from catalog.clouds import HUAWEI_REGIONS, OTC_REGIONS, ims_endpoint, knows_enterprise_projects
-from catalog.errors import CatalogError, ConfigurationError
+from catalog.errors import CatalogError, ConfigurationError, storable
 from catalog.fetch.aksk import AccessKey, AkskAuth, origin
 from catalog.fetch.connection import Connection
+from catalog.fetch.endpoint import service_root
 from catalog.fetch.surroundings import ca_bundle, check_proxies
 from catalog.model import Budget
-from catalog.settings import SourceSettings
+from catalog.settings import PLACEHOLDER, SourceSettings
 
 EXPANSION_SECONDS = 60.0
 """How long one cloud may take to say which projects there are."""
@@ -39,11 +40,21 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A project's source that is not swept, as its `name` is taken. `entry`: the name with `projects = "*"`."""
+
+    name: str
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expansion:
     """The sources with each `projects = "*"` replaced; `failures` by the name that could not be."""
 
     sources: tuple[SourceSettings, ...]
     failures: dict[str, CatalogError]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def connect(source: SourceSettings, budget: Budget) -> Connection:
@@ -58,6 +69,7 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
     if source.auth == "cloud":
         return _with_parameters(source, _cloud_connection(source, budget))
     endpoint = source.endpoint or _endpoint_of_region(source)
+    service_root(endpoint)  # raises for what is no URL
     auth: httpx.Auth | None = None
     if source.auth == "token":
         auth = TokenAuth(endpoint, _secret(source, "token"))
@@ -70,42 +82,70 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
 
 
 def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
-    """Asks each cloud with `projects = "*"` which projects its user may enter: one source each, by name.
+    """Asks each cloud with `projects = "*"` which projects its user may enter: one source each.
 
-    Projects of one name get their id instead. A cloud that can't be asked leaves the other sources alone.
+    A cloud that can't be asked leaves the other sources alone.
     """
-    expanded: list[SourceSettings] = []
+    found: dict[str, Sequence[SourceSettings]] = {}
     failures: dict[str, CatalogError] = {}
     for source in sources:
-        if not source.all_projects:
-            expanded.append(source)
-            continue
-        try:
-            projects = list_projects(source, Budget(EXPANSION_SECONDS))
-        except CatalogError as error:
-            failures[source.name] = error
-            continue
-        names = [name for _, name in projects]
-        for project_id, name in projects:
-            label = name if names.count(name) == 1 else project_id
-            expanded.append(
-                dataclasses.replace(
-                    source,
-                    name=source.name.replace("{project}", label),
-                    project=name,
-                    project_id=project_id,
-                    all_projects=False,
-                )
-            )
-    return Expansion(tuple(expanded), failures)
+        if source.all_projects:
+            try:
+                found[source.name] = project_sources(source)
+            except CatalogError as error:
+                failures[source.name] = error
+    united, left_out = unite(sources, found)
+    return Expansion(united, failures, left_out)
 
 
-def list_projects(source: SourceSettings, budget: Budget) -> list[tuple[str, str]]:
-    """(id, name) of the projects that the source's user may enter. Raises like `connect`."""
+def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
+    """One source for each project that the user of `projects = "*"` may enter, by name.
+
+    Projects of one name get their id instead. Raises like `connect`, and LoginError where there is none.
+    """
     from catalog.fetch.keystone import CloudLogin
 
     check_proxies()
-    return sorted(CloudLogin(source, budget).enterable_projects(), key=lambda project: project[1])
+    login = CloudLogin(source, Budget(EXPANSION_SECONDS))
+    projects = sorted(login.enterable_projects(), key=lambda project: project[1])
+    names = [name for _, name in projects]
+    return tuple(
+        dataclasses.replace(
+            source,
+            name=source.name.replace(PLACEHOLDER, name if names.count(name) == 1 else storable(project_id)),
+            project=name,
+            project_id=project_id,
+            all_projects=False,
+        )
+        for project_id, name in projects
+    )
+
+
+def unite(
+    sources: Sequence[SourceSettings], found: Mapping[str, Sequence[SourceSettings]]
+) -> tuple[tuple[SourceSettings, ...], tuple[LeftOut, ...]]:
+    """The sources with what was `found` in the place of each `projects = "*"`; and what is left out.
+
+    Names are unique, or two clouds would delete each other's images (contract 2): an entry of the very name
+    comes first, then whichever stands first.
+    """
+    owners = {source.name: source.name for source in sources if not source.all_projects}
+    united: list[SourceSettings] = []
+    left_out: list[LeftOut] = []
+    for source in sources:
+        for one in found.get(source.name, ()) if source.all_projects else ():
+            if one.name in owners:
+                reason = (
+                    f"project {one.project!r} is left out: its source would be called {one.name!r}, a name "
+                    f"that the source {owners[one.name]!r} has taken; change one of the two names"
+                )
+                left_out.append(LeftOut(one.name, source.name, reason))
+            else:
+                owners[one.name] = source.name
+                united.append(one)
+        if not source.all_projects:
+            united.append(source)
+    return tuple(united), tuple(left_out)
 
 
 def describe_credential(connection: Connection) -> Credential:
@@ -118,7 +158,7 @@ def describe_credential(connection: Connection) -> Credential:
         project_id=connection.project_id,
         project_name=from_cloud.project_name() if from_cloud else None,
         region=connection.region,
-        endpoint=connection.endpoint,
+        endpoint=service_root(connection.endpoint)[1],
         expires_at=from_cloud.expires_at() if from_cloud else None,
     )
 
@@ -147,15 +187,16 @@ def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
 
     login = CloudLogin(source, budget)
     endpoint, region = login.endpoint(source.kind)
-    access = login.access()
+    service_root(endpoint)  # raises for an override that is no URL
+    auth = KeystoneAuth(login, endpoint)
     return Connection(
         endpoint,
-        KeystoneAuth(login, endpoint),
+        auth,
         verify=_trust(login.verify, login.client_certificate),
-        region=region,
-        project_id=access.project_id if access is not None else None,
+        region=storable(region),
+        project_id=login.project_id(),
         proxy=login.proxy,
-        names=login.project_names,
+        names=auth.project_names,
     )
 
 

@@ -44,6 +44,31 @@ class TryAgain(Exception):
         self.throttled = throttled
 
 
+class Tries:
+    """The failed attempts at one thing, and how long to wait before the next one."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._failures = self._throttles = 0
+
+    def pause(self, again: TryAgain, remaining: float) -> float:
+        """Seconds to wait. Raises `again.error` where no other attempt is to be made.
+
+        Nothing is asked again before the time that the other side names; one beyond what remains is not waited
+        for at all.
+        """
+        if again.throttled:
+            self._throttles += 1
+            given_up = again.after is None and self._throttles >= self._patience.throttled_attempts
+        else:
+            self._failures += 1
+            given_up = self._failures >= self._patience.attempts
+        wait = again.after or self._patience.wait(self._throttles + self._failures)
+        if given_up or (again.throttled and wait >= remaining):
+            raise again.error from again
+        return wait
+
+
 def error_code(body: bytes) -> str | None:
     """The business or gateway code of an error body (`IMG.0011`, `APIG.0308`); no more of it is trusted."""
     match = _CODE.search(body)

@@ -1,4 +1,8 @@
-"""What the environment says of every connection: which certificates to trust, which proxy to take."""
+"""What the environment says of every connection: which certificates to trust, which proxy to take.
+
+Said once for both HTTP libraries, which read the same variables by different rules: requests, which logs in,
+and httpx, which lists.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from catalog.errors import ConfigurationError
 
 CA_VARIABLES = ("OS_CACERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """In this order, and for login and listing alike: their two HTTP libraries look at different ones."""
-PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+PROXIED = ("https", "http", "all")
 
 
 def ca_bundle(cacert: str | None = None) -> str | None:
@@ -34,20 +38,43 @@ def ca_bundle(cacert: str | None = None) -> str | None:
 
 
 def check_proxies() -> None:
-    """Raises ConfigurationError: the proxy variables can't be parsed. Their values may hold passwords."""
-    names = [
-        name for variable in PROXY_VARIABLES for name in (variable, variable.lower()) if os.environ.get(name)
-    ]
+    """Raises ConfigurationError: the proxy variables can't be parsed. Their values may hold passwords.
+
+    Whatever NO_PROXY holds is no fault: what it does not understand names no host.
+    """
+    variables = [f"{scheme}_proxy" for scheme in PROXIED]
+    names = [name for variable in variables for name in (variable.upper(), variable) if os.environ.get(name)]
     if not names:
         return
     try:
         for scheme, address in getproxies().items():
-            if scheme == "no":
+            if scheme not in PROXIED:
                 continue
-            # httpx takes a broken address for a host name, and fails late.
-            _ = urlsplit(address if "://" in address else f"//{address}").port
-        httpx.Client(verify=False).close()  # noqa: S501 - nothing is sent; trust costs 20 ms to load
+            proxy = _with_scheme(address)
+            _ = urlsplit(proxy).port  # httpx takes a broken address for a host name, and fails late
+            # Nothing is sent; trust costs 20 ms to load.
+            httpx.Client(proxy=proxy, trust_env=False, verify=False).close()  # noqa: S501
     except (ValueError, TypeError, ImportError, httpx.InvalidURL):
         raise ConfigurationError(
             f'{", ".join(names)}: expected addresses such as "http://proxy.example.com:3128"'
         ) from None
+
+
+def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
+    """The proxy of requests to a URL: the cloud's own, else the environment's; None: there is none.
+
+    The environment is read by the rules of requests. By any others a listing could take a proxy that the login
+    does not, with the token: httpx knows no networks in NO_PROXY.
+    """
+    if of_cloud:
+        return _with_scheme(of_cloud)
+    if not any(scheme in PROXIED for scheme in getproxies()):
+        return None  # the usual case, and 30 ms of imports less
+    from requests.utils import get_environ_proxies, select_proxy
+
+    address = select_proxy(url, get_environ_proxies(url))
+    return _with_scheme(address) if address else None
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"http://{address}"

@@ -6,6 +6,10 @@ where the number fills a text column (a version `6.10`), decimals that are zero 
 jsonb holds 40 and 40.0 for equal and a revision that changes nothing would puzzle.
 
 Long runs of zeros stay behind an exponent: else a hostile page of `1e131071` would grow ten-thousandfold.
+
+A number outside `numeric` is kept as text, in one spelling of its exponent: `1e200000` as `1E+0200000`. The
+zero is what tells it from delivered text (`3e712345`, a commit; `1E+200000`, a decimal's text in most
+languages) when a document is mapped again: no library writes it, yet JSON and its readers take it.
 """
 
 from __future__ import annotations
@@ -22,30 +26,32 @@ SMALLEST_BIGINT, LARGEST_BIGINT = -(1 << 63), (1 << 63) - 1
 
 _WIDE = Context(prec=DIGITS_BEFORE_POINT + DIGITS_AFTER_POINT, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _FIRST = frozenset("-0123456789")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_SPELLED = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?E[+-]0(?:[1-9][0-9]*)?")
 
 
 def read_number(text: str) -> Decimal | str:
-    """The number that `text` (JSON's grammar) spells; its text if `numeric` cannot hold it.
+    """The number that `text` (JSON's grammar) spells; if `numeric` cannot hold it, its digits as text.
 
-    That text is without `e0`, which `wire` adds to long integers.
+    That text has the exponent in the spelling that `is_outside_numeric` knows.
     """
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent of twenty digits
-        return text
-    if not number.is_finite():
-        return text
-    return text.removesuffix("e0") if _is_outside(number) else number
+        return _spell(text)
+    return _spell(text) if not number.is_finite() or _is_outside(number) else number
 
 
 def is_outside_numeric(text: str) -> bool:
-    """True for a text that spells a number outside `numeric`: how such a number stands in documents."""
-    if text[:1] not in _FIRST:
+    """True for what `read_number` makes of a number outside `numeric`: how such a number stands in documents."""
+    if "E" not in text or text[0] not in _FIRST:
         return False
-    if len(text) <= DIGITS_AFTER_POINT and "e" not in text and "E" not in text:
-        return False
-    return _NUMBER.fullmatch(text) is not None and isinstance(read_number(text), str)
+    return _SPELLED.fullmatch(text) is not None and isinstance(read_number(text), str)
+
+
+def _spell(text: str) -> str:
+    digits, _, exponent = text.replace("e", "E").partition("E")
+    sign = "-" if exponent.startswith("-") else "+"
+    return f"{digits}E{sign}0{exponent.lstrip('+-0')}"
 
 
 def _exponent(number: Decimal) -> int:

@@ -144,13 +144,26 @@ def _map(image_id: str, record: dict[str, object], rules: MappingRules, *, urls:
 
 def _settle(draft: _Draft, use: Use, value: object) -> object:
     """The canonical form of a value that is neither text nor boolean nor a small number."""
-    if use.role == "tags" and type(value) is list and _ONLY_TEXT.issuperset(map(type, value)):
-        return sorted(set(map(scrub_text, value)))
+    if use.role == "tags" and type(value) is list:
+        return _settle_tags(value)
     outside: list[str] = []
     value = settle(value, keep_decimals=use.text, place=use.place, outside=outside)
     if outside and not use.redacted and use.role != "tags":
         draft.warn(use.key, f"{_printable(min(outside))} is {_BEYOND}")
     return value
+
+
+def _settle_tags(delivered: list[Any]) -> list[Any]:
+    """A set of tags in one order: the texts, then what else is not null, by its JSON text."""
+    if _ONLY_TEXT.issuperset(map(type, delivered)):
+        return sorted(set(map(scrub_text, delivered)))
+    texts = {scrub_text(tag) for tag in delivered if type(tag) is str}
+    odd: dict[bytes, object] = {}
+    for tag in delivered:
+        if tag is not None and type(tag) is not str:
+            settled = settle(tag, keep_decimals=False, place=False, outside=[], depth=2)
+            odd[encode_bytes(settled)] = settled
+    return [*sorted(texts), *(odd[text] for text in sorted(odd))]
 
 
 def _convert(draft: _Draft, use: Use, value: object) -> object:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, storable
 from catalog.mapping.numbers import read_number
 from catalog.model import UNREADABLE
 
@@ -87,7 +87,7 @@ def usable_id(value: object) -> str | None:
 
 def record_text(raw: Buffer) -> str:
     """A record's bytes as text that PostgreSQL holds: NUL and bytes that are no UTF-8 as U+FFFD."""
-    return bytes(raw).decode("utf-8", "replace").replace("\0", "\ufffd")
+    return storable(bytes(raw).decode("utf-8", "replace"))
 
 
 def _decode(decode: Callable[[bytes], object], raw: bytes) -> object:

@@ -290,15 +290,15 @@ QUERIES: tuple[Query, ...] = (
         SINCE,
         of="s.name",
         sql="""
-        WITH complete AS (
-            SELECT o.source_id, o.observed_at AS gap_from,
+        WITH complete AS (  -- before history_from the ledger is thinned: nothing can be told
+            SELECT o.source_id, greatest(o.observed_at, s.history_from) AS gap_from,
                 lead(o.observed_at, 1, now()) OVER (PARTITION BY o.source_id ORDER BY o.observed_at) AS gap_to
-            FROM observations AS o
+            FROM observations AS o JOIN sources AS s ON s.source_id = o.source_id
             WHERE o.complete
         ), gaps AS (
             SELECT c.source_id, c.gap_from, c.gap_to FROM complete AS c
             UNION ALL
-            SELECT s.source_id, s.created_at, coalesce(min(c.gap_from), now())
+            SELECT s.source_id, greatest(s.created_at, s.history_from), coalesce(min(c.gap_from), now())
             FROM sources AS s LEFT JOIN complete AS c ON c.source_id = s.source_id
             GROUP BY s.source_id
         )

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from catalog.errors import DeadlineError
+from catalog.errors import DeadlineError, LoginError, ThrottledError
 from catalog.model import LackReason, LookUp, SilentKind, Stopped
 from catalog.settings import SourceSettings
 from catalog.store.present import Present
 
 ASK_AGAIN = timedelta(days=1)
 """An image that a look-up found, though no listing holds it, is asked for once a day (contract 4.5)."""
+ENDS_LOOK_UPS = (DeadlineError, Stopped, ThrottledError, LoginError)
+"""What the next one would meet as well: the time is over, or the cloud wants no more requests of ours."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def _ask(
             result.silent[image_id] = "unanswered"  # not asked: it keeps its place in the queue
             continue
         answer = look_up(image_id)
-        over = isinstance(answer.error, DeadlineError | Stopped)
+        over = isinstance(answer.error, ENDS_LOOK_UPS)
         result.looked_up += 1
         if answer.answer == "found" and answer.record is not None:
             result.found[image_id] = answer.record

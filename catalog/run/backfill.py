@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,9 @@ from catalog.fetch.dump import BrokenDump, Dump, open_dump
 from catalog.fetch.dump_names import date_in_name, find_files
 from catalog.model import SourceKind
 from catalog.run.contents import Contents
-from catalog.run.loading import BackfillResult, FileFailure, Interrupted, Loader, Progress
+from catalog.run.loading import BackfillResult, FileFailure, Interrupted, Loader, Progress, archived_run
 from catalog.run.tenure import Busy
-from catalog.settings import SourceSettings
+from catalog.settings import Settings, SourceSettings, check_new_name, configured_source, source_settings
 from catalog.store import backfills, leases, runs, sources
 from catalog.store.database import Connection, Database, clock
 from catalog.store.ledger import Ledger
@@ -51,31 +51,32 @@ class _Moment:
 
 def find_source(
     database: Database,
-    configured: Iterable[SourceSettings],
+    settings: Settings,
     name: str,
     *,
     kind: SourceKind | None = None,
     paths: Sequence[Path] = (),
 ) -> SourceSettings:
-    """The settings of a source by its name: configured, known in the database, or new with this `kind` (or
-    with the one that the header of an archive among `paths` names).
+    """The settings of a source by its name: as configured, else with `[defaults]`; its kind known in the
+    database, or new: this `kind`, or the one that the header of an archive among `paths` names.
 
-    Raises UsageError where the kind cannot be told, or is another than the one known.
+    Raises UsageError where the kind cannot be told, or is another than the one known, or no new source can
+    have the name.
     """
     with database.transaction(read_only=True) as connection:
         stored = sources.find(connection, name)
-    settings = next((source for source in configured if source.name == name), None)
-    known = settings.kind if settings is not None else stored.kind if stored is not None else None
+    if stored is None:
+        check_new_name(settings, name)
+    configured = configured_source(settings, name)
+    known = configured.kind if configured is not None else stored.kind if stored is not None else None
     if known is not None and kind is not None and known != kind:
         raise UsageError(f"source {name!r} is of kind {known!r}, not {kind!r}; leave --kind out")
-    if settings is not None:
-        return settings
     told = known or kind or _kind_in_archives(paths)
     if told is None:
         raise UsageError(
             f"source {name!r} is neither configured nor in the database; name its kind: --kind glance or --kind ims"
         )
-    return SourceSettings(name, "ims" if told == "ims" else "glance")
+    return source_settings(settings, name, told)
 
 
 def _kind_in_archives(paths: Sequence[Path]) -> SourceKind | None:
@@ -112,7 +113,8 @@ def backfill(
     """
     files = find_files(paths)
     moments = _sort(files, observed_at)
-    _check(database, source, moments)
+    archives = [(at, dump) for at, moment in sorted(moments.items()) for dump in moment.archives]
+    _check(database, source, moments, archives)
     everything = [dump for moment in moments.values() for dump in (*moment.archives, *moment.dumps)]
     with Loader(
         database,
@@ -131,7 +133,7 @@ def backfill(
                 broken = bool(moment.broken)
                 for dump in moment.archives:
                     failures = len(result.failures)
-                    loader.load_archive(at, dump)
+                    loader.load_archive(at, dump, identifies=dump is archives[-1][1])
                     broken = broken or len(result.failures) > failures
                     loader.done([dump])
                 if moment.dumps:
@@ -168,12 +170,22 @@ def _sort(files: Sequence[Path], observed_at: datetime | None) -> dict[datetime,
     return moments
 
 
-def _check(database: Database, source: SourceSettings, moments: dict[datetime, _Moment]) -> None:
+def _check(
+    database: Database,
+    source: SourceSettings,
+    moments: dict[datetime, _Moment],
+    archives: Sequence[tuple[datetime, Dump]],
+) -> None:
     """All that makes the command wrong as a whole, before anything is written."""
+    run_ids = [_run_id(at, dump) for at, dump in archives]
+    since: datetime | None = None
+    known: set[str] = set()
     with database.transaction(read_only=True) as connection:
         stored = sources.find(connection, source.name)
         limit = clock(connection) + AHEAD
-        since = backfills.history_from(connection, stored.source_id) if stored is not None else None
+        if stored is not None:
+            since = backfills.history_from(connection, stored.source_id)
+            known = runs.among(connection, stored.source_id, run_ids)
     if stored is not None and stored.kind != source.kind:
         raise UsageError(
             f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
@@ -196,8 +208,8 @@ def _check(database: Database, source: SourceSettings, moments: dict[datetime, _
                 f"{name}: its time {at.isoformat()} lies before {since.isoformat()}, where the history of"
                 f" {source.name!r} was cut by `catalog db prune`; nothing was written"
             )
-        for dump in moment.archives:
-            _check_archive(dump, source, stored)
+    new = [run_id not in known for run_id in run_ids]
+    _check_origin(source, stored, [(dump, is_new) for (_, dump), is_new in zip(archives, new, strict=True)])
 
 
 def _name_of(moment: _Moment) -> str:
@@ -205,23 +217,40 @@ def _name_of(moment: _Moment) -> str:
     return str(files[0].path)
 
 
-def _check_archive(dump: Dump, source: SourceSettings, stored: Source | None) -> None:
-    header = dump.header
-    assert header is not None
-    for what, known, told in (
-        ("kind", source.kind, header.kind),
-        ("region", (stored.region if stored else None) or source.region, header.region),
-        ("project", stored.project_id if stored else None, header.project_id),
-    ):
-        if known is not None and told is not None and known != told:
-            raise UsageError(
-                f"{dump.path}: an archive of a source of {what} {told!r}, while {source.name!r} has {known!r};"
-                " load it into a source of its own; nothing was written"
-            )
+def _run_id(at: datetime, dump: Dump) -> str:
     try:
-        uuid.UUID(header.run_id)
+        return archived_run(at, dump)
     except ValueError:
         raise UsageError(f"{dump.path}: its header names no run (UUID); nothing was written") from None
+
+
+def _check_origin(
+    source: SourceSettings, stored: Source | None, archives: Sequence[tuple[Dump, bool]]
+) -> None:
+    """From one archive to the one before, either the name stays or kind, region and project do.
+
+    A source that was adopted keeps its name, so its whole archive passes; another source's does not. The last
+    one is compared with the source itself. Those that are in the ledger (not new) are never refused.
+    """
+    whose, name = repr(source.name), None
+    own = {"region": stored.region, "project": stored.project_id} if stored is not None else {}
+    met = {"kind": source.kind, "region": own.get("region") or source.region, "project": own.get("project")}
+    for dump, is_new in reversed(archives):
+        header = dump.header
+        assert header is not None
+        told = {"kind": header.kind, "region": header.region, "project": header.project_id}
+        for what, value in told.items():
+            if None in (value, met[what]) or value == met[what] or header.source == name or not is_new:
+                continue
+            adopt = name is None and own.get(what) is not None
+            raise UsageError(
+                f"{dump.path}: an archive of {header.source!r} with {what} {value!r}, while {whose} has"
+                f" {met[what]!r}; load it into a source of its own"
+                + (f", or run `catalog sources adopt {source.name}` if it is this one's" if adopt else "")
+                + "; nothing was written"
+            )
+        whose, name = str(dump.path), header.source
+        met.update((what, value) for what, value in told.items() if value is not None)
 
 
 def forget(

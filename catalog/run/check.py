@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
-from catalog.errors import CatalogError
+import structlog
+
+from catalog.errors import CatalogError, UnexpectedError
+from catalog.fetch.connection import Connection
 from catalog.fetch.login import Credential, connect, describe_credential
 from catalog.fetch.service import open_service
 from catalog.model import DEFAULT_PASSES, Budget, Listing
 from catalog.settings import SourceSettings
 
+log = structlog.get_logger("catalog.check")
 SECONDS = 30.0
 """How long the check of one source may take."""
 CHEAP_PAGES = 2
@@ -46,18 +51,21 @@ def check(source: SourceSettings) -> Checked:
         credential = describe_credential(connection)
         first = source.passes[0] if source.passes else DEFAULT_PASSES[source.kind][0]
         sample = replace(source, page_size=1, max_pages=1)
-        sampled = _read(open_service(sample, budget, connection).listing(first))
+        sampled = _read(sample, budget, connection, first)
         if sampled.verdict == "failed":
             assert sampled.error is not None
             return _failed(_described(source, credential), sampled.error)
         counted = sampled
         if sampled.verdict == "truncated":
             cheap = replace(source, max_pages=CHEAP_PAGES)
-            counted = _read(open_service(cheap, budget, connection).listing(first))
+            counted = _read(cheap, budget, connection, first)
         images = counted.records if counted.verdict == "complete" else None
         return replace(_described(source, credential), images=images)
     except CatalogError as error:
         return refused(source.name, error)
+    except Exception as error:
+        log.exception("unexpected", source=source.name)
+        return refused(source.name, UnexpectedError(error))
 
 
 def refused(name: str, error: CatalogError) -> Checked:
@@ -65,10 +73,12 @@ def refused(name: str, error: CatalogError) -> Checked:
     return _failed(Checked(name, ok=False), error)
 
 
-def _read(listing: Listing) -> Listing:
-    for _ in listing:
-        pass
-    return listing
+def _read(source: SourceSettings, budget: Budget, connection: Connection, name: str) -> Listing:
+    with closing(open_service(source, budget, connection)) as service:
+        listing = service.listing(name)
+        for _ in listing:
+            pass
+        return listing
 
 
 def _failed(checked: Checked, error: CatalogError) -> Checked:

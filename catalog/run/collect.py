@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from catalog.errors import ThrottledError
 from catalog.model import DEFAULT_PASSES, ImageService, Listing, Outcome
 from catalog.run.absences import Absences, judge
 from catalog.run.contents import Contents
@@ -48,15 +49,24 @@ def fetch(
     accept: bool,
     archive: Callable[[str], None] | None = None,
 ) -> Fetched:
-    """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile."""
+    """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
+
+    A service that asked to wait for longer than there is time is asked nothing more in this sweep.
+    """
     intake = Intake(known, Contents.of(source).rules, archive)
     fetched = Fetched(intake)
+    throttled: ThrottledError | None = None
     try:
         for name in source.passes or DEFAULT_PASSES[source.kind]:
             listing = service.listing(name)
             fetched.passes.append(listing)
+            if throttled is not None:
+                listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
+                continue
             for page in listing:
                 intake.add(page.records)
+            if isinstance(listing.error, ThrottledError):
+                throttled = listing.error
         everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
         refused = any(listing.refused for listing in fetched.passes)
         fetched.complete = (

@@ -19,7 +19,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from catalog.model import RunResult
 from catalog.run.health import HealthServer, Probe
 from catalog.run.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
 from catalog.run.programme import Programme, Projects
-from catalog.run.schedule import Appointment
+from catalog.run.schedule import Appointment, Schedule
 from catalog.run.sweep import sweep
 from catalog.settings import Settings
 from catalog.store import schedule, schema
@@ -73,7 +73,7 @@ def serve(load: Callable[[], Settings]) -> int:
     settings = load()
     with ExitStack() as stack:
         daemon = Daemon(settings, stack)
-        if daemon.wait_for_database():
+        if daemon.wait_for_database(load):
             daemon.start()
             while (received := _next_signal()) == signal.SIGHUP:
                 daemon.reload(load)
@@ -126,8 +126,8 @@ class Daemon:
         if not self._schema.ask():
             raise SchemaError("the database's schema is older than this release; run `catalog db upgrade`")
 
-    def wait_for_database(self) -> bool:
-        """True once the database answers with a schema that serves; False if a signal came before.
+    def wait_for_database(self, load: Callable[[], Settings]) -> bool:
+        """True once the database answers with a schema that serves; False if it is told to stop before.
 
         Raises SchemaError for an older schema, or none.
         """
@@ -141,7 +141,10 @@ class Daemon:
             else:
                 self._back()
                 return True
-            if _next_signal(pause) in (signal.SIGTERM, signal.SIGINT):
+            received = _next_signal(pause)
+            if received == signal.SIGHUP:
+                self.reload(load)
+            elif received is not None:
                 return False
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -233,7 +236,7 @@ class Daemon:
             raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
         programme = self.programme
         if programme is not self._aligned:
-            self.database.written(partial(_align, programme=programme))
+            self.database.written(partial(_align, schedules=programme.schedules))
             self._aligned = programme
         with self.database.transaction() as connection:
             agenda = schedule.agenda(connection, programme.sources)
@@ -241,6 +244,10 @@ class Daemon:
             entry = agenda.get(name, schedule.NEW)
             if entry.due_in is not None and entry.due_in < 2 * LOOK and not entry.busy:
                 self._appoint(name, entry.due_in)
+        plans = programme.schedules
+        far = [name for name, entry in agenda.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
+        if far:
+            self.database.written(partial(_align, schedules={name: plans[name] for name in far}))
 
     def _appoint(self, name: str, due_in: float) -> None:
         rest = self._resting.get(name, 0.0) - time.monotonic()
@@ -326,8 +333,8 @@ class Daemon:
             log.info("database is back")
 
 
-def _align(connection: Connection, *, programme: Programme) -> None:
-    """Brings forward what is due earlier by this configuration than by the one that made the agenda."""
+def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None:
+    """Brings forward what is due earlier by this configuration and clock than by those that made the agenda."""
     now = clock(connection)
-    for name, plan in programme.schedules.items():
-        schedule.align(connection, name, plan.next_due(now, now), plan.expected_seconds)
+    for name, plan in schedules.items():
+        schedule.align(connection, name, plan.next_due(now, now), plan.latest(now), plan.expected_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from catalog.fetch.archived import ArchivedPass
@@ -19,6 +19,7 @@ from catalog.settings import SourceSettings
 from catalog.store import backfills, leases, runs, sources
 from catalog.store.backfills import Fingerprints
 from catalog.store.database import Connection, Database
+from catalog.store.merge import BeforeHistory
 from catalog.store.sources import Source
 
 NAMESPACE = uuid.UUID("6f1c2d6e-5c0e-5b57-9a0c-3f1f0f1b2c7d")
@@ -132,20 +133,18 @@ class Loader:
                 silent=dict.fromkeys(gathered.silent(), "rejected"),
                 rejected=gathered.rejected,
             )
-            self._merge(at, gathered, said)
+            self._merge(at, gathered, said, named=True)
         finally:
             gathered.close()
 
-    def load_archive(self, at: datetime, dump: Dump) -> None:
-        """Loads one archive under the id of the run that wrote it.
+    def load_archive(self, at: datetime, dump: Dump, *, identifies: bool) -> None:
+        """Loads one archive under the id of the run that wrote it. `identifies`: a source that has no region,
+        project and endpoint takes the archive's.
 
         One that was cut is another part of the same observation, under an id of its own: the whole archive may
         come later, or have come before.
         """
-        assert dump.header is not None
-        run_id = dump.header.run_id
-        if at != dump.header.observed_at:
-            run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\n{at.isoformat()}"))
+        run_id = archived_run(at, dump)
         if self._is_known(run_id) and dump.has_trailer():
             self.result.unchanged += 1
             return
@@ -155,7 +154,8 @@ class Loader:
         try:
             if dump.trailer is None:
                 run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{gathered.digest()}"))
-            self._merge(at, gathered, _told_by_archive(run_id, dump, gathered))
+            said = _told_by_archive(run_id, dump, gathered)
+            self._merge(at, gathered, replace(said, identity=dump.header) if identifies else said)
         finally:
             gathered.close()
 
@@ -204,8 +204,16 @@ class Loader:
             stored = self._stored or sources.find(connection, self.source.name)
             return stored is not None and runs.exists(connection, stored.source_id, run_id)
 
-    def _merge(self, at: datetime, gathered: Gathered, said: Said) -> None:
-        if self._tenure is None and self._is_known(said.run_id):
+    def _is_said(self, at: datetime, gathered: Gathered, said: Said) -> bool:
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            return stored is not None and _said_before(connection, stored.source_id, at, gathered, said)
+
+    def _merge(self, at: datetime, gathered: Gathered, said: Said, *, named: bool = False) -> None:
+        """`named`: the run's id is made of the source's name, among others."""
+        if self._tenure is None and (
+            self._is_known(said.run_id) or (named and self._is_said(at, gathered, said))
+        ):
             # without the lease, so that nothing at all is written where all is known
             self.result.unchanged += 1
             return
@@ -223,6 +231,10 @@ class Loader:
                 return None
             if outcome is not None:
                 backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
+            latest = self._present.latest if self._present is not None else None
+            among = latest is None or latest >= at
+            if named and among and _said_before(connection, stored.source_id, at, gathered, said):
+                return None
             # an attempt brings what is known up to what it writes: another one asks the tables anew
             known, self._present = self._present, None
             writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
@@ -234,12 +246,16 @@ class Loader:
         except BrokenDump as error:  # one that changed since it was read first
             self.fail(error)
             return
+        except BeforeHistory as error:  # it was pruned since all files were looked at
+            for dump in gathered.dumps:
+                self.result.failures.append(FileFailure(str(dump.path), None, f"{error}; leave it out"))
+            return
         if writing is None:
             self.result.unchanged += 1
             return
         self._present = writing.present
         self.result.runs.append(writing.run)
-        if writing.held:
+        if writing.held or self.result.held:
             self.result.held = writing.run.held
 
     def _register(self) -> Source:
@@ -259,6 +275,27 @@ FIRST_WAIT = 5.0
 """Seconds to wait for a busy source before giving up."""
 
 
+def _said_before(
+    connection: Connection, source_id: str, at: datetime, gathered: Gathered, said: Said
+) -> bool:
+    """Whether the ledger holds the same under the id that it got while the source had another name."""
+    known = backfills.said_at(connection, source_id, at, complete=said.complete, rejected=said.rejected)
+    return known is not None and len(known) == len(gathered) == len(gathered.among(known))
+
+
+def archived_run(at: datetime, dump: Dump) -> str:
+    """The id of the run that wrote an archive; another one where the archive is loaded as of another moment.
+
+    Raises ValueError where its header names no run.
+    """
+    header = dump.header
+    assert header is not None
+    run_id = uuid.UUID(header.run_id)
+    if at != header.observed_at:
+        run_id = uuid.uuid5(NAMESPACE, f"{header.run_id}\n{at.isoformat()}")
+    return str(run_id)
+
+
 def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
     trailer = dump.trailer
     if trailer is None:
@@ -266,7 +303,6 @@ def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
             run_id,
             False,
             "partial",
-            dump.header,
             passes=[
                 ArchivedPass("listed", "truncated", 0, gathered.records, error="the archive has no trailer")
             ],
@@ -279,12 +315,11 @@ def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
         run_id,
         trailer.complete and not gathered.nameless,
         trailer.outcome,
-        dump.header,
-        trailer,
-        trailer.passes,
-        trailer.lacks,
-        silent,
-        frozenset(trailer.found),
-        [RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
+        trailer=trailer,
+        passes=trailer.passes,
+        lacks=trailer.lacks,
+        silent=silent,
+        found=frozenset(trailer.found),
+        rejected=[RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
         + gathered.rejected,
     )

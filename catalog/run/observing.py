@@ -37,7 +37,8 @@ class Said:
     run_id: str
     complete: bool
     outcome: str = "complete"
-    header: Header | None = None
+    identity: Header | None = None
+    """Of the archive whose region, project and endpoint the source takes, if it has none."""
     trailer: Trailer | None = None
     passes: Sequence[ArchivedPass] = ()
     lacks: Mapping[str, LackReason] = field(default_factory=dict)
@@ -76,7 +77,6 @@ class Writing:
         self.connection = connection
         self.source = source
         self.source_id = stored.source_id
-        self.stored = stored
         self.at = at
         self.gathered = gathered
         self.said = said
@@ -93,8 +93,15 @@ class Writing:
         run = self.run
         run.started_at = clock(connection)
         runs.start(connection, self.source_id, run)
-        if said.header is not None:
-            self._recognise(said.header)
+        if (told := said.identity) is not None:
+            sources.identify(
+                connection,
+                self.source_id,
+                self.at,
+                region=told.region,
+                project_id=told.project_id,
+                endpoint=told.endpoint,
+            )
         appending = self._is_last()
         if not appending:
             self.present = None
@@ -121,12 +128,6 @@ class Writing:
         latest = Ledger(self.connection, self.source_id).latest()
         return latest is None or latest.at < self.at
 
-    def _recognise(self, header: Header) -> None:
-        if self.stored.region is None or self.stored.project_id is None or self.stored.endpoint is None:
-            endpoint = self.stored.endpoint or header.endpoint
-            if endpoint is not None:
-                sources.recognise(self.connection, self.stored, header.region, header.project_id, endpoint)
-
     # ---- before the merge --------------------------------------------------------------------------
 
     def _observation(self, *, appending: bool) -> Observation:
@@ -139,8 +140,11 @@ class Writing:
                 missing = known.content.keys() - said.silent.keys()
                 missing -= unchanged
                 missing -= gathered.held(missing)
-        if appending and said.complete and said.trailer is None:
-            missing = self._judge(missing)
+        if said.complete and said.trailer is None:
+            if appending:
+                missing = self._judge(self._presence(missing))
+            else:
+                self._judge_past()
         return Observation(
             said.run_id,
             self.at,
@@ -173,9 +177,20 @@ class Writing:
             if self._warnings <= WARNINGS:
                 log.warning("value not converted", source=self.source.name, reason=warning)
 
-    def _judge(self, missing: set[str] | None) -> set[str]:
-        """Images that this dump, the last word on the present, proves to be gone: within the limit (4.5)."""
-        known = self._presence(missing)
+    def _judge_past(self) -> None:
+        """Holds back what this dump would delete today, because nothing later speaks of it."""
+        ledger = Ledger(self.connection, self.source_id)
+        if ledger.speaks_of_all(self.at):
+            return
+        known = self._presence(None)
+        known.others -= ledger.nearest(known.others, self.at, "after").keys()
+        existing = ledger.observed(self.at)
+        if existing is not None:
+            known.others = ledger.unsaid(existing, known.others)
+        self._judge(known)
+
+    def _judge(self, known: _Counted) -> set[str]:
+        """Images that this dump, the last word on them, proves to be gone: within the limit (4.5)."""
         if not known.others:
             return set()
         self._absences = judge(
@@ -270,8 +285,6 @@ class Writing:
         backfills.remember_look_ups(
             self.connection, self.source_id, self.at, trailer.answers if trailer is not None else {}
         )
-        if trailer is not None and trailer.held:
-            backfills.hold_past(self.connection, self.source_id, self.said.run_id, self.at, trailer.held)
         backfills.settle_held(self.connection, self.source_id, self.at, BY)
 
     def _finish(self, run: RunResult) -> None:

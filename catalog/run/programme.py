@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from catalog.fetch.login import expand_projects
+from catalog.errors import CatalogError
+from catalog.fetch.login import LeftOut, project_sources, unite
 from catalog.run.schedule import Schedule
 from catalog.settings import Settings, SourceSettings, select_sources
 
@@ -26,16 +27,21 @@ class Programme:
 
     sources: dict[str, SourceSettings]
     schedules: dict[str, Schedule]
+    left_out: tuple[LeftOut, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, expanded: Iterable[SourceSettings] = ()) -> Programme:
-        """Raises ConfigurationError if there is no source, or for a schedule that can't be kept."""
+    def of(cls, settings: Settings, found: Mapping[str, Sequence[SourceSettings]] | None = None) -> Programme:
+        """`found`: what each `projects = "*"` stands for, by its name.
+
+        Raises ConfigurationError if there is no source, or for a schedule that can't be kept.
+        """
         schedules = {source.name: Schedule.of(source) for source in select_sources(settings.sources)}
-        sources = {source.name: source for source in settings.sources if not source.all_projects}
-        for source in expanded:
-            sources.setdefault(source.name, source)
+        united, left_out = unite(settings.sources, found or {})
+        sources = {source.name: source for source in united}
         return cls(
-            sources, {name: schedules.get(name) or Schedule.of(source) for name, source in sources.items()}
+            sources,
+            {name: schedules.get(name) or Schedule.of(source) for name, source in sources.items()},
+            left_out,
         )
 
     def schedule_of(self, source: SourceSettings) -> Schedule:
@@ -79,18 +85,16 @@ class Projects:
             if self._stopping.is_set():
                 return
             try:
-                expansion = expand_projects([template])
-                failure = expansion.failures.get(template.name)
+                self._found[template.name] = project_sources(template)
+            except CatalogError as error:
+                if self._failed.get(template.name) != str(error):
+                    log.warning("projects could not be asked for", source=template.name, reason=str(error))
+                self._failed[template.name] = str(error)
             except Exception as error:
                 log.exception("projects could not be asked for", source=template.name)
                 self._failed[template.name] = str(error)
-                continue
-            if failure is None:
+            else:
                 self._failed.pop(template.name, None)
-                self._found[template.name] = expansion.sources
-            elif self._failed.get(template.name) != str(failure):
-                self._failed[template.name] = str(failure)
-                log.warning("projects could not be asked for", source=template.name, reason=str(failure))
         if templates:
             with self._lock:
                 self._rebuild()
@@ -99,8 +103,10 @@ class Projects:
         names = [source.name for source in self._settings.sources if source.all_projects]
         self._found = {name: self._found[name] for name in names if name in self._found}
         self._failed = {name: self._failed[name] for name in names if name in self._failed}
-        expanded = [source for found in self._found.values() for source in found]
-        programme = Programme.of(self._settings, expanded)
+        programme = Programme.of(self._settings, self._found)
         if programme != self.programme:
+            for one in programme.left_out:
+                if one not in self.programme.left_out:
+                    log.warning("source left out", source=one.entry, reason=one.reason)
             self.programme = programme
             self._changed()

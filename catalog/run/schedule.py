@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ JITTER = 0.05
 """Share of the interval by which a run may come earlier or later, so that sources spread out."""
 LONGEST_JITTER = 30.0
 """Seconds."""
+MANY = 100
+"""Failures in a row after which back-off is at its longest."""
 LONGEST_BACK_OFF = 3600.0
 """A failing source is swept at least this often (seconds), unless its own schedule is slower."""
 _SHIFT = timedelta(hours=3)
@@ -126,17 +129,26 @@ class Crontab:
                 return
 
     def longest_gap(self) -> float:
-        moment, gaps = _SOME_DAY, []
-        for _ in range(10):
-            following = self.after(moment, moment)
-            if following is None:
-                break
-            gaps.append((following - moment).total_seconds())
-            moment = following
-        return max(gaps[1:] or gaps)
+        return _longest_gap(self)
+
+
+@lru_cache(maxsize=256)  # many sources keep one plan, and office hours take a tenth of a second
+def _longest_gap(plan: Crontab) -> float:
+    moment, gaps = _SOME_DAY, []
+    for _ in range(10):
+        following = plan.after(moment, moment)
+        if following is None:
+            break
+        gaps.append((following - moment).total_seconds())
+        moment = following
+    # one of office hours rests at night and on Sundays: seen from each hour of a week
+    hours = [_SOME_DAY + timedelta(hours=hour) for hour in range(_HOURS_OF_A_WEEK)]
+    waits = [(due - hour).total_seconds() for hour in hours if (due := plan.after(hour, hour))]
+    return max([*(gaps[1:] or gaps), *waits])
 
 
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_HOURS_OF_A_WEEK = 7 * 24
 
 
 def _named_weekdays(text: str) -> str:
@@ -189,6 +201,19 @@ class Schedule:
             due = self.plan.after(rest, rest) if isinstance(self.plan, Crontab) else rest
         assert due is not None, "Crontab.parse saw to it that the time comes"
         return due
+
+    def latest(self, now: datetime) -> datetime:
+        """No run that ends now makes an appointment later than this, however often the source failed."""
+        # this one's jitter may be the least, that one's the most
+        return self.next_due(now, now, failures=MANY) + timedelta(seconds=2 * LONGEST_JITTER)
+
+    @property
+    def usual_wait(self) -> float:
+        """Seconds; who waits longer may wait for a time that only a clock set back has made so far away.
+
+        Or for one of an uneven crontab: `latest` tells.
+        """
+        return max(self.expected_seconds, LONGEST_BACK_OFF) + LONGEST_JITTER
 
 
 class Appointment:

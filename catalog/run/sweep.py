@@ -11,15 +11,24 @@ from typing import Protocol
 
 import structlog
 
-from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable, FetchError, LeaseLost
+from catalog.errors import (
+    CatalogError,
+    ConfigurationError,
+    DatabaseError,
+    DatabaseUnavailable,
+    FetchError,
+    LeaseLost,
+    UnexpectedError,
+)
 from catalog.fetch.login import connect
 from catalog.fetch.service import open_service
 from catalog.model import Budget, ImageService, Observation, RunResult
 from catalog.run.archive import open_archive
 from catalog.run.collect import Fetched, fetch
 from catalog.run.contents import Contents
+from catalog.run.owners import ask_names
 from catalog.settings import SourceSettings
-from catalog.store import deletions, leases, present, runs, sources
+from catalog.store import deletions, leases, present, projects, runs, sources
 from catalog.store.database import Connection, Database, clock
 from catalog.store.ledger import Ledger
 from catalog.store.merge import Merge
@@ -81,9 +90,14 @@ def sweep(
             fail(run, error)  # whoever took the source over closed our row
         except CatalogError as error:
             fail(run, error)
-            _close(database, lease, run, error, turn)
+            _close(database, lease, run, turn)
+        except Exception as error:
+            log.exception("unexpected", source=source.name)
+            fail(run, UnexpectedError(error))
+            _close(database, lease, run, turn)
         except BaseException:
-            _close(database, lease, run, None, turn)
+            fail(run, DatabaseError("the run was ended from outside"))
+            _close(database, lease, run, turn)
             raise
     return run
 
@@ -126,11 +140,14 @@ def _run(
             )
             try:
                 count(run, fetched, service)
+                names = None
+                if run.outcome != "failed":
+                    names = ask_names(database, source, stored.source_id, service, budget)
                 if keeper.lost.is_set():
                     raise LeaseLost(
                         "the lease on this source could not be kept; nothing of this run was written"
                     )
-                _merge(database, lease, source, stored, run, fetched, known, turn)
+                _merge(database, lease, source, stored, run, fetched, known, names, turn)
                 if archive is not None and run.outcome != "failed":
                     archive.finish(run, fetched)
             finally:
@@ -199,6 +216,7 @@ def _merge(
     run: RunResult,
     fetched: Fetched,
     known: present.Present,
+    names: dict[str, tuple[str, str | None]] | None,
     turn: Turn | None,
 ) -> None:
     source_id = stored.source_id
@@ -212,6 +230,8 @@ def _merge(
             run.deleted, run.restored = counts.deleted, counts.restored
             run.warnings = counts.warnings
             _remember(connection, source_id, run, fetched, known)
+            if names is not None:
+                projects.save(connection, source_id, names, clock(connection))
         run.rejected = len(fetched.intake.rejected)
         run.held = deletions.count_open(connection, source_id)
         run.finished_at = clock(connection)
@@ -288,16 +308,12 @@ def _not_due(run: RunResult) -> RunResult:
     return run
 
 
-def _close(
-    database: Database, lease: leases.Lease, run: RunResult, error: CatalogError | None, turn: Turn | None
-) -> None:
+def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn | None) -> None:
     """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
 
     Of one that came to it nevertheless, as the database was away when `_merge` asked, the result says what the
     row says; its archive is lost.
     """
-    if error is None:
-        run.outcome, run.error_kind, run.error = "failed", "database", "the run was ended from outside"
 
     def close(connection: Connection) -> None:
         run.finished_at = clock(connection)

@@ -3,7 +3,8 @@ observations arrive in another order than they were taken in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -12,7 +13,9 @@ from psycopg import sql
 
 from catalog.model import RejectedRecord
 from catalog.store.database import Connection
+from catalog.store.ledger import Ledger
 from catalog.store.staging import SQL
+from catalog.store.unlisted import held_since
 
 
 @dataclass(slots=True)
@@ -94,6 +97,40 @@ def outcome(connection: Connection, source_id: str, run_id: str) -> str | None:
     return row[0] if row else None
 
 
+def _hash(row: RejectedRecord) -> bytes:
+    return blake2b(row.record.encode(), digest_size=16).digest()
+
+
+def said_at(
+    connection: Connection,
+    source_id: str,
+    at: datetime,
+    *,
+    complete: bool,
+    rejected: Sequence[RejectedRecord],
+) -> dict[str, bytes] | None:
+    """Fingerprints of what the one dump held that makes up the observation of a moment; None if there is none
+    such, or it is of another completeness or brought other rejected records."""
+    ledger = Ledger(connection, source_id)
+    observed = ledger.observed(at)
+    # an archive keeps the random id of its run
+    if observed is None or len(observed.run_ids) != 1 or uuid.UUID(observed.run_ids[0]).version != 5:
+        return None
+    hashes = [_hash(row) for row in rejected]
+    same = connection.execute(
+        "SELECT FROM runs r WHERE source_id = %s AND run_id = %s AND rejected = %s AND rejected = (SELECT count(*)"
+        " FROM rejected_records j WHERE j.source_id = r.source_id AND j.record_hash = ANY(%s))",
+        (source_id, observed.run_ids[0], len(hashes), hashes),
+    ).rowcount
+    if observed.complete != complete or not same:
+        return None
+    state: dict[str, bytes | None] = dict(
+        connection.execute(SQL["state_at"], {"source": source_id, "at": at}).fetchall()
+    )
+    held = state.keys() - ledger.silent(observed) if complete else ledger.listed(observed)
+    return {image_id: content for image_id in held if (content := state.get(image_id)) is not None}
+
+
 def history_from(connection: Connection, source_id: str) -> datetime | None:
     row = connection.execute("SELECT history_from FROM sources WHERE source_id = %s", (source_id,)).fetchone()
     return row[0] if row else None
@@ -125,43 +162,28 @@ def remember_look_ups(
     )
 
 
-def hold_past(connection: Connection, source_id: str, run_id: str, at: datetime, ids: Iterable[str]) -> None:
-    """Deletions that a past sweep held back, as far as they still stand: the first holder counts."""
-    values = {"source": source_id, "run": run_id, "at": at, "ids": list(ids)}
-    connection.execute(
-        "UPDATE held_deletions h SET run_id = %(run)s, observed_at = %(at)s, unlisted_since = i.unlisted_since"
-        " FROM images i WHERE h.source_id = %(source)s AND h.image_id = ANY(%(ids)s) AND h.decision = 'open'"
-        " AND h.observed_at > %(at)s AND i.source_id = h.source_id AND i.image_id = h.image_id"
-        " AND i.unlisted_since <= %(at)s",
-        values,
-    )
-    connection.execute(
-        "INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)"
-        " SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open' FROM images i"
-        " WHERE i.source_id = %(source)s AND i.image_id = ANY(%(ids)s) AND i.deleted_at IS NULL"
-        " AND i.unlisted_since <= %(at)s AND NOT EXISTS (SELECT FROM held_deletions h"
-        " WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept'))"
-        " ON CONFLICT DO NOTHING",
-        values,
-    )
-
-
 def settle_held(connection: Connection, source_id: str, at: datetime, by: str) -> None:
-    """Open deletions that the present has decided meanwhile: the image is deleted, or listed again."""
-    connection.execute(
-        "UPDATE held_deletions h SET decision = CASE WHEN i.deleted_at IS NULL THEN 'returned' ELSE 'approved' END,"
-        " decided_at = %(at)s, decided_by = %(by)s FROM images i"
-        " WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id"
-        " AND i.image_id = h.image_id AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL)",
-        {"source": source_id, "at": at, "by": by},
-    )
+    """Held deletions as the ledger tells them: ended where the image is deleted or listed again, open where an
+    observation held them that was loaded, or came to count, after others."""
+    values: dict[str, object] = {"source": source_id, "at": at, "by": by}
+    connection.execute(SQL["end_held"], values)
+    waiting: dict[str, datetime] = dict(connection.execute(SQL["waiting"], values).fetchall())
+    holders = held_since(Ledger(connection, source_id), waiting)
+    if not holders:
+        return
+    ids = list(holders)
+    values |= {"ids": ids, "ats": [holders[image_id].at for image_id in ids]}
+    was_kept: dict[str, bool] = dict(connection.execute(SQL["drop_later_holders"], values).fetchall())
+    values["runs"] = [holders[image_id].run_id for image_id in ids]
+    values["kept"] = [holders[image_id].kept or was_kept.get(image_id, False) for image_id in ids]
+    connection.execute(SQL["hold_again"], values)
 
 
 def save_rejected(
     connection: Connection, source_id: str, run_id: str, at: datetime, rejected: Iterable[RejectedRecord]
 ) -> None:
     """As `runs.save_rejected`, but first and last are told by when runs observed, not by when they were loaded."""
-    distinct = {blake2b(row.record.encode(), digest_size=16).digest(): row for row in rejected}
+    distinct = {_hash(row): row for row in rejected}
     for digest, row in distinct.items():
         connection.execute(
             "INSERT INTO rejected_records AS r"
@@ -191,25 +213,28 @@ def forget_runs(connection: Connection, source_id: str, run_ids: Iterable[str], 
     for statement in (
         "DELETE FROM run_passes WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
         "DELETE FROM runs WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
-        (
-            "DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])"
-            " AND decision = 'open'"
-        ),
+        "DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
+        "DELETE FROM look_ups WHERE source_id = %(source)s AND asked_at = %(at)s",
         (
             "DELETE FROM rejected_records WHERE source_id = %(source)s AND count = 1"
             " AND first_run_id = ANY(%(runs)s::uuid[])"
         ),
         (
-            "UPDATE rejected_records SET count = count - 1 WHERE source_id = %(source)s"
+            "UPDATE rejected_records SET count = count - 1,"
+            " first_run_id = CASE WHEN first_run_id = ANY(%(runs)s::uuid[]) THEN last_run_id ELSE first_run_id END,"
+            " last_run_id = CASE WHEN last_run_id = ANY(%(runs)s::uuid[]) THEN first_run_id ELSE last_run_id END"
+            " WHERE source_id = %(source)s"
             " AND (first_run_id = ANY(%(runs)s::uuid[]) OR last_run_id = ANY(%(runs)s::uuid[]))"
         ),
         (
             "UPDATE sources s SET observed_since = (SELECT min(observed_at) FROM observations o"
-            " WHERE o.source_id = s.source_id) WHERE source_id = %(source)s"
+            " WHERE o.source_id = s.source_id) WHERE source_id = %(source)s AND observed_since = %(at)s"
         ),
         (
+            # of the runs that were loaded, sweeps' archives keep their random ids (version 4), dumps have none
             "UPDATE sources s SET last_complete_at = (SELECT max(observed_at) FROM runs r"
-            " WHERE r.source_id = s.source_id AND r.kind = 'sync' AND r.outcome = 'complete')"
+            " WHERE r.source_id = s.source_id AND r.outcome = 'complete'"
+            " AND (r.kind = 'sync' OR get_byte(uuid_send(r.run_id), 6) >> 4 = 4))"
             " WHERE source_id = %(source)s AND last_complete_at = %(at)s"
         ),
     ):

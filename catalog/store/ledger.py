@@ -148,6 +148,19 @@ class Ledger:
         kinds = self.load_set(observed.silent_set)
         return frozenset().union(*(kinds.get(kind, frozenset()) for kind in SILENT_KINDS))
 
+    def unsaid(self, observed: Observed, ids: set[str]) -> set[str]:
+        """Of these images, those about which an observation says nothing, look-ups left out."""
+        return ids & self.silent(observed) if observed.complete else ids - self.listed(observed)
+
+    def speaks_of_all(self, since: datetime) -> bool:
+        """Whether some observation from a moment on is evidence of each image."""
+        row = self.connection.execute(
+            "SELECT EXISTS (SELECT FROM observations WHERE source_id = %s AND observed_at >= %s"
+            " AND complete AND silent_set IS NULL)",
+            (self.source_id, since),
+        ).fetchone()
+        return bool(row and row[0])
+
     def lack_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
         """Reasons of lacks that are known by more than absence, for the pairs given."""
         rows = self.connection.execute(

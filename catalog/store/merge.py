@@ -28,6 +28,10 @@ BATCH = 1000
 T = TypeVar("T")
 
 
+class BeforeHistory(UsageError):
+    """An observation from before the history that `db prune` kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the present says of an image: content, and whether it is live and listed."""
@@ -54,26 +58,30 @@ class Merge:
         self._new_capabilities: set[str] = set()
 
     def apply(self, observation: Observation) -> MergeCounts:
-        """Merges one observation and enters it in the ledger."""
+        """Merges one observation and enters it in the ledger.
+
+        Raises BeforeHistory.
+        """
         with self.stage:
-            existing = self.ledger.observed(observation.observed_at)
+            self._refuse_pruned(observation.observed_at)
             latest = self.ledger.latest()
             if latest is None or latest.at < observation.observed_at:
                 self._append(observation, latest)
             else:
-                self._insert(observation, existing)
+                self._insert(observation)
             self._join_capabilities()
         return self.counts
 
     def _refuse_pruned(self, at: datetime) -> None:
+        """Asked under the lease: `db prune` may have cut the history since the caller looked."""
         row = self.connection.execute(
             "SELECT name, history_from FROM sources WHERE source_id = %s AND history_from > %s",
             (self.source_id, at),
         ).fetchone()
         if row is not None:
-            raise UsageError(
-                f"source {row[0]!r}: history before {row[1]:%Y-%m-%dT%H:%M:%SZ} was pruned,"
-                f" so an observation of {at:%Y-%m-%dT%H:%M:%SZ} can no longer be loaded"
+            raise BeforeHistory(
+                f"its time {at.isoformat()} lies before {row[1].isoformat()}, where the history of"
+                f" {row[0]!r} was cut by `catalog db prune`"
             )
 
     # ---- an observation later than all others -----------------------------------------------------
@@ -162,8 +170,9 @@ class Merge:
 
     # ---- an observation among others --------------------------------------------------------------
 
-    def _insert(self, seen: Observation, existing: Observed | None) -> None:
+    def _insert(self, seen: Observation) -> None:
         at = seen.observed_at
+        existing = self.ledger.observed(at)
         state: dict[str, bytes | None] = dict(
             self.connection.execute(SQL["state_at"], {"source": self.source_id, "at": at}).fetchall()
         )
@@ -230,7 +239,8 @@ class Merge:
             if existing is not None:
                 for part in _batched(ids):
                     self.lines.write(at, dict.fromkeys(part), {}, empty=False, last=False)
-                self.refresh_unlisted(ids)
+                rows = self.connection.execute(SQL["image_ids"], {"source": self.source_id})
+                self.refresh_unlisted(image_id for (image_id,) in rows.fetchall())
         return self.counts
 
     def prove_lacks(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
@@ -269,12 +279,19 @@ class Merge:
         if ids:
             values = {"source": self.source_id, "ids": ids, "at": seen.observed_at}
             self.connection.execute(SQL["unlist"], values)
-            self.connection.execute(SQL["forget_raw"], values)
+            self._forget_raw(ids)
+
+    def _forget_raw(self, ids: list[str]) -> None:
+        self.connection.execute(SQL["forget_raw"], {"source": self.source_id, "ids": ids})
 
     def refresh_unlisted(self, ids: Iterable[str]) -> None:
         """`unlisted_since` from the ledger alone: since the first observation that missed the image after
         the last one that listed it."""
-        self._date_unlisted(unlisted_since(self.ledger, set(ids)))
+        since = unlisted_since(self.ledger, set(ids))
+        self._date_unlisted(since)
+        missing = [image_id for image_id, moment in since.items() if moment is not None]
+        if missing:
+            self._forget_raw(missing)
 
     def _date_unlisted(self, moments: Mapping[str, datetime | None]) -> None:
         self.connection.execute(

@@ -256,6 +256,9 @@ WHERE source_id = %(source)s AND observed_at > %(at)s AND valid_from <= %(at)s A
 SELECT DISTINCT image_id FROM revisions
 WHERE source_id = %(source)s AND (observed_at = %(at)s OR (observed_at > %(at)s AND cloud_time <= %(at)s));
 
+-- name: image_ids
+SELECT image_id FROM images WHERE source_id = %(source)s;
+
 -- name: holding
 -- Images whose last evidence is a record: those that a complete observation must hold.
 SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash IS NOT NULL;
@@ -319,6 +322,47 @@ WHERE NOT EXISTS (
     WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
 )
 ON CONFLICT DO NOTHING;
+
+-- name: end_held
+-- Open and kept deletions that the present has decided meanwhile: the image is deleted, or listed again.
+UPDATE held_deletions h
+SET decision = CASE WHEN i.deleted_at IS NULL THEN 'returned' ELSE 'approved' END, decided_at = %(at)s, decided_by = %(by)s
+FROM images i
+WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
+    AND i.image_id = h.image_id AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL);
+
+-- name: waiting
+-- Live images that are not listed, and since when.
+SELECT image_id, unlisted_since FROM images
+WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NULL;
+
+-- name: drop_later_holders
+DELETE FROM held_deletions h
+USING (
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS first (image_id, at) OFFSET 0
+) AS first
+WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
+    AND h.observed_at > first.at
+RETURNING h.image_id, h.decision = 'kept';
+
+-- name: hold_again
+-- Where no observation that is as early holds the image; one that did so once is taken up again.
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by)
+SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN h.kept THEN 'kept' ELSE 'open' END,
+    CASE WHEN h.kept THEN %(at)s::timestamptz END, CASE WHEN h.kept THEN %(by)s END
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[])
+    AS h (image_id, observed_at, run_id, kept)
+CROSS JOIN LATERAL (
+    SELECT t.source_id, t.image_id, t.unlisted_since FROM images t
+    WHERE t.source_id = %(source)s AND t.image_id = h.image_id OFFSET 0
+) AS i
+WHERE NOT EXISTS (
+    SELECT FROM held_deletions t
+    WHERE t.source_id = i.source_id AND t.image_id = i.image_id AND t.decision IN ('open', 'kept'))
+ON CONFLICT (source_id, image_id, run_id) DO UPDATE
+SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, observed_at = excluded.observed_at,
+    decided_at = excluded.decided_at, decided_by = excluded.decided_by;
 
 -- name: updated_at
 SELECT i.image_id, i.updated_at

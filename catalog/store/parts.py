@@ -34,9 +34,7 @@ class Parts:
 
     def unsaid(self, ids: set[str]) -> set[str]:
         """Of these images, those about which the observation in the ledger says nothing."""
-        if self.existing.complete:
-            return ids & self.ledger.silent(self.existing)
-        return ids - self.ledger.listed(self.existing)
+        return self.ledger.unsaid(self.existing, ids)
 
     def held(self, ids: Iterable[str]) -> set[str]:
         """Of these images, those whose record the observation already in the ledger held."""

@@ -28,11 +28,15 @@ def plan(
             batch.clear()
     _classify(connection, source_id, batch, counts)
     if lacks and source_id is not None:
+        # one that the cloud said deleted before, and lists no more, is deleted for another reason
         row = connection.execute(
-            "SELECT count(*) FROM image_state WHERE source_id = %s AND image_id = ANY(%s) AND live",
+            "SELECT count(*) FILTER (WHERE live), count(*) FILTER (WHERE NOT live AND content_hash IS NOT NULL)"
+            " FROM image_state WHERE source_id = %s AND image_id = ANY(%s)",
             (source_id, list(lacks)),
         ).fetchone()
-        counts.deleted += row[0] if row else 0
+        assert row is not None
+        counts.deleted += row[0]
+        counts.updated += row[1]
     return counts
 
 

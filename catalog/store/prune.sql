@@ -1,51 +1,69 @@
--- What `catalog db prune` takes out: the places of rows that ended before the cut, table by table.
+-- What `catalog db prune` takes out, table by table. An observation is loaded or forgotten at the cut or after it,
+-- never before; what the writer then reads of an image is its last revision observed before the moment, and all
+-- later ones (merge.sql: load_lines, state_at, dated_across, dated_after). So of what was observed before the cut
+-- the last revision of each image stays, whatever its dates, with its spell and the last document up to it.
+-- Rows of images are read in the order of their key, each once, from a place on: (image, at). The subselects with
+-- max and LIMIT look at one entry of an index each; as a join they might be planned over the whole table.
 
 -- name: move_history_from
 UPDATE sources SET history_from = %(cut)s
 WHERE source_id = %(source)s AND (history_from IS NULL OR history_from < %(cut)s);
 
--- name: kept_from
-SELECT max(observed_at) FROM observations
-WHERE source_id = %(source)s AND observed_at <= %(cut)s AND complete AND silent_set IS NULL;
+-- name: evidence_from
+-- The last observation before the cut that is evidence of each image: it is silent about none.
+SELECT o.observed_at FROM observations o
+WHERE o.source_id = %(source)s AND o.observed_at < %(cut)s AND o.complete AND NOT EXISTS (
+    SELECT FROM id_sets s WHERE s.source_id = o.source_id AND s.set_id = o.silent_set AND s.kind <> 'found')
+ORDER BY o.observed_at DESC LIMIT 1;
 
 -- name: ended_revision_documents
--- A document stays as long as a revision shows it: its own, or the deletion right after it.
-SELECT t.ctid FROM revision_documents t
-WHERE t.source_id = %(source)s
-    AND NOT EXISTS (
-        SELECT FROM revisions own
-        WHERE own.source_id = t.source_id AND own.image_id = t.image_id AND own.observed_at = t.observed_at
-            AND (own.valid_to IS NULL OR own.valid_to > %(cut)s))
-    AND NOT EXISTS (
-        SELECT FROM revisions gone
-        WHERE gone.source_id = t.source_id AND gone.image_id = t.image_id AND gone.observed_at > t.observed_at
-            AND gone.content_hash IS NULL AND (gone.valid_to IS NULL OR gone.valid_to > %(cut)s)
-            AND NOT EXISTS (
-                SELECT FROM revision_documents later
-                WHERE later.source_id = t.source_id AND later.image_id = t.image_id
-                    AND later.observed_at > t.observed_at AND later.observed_at < gone.observed_at))
+SELECT t.image_id, t.observed_at FROM revision_documents t
+WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
+    AND t.observed_at < (
+        SELECT max(d.observed_at) FROM revision_documents d
+        WHERE d.source_id = t.source_id AND d.image_id = t.image_id AND d.observed_at < %(cut)s)
+ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
 -- name: ended_revisions
-SELECT t.ctid FROM revisions t WHERE t.source_id = %(source)s AND t.valid_to <= %(cut)s
+SELECT t.image_id, t.observed_at FROM revisions t
+WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
+    AND t.observed_at < (
+        SELECT max(r.observed_at) FROM revisions r
+        WHERE r.source_id = t.source_id AND r.image_id = t.image_id AND r.observed_at < %(cut)s)
+ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
 -- name: ended_status_history
-SELECT t.ctid FROM status_history t WHERE t.source_id = %(source)s AND t.valid_to <= %(cut)s
-
--- name: ended_observations
-SELECT t.ctid FROM observations t WHERE t.source_id = %(source)s AND t.observed_at < %(kept_from)s
+SELECT t.image_id, t.valid_from FROM status_history t
+WHERE t.source_id = %(source)s AND (t.image_id, t.valid_from) > (%(image)s, %(at)s)
+    AND t.valid_from < (
+        SELECT r.spell_from FROM revisions r
+        WHERE r.source_id = t.source_id AND r.image_id = t.image_id AND r.observed_at < %(cut)s
+        ORDER BY r.observed_at DESC LIMIT 1)
+ORDER BY t.image_id, t.valid_from LIMIT %(step)s
 
 -- name: ended_lacks
-SELECT t.ctid FROM lacks t WHERE t.source_id = %(source)s AND t.observed_at < %(kept_from)s
+-- Superseded by a later lack, or by an observation that speaks of every image.
+SELECT t.image_id, t.observed_at FROM lacks t
+WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
+    AND t.observed_at < greatest(%(evidence_from)s, (
+        SELECT max(l.observed_at) FROM lacks l
+        WHERE l.source_id = t.source_id AND l.image_id = t.image_id AND l.observed_at < %(cut)s))
+ORDER BY t.image_id, t.observed_at LIMIT %(step)s
+
+-- name: ended_observations
+SELECT t.ctid FROM observations t
+WHERE t.source_id = %(source)s AND t.observed_at < %(cut)s
+    AND t.observed_at <> ALL (%(needed)s::timestamptz[])
 
 -- name: ended_run_passes
 SELECT t.ctid FROM run_passes t JOIN runs r USING (source_id, run_id)
 WHERE t.source_id = %(source)s AND r.finished_at < %(cut)s
-    AND (r.observed_at IS NULL OR r.observed_at < %(kept_from)s)
+    AND (r.observed_at IS NULL OR (r.observed_at < %(cut)s AND r.observed_at <> ALL (%(needed)s::timestamptz[])))
 
 -- name: ended_runs
 SELECT t.ctid FROM runs t
 WHERE t.source_id = %(source)s AND t.finished_at < %(cut)s
-    AND (t.observed_at IS NULL OR t.observed_at < %(kept_from)s)
+    AND (t.observed_at IS NULL OR (t.observed_at < %(cut)s AND t.observed_at <> ALL (%(needed)s::timestamptz[])))
 
 -- name: ended_held_deletions
 SELECT t.ctid FROM held_deletions t
@@ -53,12 +71,44 @@ WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision IN ('ap
 
 -- name: ended_id_sets
 SELECT t.ctid FROM id_sets t
-WHERE t.source_id = %(source)s AND NOT EXISTS (
-    SELECT FROM observations o WHERE o.source_id = t.source_id AND t.set_id IN (o.held_set, o.silent_set))
+WHERE t.source_id = %(source)s
+    AND NOT EXISTS (
+        SELECT FROM observations o
+        WHERE o.source_id = t.source_id AND o.held_set = t.set_id
+            AND (o.observed_at >= %(cut)s OR o.observed_at = ANY (%(needed)s::timestamptz[])))
+    AND NOT EXISTS (
+        SELECT FROM observations o
+        WHERE o.source_id = t.source_id AND o.silent_set = t.set_id
+            AND (o.observed_at >= %(cut)s OR o.observed_at = ANY (%(needed)s::timestamptz[])))
+
+-- name: take_out
+DELETE FROM {table} d
+USING (
+    SELECT %(source)s::text AS source_id, image_id, at
+    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at) OFFSET 0
+) AS gone
+WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.{moment} = gone.at
 
 -- name: deleted_images
+-- Gone at every moment from the cut on, by evidence from before it: a cloud may date a deletion back.
 SELECT image_id FROM images
-WHERE source_id = %(source)s AND deleted_at < %(deleted_before)s ORDER BY image_id LIMIT %(step)s
+WHERE source_id = %(source)s AND image_id > %(image)s
+    AND deleted_at < %(deleted_before)s AND last_changed_at < %(deleted_before)s
+ORDER BY image_id LIMIT %(step)s
 
--- name: count_deleted_images
-SELECT count(*) FROM images WHERE source_id = %(source)s AND deleted_at < %(deleted_before)s
+-- name: named
+-- Of each set, by kind, the images that some observation was silent about or found unlisted.
+WITH missed AS MATERIALIZED (
+    SELECT DISTINCT image_id FROM id_sets, unnest(image_ids) AS image_id
+    WHERE source_id = %(source)s AND kind <> 'listed'
+)
+SELECT s.set_id, s.kind, array_agg(missed.image_id)
+FROM id_sets s CROSS JOIN LATERAL unnest(s.image_ids) AS id (image_id) JOIN missed USING (image_id)
+WHERE s.source_id = %(source)s
+GROUP BY s.set_id, s.kind
+
+-- name: last_complete
+-- What `sources.last_complete_at` falls back on when later sweeps are forgotten.
+SELECT max(observed_at) FROM runs
+WHERE source_id = %(source)s AND observed_at < %(cut)s AND outcome = 'complete'
+    AND (kind = 'sync' OR get_byte(uuid_send(run_id), 6) >> 4 = 4)

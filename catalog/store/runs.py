@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
+from catalog.errors import storable
 from catalog.model import RejectedRecord, RunResult, Verdict
 from catalog.store.database import Connection
 
@@ -45,13 +46,13 @@ def finish(
     """Closes the run's row, with its passes and rejected records, and the source's state of health.
 
     False, and nothing is written: it was closed already, as its merge was committed though the answer to that
-    was lost.
+    was lost. Markers and errors quote the cloud, or an archive, and are made storable here.
     """
     assignments = ", ".join(f"{name} = %({name})s" for name in COUNTERS)
     values: dict[str, object] = {name: getattr(run, name) for name in COUNTERS}
     values |= {
         "source": source_id, "run": run.run_id, "observed": run.observed_at, "finished": run.finished_at,
-        "outcome": run.outcome, "kind": run.error_kind, "error": run.error, "started": run.started_at,
+        "outcome": run.outcome, "kind": run.error_kind, "error": storable(run.error), "started": run.started_at,
     }  # fmt: skip
     closed = connection.execute(
         f"UPDATE runs SET {assignments}, observed_at = %(observed)s, finished_at = %(finished)s,"
@@ -72,8 +73,8 @@ def finish(
                 row.verdict,
                 row.pages,
                 row.records,
-                row.last_marker,
-                row.error,
+                storable(row.last_marker),
+                storable(row.error),
             ),
         )
     save_rejected(connection, source_id, run.run_id, rejected)
@@ -143,6 +144,16 @@ def exists(connection: Connection, source_id: str, run_id: str) -> bool:
         (source_id, run_id),
     ).fetchone()
     return bool(row and row[0])
+
+
+def among(connection: Connection, source_id: str, run_ids: Iterable[str]) -> set[str]:
+    """Those of the runs whose observations are in the ledger already."""
+    rows = connection.execute(
+        "SELECT run_id::text FROM runs WHERE source_id = %s AND run_id = ANY(%s::uuid[])"
+        " AND outcome IN ('complete', 'partial')",
+        (source_id, list(run_ids)),
+    )
+    return {run_id for (run_id,) in rows}
 
 
 def last_complete_seconds(connection: Connection, source_id: str) -> float:

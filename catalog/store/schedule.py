@@ -64,9 +64,15 @@ def set_due(connection: Connection, source_id: str, due: datetime, expected_seco
     connection.execute(_SQL["set_due"], {"source": source_id, "due": due, "expected": expected_seconds})
 
 
-def align(connection: Connection, name: str, due: datetime, expected_seconds: float) -> None:
-    """After a configuration was read: `due` is the next regular time by it, where that is earlier."""
-    connection.execute(_SQL["align"], {"name": name, "due": due, "expected": expected_seconds})
+def align(
+    connection: Connection, name: str, due: datetime, latest: datetime, expected_seconds: float
+) -> None:
+    """Brings a source's turn forward to `due`, its next regular time by today's configuration and clock.
+
+    `latest`: the latest that a run which ends now may set; what is later goes, though the source fails.
+    """
+    values = {"name": name, "due": due, "latest": latest, "expected": expected_seconds}
+    connection.execute(_SQL["align"], values)
 
 
 def health(connection: Connection) -> list[SourceHealth]:

@@ -4,14 +4,14 @@
 -- Sources by name: seconds until due (0 or less: due; NULL: retired), and whether somebody holds the lease.
 SELECT s.name,
     CASE WHEN s.retired_at IS NULL
-         THEN extract(epoch FROM coalesce(s.next_due_at, s.created_at) - clock_timestamp())::float8 END,
+         THEN coalesce(extract(epoch FROM s.next_due_at - clock_timestamp())::float8, 0) END,
     coalesce(l.holder IS NOT NULL AND l.expires_at >= clock_timestamp(), false)
 FROM sources AS s
 LEFT JOIN leases AS l USING (source_id)
 WHERE s.name = ANY (%(names)s);
 
 -- name: is_due
-SELECT retired_at IS NULL AND coalesce(next_due_at, created_at) <= clock_timestamp()
+SELECT retired_at IS NULL AND coalesce(next_due_at <= clock_timestamp(), true)
 FROM sources WHERE source_id = %(source)s FOR UPDATE;
 
 -- name: failures
@@ -22,10 +22,12 @@ UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s WHERE 
 
 -- name: align
 -- A configuration was read: a source that waits for its regular turn gets the one of today's schedule. One that
--- is due already stays so, and back-off stays unless the schedule is another.
+-- is due already stays so, and back-off stays unless the schedule is another. What lies behind `latest` no run
+-- can have set by today's clock: it was set back since.
 UPDATE sources SET next_due_at = least(next_due_at, %(due)s), expected_seconds = %(expected)s
 WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
-    AND (expected_seconds IS DISTINCT FROM %(expected)s OR failures = 0 AND next_due_at > %(due)s);
+    AND (expected_seconds IS DISTINCT FROM %(expected)s OR failures = 0 AND next_due_at > %(due)s
+        OR next_due_at > %(latest)s);
 
 -- name: health
 -- One row a source in use. `rejected` is of the last run that read anything, `seconds` of the last that ended.

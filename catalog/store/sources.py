@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from catalog.errors import ConfigurationError, UsageError
+from catalog.errors import ConfigurationError, UsageError, storable
+from catalog.model import SourceKind
 from catalog.store.database import Connection, clock
 
 _COLUMNS = "source_id, name, kind, cloud, region, project_id, endpoint, last_complete_at, retired_at"
@@ -20,7 +21,7 @@ class Source:
 
     source_id: str
     name: str
-    kind: str
+    kind: SourceKind
     cloud: str | None
     region: str | None
     project_id: str | None
@@ -83,6 +84,7 @@ def recognise(
 
     Raises ConfigurationError like `compare`.
     """
+    region, project_id, endpoint = storable(region), storable(project_id), storable(endpoint)
     compare(source, region=region, project_id=project_id)
     connection.execute(
         "UPDATE sources SET region = coalesce(region, %(region)s), project_id = coalesce(project_id, %(project)s),"
@@ -90,6 +92,30 @@ def recognise(
         " OR (region IS NULL AND %(region)s::text IS NOT NULL)"
         " OR (project_id IS NULL AND %(project)s::text IS NOT NULL))",
         {"region": region, "project": project_id, "endpoint": endpoint, "id": source.source_id},
+    )
+
+
+def identify(
+    connection: Connection,
+    source_id: str,
+    at: datetime,
+    *,
+    region: str | None,
+    project_id: str | None,
+    endpoint: str | None,
+) -> None:
+    """Records what an archive of a moment says of a source that has none of the three, was never swept, and has
+    no later archive.
+
+    One that was swept, and lost them to `adopt`, takes them from its next sweep alone.
+    """
+    connection.execute(
+        "UPDATE sources s SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s"
+        " WHERE source_id = %(id)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL"
+        # of the runs that were loaded, sweeps' archives keep their random ids (version 4)
+        " AND NOT EXISTS (SELECT FROM runs r WHERE r.source_id = s.source_id AND (r.observed_at > %(at)s"
+        " AND get_byte(uuid_send(r.run_id), 6) >> 4 = 4 OR r.kind = 'sync' AND r.observed_at IS NOT NULL))",
+        {"region": region, "project": project_id, "endpoint": endpoint, "id": source_id, "at": at},
     )
 
 

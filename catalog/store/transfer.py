@@ -161,7 +161,11 @@ def _read(
     for table in head.tables:
         if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table))).fetchall():
             raise UsageError(f"table {table} has rows; restore into a database that was only upgraded")
-    total = sum(_read_table(connection, table, dumped, file) for table in head.tables)
+    try:
+        total = sum(_read_table(connection, table, dumped, file) for table in head.tables)
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        # rows that the tables do not take come before the checksum that would tell of the damage
+        raise UsageError(f"{file} is no whole dump ({_first_line(error)}); nothing was restored") from error
     end = msgspec.json.decode(dumped.readline(), type=_End)
     if (end.tables, end.rows) != (len(head.tables), total) or dumped.read(1):  # the read checks the checksum
         raise UsageError(f"{file} is no whole dump (its counts differ); nothing was restored")
@@ -216,7 +220,11 @@ def _transaction(connection: Connection) -> Iterator[None]:
                 connection.execute(statement)
             yield
     except psycopg.Error as error:
-        raise DatabaseError((error.diag.message_primary or str(error)).splitlines()[0]) from error
+        raise DatabaseError(_first_line(error)) from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).splitlines()[0]
 
 
 def _names(names: Sequence[str]) -> sql.Composed:

@@ -1,18 +1,21 @@
-"""Since when images are missing from listings, told by the ledger alone."""
+"""Since when images are missing from listings, and since when they are held back, told by the ledger alone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from catalog.store.ledger import FOUND, SILENT_KINDS, Ledger
 
 _UNLISTED_KINDS = (*(kind for kind in SILENT_KINDS if kind != "rejected"), FOUND)
+_HELD_KINDS = ("held", "kept")
 
 
 def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
     """For each image the first observation that missed it after the last one that listed it, else None."""
     since: dict[str, datetime | None] = dict.fromkeys(ids)
-    open_ids = frozenset(ids) & _ever_missed(ledger)
+    open_ids = frozenset(ids) & _ever_said(ledger, _UNLISTED_KINDS)
     if not open_ids:
         return since
     rows = ledger.connection.execute(
@@ -35,11 +38,47 @@ def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
     return since
 
 
-def _ever_missed(ledger: Ledger) -> frozenset[str]:
-    """Images that some observation missed: few, where there are any; all others need no search."""
+class Holder(NamedTuple):
+    """The first observation that holds an image back; `kept`: somebody decided that it stays."""
+
+    run_id: str
+    at: datetime
+    kept: bool
+
+
+def held_since(ledger: Ledger, unlisted: Mapping[str, datetime]) -> dict[str, Holder]:
+    """For each of these images, `unlisted` since a moment, what holds it back; nothing where nothing does.
+
+    A look-up that found the image ended it, unless somebody keeps the image (contract 4.5).
+    """
+    ids = unlisted.keys() & _ever_said(ledger, _HELD_KINDS)
+    if not ids:
+        return {}
+    kept = ids & _ever_said(ledger, ("kept",))
+    rows = ledger.connection.execute(
+        "SELECT observed_at, run_ids[1]::text, silent_set FROM observations"
+        " WHERE source_id = %s AND observed_at >= %s AND silent_set IS NOT NULL ORDER BY observed_at",
+        (ledger.source_id, min(unlisted[image_id] for image_id in ids)),
+    )
+    held: dict[str, Holder] = {}
+    for at, run_id, silent_set in rows.fetchall():
+        kinds = ledger.load_set(silent_set)
+        for image_id in kinds.get(FOUND, frozenset()) & held.keys() - kept:
+            del held[image_id]
+        for kind in _HELD_KINDS:
+            for image_id in kinds.get(kind, frozenset()) & ids:
+                if at >= unlisted[image_id]:
+                    first = held.setdefault(image_id, Holder(run_id, at, kept=False))
+                    if kind == "kept" and not first.kept:
+                        held[image_id] = first._replace(kept=True)
+    return held
+
+
+def _ever_said(ledger: Ledger, kinds: tuple[str, ...]) -> frozenset[str]:
+    """Images of which some observation said this: few, where there are any; all others need no search."""
     rows = ledger.connection.execute(
         "SELECT DISTINCT image_id FROM id_sets, unnest(image_ids) AS image_id"
         " WHERE source_id = %s AND kind = ANY(%s)",
-        (ledger.source_id, list(_UNLISTED_KINDS)),
+        (ledger.source_id, list(kinds)),
     )
     return frozenset(image_id for (image_id,) in rows)

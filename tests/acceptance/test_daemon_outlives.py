@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -83,6 +84,54 @@ def test_it_outlives_a_database_that_goes_and_comes_back(
     assert one(url, "SELECT count(*) FROM runs WHERE finished_at IS NULL") <= 1, (
         "a lease's next holder closes it"
     )
+
+
+def test_sighup_counts_while_it_waits_for_its_database(
+    config: Path, own_server: EmbeddedServer, cloud: CloudServer
+) -> None:
+    """A broken configuration is refused, a good one is what it begins with."""
+    url = own_server.acquire()
+    own_server.release()
+    with DaemonProcess(config, configuration(url, {"moon": cloud.endpoint})) as daemon:
+        daemon.wait_for("database away")
+        config.write_text("[[sources]]\nname = 5\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("configuration refused")
+        config.write_text(configuration(url, {"mars": cloud.endpoint}))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("configuration read again")
+        own_server.acquire()
+        daemon.wait_for("sweep", source="mars", outcome="complete")
+        assert daemon.stop() == 0
+    assert one(url, "SELECT string_agg(name, ' ') FROM sources") == "mars"
+
+
+def test_it_outlives_a_database_whose_clock_is_set_back(
+    config: Path, database_url: str, cloud: CloudServer
+) -> None:
+    """What was due soon is far away all at once; so is what fails, and waits longer."""
+    sources = {"moon": cloud.endpoint, "mars": "http://127.0.0.1:9"}
+    with DaemonProcess(config, configuration(database_url, sources)) as daemon:
+        daemon.wait_for("sweep", source="moon", outcome="complete")
+        daemon.wait_for("sweep", 2, source="mars", outcome="failed")
+        for name in sources:
+            until(partial(made_ahead_of_time, database_url, name), f"a rest of {name}")
+            runs = f"FROM runs JOIN sources USING (source_id) WHERE name = '{name}'"
+            swept = one(database_url, f"SELECT count(*) {runs}")
+            until(partial(one, database_url, f"SELECT count(*) > {swept} {runs}"), f"a sweep of {name}")
+        assert daemon.stop() == 0
+
+
+def made_ahead_of_time(url: str, name: str) -> bool:
+    """The source's next turn as a clock made it that was three days ahead; between two sweeps."""
+    with psycopg.connect(url) as connection:
+        changed = connection.execute(
+            "UPDATE sources SET next_due_at = next_due_at + interval '3 days' FROM leases"
+            " WHERE name = %s AND leases.source_id = sources.source_id AND holder IS NULL"
+            " AND next_due_at > now()",
+            (name,),
+        ).rowcount
+    return changed == 1
 
 
 def test_a_database_frozen_in_mid_sweep_does_not_keep_it_from_stopping(

@@ -17,7 +17,9 @@ from catalog.fetch import login
 from catalog.fetch.connection import Connection
 from catalog.fetch.service import open_service
 from catalog.model import Budget, ImageService, Page
+from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
+from catalog.store.database import Database
 from tests.contract.conftest import REGION, Cloud
 
 pytestmark = pytest.mark.contract
@@ -228,6 +230,28 @@ def test_project_names_are_the_users_own_or_all_of_an_administrators(
 
     names = opened(clouds({"auth": auth}, {"password": ADMIN_PASSWORD})).project_names()
     assert {"admin", "service", member.name} <= {name for _, name, _ in names}
+
+
+def test_a_sweep_names_the_owners_of_real_images(
+    real_cloud: Cloud, member: Member, clouds: WriteClouds, database: Database
+) -> None:
+    """Once: the second sweep has no names to ask for."""
+    mine = real_cloud.glance.create(member.token, visibility="private")
+    source = clouds(project_names=True)
+    asked = []
+    for _ in range(2):
+        run = sweep(database, source)
+        assert (run.outcome, run.error) == ("complete", None)
+        with database.transaction() as connection:
+            asked += connection.execute("SELECT projects_asked_at FROM sources").fetchall()
+    with database.transaction() as connection:
+        owner = connection.execute(
+            "SELECT owner_name FROM image_overview WHERE image_id = %s", (mine,)
+        ).fetchall()
+        names = connection.execute("SELECT project_id, name, domain_name FROM projects").fetchall()
+    assert owner == [(member.name,)]
+    assert names == [(member.project, member.name, "Default")]
+    assert asked[0] == asked[1] != (None,)
 
 
 def test_the_credential_is_described(member: Member, clouds: WriteClouds) -> None:

@@ -166,6 +166,42 @@ def test_a_cut_or_changed_file_restores_nothing(full, empty, tmp_path) -> None:
     assert restore(empty, TABLES, file) == 5005
 
 
+def test_rows_that_the_tables_do_not_take_are_the_files_fault(full, empty, tmp_path) -> None:
+    """PostgreSQL meets them before the checksum is read: the line names the file, and that nothing came of it."""
+    file, broken = tmp_path / "d", tmp_path / "broken"
+    dump(full, TABLES, file)
+    plain = gzip.decompress(file.read_bytes())
+    assert plain.count(b"\t4999\t") == 1
+    variants = {
+        "a column too many": plain.replace(b"\t4999\t", b"\t4999\t\t"),
+        "a column too few": plain.replace(b"\t4999\t", b"\t4999 "),
+        "no number": plain.replace(b"\t9223372036854775807\t", b"\t9223372036854775x07\t"),
+        "no text": plain.replace(b"\t4999\t", b"\t49\xff9\t"),
+        "a row twice": plain.replace(b"\t4999\t", b"\t4998\t"),
+        "a row that refers to nothing": plain.replace(b"\t4999\t", b"x\t4999\t"),
+    }
+    for name, content in variants.items():
+        broken.write_bytes(gzip.compress(content))
+        with pytest.raises(
+            UsageError, match=r"broken is no whole dump \(.+\); nothing was restored$"
+        ) as caught:
+            restore(empty, TABLES, broken)
+        assert "\n" not in str(caught.value), name
+        assert rows(empty) == [[], []], name
+
+
+def test_a_connection_that_is_lost_is_not_the_files_fault(full, empty, tmp_path) -> None:
+    """It ends amid the rows: an error of the database, whose command may be started again."""
+    dump(full, TABLES, tmp_path / "d")
+    empty.execute(
+        "CREATE FUNCTION quit() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END'"
+    )
+    empty.execute("CREATE TRIGGER quit BEFORE INSERT ON pictures FOR EACH ROW EXECUTE FUNCTION quit()")
+    with pytest.raises(DatabaseError):
+        restore(empty, TABLES, tmp_path / "d")
+
+
 def test_rows_in_the_way_are_kept(full, empty, tmp_path) -> None:
     """A database with rows of its own is refused, and stays as it is."""
     dump(full, TABLES, tmp_path / "d")

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ class Terminal(io.StringIO):
 def _as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    yield
+    with warnings.catch_warnings():
+        yield
     structlog.reset_defaults()
     root.handlers = handlers
     root.setLevel(level)
@@ -116,6 +118,15 @@ def test_libraries_log_the_same_way_a_level_quieter() -> None:
             ("shown", "alembic"),
             ("shown too", "alembic"),
         ]
+
+
+def test_what_a_library_warns_people_of_is_a_log_line_too() -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as pipe:
+        logs.configure()
+        warnings.simplefilter("always")
+        warnings.warn("no profile at https://u:S3CR3T@host/", UserWarning, stacklevel=1)
+        (line,) = lines(pipe)
+        assert (line["event"], line["level"]) == ("no profile at https://***@host/", "warning")
 
 
 def test_a_log_that_nobody_reads_stops_no_work() -> None:

@@ -226,3 +226,20 @@ def test_prune_plans_first_and_remap_finds_nothing_to_do(desk: Desk, record: Mak
     assert desk.query("SELECT count(*) FROM image_revisions") == [(1,)]
     remapped = desk.run("remap", "--format", "json")
     assert (remapped.code, [row["rows_changed"] for row in remapped.rows]) == (0, [0])
+
+
+def test_a_prune_that_cannot_be_is_one_line_that_says_the_way_out(desk: Desk, record: Make) -> None:
+    """Longer than any calendar goes back; or images forgotten that the history kept still shows."""
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    for arguments, hint in (
+        (["--older-than", "900000000d", "--plan"], "at most"),
+        (["--older-than", "400d", "--deleted-images-older-than", "900000d"], "at most"),
+        (["--older-than", "400d", "--deleted-images-older-than", "399d"], "give the same duration"),
+    ):
+        wrong = desk.run("db", "prune", *arguments)
+        assert (wrong.code, wrong.out) == (2, "")
+        assert hint in wrong.error
+        assert "--older-than" in wrong.error or "--deleted-images-older-than" in wrong.error
+    assert desk.query("SELECT history_from FROM sources") == [(None,)]
+    assert desk.run("db", "prune", "--older-than", "365000d").code == 0

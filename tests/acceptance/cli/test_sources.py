@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import psycopg
@@ -92,6 +93,18 @@ def test_check_logs_in_and_lists_one_image_without_any_database(desk: Desk, reco
     failed = desk.run("sources", "--check", "--failed", "--format", "json")
     assert [row["source"] for row in failed.rows] == ["broken", "secretless"]
     assert desk.run("sources", "--check", "--source", "lab").code == 0
+
+
+def test_what_the_loader_of_clouds_yaml_warns_of_is_a_log_line(desk: Desk, record: Make) -> None:
+    server = desk.add_source("plain", Cloud("glance", [record(1)]))
+    entry = {"auth_type": "none", "profile": "missing", "auth": {"endpoint": server.endpoint}}
+    (desk.folder / "clouds.yaml").write_text(json.dumps({"clouds": {"lab": entry}}))
+    desk.entries = ['[[sources]]\nname = "lab"\nkind = "glance"\ncloud = "lab"\n']
+    desk.write_configuration()
+    synced = desk.run("sync")
+    assert synced.code == 0
+    assert {json.loads(line)["level"] for line in synced.err.splitlines()} == {"warning"}
+    assert "vendor profile missing" in synced.err
 
 
 def test_options_that_do_not_go_together_are_usage_errors(desk: Desk) -> None:

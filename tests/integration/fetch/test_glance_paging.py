@@ -135,6 +135,15 @@ def test_the_same_next_for_ever_fails_the_pass_and_keeps_what_was_read(opened: O
     assert len(server.requests) == 2
 
 
+def test_a_next_that_is_no_link_fails_the_pass_and_keeps_its_page(opened: Opened) -> None:
+    server = opened.server(cloud_of("glance", 9))
+    server.faults.add(next_link("http://["), at=2)
+    listing = opened.service(server, "glance").listing("listed")
+    assert len(ids(listing)) == 6
+    assert listing.verdict == "failed"
+    assert "no link" in str(listing.error)
+
+
 def test_a_last_page_that_repeats_fails_the_pass_too(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 5))
     server.faults.add(

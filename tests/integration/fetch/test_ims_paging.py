@@ -97,6 +97,25 @@ def test_a_marker_that_vanished_is_stepped_back_from(opened: Opened) -> None:
     assert listing.verdict == "complete"
 
 
+@pytest.mark.parametrize("vanished", [["image-005"], ["image-005", "image-004"]])
+def test_after_a_step_back_a_page_that_holds_only_the_marker_is_the_end(
+    opened: Opened, vanished: list[str]
+) -> None:
+    healthy = Inclusive([image(number) for number in range(6)])
+
+    def service(request: Request) -> Answer:
+        marker = request.query.get("marker")
+        if marker == "image-005":
+            healthy.records = [record for record in healthy.records if record["id"] not in vanished]
+        if marker in vanished:
+            return Answer(400, b'{"error": {"code": "IMG.0001", "message": "marker not found"}}')
+        return healthy(request)
+
+    listing = opened.service(opened.server(service), "ims").listing("listed")
+    assert set(ids(listing)) == {f"image-{number:03d}" for number in range(6)}
+    assert (listing.verdict, listing.error) == ("complete", None)
+
+
 def test_the_last_records_may_lack_an_id(opened: Opened) -> None:
     records = [image(number) for number in range(3)] + [{"name": "no id"}]
     healthy = Inclusive(records)
@@ -112,11 +131,24 @@ def test_the_last_records_may_lack_an_id(opened: Opened) -> None:
     assert listing.verdict == "complete"
 
 
-def test_a_page_without_any_id_cannot_be_gone_on_from(opened: Opened) -> None:
-    server = opened.server(lambda _: Answer(200, b'{"images": [{"name": "no id"}, 7]}'))
+@pytest.mark.parametrize("first", [0, 3], ids=["at-once", "behind-another"])
+def test_a_page_without_any_id_is_kept_and_cannot_be_gone_on_from(opened: Opened, first: int) -> None:
+    """Not even if it is short: a service may send less than was asked for, and more behind it."""
+    nameless = [b'{"name": "no id"}', b"7"]
+    page = Answer(200, b'{"images": [%b]}' % b",".join(nameless))
+    server = opened.server(cloud_of("ims", first))
+    listed = server._service
+
+    def service(request: Request) -> Answer:
+        answer = listed(request)
+        return answer if json.loads(answer.body)["images"] else page
+
+    server._service = service
     listing = opened.service(server, "ims").listing("listed")
-    assert list(listing) == []
-    assert listing.verdict == "failed"
+    records = [bytes(record) for page in listing for record in page.records]
+    assert records[first:] == nameless
+    assert (len(records), listing.records, listing.verdict) == (first + 2, first + 2, "failed")
+    assert "without a usable id" in str(listing.error)
 
 
 def test_max_pages_truncates_the_pass(opened: Opened) -> None:

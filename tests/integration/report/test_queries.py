@@ -235,6 +235,10 @@ def test_coverage_lists_the_holes_between_complete_observations(shelf: Shelf) ->
     assert hole["gap_from"] == now - timedelta(hours=18)
     assert (never["source"], never["observed_since"]) == ("never", T0)
     assert len(ask(shelf, "coverage", since=now - timedelta(hours=8))) == 1
+    shelf.connection.execute(
+        "UPDATE sources SET history_from = %s WHERE name = 'a'", (now - timedelta(hours=8),)
+    )
+    assert [row["source"] for row in ask(shelf, "coverage")] == ["never"], "the ledger before it is thinned"
 
 
 def test_a_timeline_tells_one_images_life_by_its_id_or_its_name(shelf: Shelf) -> None:

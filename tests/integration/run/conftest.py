@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from catalog.store.database import Database
+from tests.identity import IdentityService
+from tests.integration.run.cloud_entry import CloudEntry
 from tests.integration.run.site import Sites
 
 
@@ -22,3 +26,14 @@ def sites(database: Database) -> Iterator[Sites]:
     sites = Sites(database)
     yield sites
     sites.close()
+
+
+@pytest.fixture
+def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudEntry]:
+    """A cloud with an identity service, as the test's own clouds.yaml names it."""
+    for variable in os.environ:
+        if variable.startswith("OS_"):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+    with IdentityService().running() as identity:
+        yield CloudEntry(tmp_path, identity)

@@ -17,6 +17,7 @@ from catalog.errors import UsageError
 from catalog.fetch.dump import Dump, open_dump
 from catalog.run import archive as writer
 from catalog.run.backfill import backfill, find_source, forget
+from catalog.settings import DatabaseSettings, Settings
 from catalog.store.database import Database
 from tests.integration.run.site import Site, Sites, image, name_of, rows, snapshot, too_deep
 from tests.integration.run.told import HISTORY, SWEEPS, source, told, wipe, write
@@ -182,7 +183,8 @@ def test_a_database_rebuilt_from_the_archive_alone_is_the_same(
     assert empty == ({"look_ups"} if kind == "glance" else set()), "the month meets everything"
     stored = rows(database, SOURCES)
     wipe(database)
-    settings = find_source(database, [], "s", paths=[tmp_path])
+    nothing = Settings(DatabaseSettings(url=None, data_dir=tmp_path), ())
+    settings = find_source(database, nothing, "s", paths=[tmp_path])
     assert settings.kind == kind
     result = backfill(database, settings, [tmp_path])
     assert (result.failures, len(result.runs)) == ([], 11)

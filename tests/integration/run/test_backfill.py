@@ -14,7 +14,7 @@ import pytest
 from catalog.errors import UsageError
 from catalog.run import backfill as command
 from catalog.run.backfill import backfill, find_source
-from catalog.settings import SourceSettings
+from catalog.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.store.database import Database
 from tests.integration.run.dumps import START, hour, images, listing, live, named
 from tests.integration.run.site import LEDGER, Sites, image, name_of, rows, snapshot, too_deep
@@ -214,15 +214,16 @@ def test_rejected_records_are_kept_and_prove_no_absence(database: Database, tmp_
 
 
 def test_a_source_is_configured_or_known_or_named_with_its_kind(database: Database, tmp_path: Path) -> None:
-    configured = [SourceSettings("c", "ims", ignore=("x",))]
-    assert find_source(database, configured, "c") is configured[0]
+    nothing = Settings(DatabaseSettings(url=None, data_dir=tmp_path), ())
+    configured = dataclasses.replace(nothing, sources=(SourceSettings("c", "ims", ignore=("x",)),))
+    assert find_source(database, configured, "c") is configured.sources[0]
     with pytest.raises(UsageError, match="--kind"):
         find_source(database, configured, "n")
     fresh = find_source(database, configured, "n", kind="ims")
     backfill(database, fresh, [write(tmp_path, named(1), listing(1))])
-    assert find_source(database, [], "n").kind == "ims"
+    assert find_source(database, nothing, "n").kind == "ims"
     with pytest.raises(UsageError, match="kind"):
-        find_source(database, [], "n", kind="glance")
+        find_source(database, nothing, "n", kind="glance")
     with pytest.raises(UsageError, match="adopt"):
         backfill(database, source("n"), [write(tmp_path, named(2), listing(1))])
 

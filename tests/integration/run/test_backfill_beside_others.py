@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from catalog.run import tenure
 from catalog.run.backfill import Progress, backfill
 from catalog.store import leases, sources
 from catalog.store.database import Database
+from catalog.store.prune import prune
 from tests.integration.run.dumps import listing, live, named
 from tests.integration.run.site import Sites, image, name_of, rows
 from tests.integration.run.told import source, told, write
@@ -119,3 +121,33 @@ def test_progress_ends_at_the_whole(database: Database, tmp_path: Path) -> None:
     assert told_[-1].bytes_done == told_[-1].bytes_total == sum(p.stat().st_size for p in tmp_path.iterdir())
     assert [one.bytes_done for one in told_] == sorted(one.bytes_done for one in told_)
     assert told_[-1].records == result.records == 6
+
+
+def test_history_that_is_pruned_while_files_wait_for_the_source_is_not_written_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither among others nor, of a source long silent, as the last word; the file is named, others go on."""
+    day = timedelta(days=1)
+    now = database.now()
+
+    def at(days: int) -> str:
+        return f"{now - days * day:%Y%m%dT%H%M%SZ}.json"
+
+    backfill(database, source(), [write(tmp_path, at(30), listing(1))], complete=True)
+    backfill(database, source(), [write(tmp_path, at(20), listing(1, 2))], complete=True)
+    files = [write(tmp_path, at(days), listing(3)) for days in (25, 15, 5)]
+    hold = tenure.Tenure.hold
+
+    def pruned_first(self: tenure.Tenure) -> object:
+        monkeypatch.setattr(tenure.Tenure, "hold", hold)
+        prune(database, ["s"], 10 * day)
+        return hold(self)
+
+    monkeypatch.setattr(tenure.Tenure, "hold", pruned_first)
+    result = backfill(database, source(), files)
+    assert [Path(one.path) for one in result.failures] == files[:2]
+    assert all("`catalog db prune`; leave it out" in one.reason for one in result.failures)
+    assert [run.observed_at for run in result.runs] == [(now - 5 * day).replace(microsecond=0)]
+    kept = {row["observed_at"] for row in rows(database, "SELECT observed_at FROM observations")}
+    assert kept == {(now - days * day).replace(microsecond=0) for days in (20, 5)}
+    assert len(rows(database, "SELECT FROM runs")) == 3

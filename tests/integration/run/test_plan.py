@@ -58,6 +58,19 @@ def test_a_plan_says_what_the_sweep_then_does_and_writes_nothing(sites: Sites) -
     assert (again.inserted, again.updated, again.deleted, again.restored) == (0, 0, 0, 0)
 
 
+def test_a_deleted_image_that_is_listed_no_more_is_an_update_in_plan_and_sweep(sites: Sites) -> None:
+    """It stays deleted, for another reason; once that is written, nothing is left to do."""
+    site = sites.open(images=[image(0), image(1, status="deleted")])
+    site.sweep()
+    site.cloud.delete(name_of(1))
+    planned = plan(site)
+    assert (planned.updated, planned.deleted) == (1, 0)
+    assert said(planned) == said(site.sweep())
+    again = plan(site)
+    assert (again.updated, again.deleted) == (0, 0)
+    assert said(again) == said(site.sweep())
+
+
 def test_a_plan_holds_back_what_the_sweep_would(sites: Sites) -> None:
     site = sites.open(images=6, deletion_limit_count=1, deletion_limit_percent=10.0)
     site.sweep()

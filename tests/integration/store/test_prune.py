@@ -67,10 +67,44 @@ def test_a_plan_writes_nothing_and_counts_what_would_go(aged: Database) -> None:
 
 def test_images_deleted_long_ago_go_whole(aged: Database) -> None:
     """--deleted-images-older-than: every table forgets the image; others stay."""
-    prune(aged, ["cloud"], since(day(3)), since(day(4)))
+    prune(aged, ["cloud"], since(day(4)), since(day(3)))
     with aged.session() as connection:
         for table in ("images", "revisions", "revision_documents", "status_history", "image_state"):
             assert rows(connection, f"SELECT DISTINCT image_id FROM {table} ORDER BY 1") == [("a",), ("c",)]
+
+
+def test_an_image_stays_that_was_still_seen_alive_after_the_cut(database: Database) -> None:
+    """The cloud dates its deletion back to before the cut, but that is known by an observation after it."""
+    add_source(database)
+    with database.transaction() as connection:
+        observe(connection, day(0), {"a": {"status": "active"}})
+        observe(connection, day(5), {"a": {"status": "active", "name": "still there"}})
+        observe(connection, day(6), {"a": {"status": "deleted", "deleted_at": day(1).isoformat()}})
+    prune(database, ["cloud"], since(day(3)), since(day(3)))
+    with database.session() as connection:
+        alive = rows(connection, "SELECT image_id FROM images_as_of(%s) WHERE deleted_at IS NULL", day(4))
+        assert alive == [("a",)]
+        assert rows(connection, "SELECT deleted_at FROM images") == [(day(1),)]
+
+
+def test_steps_are_small_and_leave_nothing_out(aged: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many short transactions come to the same as one."""
+    planned = prune(aged, ["cloud"], since(day(7)), since(day(7)), plan=True)[0]
+    monkeypatch.setattr("catalog.store.prune.STEP", 1)
+    steps: list[int] = []
+    done = prune(aged, ["cloud"], since(day(7)), since(day(7)), progress=steps.append)[0]
+    assert (planned.images, done.images) == (1, 1)
+    assert {table: n for table, n in planned.rows.items() if n} == {
+        "revision_documents": 2, "revisions": 3, "status_history": 1, "observations": 2
+    }  # fmt: skip
+    assert set(steps) == {0, 1}
+    with aged.session() as connection:
+        assert rows(connection, AGES) == [
+            ("a", "updated", "v3"),
+            ("a", "updated", "v4"),
+            ("c", "created", "c"),
+            ("c", "deleted", "c"),
+        ]
 
 
 def test_dating_after_a_prune_is_what_it_would_have_been(aged: Database) -> None:

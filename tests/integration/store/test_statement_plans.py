@@ -23,6 +23,9 @@ VALUES = {
     "contents": [b""] * MANY,
     "answers": ["found"] * MANY,
     "run": "00000000-0000-0000-0000-000000000001",
+    "runs": ["00000000-0000-0000-0000-000000000001"] * MANY,
+    "kept": [False] * MANY,
+    "by": "backfill",
 }
 assert {"close_revisions", "date_unlisted", "load_lines", "lacks_before", "hold", "updated_at"} <= set(BY_ID)
 

@@ -27,6 +27,8 @@ from catalog.fetch.endpoint import service_root, trust
         ("https://h/vault", "https://h/vault"),
         ("https://[::1]:9292/v2", "https://[::1]:9292"),
         (" https://h/image/v2?x=1#y ", "https://h/image"),
+        ("https://h/v2\n", "https://h"),
+        ("http://127.1:9292", "http://127.1:9292"),
     ],
 )
 def test_a_version_at_the_end_is_no_part_of_the_root(endpoint: str, root: str) -> None:
@@ -37,7 +39,13 @@ def test_user_and_password_are_used_and_not_shown() -> None:
     assert service_root("https://u:p@h/image/v2") == ("https://u:p@h/image", "https://h/image")
 
 
-@pytest.mark.parametrize("endpoint", ["", "h:9292", "ftp://h", "https://", "https://h:port", "http://["])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "", "h:9292", "ftp://h", "https://", "https://h:port", "http://[", "http://10.0.0.300:9292",
+        "http://a..b", f"http://{'a' * 64}.test", "http://h/\n/v2", "http://\u2603.test",
+    ],
+)  # fmt: skip
 def test_what_is_no_url_is_a_configuration_error(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="endpoint"):
         service_root(endpoint)

@@ -28,15 +28,18 @@ keys = st.one_of(
     st.sampled_from([*KEYS, "id", "tags", "deleted_at", "locations", "direct_url", "__support_new", "x"]),
     st.text(max_size=5),
 )
+NUMBER = r"\A-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,6})?\Z"
 texts = st.one_of(
     st.text(st.characters(codec=None), max_size=8),
     st.text('a:/@?#[]1\\"', max_size=20),
     st.sampled_from(
         ["true", "False", "40", "instance,a", "2026-01-01T00:00:00Z", "1e999999", "\0", "\ud83d", "a,b"]
     ),
+    st.from_regex(NUMBER),
     st.builds("{}://{}".format, st.text("ab:@", max_size=4), st.text("ab:@/?# 1", max_size=12)),
 )
-spelled_numbers = st.from_regex(r"\A-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,6})?\Z")
+spelled_numbers = st.from_regex(NUMBER)
+huge_numbers = st.from_regex(r"\A-?[1-9](\.[0-9]{1,3})?[eE][+-]?[2-9][0-9]{5,25}\Z")
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,12 @@ def test_no_damaged_record_raises_anything_but_rejected(
 @settings(max_examples=200, deadline=None)
 @given(objects, st.randoms())
 def test_the_order_of_keys_and_tags_means_nothing(record: dict[str, Any], random: Any) -> None:
-    record = {"id": "a", "tags": ["b", "a"]} | record
+    record = {"id": "a", "tags": ["b", "a", None]} | record
     shuffled = list(record.items())
     random.shuffle(shuffled)
     tags = record["tags"]
-    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
-        shuffled = [(key, tags[::-1] + tags if key == "tags" else value) for key, value in shuffled]
+    if isinstance(tags, list):
+        shuffled = [(key, [*tags[::-1], *tags, None] if key == "tags" else value) for key, value in shuffled]
     if len({key.encode("utf-8", "replace") for key in record}) == len(record):
         assert mapped_or_rejected(write(dict(shuffled)), RULES) == mapped_or_rejected(write(record), RULES)
 
@@ -159,3 +162,18 @@ def test_a_number_means_the_same_written_out_or_with_an_exponent(spelling: str) 
         one, other = (map_record((body % number).encode(), RULES) for number in (spelling, written_out))
         if not one.warnings:
             assert one == other
+
+
+@settings(max_examples=300, deadline=None)
+@given(huge_numbers)
+def test_a_number_is_told_from_a_text_of_the_same_letters(number: str) -> None:
+    text = map_record(write({"id": "a", "x": number, "l": [number], "tags": [number]}), RULES)
+    assert text.tags == (number,)
+    assert dict(text.properties) == {"x": f'"{number}"', "l": f'["{number}"]'}
+    assert text.warnings == ()
+    told = map_record(write({"id": "a", "x": Spelled(number), "tags": [number, Spelled(number)]}), RULES)
+    assert told.tags == (number,)
+    assert told.properties == ()
+    assert len(told.warnings) == 2
+    for image in (text, told):
+        assert map_document(image.document, RULES) == image

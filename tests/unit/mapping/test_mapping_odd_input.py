@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from mapping_records import RULES, column, mapped, mapped_json, properties
+from mapping_records import RULES, capability, column, mapped, mapped_json, properties
 
 from catalog.errors import CatalogError
 from catalog.mapping import MappingRules, Rejected, map_document, map_record, peek, rejected_text
@@ -142,21 +142,55 @@ def test_integers_of_thousands_of_digits_are_held() -> None:
 
 
 @pytest.mark.parametrize(
-    "number",
-    ["1e131072", "-1E+400000", "7" * 131_073, "1e-16384", "0e-16384", "0." + "1" * 16_384, "1e" + "9" * 30],
-)
-def test_a_number_outside_numeric_stays_as_text_with_a_warning_and_has_no_row(number: str) -> None:
+    ("number", "kept"),
+    [
+        ("1e131072", "1E+0131072"), ("-1E+400000", "-1E+0400000"), ("1.50e200000", "1.50E+0200000"),
+        ("7" * 131_073, "7" * 131_073 + "E+0"), ("0." + "1" * 16_384, "0." + "1" * 16_384 + "E+0"),
+        ("1e-16384", "1E-016384"), ("0e-16384", "0E-016384"), ("1e+00200000", "1E+0200000"),
+        ("1e" + "9" * 30, "1E+0" + "9" * 30), ("1E+0200000", "1E+0200000"),
+    ],
+)  # fmt: skip
+def test_a_number_outside_numeric_stays_as_text_with_a_warning_and_has_no_row(number: str, kept: str) -> None:
     image = mapped_json(f'"x":{number}')
     assert image.properties == ()
-    assert json.loads(image.document)["x"] == number
+    assert json.loads(image.document)["x"] == kept
     assert len(image.warnings) == 1
     tagged = mapped_json(f'"tags":["a",{number}],"min_disk":{number}')
     assert tagged.tags == ("a",)
     assert column(tagged, "min_disk") is None
     assert len(tagged.warnings) == 2
     nested = mapped_json(f'"x":{{"y":[{number}]}}')
-    assert properties(nested) == {"x": {"y": [number]}}
+    assert properties(nested) == {"x": {"y": [kept]}}
     assert len(nested.warnings) == 1
+    for one in (image, tagged, nested):
+        assert map_document(one.document, RULES) == one
+
+
+LOOKS_LIKE_A_NUMBER = [
+    "3e712345", "12e4567890", "9E999999", "1e-16384", "0e99999999999999999999", "-1e400000", "1.5e200000",
+    "1E+200000", "1E-16384", "1e+0200000", "01E+0200000", "7" * 900 + "e131000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*LOOKS_LIKE_A_NUMBER, "7" * 131_073, "7" * 131_073 + "e0"])
+def test_text_that_looks_like_a_number_outside_numeric_is_text_everywhere(text: str) -> None:
+    image = mapped(x=text, name=text, description=text, nested={text: [text]}, __support_agent_list=text)
+    assert properties(image) == {"x": text, "nested": {text: [text]}}
+    assert column(image, "name") == column(image, "description") == text
+    assert capability(image, "agent_list").models == (text,)
+    assert json.loads(image.document)["x"] == text
+    assert image.warnings == ()
+    assert map_document(image.document, RULES) == image
+
+
+@pytest.mark.parametrize("text", LOOKS_LIKE_A_NUMBER)
+def test_a_tag_or_a_key_that_looks_like_a_number_outside_numeric_has_its_row(text: str) -> None:
+    image = mapped(**{"tags": [text, "plain"], text: "a", f"__support_{text}": "true"})
+    assert image.tags == tuple(sorted([text, "plain"]))
+    assert properties(image) == {text: "a"}
+    assert capability(image, text).supported
+    assert image.warnings == ()
+    assert map_document(image.document, RULES) == image
 
 
 @pytest.mark.parametrize(

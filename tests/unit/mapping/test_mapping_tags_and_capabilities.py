@@ -1,9 +1,10 @@
 """Tags are a set of texts; `__support_*` keys are flags or lists of models (CONTRACT 3)."""
 
 import pytest
-from mapping_records import capability, mapped, mapped_json
+from mapping_records import RULES, capability, mapped, mapped_json
 
 from catalog.fields import CAPABILITIES
+from catalog.mapping import map_document
 from catalog.model import CapabilityValue
 
 
@@ -28,10 +29,25 @@ def test_tags_that_are_no_list_give_no_rows_and_a_warning(tags: object) -> None:
 
 
 def test_tags_that_are_no_text_give_no_rows_and_a_warning() -> None:
-    image = mapped(tags=["a", 5, None, {"key": "k"}, "", "b"])
+    image = mapped(tags=["b", 5, None, {"key": "k"}, "", "a", 5])
     assert image.tags == ("a", "b")
-    assert '"tags":["a",5,null,{"key":"k"},"","b"]' in image.document
+    assert '"tags":["","a","b",5,{"key":"k"}]' in image.document
     assert len(image.warnings) == 1
+
+
+def test_a_null_among_tags_says_nothing() -> None:
+    assert mapped(tags=["b", None, "a", None]) == mapped(tags=["a", "b"])
+    assert mapped(tags=[None]) == mapped(tags=[])
+
+
+def test_tags_are_a_set_whatever_else_is_among_them() -> None:
+    odd = ["b", {"z": "http://u:p@h/", "y": [1, 2]}, 10, "a", None, 9, True, ["d", "c"], 1.5, "http://u:p@h/"]
+    image = mapped(tags=odd)
+    assert image.document.count("u:p@") == 0
+    for _ in odd:
+        odd = [*odd[3:], *odd[:3]]
+        assert mapped(tags=[*odd, odd[0]]) == image
+    assert map_document(image.document, RULES) == image
 
 
 def test_a_tag_of_over_a_thousand_bytes_has_no_row_but_stays_in_the_document() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from catalog.errors import ConfigurationError
 from catalog.run.programme import Programme, Projects
@@ -113,6 +114,34 @@ def test_a_cloud_that_cannot_be_asked_keeps_its_sources_and_leaves_the_others_al
     watched.projects.take(settings(MARKED, dataclasses.replace(OTHER, name="another")))
     watched.until(lambda: len(identity.logins) > asked)
     assert watched.names == ["another", "meadow/hay", "meadow/straw"]
+
+
+def test_a_source_of_the_very_name_beats_a_project_and_the_log_says_so_once(
+    identity: IdentityService, watch: Callable[..., Watched]
+) -> None:
+    """Or two clouds would take turns in deleting each other's images."""
+    taken = dataclasses.replace(OTHER, name="meadow/hay")
+    with structlog.testing.capture_logs() as logged:
+        watched = watch(MARKED, taken)
+        watched.until(lambda: watched.names == ["meadow/hay", "meadow/straw"])
+        asked = len(identity.logins)
+        watched.projects.take(settings(MARKED, taken))
+        watched.until(lambda: len(identity.logins) > asked)
+        watched.until(lambda: watched.names == ["meadow/hay", "meadow/straw"])
+    assert watched.projects.programme.sources["meadow/hay"] == taken
+    (line,) = [line for line in logged if line["event"] == "source left out"]
+    assert line["source"] == "meadow/{project}"
+    assert "'meadow/hay'" in line["reason"]
+
+
+def test_a_user_that_may_enter_no_project_is_logged(
+    identity: IdentityService, watch: Callable[..., Watched]
+) -> None:
+    identity.projects = []
+    with structlog.testing.capture_logs() as logged:
+        watched = watch(MARKED, OTHER)
+        watched.until(lambda: any("may enter no project" in line.get("reason", "") for line in logged))
+    assert watched.names == ["other"]
 
 
 def test_a_configuration_without_a_change_changes_nothing(watch: Callable[..., Watched]) -> None:

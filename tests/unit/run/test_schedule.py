@@ -138,9 +138,11 @@ def test_a_crontab_that_cannot_be_kept_is_refused_by_name(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("*/10 * * * *", 600), ("0 3 * * *", 86_400), ("0 6 * * 1-5", 3 * 86_400), ("0 0 1 * *", 31 * 86_400)],
-)
+    [("*/10 * * * *", 600), ("0 3 * * *", 86_400), ("0 6 * * 1-5", 3 * 86_400), ("0 0 1 * *", 31 * 86_400),
+     ("*/5 9-17 * * 1-5", 63 * 3600)],
+)  # fmt: skip
 def test_the_expected_interval_of_a_crontab_is_its_longest_gap(text: str, seconds: float) -> None:
+    """To the hour where it rests overnight or over Sunday: else it would be called stale each night."""
     assert by_cron(text).expected_seconds == seconds
 
 
@@ -164,6 +166,23 @@ def test_back_off_never_makes_a_slow_schedule_slower() -> None:
 def test_back_off_keeps_to_the_times_of_a_crontab() -> None:
     due = by_cron("*/10 * * * *").next_due(NOON, NOON + timedelta(seconds=5), failures=3)
     assert due == NOON + timedelta(minutes=50)
+
+
+@given(
+    seconds=st.floats(0.5, 200_000),
+    start=st.timedeltas(timedelta(0), timedelta(days=365)),
+    took=st.floats(0, 10_000),
+    failures=st.integers(0, 40),
+    text=st.sampled_from([None, "*/5 9-17 * * 1-5", "30 2 * * *", "0 0 31 * *"]),
+)
+def test_no_appointment_lies_behind_the_latest(
+    seconds: float, start: timedelta, took: float, failures: int, text: str | None
+) -> None:
+    """So that what does was made by a clock that was ahead of today's."""
+    schedule = by_interval(seconds) if text is None else by_cron(text, "Europe/Berlin")
+    began = NOON + start
+    now = began + timedelta(seconds=took)
+    assert schedule.next_due(began, now, failures) <= schedule.latest(now)
 
 
 def test_a_crontab_is_compared_by_its_text_and_zone() -> None:

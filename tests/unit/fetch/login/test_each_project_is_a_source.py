@@ -27,6 +27,37 @@ def test_projects_of_one_name_are_told_apart_by_id(identity: IdentityService, cl
     assert [source.name for source in expansion.sources] == ["1" * 32, "2" * 32]
 
 
+def test_no_two_sources_have_one_name(identity: IdentityService, cloud: CloudsYaml) -> None:
+    """An entry of the very name comes first, wherever it stands; then the first pattern. All else is told."""
+    first = cloud(name="m/{project}", region="north", all_projects=True)
+    second = cloud(name="{project}", region="north", all_projects=True)
+    identity.projects.append({"id": "4" * 32, "name": "m/straw", "enabled": True})
+    named = SourceSettings(name="m/hay", kind="glance", endpoint="http://x", auth="none")
+    expansion = login.expand_projects([first, second, named])
+    assert [(source.name, source.cloud) for source in expansion.sources] == [
+        ("m/m/straw", "meadow"),
+        ("m/straw", "meadow"),
+        ("hay", "meadow"),
+        ("straw", "meadow"),
+        ("m/hay", None),
+    ]
+    assert expansion.sources[1].project == "straw"
+    left_out = [(one.name, one.entry) for one in expansion.left_out]
+    assert left_out == [("m/hay", "m/{project}"), ("m/straw", "{project}")]
+    assert "'m/{project}' has taken" in expansion.left_out[1].reason
+    assert expansion.failures == {}
+
+
+def test_a_user_that_may_enter_no_project_is_a_failed_login(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    identity.projects = identity.projects[2:]
+    marked = cloud(name="m/{project}", all_projects=True)
+    failure = login.expand_projects([marked]).failures["m/{project}"]
+    assert isinstance(failure, LoginError)
+    assert "may enter no project" in str(failure)
+
+
 def test_a_cloud_that_refuses_leaves_the_other_sources_alone(
     identity: IdentityService, cloud: CloudsYaml
 ) -> None:

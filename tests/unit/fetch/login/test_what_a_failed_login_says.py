@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
-from catalog.errors import CatalogError, ConfigurationError, LoginError, NetworkError, UpstreamError
+import pytest
+
+from catalog.errors import (
+    CatalogError,
+    ConfigurationError,
+    LoginError,
+    NetworkError,
+    ThrottledError,
+    UpstreamError,
+)
 from tests.identity import IdentityService
-from tests.unit.fetch.login.connecting import CloudsYaml, refused
+from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
 
 
 def test_a_wrong_password_is_a_login_error_that_names_cloud_and_files(
@@ -79,6 +90,27 @@ def test_an_identity_service_that_fails_is_asked_again_and_then_told(
     identity.status = 503
     assert "HTTP 503" in refused(cloud(), UpstreamError)
     assert len(identity.logins) == 4
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_an_identity_service_is_not_asked_before_the_time_that_it_names(
+    identity: IdentityService, cloud: CloudsYaml, code: int, form: str
+) -> None:
+    """In either form; where that is beyond the deadline, it is not asked again at all."""
+    in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    identity.status, identity.retry_after = code, "3600" if form == "seconds" else in_an_hour
+    assert f"keeps asking to slow down (HTTP {code}" in refused(cloud(), ThrottledError)
+    assert len(identity.logins) == 1
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_an_identity_service_that_names_a_time_is_obeyed_however_often(
+    identity: IdentityService, cloud: CloudsYaml, code: int
+) -> None:
+    identity.status, identity.retry_after, identity.refusals = code, "0", 12
+    connect(cloud())
+    assert len(identity.logins) == 13
 
 
 def test_an_identity_service_that_is_not_there_is_a_network_error(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
+
+from catalog.errors import ConfigurationError
 from catalog.fetch import login
 from tests.identity import PASSWORD, IdentityService, service_entry
-from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for
+from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for, refused
 
 
 def test_clouds_yaml_and_secure_yaml_log_in_together(identity: IdentityService, cloud: CloudsYaml) -> None:
@@ -46,6 +50,20 @@ def test_an_id_in_place_of_a_projects_name_is_taken_as_one(
     assert identity.logins[0]["scope"]["project"] == {"id": "2" * 32}
 
 
+def test_a_regions_own_endpoint_beats_one_without_a_region(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    entry = service_entry("image", anywhere="https://anywhere.test", north="https://north.test")
+    for endpoint in entry["endpoints"]:
+        if endpoint["region"] == "anywhere":
+            endpoint["region"] = endpoint["region_id"] = None
+    identity.catalogue = [entry]
+    assert connect(cloud()).endpoint == "https://north.test"
+    assert connect(cloud(interface="internal")).endpoint == "http://in-north.test"
+    elsewhere = connect(cloud(region="south"))
+    assert (elsewhere.endpoint, elsewhere.region) == ("https://anywhere.test", "south")
+
+
 def test_the_interface_of_clouds_yaml_holds_where_the_source_has_none(cloud: CloudsYaml) -> None:
     assert connect(cloud({"interface": "internal"})).endpoint == "http://in-image.north.test/image/v2"
 
@@ -60,6 +78,32 @@ def test_a_service_without_login_is_only_an_address(identity: IdentityService, c
     connection = connect(cloud(entry))
     assert connection.endpoint == "https://alone.test"
     assert identity.logins == []
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ({"auth_type": "http_basic", "auth": {"username": "ann", "password": "p"}}, "Authorization"),
+        ({"auth_type": "admin_token", "auth": {"token": "t"}}, "X-Auth-Token"),
+    ],
+)
+def test_a_login_that_knows_its_endpoint_needs_no_other(
+    cloud: CloudsYaml, login: dict[str, Any], header: str
+) -> None:
+    login["auth"]["endpoint"] = "https://alone.test "
+    connection = connect(cloud(login))
+    assert connection.endpoint == "https://alone.test"
+    assert header in headers_for(connection, connection.endpoint)
+
+
+def test_a_login_without_catalogue_and_endpoint_asks_for_one(cloud: CloudsYaml) -> None:
+    entry = {"auth_type": "http_basic", "auth": {"username": "ann", "password": "p"}}
+    assert "expected image_endpoint_override" in refused(cloud(entry), ConfigurationError)
+
+
+def test_user_and_password_of_an_endpoint_are_not_described(cloud: CloudsYaml) -> None:
+    connection = connect(cloud({"image_endpoint_override": "https://svc:hush@other.test:9292/v2"}))
+    assert login.describe_credential(connection).endpoint == "https://other.test:9292"
 
 
 def test_ims_is_found_under_its_own_names(identity: IdentityService, cloud: CloudsYaml) -> None:

@@ -1,0 +1,24 @@
+"""Addresses of services as people and catalogues write them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from urllib.parse import SplitResult, urlsplit
+
+
+def split_address(text: str) -> SplitResult | None:
+    """The parts of an http or https address with a host; None for anything else.
+
+    Stricter than urlsplit, which takes hosts that no connection can be made to, and leaves out line breaks:
+    those reach httpx, which refuses both.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # UnicodeError: a label of the name is empty or too long
+        if host.count(".") == 3 and host.replace(".", "").isdecimal():
+            IPv4Address(host)
+    except ValueError:
+        return None
+    usable = parts.scheme in ("http", "https") and host and port != 0 and text.isprintable()
+    return parts if usable else None

@@ -1,0 +1,164 @@
+"""Archives of a source that was adopted: one name, and two regions or projects (CONTRACT 3 and 7)."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import UsageError
+from catalog.fetch.archived import HEADER_START
+from catalog.run.backfill import backfill, forget
+from catalog.store import sources
+from catalog.store.database import Database
+from tests.integration.run.site import Site, Sites, name_of, rows, snapshot
+from tests.integration.run.told import source, told, wipe, write
+
+IDENTITY = "SELECT region, project_id, endpoint FROM sources WHERE name = %s"
+NEW = {"region": "r2", "project_id": "p2"}
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.gz"))
+
+
+def identity(database: Database, name: str = "s") -> tuple[Any, ...]:
+    return tuple(rows(database, IDENTITY, name)[0].values())
+
+
+def adopt(database: Database) -> None:
+    with database.transaction() as connection:
+        sources.adopt(connection, "s", None)
+
+
+def headed(path: Path, folder: Path, **changed: Any) -> Path:
+    """An archive without trailer, with some of its header changed."""
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    header = json.loads(lines[0]) | changed
+    head = json.dumps(header, separators=(",", ":")).encode() + b"\n"
+    assert head.startswith(HEADER_START)
+    return write(folder, f"{len(list(folder.glob('*')))}.jsonl", head + b"".join(lines[1:-1]))
+
+
+@pytest.fixture
+def adopted(sites: Sites, tmp_path: Path) -> Site:
+    """Two sweeps of one region and project, then two of others: four archives of one name."""
+    site = sites.open(images=4, region="r1", project_id="p1", archive=tmp_path / "archive")
+    site.sweep()
+    site.cloud.change(name_of(1), name="new")
+    site.sweep()
+    adopt(site.database)
+    site.cloud.delete(name_of(2))
+    site.sweep(changed=NEW)
+    site.cloud.change(name_of(3), name="newer")
+    site.sweep(changed=NEW)
+    assert identity(site.database) == ("r2", "p2", site.server.endpoint)
+    return site
+
+
+def test_the_whole_archive_rebuilds_what_was_before_the_adoption_and_after(
+    adopted: Site, database: Database, tmp_path: Path
+) -> None:
+    """With the latest region and project, whether the new region is configured or not; and once."""
+    expected, stored = told(database, "s"), identity(database)
+    for settings in (source(), source(region="r2")):
+        wipe(database)
+        result = backfill(database, settings, [tmp_path])
+        assert (result.failures, len(result.runs)) == ([], 4)
+        assert told(database, "s") == expected
+        assert identity(database) == stored
+        before = snapshot(database)
+        for again in ([tmp_path], files(tmp_path)[:1]):
+            assert backfill(database, settings, again).runs == []
+        assert snapshot(database) == before
+
+
+def test_an_interrupted_rebuild_goes_on(adopted: Site, database: Database, tmp_path: Path) -> None:
+    """The source is the latest archive's only once that is loaded, so what is left is never refused."""
+    expected = told(database, "s")
+    wipe(database)
+    latest = files(tmp_path)[-1]
+    content = latest.read_bytes()
+    latest.write_bytes(gzip.compress(gzip.decompress(content).replace(b"newer", b"other")))
+    assert len(backfill(database, source(), [tmp_path]).failures) == 1
+    assert identity(database) == (None, None, None)
+    latest.write_bytes(content)
+    assert len(backfill(database, source(), [tmp_path]).runs) == 1
+    assert told(database, "s") == expected
+    assert identity(database) == ("r2", "p2", adopted.server.endpoint)
+
+
+def test_a_sweep_from_before_the_adoption_comes_back(
+    adopted: Site, database: Database, tmp_path: Path
+) -> None:
+    """Beside the others, which tell whose it is; alone it could be another source's."""
+    expected, stored = told(database, "s"), identity(database)
+    first = rows(database, "SELECT run_id::text FROM runs ORDER BY observed_at")[0]["run_id"]
+    forget(database, adopted.source, first)
+    before = snapshot(database)
+    with pytest.raises(
+        UsageError, match=r"'s' with region 'r1', while 's' has 'r2'.*sources adopt s`.*nothing"
+    ):
+        backfill(database, source(), files(tmp_path)[:1])
+    assert snapshot(database) == before
+    assert len(backfill(database, source(), [tmp_path]).runs) == 1
+    assert (told(database, "s"), identity(database)) == (expected, stored)
+
+
+def test_an_old_archive_does_not_undo_an_adoption(sites: Sites, database: Database, tmp_path: Path) -> None:
+    """Whether the source was swept or loaded: its next sweep records what it meets."""
+    site = sites.open(images=3, project_id="p1", archive=tmp_path)
+    runs = [site.sweep(), site.sweep()]
+    old, late = files(tmp_path)
+    forget(database, site.source, runs[1].run_id)
+    adopt(database)
+    assert len(backfill(database, source(), [late]).runs) == 1
+    assert identity(database) == (None, None, None)
+    assert site.sweep(changed=NEW).outcome == "complete"
+    wipe(database)
+    backfill(database, source(), [late])
+    assert identity(database)[1] == "p1"
+    adopt(database)
+    assert len(backfill(database, source(), [old]).runs) == 1
+    assert identity(database) == (None, None, None)
+    assert site.sweep(changed=NEW).outcome == "complete"
+
+
+def test_what_is_recorded_is_never_overwritten(sites: Sites, database: Database, tmp_path: Path) -> None:
+    """Not the address either, where the cloud moved since."""
+    site = sites.open(images=1, project_id="p1", archive=tmp_path)
+    site.sweep()
+    site.sweep()
+    old, late = files(tmp_path)
+    wipe(database)
+    backfill(database, source(), [old])
+    stored = identity(database)
+    moved = headed(late, tmp_path / "moved", endpoint="http://elsewhere", region="r9")
+    assert len(backfill(database, source(), [moved]).runs) == 1
+    assert identity(database) == stored == (None, "p1", site.server.endpoint)
+
+
+def test_archives_of_two_sources_are_refused_where_nothing_is_recorded(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    """Another name and another kind, region or project, in whatever order; the same under a new name passes."""
+    site = sites.open(images=1, region="r1", project_id="p1", archive=tmp_path / "archive")
+    site.sweep()
+    site.sweep()
+    early, late = files(tmp_path)
+    wipe(database)
+    before = snapshot(database)
+    strange = ({"project_id": "p2"}, {"region": "r2"}, {"kind": "ims"})
+    for changed, (mine, other) in itertools.product(strange, ((early, late), (late, early))):
+        another = headed(other, tmp_path / "other", source="another", **changed)
+        what = next(iter(changed)).removesuffix("_id")
+        with pytest.raises(UsageError, match=f"with {what} '.*nothing was written|of kind") as caught:
+            backfill(database, source(), [mine, another])
+        assert "\n" not in str(caught.value)
+        assert snapshot(database) == before
+    renamed = headed(late, tmp_path / "renamed", source="another")
+    assert len(backfill(database, source(), [early, renamed]).runs) == 2

@@ -1,0 +1,210 @@
+"""Held deletions follow from the ledger, whatever was loaded, forgotten or decided in which order (contract 4.5, 7)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from catalog.run.backfill import backfill, forget
+from catalog.run.contents import Contents
+from catalog.run.decisions import decide
+from catalog.run.loading import BackfillResult
+from catalog.store.database import Database
+from tests.integration.run.dumps import hour, images, listing, live, named
+from tests.integration.run.site import Sites, name_of, rows
+from tests.integration.run.told import source, told, wipe, write
+
+ALL = range(20)
+
+
+def load(
+    database: Database, folder: Path, number: int, *ids: int, part: str = "", complete: bool = True
+) -> BackfillResult:
+    path = write(folder, named(number, part), listing(*ids))
+    return backfill(database, source(), [path], complete=complete)
+
+
+def run_at(database: Database, number: int) -> str:
+    (row,) = rows(database, "SELECT run_id::text FROM runs WHERE observed_at = %s", hour(number))
+    return str(row["run_id"])
+
+
+def held(database: Database) -> dict[str, tuple[str, int]]:
+    """Decision, and the hour of the observation that first held it."""
+    return {
+        row["image_id"]: (row["decision"], (row["observed_at"] - hour(0)) // timedelta(hours=1))
+        for row in rows(database, "SELECT image_id, decision, observed_at FROM held_deletions")
+    }
+
+
+def settle(database: Database, verb: str) -> None:
+    (row,) = rows(database, "SELECT source_id FROM sources")
+    decide(
+        database, row["source_id"], "keep" if verb == "keep" else "approve", Contents.of(source()), by="me"
+    )
+
+
+GONE = {name_of(n) for n in ALL if n > 0}
+
+
+# ---- the limit holds wherever a dump would be the last word on an image -----------------------------
+
+
+def test_a_listing_loaded_anew_as_complete_is_held_back_as_at_once(
+    database: Database, tmp_path: Path
+) -> None:
+    """First without --complete by mistake: now a part of the same moment."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0, complete=False)
+    again = load(database, tmp_path, 2, 0)
+    assert (again.held, len(live(database))) == (19, 20)
+    assert held(database) == dict.fromkeys(GONE, ("open", 2))
+
+
+def test_another_part_of_a_moment_that_is_held_decides_nothing(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    load(database, tmp_path, 2, 1, part="b")
+    assert len(live(database)) == 20
+    assert held(database) == {i: ("returned" if i == name_of(1) else "open", 2) for i in GONE}
+
+
+def test_a_listing_before_an_incomplete_one_is_held_back(database: Database, tmp_path: Path) -> None:
+    """Nothing later speaks of what it lacks, so the present would change."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0, complete=False)
+    assert load(database, tmp_path, 2, 0).held == 19
+    assert len(live(database)) == 20
+    assert held(database) == dict.fromkeys(GONE, ("open", 2))
+
+
+def test_images_that_are_kept_stay_whatever_lies_before(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    settle(database, "keep")
+    load(database, tmp_path, 2, 0)
+    assert len(live(database)) == 20
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+
+
+def test_within_the_limit_what_nothing_later_speaks_of_is_deleted(database: Database, tmp_path: Path) -> None:
+    """As in the order of time: history is a function of the evidence."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0, complete=False)
+    assert load(database, tmp_path, 2, *ALL[:-1]).held == 0
+    assert images(database)[name_of(19)]["deleted_at"] == hour(2)
+
+
+# ---- what is forgotten ------------------------------------------------------------------------------
+
+
+def test_nothing_is_held_of_an_image_that_is_forgotten(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    forget(database, source(), run_at(database, 1))
+    assert (held(database), live(database)) == ({}, {name_of(0)})
+
+
+def test_the_next_holder_counts_when_the_first_is_forgotten(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    load(database, tmp_path, 3, 0)
+    forget(database, source(), run_at(database, 2))
+    assert held(database) == dict.fromkeys(GONE, ("open", 3))
+    forget(database, source(), run_at(database, 3))
+    assert held(database) == {}
+    assert {row["unlisted_since"] for row in images(database).values()} == {None}
+
+
+def test_what_was_kept_stays_so_while_a_later_observation_says_it(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    settle(database, "keep")
+    load(database, tmp_path, 3, 0)
+    forget(database, source(), run_at(database, 2))
+    assert held(database) == dict.fromkeys(GONE, ("kept", 3))
+
+
+def test_what_was_approved_is_held_again_when_its_file_is(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    settle(database, "approve")
+    assert len(live(database)) == 1
+    forget(database, source(), run_at(database, 2))
+    assert (len(live(database)), held(database)) == (20, {})
+    assert load(database, tmp_path, 2, 0).held == 19
+    assert held(database) == dict.fromkeys(GONE, ("open", 2))
+    settle(database, "approve")
+    assert len(live(database)) == 1
+
+
+def test_a_held_image_is_held_again_without_the_listing_that_returned_it(
+    database: Database, tmp_path: Path
+) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    load(database, tmp_path, 3, *ALL)
+    assert {decision for decision, _ in held(database).values()} == {"returned"}
+    forget(database, source(), run_at(database, 3))
+    assert held(database) == dict.fromkeys(GONE, ("open", 2))
+    assert {images(database)[i]["unlisted_since"] for i in GONE} == {hour(2)}
+
+
+# ---- archives ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_archives_bring_what_they_hold_in_any_order(
+    sites: Sites, tmp_path: Path, *, newest_first: bool
+) -> None:
+    """The newest one is loaded before the catalog knows of any image that it holds back."""
+    site = sites.open(images=20, archive=tmp_path)
+    site.sweep()
+    for number in range(1, 20):
+        site.cloud.delete(name_of(number))
+    site.sweep()
+    site.sweep()
+    before = told(site.database, "s", ("held_deletions",))
+    last = rows(site.database, "SELECT last_complete_at FROM sources")
+    assert len(held(site.database)) == 19
+    wipe(site.database)
+    paths = sorted((tmp_path / "s").iterdir(), reverse=newest_first)
+    for path in paths:
+        backfill(site.database, source(), [path])
+    assert told(site.database, "s", ("held_deletions",)) == before
+    assert rows(site.database, "SELECT last_complete_at FROM sources") == last
+    newest = max(
+        rows(site.database, "SELECT observed_at, run_id::text FROM runs"), key=lambda row: row["observed_at"]
+    )
+    forget(site.database, source(), newest["run_id"])
+    (left,) = rows(site.database, "SELECT last_complete_at FROM sources")
+    assert left["last_complete_at"] == max(
+        row["observed_at"] for row in rows(site.database, "SELECT observed_at FROM runs")
+    )
+
+
+# ---- what else follows from the ledger --------------------------------------------------------------
+
+
+def test_what_is_no_longer_waiting_is_not_counted(database: Database, tmp_path: Path) -> None:
+    """Held in the middle of one command, and listed again at its end."""
+    for number, ids in ((1, ALL), (2, ALL[:1]), (3, ALL)):
+        write(tmp_path, named(number), listing(*ids))
+    assert backfill(database, source(), [tmp_path], complete=True).held == 0
+
+
+def test_the_bytes_of_an_image_that_is_unlisted_in_hindsight_are_not_trusted(
+    database: Database, tmp_path: Path
+) -> None:
+    """Else the sweep that lists it again would recognise them, and leave it unlisted."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0, complete=False)
+    with database.transaction() as connection:
+        connection.execute("UPDATE image_state SET raw_hash = content_hash")
+    load(database, tmp_path, 2, 0)
+    known = {
+        row["image_id"] for row in rows(database, "SELECT * FROM image_state WHERE raw_hash IS NOT NULL")
+    }
+    assert known == {name_of(0)}

@@ -1,0 +1,100 @@
+"""Whatever an identity service answers, and however odd its catalogue: one line, and no fault of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from catalog.errors import CatalogError, LoginError
+from catalog.fetch import login
+from tests.identity import IdentityService
+from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
+
+Grant = dict[str, Any]
+
+
+def endpoint(**keys: Any) -> Grant:
+    return {"interface": "public", "region": "north", "url": "https://image.test", **keys}
+
+
+def image_service(*endpoints: Any) -> list[Any]:
+    return [{"type": "image", "endpoints": list(endpoints)}]
+
+
+@pytest.mark.parametrize(
+    "catalogue",
+    [
+        None,
+        "odd",
+        [None],
+        [{"type": "image", "endpoints": None}],
+        image_service(None),
+        image_service({"region": "north", "url": "https://image.test"}),
+        image_service(endpoint(url=None)),
+        image_service(endpoint(url=5)),
+        image_service(endpoint(url="http://10.0.0.300:9292")),
+        image_service(endpoint(url="http://[::1/v2")),
+        image_service(endpoint(url="http://h\n/v2")),
+    ],
+)
+def test_an_odd_catalogue_is_a_login_error(
+    identity: IdentityService, cloud: CloudsYaml, catalogue: Any
+) -> None:
+    identity.catalogue = catalogue
+    assert refused(cloud(), LoginError).startswith("cloud 'meadow' (identity service at http://localhost")
+
+
+def test_an_odd_service_beside_the_image_service_is_in_nobodys_way(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    identity.catalogue = [
+        {"type": None, "endpoints": [{}]},
+        {"name": "untyped"},
+        *image_service(endpoint(url=None), endpoint(url="https://image.test/v2\n")),
+    ]
+    assert connect(cloud()).endpoint == "https://image.test/v2"
+
+
+def test_a_catalogues_password_is_not_shown(identity: IdentityService, cloud: CloudsYaml) -> None:
+    identity.catalogue = image_service(endpoint(url="http://svc:hush@10.0.0.300:9292"))
+    message = refused(cloud(), LoginError)
+    assert "10.0.0.300" in message
+    assert "hush" not in message
+
+
+def with_project(project: Any) -> Callable[[Grant], Any]:
+    return lambda answer: {"token": {**answer["token"], "project": project}}
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda answer: None,
+        lambda answer: [1],
+        lambda answer: {"token": None},
+        lambda answer: {"token": "text"},
+        with_project("p"),
+    ],
+)
+def test_an_odd_grant_is_a_login_error(
+    identity: IdentityService, cloud: CloudsYaml, bend: Callable[[Grant], Any]
+) -> None:
+    identity.bend = bend
+    assert "check auth_url" in refused(cloud(), LoginError)
+
+
+@pytest.mark.parametrize("expiry", [None, "soon", 5])
+def test_an_odd_expiry_is_a_login_error_when_it_is_asked_for(
+    identity: IdentityService, cloud: CloudsYaml, expiry: Any
+) -> None:
+    identity.bend = lambda answer: {"token": {**answer["token"], "expires_at": expiry}}
+    connection = connect(cloud())
+    with pytest.raises(LoginError, match="check auth_url"):
+        login.describe_credential(connection)
+
+
+def test_a_profile_that_does_not_answer_is_told(cloud: CloudsYaml) -> None:
+    message = refused(cloud({"profile": "http://127.0.0.1:1/profile"}), CatalogError)
+    assert "profile: its address does not answer" in message

@@ -1,0 +1,105 @@
+"""What is wrong in clouds.yaml or in an endpoint is told before anything is done: file and key, and no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.configuration import load_settings
+from catalog.errors import ConfigurationError
+from catalog.settings import Settings
+
+AUTH = {"auth_url": "https://iam.test/v3", "username": "ann", "password": "hush", "project_name": "hay"}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory that holds nothing of the person who runs the tests."""
+    for variable in os.environ:
+        if variable.startswith(("OS_", "CATALOG_", "XDG_")):
+            monkeypatch.delenv(variable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def load(home: Path, toml: str = '[[sources]]\nname = "a"\nkind = "glance"\ncloud = "lab"') -> Settings:
+    (home / "catalog.toml").write_text(toml)
+    return load_settings(None, {"HOME": str(home)}, None)
+
+
+def refusal(home: Path, *toml: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(home, *toml)
+    message = str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "\n" not in message
+    assert "hush" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["*hush", "!hush", "!hush!x", "&hush *hush", "{hush: {{ x }}}", "{{ hush }}: 1", "2026-99-99", "0x_"],
+)
+def test_a_password_that_is_no_plain_yaml_is_not_repeated(home: Path, written: str) -> None:
+    (home / "clouds.yaml").write_text(f"clouds:\n  lab:\n    auth:\n      password: {written}\n")
+    message = refusal(home)
+    assert "clouds.yaml: " in message
+    assert "expected YAML; " in message
+    assert "2026" not in message
+
+
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        ("text", "expected a table"),
+        ({"auth": "x"}, "auth: expected a table"),
+        ({"auth": None}, "auth: expected a table"),
+        ({"auth": AUTH | {"auth_url": "http://[::1/v3"}}, "auth_url: expected an address"),
+        ({"auth": AUTH | {"auth_url": "http://u:hush@h:port/v3"}}, "auth_url: expected an address"),
+        ({"auth": AUTH | {"auth_url": 5}}, "auth_url: expected an address"),
+        ({"auth_url": "iam.test", "auth": {}}, "auth_url: expected an address"),
+        ({"auth": AUTH, "api_timeout": "30s"}, "api_timeout: expected seconds"),
+        ({"auth": AUTH, "api_timeout": -5}, "api_timeout: expected seconds"),
+        ({"auth": AUTH, "api_timeout": [1]}, "api_timeout: expected seconds"),
+        (
+            {"auth": AUTH, "image_endpoint_override": "http://10.0.0.300:9292"},
+            "image_endpoint_override: expected",
+        ),
+        ({"auth": AUTH, "ims_endpoint_override": "10.0.0.3/v2"}, "ims_endpoint_override: expected"),
+        ({"auth_type": "http_basic", "auth": {"endpoint": "http://a..b"}}, "endpoint: expected an address"),
+    ],
+)
+def test_an_odd_value_is_told_with_cloud_and_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, entry: Any, key: str
+) -> None:
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"lab": entry}}))
+    assert f"cloud 'lab' in clouds.yaml: {key}" in refusal(home)
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings(None, {"HOME": str(home), "OS_CLOUD": "lab"}, None)
+
+
+@pytest.mark.parametrize("written", ["clouds: text", "clouds: [lab]", "clouds:", "text", "[lab]"])
+def test_a_clouds_yaml_without_a_table_of_clouds_is_told(home: Path, written: str) -> None:
+    (home / "clouds.yaml").write_text(written)
+    assert "clouds.yaml" in refusal(home)
+
+
+def test_what_the_loader_fills_in_or_may_be_missing_is_no_fault(home: Path) -> None:
+    auth = AUTH | {"auth_url": "https://{region_name}.test/v3"}
+    entry = {"auth": auth, "api_timeout": "2.5", "image_endpoint_override": "https://image.test\n"}
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"lab": entry, "other": {"auth": "odd"}}}))
+    assert [source.cloud for source in load(home).sources] == ["lab"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://10.0.0.300:9292", "http://h\\n", "http://[::1/", "http://a..b", "http://h:0"]
+)
+def test_an_endpoint_that_no_connection_can_be_made_to_is_told(home: Path, endpoint: str) -> None:
+    toml = f'[[sources]]\nname = "a"\nkind = "glance"\nendpoint = "{endpoint}"\nauth = "none"'
+    assert "catalog.toml: sources[0].endpoint (source 'a'): expected an address" in refusal(home, toml)
