@@ -22,7 +22,7 @@ from catalog.fetch.endpoint import service_root
 from catalog.fetch.errand import Errand, Sent
 from catalog.fetch.keystone_errors import Attempt
 from catalog.fetch.retries import Patience, Tries, TryAgain
-from catalog.fetch.surroundings import ca_bundle
+from catalog.fetch.surroundings import ca_bundle, proxy_for
 from catalog.model import Budget, SourceKind
 from catalog.settings import SourceSettings
 
@@ -86,9 +86,9 @@ class CloudLogin:
         )
         if not self.verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # asked for in clouds.yaml
-        if self.proxy:
-            self._session.session.proxies = {"http": self.proxy, "https": self.proxy}
-            self._session.session.trust_env = False  # or the environment's would beat it
+        proxy = proxy_for(self.auth_url, self.proxy)
+        self._session.session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session.session.trust_env = False  # `proxy_for` and `ca_bundle` read it, as for the listing
         self._plugin = plugin
 
     def headers(self) -> dict[str, str]:

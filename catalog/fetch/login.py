@@ -127,25 +127,31 @@ def unite(
     """The sources with what was `found` in the place of each `projects = "*"`; and what is left out.
 
     Names are unique, or two clouds would delete each other's images (contract 2): an entry of the very name
-    comes first, then whichever stands first.
+    comes first, then whichever stands first. An entry for one of the projects found only says how to sweep it.
     """
-    owners = {source.name: source.name for source in sources if not source.all_projects}
+    owners = {source.name: (source.name, source) for source in sources if not source.all_projects}
     united: list[SourceSettings] = []
     left_out: list[LeftOut] = []
     for source in sources:
         for one in found.get(source.name, ()) if source.all_projects else ():
-            if one.name in owners:
+            entry, owner = owners.setdefault(one.name, (source.name, one))
+            if owner is one:
+                united.append(one)
+            elif not _is_same_place(owner, one):
                 reason = (
                     f"project {one.project!r} is left out: its source would be called {one.name!r}, a name "
-                    f"that the source {owners[one.name]!r} has taken; change one of the two names"
+                    f"that the source {entry!r} has taken; change one of the two names"
                 )
                 left_out.append(LeftOut(one.name, source.name, reason))
-            else:
-                owners[one.name] = source.name
-                united.append(one)
         if not source.all_projects:
             united.append(source)
     return tuple(united), tuple(left_out)
+
+
+def _is_same_place(owner: SourceSettings, one: SourceSettings) -> bool:
+    return (owner.kind, owner.cloud, owner.region) == (one.kind, one.cloud, one.region) and (
+        owner.project_id == one.project_id or owner.project in (one.project, one.project_id)
+    )
 
 
 def describe_credential(connection: Connection) -> Credential:

@@ -7,9 +7,11 @@ and httpx, which lists.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -63,8 +65,8 @@ def check_proxies() -> None:
 def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
     """The proxy of requests to a URL: the cloud's own, else the environment's; None: there is none.
 
-    The environment is read by the rules of requests. By any others a listing could take a proxy that the login
-    does not, with the token: httpx knows no networks in NO_PROXY.
+    Logins and listings go by this rule, or a token could take a way that its login did not. NO_PROXY counts in
+    each spelling that some library knows: what it was meant to keep off the proxy must not be sent there.
     """
     if of_cloud:
         return _with_scheme(of_cloud)
@@ -72,8 +74,29 @@ def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
         return None  # the usual case, and 30 ms of imports less
     from requests.utils import get_environ_proxies, select_proxy
 
-    address = select_proxy(url, get_environ_proxies(url))
+    address = None if _goes_direct(url) else select_proxy(url, get_environ_proxies(url))
     return _with_scheme(address) if address else None
+
+
+def _goes_direct(url: str) -> bool:
+    """Whether NO_PROXY names the URL in a way that requests does not read: with a port or a scheme, IPv6."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if proxy_bypass(place):
+        return True
+    try:
+        address = ip_address(parts.hostname or "")
+    except ValueError:
+        address = None
+    for entry in getproxies().get("no", "").lower().split(","):
+        entry = entry.strip()
+        if entry in (f"{parts.scheme}://{place}", f"{parts.scheme}://{parts.hostname}"):
+            return True
+        if address is not None:
+            with suppress(ValueError):
+                if address in ip_network(entry.strip("[]"), strict=False):
+                    return True
+    return False
 
 
 def _with_scheme(address: str) -> str:

@@ -52,6 +52,8 @@ STOPPING = 6.0
 LAST_MOMENT = 8.0
 """Seconds after which a stopping daemon ends, whatever hangs: open transactions are rolled back."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FAR = 60.0
+"""Seconds between two looks at sources whose turn is further away than usual."""
 LATE = 0.02
 """Seconds that a job comes after the database's moment, so that it is never too early."""
 TOLD = (
@@ -102,6 +104,7 @@ class Daemon:
         self._resting: dict[str, float] = {}
         self._trouble: str | None = None
         self._aligned: Programme | None = None
+        self._far_again = 0.0
         # First of all the address, so that one in use is told before anything is started or written.
         self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
         self.database = stack.enter_context(
@@ -246,8 +249,10 @@ class Daemon:
                 self._appoint(name, entry.due_in)
         plans = programme.schedules
         far = [name for name, entry in agenda.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
-        if far:
+        if far and time.monotonic() >= self._far_again:
+            # not at each look: for most of the year a crontab of January alone is as far away
             self.database.written(partial(_align, schedules={name: plans[name] for name in far}))
+            self._far_again = time.monotonic() + FAR
 
     def _appoint(self, name: str, due_in: float) -> None:
         rest = self._resting.get(name, 0.0) - time.monotonic()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from catalog.errors import ConfigurationError
@@ -35,6 +35,13 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """By crontab's numbers, 7 included; APScheduler's own numbers begin with Monday."""
 
 
+class Gaps(NamedTuple):
+    """Seconds between two regular times, at most. `usual`: while a crontab does not rest, over night or Sunday."""
+
+    usual: float
+    longest: float
+
+
 class Plan(Protocol):
     """The regular times of a source, without jitter and back-off."""
 
@@ -42,9 +49,7 @@ class Plan(Protocol):
         """The first time later than `now`; `start`: when the last run began."""
         ...
 
-    def longest_gap(self) -> float:
-        """Seconds between two regular times, at most."""
-        ...
+    def gaps(self) -> Gaps: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,8 @@ class Interval:
         reach = min(self.seconds * JITTER, LONGEST_JITTER)
         return max(now, following + timedelta(seconds=random.uniform(-reach, reach)))
 
-    def longest_gap(self) -> float:
-        return self.seconds
+    def gaps(self) -> Gaps:
+        return Gaps(self.seconds, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,12 @@ class Crontab:
             if reading > wall + _SHIFT:
                 return
 
-    def longest_gap(self) -> float:
-        return _longest_gap(self)
+    def gaps(self) -> Gaps:
+        return _gaps_of(self)
 
 
 @lru_cache(maxsize=256)  # many sources keep one plan, and office hours take a tenth of a second
-def _longest_gap(plan: Crontab) -> float:
+def _gaps_of(plan: Crontab) -> Gaps:
     moment, gaps = _SOME_DAY, []
     for _ in range(10):
         following = plan.after(moment, moment)
@@ -141,10 +146,11 @@ def _longest_gap(plan: Crontab) -> float:
             break
         gaps.append((following - moment).total_seconds())
         moment = following
-    # one of office hours rests at night and on Sundays: seen from each hour of a week
+    usual = max(gaps[1:] or gaps)
+    # a rest is seen from each hour of a week
     hours = [_SOME_DAY + timedelta(hours=hour) for hour in range(_HOURS_OF_A_WEEK)]
     waits = [(due - hour).total_seconds() for hour in hours if (due := plan.after(hour, hour))]
-    return max([*(gaps[1:] or gaps), *waits])
+    return Gaps(usual, max(usual, *waits))
 
 
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,7 +180,7 @@ class Schedule:
     """A source's plan, with back-off for one that keeps failing."""
 
     plan: Plan
-    expected_seconds: float
+    gaps: Gaps
 
     @classmethod
     def of(cls, source: SourceSettings) -> Schedule:
@@ -185,13 +191,19 @@ class Schedule:
                 plan = Crontab.parse(source.cron, source.timezone)
             except ConfigurationError as error:
                 raise ConfigurationError(f"source {source.name!r}: {error}") from None
-        return cls(plan, plan.longest_gap())
+        return cls(plan, plan.gaps())
+
+    @property
+    def expected_seconds(self) -> float:
+        """Three times as long without a complete sweep, and the source is stale: no sooner than a rest allows."""
+        usual, longest = self.gaps
+        return usual if longest <= usual else usual + longest / 3
 
     def back_off(self, failures: int) -> float:
         """Seconds that a source waits after so many runs in a row that were not complete; 0 = as planned."""
-        if failures < 2 or self.expected_seconds >= LONGEST_BACK_OFF:
+        if failures < 2 or self.gaps.usual >= LONGEST_BACK_OFF:
             return 0.0
-        return min(LONGEST_BACK_OFF, self.expected_seconds * 2.0 ** min(failures - 1, 30))
+        return min(LONGEST_BACK_OFF, self.gaps.usual * 2.0 ** min(failures - 1, 30))
 
     def next_due(self, start: datetime, now: datetime, failures: int = 0) -> datetime:
         """When the source is due after a run that began at `start`, seen from `now`: never before `now`."""
@@ -213,7 +225,7 @@ class Schedule:
 
         Or for one of an uneven crontab: `latest` tells.
         """
-        return max(self.expected_seconds, LONGEST_BACK_OFF) + LONGEST_JITTER
+        return max(self.gaps.longest, LONGEST_BACK_OFF) + LONGEST_JITTER
 
 
 class Appointment:

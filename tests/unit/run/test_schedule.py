@@ -139,11 +139,17 @@ def test_a_crontab_that_cannot_be_kept_is_refused_by_name(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("*/10 * * * *", 600), ("0 3 * * *", 86_400), ("0 6 * * 1-5", 3 * 86_400), ("0 0 1 * *", 31 * 86_400),
-     ("*/5 9-17 * * 1-5", 63 * 3600)],
+     ("*/5 9-17 * * 1-5", 300 + 63 * 3600 / 3)],
 )  # fmt: skip
 def test_the_expected_interval_of_a_crontab_is_its_longest_gap(text: str, seconds: float) -> None:
-    """To the hour where it rests overnight or over Sunday: else it would be called stale each night."""
+    """Where it rests over night or Sunday, three of them are just longer than the rest: else it would be called
+    stale each night."""
     assert by_cron(text).expected_seconds == seconds
+
+
+def test_a_crontab_that_rests_backs_off_by_its_usual_gap() -> None:
+    plan = by_cron("*/5 9-17 * * 1-5")
+    assert [plan.back_off(failures) for failures in (1, 2, 3, 9)] == [0, 600, 1200, 3600]
 
 
 def test_a_source_that_keeps_failing_is_swept_less_and_less_often_up_to_once_an_hour() -> None:

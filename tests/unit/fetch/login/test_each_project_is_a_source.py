@@ -48,6 +48,22 @@ def test_no_two_sources_have_one_name(identity: IdentityService, cloud: CloudsYa
     assert expansion.failures == {}
 
 
+def test_an_entry_for_one_of_the_projects_says_how_it_is_swept(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    """It is the same place, so nothing is left out; of another region it would be."""
+    every = cloud(name="m/{project}", region="north", all_projects=True)
+    one = cloud(name="m/hay", region="north", project="hay", interval=60.0)
+    expansion = login.expand_projects([every, one])
+    assert {source.name: source.interval for source in expansion.sources} == {
+        "m/hay": 60.0,
+        "m/straw": every.interval,
+    }
+    assert expansion.left_out == ()
+    elsewhere = cloud(name="m/hay", region="south", project="hay")
+    assert [one.name for one in login.expand_projects([every, elsewhere]).left_out] == ["m/hay"]
+
+
 def test_a_user_that_may_enter_no_project_is_a_failed_login(
     identity: IdentityService, cloud: CloudsYaml
 ) -> None:

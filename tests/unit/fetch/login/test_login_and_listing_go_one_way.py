@@ -14,6 +14,7 @@ import pytest
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
 from catalog.fetch.service import open_service
+from catalog.fetch.surroundings import proxy_for
 from catalog.model import Budget
 from catalog.settings import SourceSettings
 from tests.identity import IdentityService, service_entry
@@ -165,3 +166,28 @@ def test_a_source_that_needs_no_login_reads_it_alike(
         monkeypatch.setenv("no_proxy", no_proxy)
         assert listed(source) == 1
         assert proxy.paths == through
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy"),
+    [
+        ("http://127.0.0.1:9292", "127.0.0.1:9292"),
+        ("http://127.0.0.1:9292", "x.example, http://127.0.0.1:9292"),
+        ("https://u:p@Images.example:9292/v2", "https://images.example"),
+        ("http://[::1]:9292", "[::1]"),
+        ("http://[fd00::5]", "10.0.0.0/8,fd00::/8"),
+        ("http://[fd00::5]", "fd00::5"),
+        ("http://images.example", ".example"),
+    ],
+)
+def test_what_no_proxy_names_in_any_spelling_goes_direct(
+    monkeypatch: pytest.MonkeyPatch, url: str, no_proxy: str
+) -> None:
+    """Some library reads each of them; the token must not be shown to the proxy because another one does not."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    assert proxy_for(url) == "http://proxy.example:3128"
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert proxy_for(url) is None
+    monkeypatch.setenv("NO_PROXY", "other.example,fd01::/16,10.0.0.0/8,http://127.0.0.1:1")
+    assert proxy_for(url) == "http://proxy.example:3128"
