@@ -283,10 +283,11 @@ def forget(
         if observed is None or wanted not in observed.run_ids:
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
+        kept = backfills.kept_by(connection, source_id, observed.run_ids)
         Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
         backfills.forget_runs(connection, source_id, observed.run_ids, at)
         backfills.remember_look_ups(connection, source_id, at, {})
-        backfills.settle_held(connection, source_id, at, "forget")
+        backfills.settle_held(connection, source_id, at, "forget", kept)
         return observed.run_ids
 
     with leases.Keeper(database, lease):

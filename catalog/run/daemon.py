@@ -52,7 +52,7 @@ STOPPING = 6.0
 LAST_MOMENT = 8.0
 """Seconds after which a stopping daemon ends, whatever hangs: open transactions are rolled back."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-FAR = 60.0
+FAR = 10.0
 """Seconds between two looks at sources whose turn is further away than usual."""
 LATE = 0.02
 """Seconds that a job comes after the database's moment, so that it is never too early."""

@@ -142,7 +142,7 @@ class Writing:
                 missing -= gathered.held(missing)
         if said.complete and said.trailer is None:
             if appending:
-                missing = self._judge(self._presence(missing))
+                missing = self._judge(self._presence(missing), nothing_listed=not len(self.gathered))
             else:
                 self._judge_past()
         return Observation(
@@ -187,9 +187,10 @@ class Writing:
         existing = ledger.observed(self.at)
         if existing is not None:
             known.others = ledger.unsaid(existing, known.others)
-        self._judge(known)
+        listed = bool(len(self.gathered)) or (existing is not None and bool(ledger.listed(existing)))
+        self._judge(known, nothing_listed=not listed)
 
-    def _judge(self, known: _Counted) -> set[str]:
+    def _judge(self, known: _Counted, *, nothing_listed: bool) -> set[str]:
         """Images that this dump, the last word on them, proves to be gone: within the limit (4.5)."""
         if not known.others:
             return set()
@@ -202,7 +203,7 @@ class Writing:
             now=self.at,
             absence_proves=True,
             accept=self.accept,
-            nothing_listed=not len(self.gathered),
+            nothing_listed=nothing_listed,
         )
         self.held = bool(self._absences.held)
         return set(self._absences.lacks)
@@ -250,7 +251,7 @@ class Writing:
         lacking = observation.lacks.keys() | (observation.missing or frozenset())
         if held - active:
             deletions.hold(connection, self.source_id, self.said.run_id, self.at, held - active)
-        returned = self.gathered.held(active)
+        returned = self.gathered.held(active) - (decided.kept & self.said.found)
         for ids, decision in ((returned, "returned"), ((active & lacking) - returned, "approved")):
             if ids:
                 deletions.decide(connection, self.source_id, ids, decision, self.at, BY)

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from psycopg import sql
 
 from catalog.model import RejectedRecord
+from catalog.store import deletions
 from catalog.store.database import Connection
 from catalog.store.ledger import Ledger
 from catalog.store.staging import SQL
@@ -162,21 +163,27 @@ def remember_look_ups(
     )
 
 
-def settle_held(connection: Connection, source_id: str, at: datetime, by: str) -> None:
+def settle_held(
+    connection: Connection, source_id: str, at: datetime, by: str, kept: Iterable[str] = ()
+) -> None:
     """Held deletions as the ledger tells them: ended where the image is deleted or listed again, open where an
-    observation held them that was loaded, or came to count, after others."""
+    observation held them that was loaded, or came to count, after others. `kept`: by rows that are gone."""
     values: dict[str, object] = {"source": source_id, "at": at, "by": by}
     connection.execute(SQL["end_held"], values)
     waiting: dict[str, datetime] = dict(connection.execute(SQL["waiting"], values).fetchall())
     holders = held_since(Ledger(connection, source_id), waiting)
-    if not holders:
-        return
-    ids = list(holders)
-    values |= {"ids": ids, "ats": [holders[image_id].at for image_id in ids]}
-    was_kept: dict[str, bool] = dict(connection.execute(SQL["drop_later_holders"], values).fetchall())
-    values["runs"] = [holders[image_id].run_id for image_id in ids]
-    values["kept"] = [holders[image_id].kept or was_kept.get(image_id, False) for image_id in ids]
-    connection.execute(SQL["hold_again"], values)
+    opened: dict[str, datetime] = dict(connection.execute(SQL["opened"], values).fetchall())
+    void = [i for i, since in opened.items() if i not in holders or since < holders[i].at]
+    if void:
+        deletions.decide(connection, source_id, void, "returned", at, by, among=("open",))
+    if holders:
+        ids = list(holders)
+        values |= {"ids": ids, "ats": [holders[image_id].at for image_id in ids]}
+        was_kept = {i for i, was in connection.execute(SQL["drop_later_holders"], values) if was} | set(kept)
+        values["runs"] = [holders[image_id].run_id for image_id in ids]
+        values["kept"] = [holders[image_id].kept or image_id in was_kept for image_id in ids]
+        connection.execute(SQL["hold_again"], values)
+    connection.execute(SQL["date_held"], values)
 
 
 def save_rejected(
@@ -205,6 +212,16 @@ def save_rejected(
                 "at": at,
             },
         )
+
+
+def kept_by(connection: Connection, source_id: str, run_ids: Iterable[str]) -> list[str]:
+    """Images that somebody decided to keep, whose deletion these runs held back first."""
+    rows = connection.execute(
+        "SELECT image_id FROM held_deletions WHERE source_id = %s AND run_id = ANY(%s::uuid[])"
+        " AND decision = 'kept'",
+        (source_id, list(run_ids)),
+    )
+    return [image_id for (image_id,) in rows]
 
 
 def forget_runs(connection: Connection, source_id: str, run_ids: Iterable[str], at: datetime) -> None:

@@ -329,7 +329,17 @@ UPDATE held_deletions h
 SET decision = CASE WHEN i.deleted_at IS NULL THEN 'returned' ELSE 'approved' END, decided_at = %(at)s, decided_by = %(by)s
 FROM images i
 WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
-    AND i.image_id = h.image_id AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL);
+    AND i.image_id = h.image_id
+    AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at);
+
+-- name: opened
+SELECT image_id, observed_at FROM held_deletions WHERE source_id = %(source)s AND decision = 'open';
+
+-- name: date_held
+UPDATE held_deletions h SET unlisted_since = i.unlisted_since
+FROM images i
+WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
+    AND i.image_id = h.image_id AND h.unlisted_since IS DISTINCT FROM i.unlisted_since;
 
 -- name: waiting
 -- Live images that are not listed, and since when.

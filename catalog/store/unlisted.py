@@ -54,23 +54,25 @@ def held_since(ledger: Ledger, unlisted: Mapping[str, datetime]) -> dict[str, Ho
     ids = unlisted.keys() & _ever_said(ledger, _HELD_KINDS)
     if not ids:
         return {}
-    kept = ids & _ever_said(ledger, ("kept",))
     rows = ledger.connection.execute(
         "SELECT observed_at, run_ids[1]::text, silent_set FROM observations"
         " WHERE source_id = %s AND observed_at >= %s AND silent_set IS NOT NULL ORDER BY observed_at",
         (ledger.source_id, min(unlisted[image_id] for image_id in ids)),
-    )
+    ).fetchall()
+    kept = {
+        image_id
+        for at, _, silent_set in rows
+        for image_id in ledger.load_set(silent_set).get("kept", frozenset()) & ids
+        if at >= unlisted[image_id]
+    }
     held: dict[str, Holder] = {}
-    for at, run_id, silent_set in rows.fetchall():
+    for at, run_id, silent_set in rows:
         kinds = ledger.load_set(silent_set)
         for image_id in kinds.get(FOUND, frozenset()) & held.keys() - kept:
             del held[image_id]
-        for kind in _HELD_KINDS:
-            for image_id in kinds.get(kind, frozenset()) & ids:
-                if at >= unlisted[image_id]:
-                    first = held.setdefault(image_id, Holder(run_id, at, kept=False))
-                    if kind == "kept" and not first.kept:
-                        held[image_id] = first._replace(kept=True)
+        for image_id in frozenset().union(*(kinds.get(kind, frozenset()) for kind in _HELD_KINDS)) & ids:
+            if at >= unlisted[image_id]:
+                held.setdefault(image_id, Holder(run_id, at, image_id in kept))
     return held
 
 

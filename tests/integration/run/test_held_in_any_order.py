@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from catalog.fetch import archived
 from catalog.run.backfill import backfill, forget
 from catalog.run.contents import Contents
 from catalog.run.decisions import decide
 from catalog.run.loading import BackfillResult
 from catalog.store.database import Database
 from tests.integration.run.dumps import hour, images, listing, live, named
-from tests.integration.run.site import Sites, name_of, rows
+from tests.integration.run.site import Sites, image, name_of, rows
 from tests.integration.run.told import source, told, wipe, write
 
 ALL = range(20)
@@ -127,6 +132,18 @@ def test_what_was_kept_stays_so_while_a_later_observation_says_it(database: Data
     assert held(database) == dict.fromkeys(GONE, ("kept", 3))
 
 
+def test_what_was_kept_later_stays_so_without_the_first_holder(database: Database, tmp_path: Path) -> None:
+    """Else the next listing would delete what somebody decided to keep."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    load(database, tmp_path, 3, 0)
+    settle(database, "keep")
+    forget(database, source(), run_at(database, 2))
+    assert held(database) == dict.fromkeys(GONE, ("kept", 3))
+    load(database, tmp_path, 4, *ALL[:12])
+    assert len(live(database)) == 20
+
+
 def test_what_was_approved_is_held_again_when_its_file_is(database: Database, tmp_path: Path) -> None:
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 2, 0)
@@ -150,6 +167,75 @@ def test_a_held_image_is_held_again_without_the_listing_that_returned_it(
     forget(database, source(), run_at(database, 3))
     assert held(database) == dict.fromkeys(GONE, ("open", 2))
     assert {images(database)[i]["unlisted_since"] for i in GONE} == {hour(2)}
+
+
+# ---- what is loaded in hindsight --------------------------------------------------------------------
+
+
+def test_a_listing_in_between_makes_the_next_holder_the_first(database: Database, tmp_path: Path) -> None:
+    """Approved as of the old one, the lack would be ended by that listing, and all would stay."""
+    for number, ids in ((1, ALL), (2, ALL[:1]), (4, ALL[:1])):
+        load(database, tmp_path, number, *ids)
+    load(database, tmp_path, 3, *ALL)
+    decisions = rows(
+        database, "SELECT decision, observed_at FROM held_deletions WHERE image_id = %s", name_of(5)
+    )
+    assert {(row["decision"], row["observed_at"]) for row in decisions} == {
+        ("returned", hour(2)),
+        ("open", hour(4)),
+    }
+    settle(database, "approve")
+    assert live(database) == {name_of(0)}
+
+
+def test_an_empty_part_of_a_moment_is_no_empty_listing(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, *ALL[:-1], complete=False)
+    assert load(database, tmp_path, 2, part="-end").held == 0
+    assert len(live(database)) == 19
+
+
+def archive(folder: Path, number: int, *ids: int, said: str | None = None) -> Path:
+    """A sweep's file: these images listed, and of image 9 what is `said` (`found`: by a look-up)."""
+    nine = name_of(9)
+    found = [nine] if said == "found" else []
+    silent: dict[str, Any] = {nine: said} if said and not found else {}
+    header = archived.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
+    records = [image(n) for n in (*ids, *(9 for _ in found))]
+    body = archived.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
+    body += archived.write_trailer(
+        archived.Trailer(
+            True, "complete", len(records), [], {}, silent, found, dict.fromkeys(found, "found"),
+            [nine] if said == "held" else [], [], {},
+        )
+    )  # fmt: skip
+    path = folder / f"{number}.jsonl"
+    path.write_bytes(body + archived.write_checksum(hashlib.sha256(body).hexdigest()))
+    return path
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 5, 6, 4), (1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1)])
+def test_a_look_up_that_finds_the_image_ends_it_unless_it_is_kept_now(
+    database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """That it was kept some time before, and listed since, is over."""
+    files = {
+        1: archive(tmp_path, 1, 0, 9),
+        2: archive(tmp_path, 2, 0, said="kept"),
+        3: archive(tmp_path, 3, 0, 9),
+        4: archive(tmp_path, 4, 0, 9),
+        5: archive(tmp_path, 5, 0, said="held"),
+        6: archive(tmp_path, 6, 0, said="found"),
+    }
+    for number in order:
+        backfill(database, source(), [files[number]])
+    assert rows(database, "SELECT * FROM held_deletions WHERE decision IN ('open', 'kept')") == []
+
+
+def test_a_look_up_in_between_ends_it_too(database: Database, tmp_path: Path) -> None:
+    for number, said in ((2, "held"), (4, "unanswered"), (3, "found")):
+        backfill(database, source(), [archive(tmp_path, 1, 0, 9), archive(tmp_path, number, 0, said=said)])
+    assert {decision for decision, _ in held(database).values()} == {"returned"}
 
 
 # ---- archives ---------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def lived(database: Database, steps: Sequence[Step], cut: datetime | None, after
 
 
 @given(stories())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_history_is_the_same_pruned_before_or_after(
     module_database: Database, story: tuple[list[Seen], int, list[Step]]
 ) -> None:
