@@ -374,7 +374,7 @@ def play(world: World, examples: int, steps: int) -> None:
 
 
 def test_sweeps_keep_their_promises_whatever_happens(world: World) -> None:
-    play(world, 200, 4)
+    play(world, 120, 4)
 
 
 @pytest.mark.soak

@@ -200,7 +200,7 @@ def run_timeline(connection: Connection, seen: list[Seen], order: list[Seen]) ->
     connection.rollback()
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), seen=timelines)
 def test_tables_equal_the_fold_in_any_order(
     connection: Connection, data: st.DataObject, seen: list[Seen]
