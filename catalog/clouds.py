@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,16 +124,11 @@ def _check_syntax(candidates: list[str], first: str | None) -> None:
         raise ConfigurationError(f"{path}: {line}expected YAML; {problem}") from None
 
 
-def known_clouds() -> list[str]:
-    """The names that a source's `cloud` may take, in the order of clouds.yaml."""
-    return [name for name in open_clouds().get_cloud_names() if name != "defaults"]
-
-
-def check_entries(names: Iterable[str]) -> None:
-    """Raises ConfigurationError: one of these clouds of clouds.yaml is no entry that a login can use."""
-    clouds = open_clouds().cloud_config["clouds"]
-    for name in names:
-        check_entry(name, clouds.get(name))
+def cloud_entries() -> dict[str, Any]:
+    """What clouds.yaml, or OS_*, says of each cloud that a source may name, in the order of clouds.yaml."""
+    clouds = open_clouds()
+    entries = clouds.cloud_config["clouds"]
+    return {name: entries.get(name) for name in clouds.get_cloud_names() if name != "defaults"}
 
 
 def check_entry(cloud: str, entry: Any) -> None:
@@ -182,7 +177,7 @@ def auth_url_of(cloud: str) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def unknown_cloud(cloud: str, known: list[str]) -> str:
+def unknown_cloud(cloud: str, known: Collection[str]) -> str:
     """What to say of a cloud that clouds.yaml doesn't know."""
     if not known:
         return f"a cloud of clouds.yaml, not {cloud!r}; no clouds.yaml was found and no OS_* is set"

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from catalog.clouds import ENVIRONMENT_CLOUD, auth_url_of, guess_kind, known_clouds, unknown_cloud
+from catalog.clouds import ENVIRONMENT_CLOUD, auth_url_of, cloud_entries, guess_kind, unknown_cloud
 from catalog.errors import ConfigurationError
 from catalog.model import DEFAULT_PASSES
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
@@ -211,7 +211,7 @@ def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> t
         if not any(environ.get(variable) for variable in OPENSTACK_VARIABLES):
             return ()
         cloud = environ.get("OS_CLOUD_NAME") or ENVIRONMENT_CLOUD
-    known = known_clouds()
+    known = cloud_entries()
     if cloud not in known:
         raise ConfigurationError(f"OS_CLOUD: expected {unknown_cloud(cloud, known)}")
     kind = guess_kind(auth_url_of(cloud))

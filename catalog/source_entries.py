@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from catalog.address import split_address
-from catalog.clouds import check_entries, known_clouds, unknown_cloud
+from catalog.clouds import check_entry, cloud_entries, unknown_cloud
 from catalog.model import DEFAULT_PASSES, SourceKind
 from catalog.settings import PLACEHOLDER, SourceSettings, name_fault
 from catalog.toml_place import Duration, Place
@@ -164,12 +164,12 @@ def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> lis
 
 def _check_clouds(entries: Sequence[tuple[Place, SourceTable]]) -> None:
     named = [(place, entry.cloud) for place, entry in entries if entry.cloud is not None]
-    known = known_clouds() if named else []
+    known = cloud_entries() if named else {}
     for place, cloud in named:
         if cloud not in known:
             raise place.error("cloud", unknown_cloud(cloud, known))
-    if named:
-        check_entries(sorted({cloud for _, cloud in named}))
+    for cloud in sorted({cloud for _, cloud in named}):
+        check_entry(cloud, known[cloud])
 
 
 def _check_timezone(place: Place, timezone: str) -> None:

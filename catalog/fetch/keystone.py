@@ -47,6 +47,9 @@ class CloudLogin:
     """
 
     def __init__(self, source: SourceSettings, budget: Budget) -> None:
+        import urllib3
+        from keystoneauth1.session import Session
+
         assert source.cloud is not None
         self._source = source
         self._cloud = source.cloud
@@ -54,12 +57,6 @@ class CloudLogin:
         self._lock = threading.Lock()
         self._headers: dict[str, str] | None = None
         self._access: AccessInfo | None = None
-        self._open()
-
-    def _open(self) -> None:
-        import urllib3
-        from keystoneauth1.session import Session
-
         self.entry = read_entry(self._source)
         config: dict[str, Any] = self.entry.config
         plugin = self.entry.get_auth()
@@ -126,20 +123,13 @@ class CloudLogin:
         self._access = plugin.auth_ref if isinstance(plugin, BaseIdentityPlugin) else None
         return dict(headers or {})
 
-    def access(self) -> AccessInfo | None:
-        """What the identity service granted; None where the login needs none (`none`, `http_basic`)."""
-        self.headers()
-        return self._access
-
     def granted(self, read: Callable[[AccessInfo], T]) -> T | None:
-        """What `read` finds in the grant; None where the login needs none. Raises LoginError for an odd grant."""
-        access = self.access()
-        return None if access is None else self._found(lambda: read(access))
-
-    def _found(self, read: Callable[[], T]) -> T:
-        """keystoneauth1 looks into the answer only when it is asked what is in it."""
+        """What `read` finds in what the identity service granted; None where the login needs no grant (`none`,
+        `http_basic`). Raises LoginError for an odd one: keystoneauth1 looks into it only when it is asked.
+        """
+        self.headers()
         try:
-            return read()
+            return None if self._access is None else read(self._access)
         except WRONG_ANSWERS as error:
             said = self._attempt.quote(f"{type(error).__name__}: {first_line(error)}")
             raise LoginError(

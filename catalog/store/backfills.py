@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 
 from psycopg import sql
 
 from catalog.model import RejectedRecord
-from catalog.store import deletions
+from catalog.store import deletions, runs
 from catalog.store.database import Connection
 from catalog.store.ledger import Ledger
+from catalog.store.runs import record_hash
 from catalog.store.staging import SQL
 from catalog.store.unlisted import held_since
 
@@ -98,10 +98,6 @@ def outcome(connection: Connection, source_id: str, run_id: str) -> str | None:
     return row[0] if row else None
 
 
-def _hash(row: RejectedRecord) -> bytes:
-    return blake2b(row.record.encode(), digest_size=16).digest()
-
-
 def said_at(
     connection: Connection,
     source_id: str,
@@ -117,7 +113,7 @@ def said_at(
     # an archive keeps the random id of its run
     if observed is None or len(observed.run_ids) != 1 or uuid.UUID(observed.run_ids[0]).version != 5:
         return None
-    hashes = [_hash(row) for row in rejected]
+    hashes = [record_hash(row) for row in rejected]
     same = connection.execute(
         "SELECT FROM runs r WHERE source_id = %s AND run_id = %s AND rejected = %s AND rejected = (SELECT count(*)"
         " FROM rejected_records j WHERE j.source_id = r.source_id AND j.record_hash = ANY(%s))",
@@ -128,8 +124,8 @@ def said_at(
     state: dict[str, bytes | None] = dict(
         connection.execute(SQL["state_at"], {"source": source_id, "at": at}).fetchall()
     )
-    held = state.keys() - ledger.silent(observed) if complete else ledger.listed(observed)
-    return {image_id: content for image_id in held if (content := state.get(image_id)) is not None}
+    held = state.keys() - ledger.unsaid(observed, set(state))
+    return {image_id: content for image_id in held if (content := state[image_id]) is not None}
 
 
 def history_from(connection: Connection, source_id: str) -> datetime | None:
@@ -190,7 +186,7 @@ def save_rejected(
     connection: Connection, source_id: str, run_id: str, at: datetime, rejected: Iterable[RejectedRecord]
 ) -> None:
     """As `runs.save_rejected`, but first and last are told by when runs observed, not by when they were loaded."""
-    distinct = {_hash(row): row for row in rejected}
+    distinct = {record_hash(row): row for row in rejected}
     for digest, row in distinct.items():
         connection.execute(
             "INSERT INTO rejected_records AS r"
@@ -248,10 +244,7 @@ def forget_runs(connection: Connection, source_id: str, run_ids: Iterable[str], 
             " WHERE o.source_id = s.source_id) WHERE source_id = %(source)s AND observed_since = %(at)s"
         ),
         (
-            # of the runs that were loaded, sweeps' archives keep their random ids (version 4), dumps have none
-            "UPDATE sources s SET last_complete_at = (SELECT max(observed_at) FROM runs r"
-            " WHERE r.source_id = s.source_id AND r.outcome = 'complete'"
-            " AND (r.kind = 'sync' OR get_byte(uuid_send(r.run_id), 6) >> 4 = 4))"
+            f"UPDATE sources s SET last_complete_at = ({runs.LAST_COMPLETE})"
             " WHERE source_id = %(source)s AND last_complete_at = %(at)s"
         ),
     ):

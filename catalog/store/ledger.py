@@ -20,6 +20,9 @@ from catalog.store.staging import SQL
 LISTED = "listed"
 FOUND = "found"
 SILENT_KINDS = ("rejected", "unanswered", "held", "kept")
+MISSED_KINDS = (FOUND, *(kind for kind in SILENT_KINDS if kind != "rejected"))
+"""Of images that are missing from listings. FOUND stands first: it counts before what else is said of them."""
+HELD_KINDS = ("held", "kept")
 Side = Literal["before", "after"]
 _PART = 50_000
 """Ids sent at once."""
@@ -146,7 +149,7 @@ class Ledger:
     def silent(self, observed: Observed) -> frozenset[str]:
         """The ids that a complete observation says nothing about."""
         kinds = self.load_set(observed.silent_set)
-        return frozenset().union(*(kinds.get(kind, frozenset()) for kind in SILENT_KINDS))
+        return among(kinds, SILENT_KINDS)
 
     def unsaid(self, observed: Observed, ids: set[str]) -> set[str]:
         """Of these images, those about which an observation says nothing, look-ups left out."""
@@ -223,3 +226,8 @@ class Ledger:
             SQL[f"lacks_{side}"], {"source": self.source_id, "ids": list(ids), "at": at}
         )
         return dict(rows.fetchall())
+
+
+def among(sets: Mapping[str, frozenset[str]], kinds: Iterable[str]) -> frozenset[str]:
+    """The ids of these kinds, of a set that was stored."""
+    return frozenset().union(*(sets.get(kind, frozenset()) for kind in kinds))

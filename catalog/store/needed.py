@@ -16,14 +16,20 @@ from itertools import groupby
 from operator import itemgetter
 
 from catalog.store.database import Connection
-from catalog.store.ledger import FOUND, LISTED, SILENT_KINDS, Ledger, Observed
+from catalog.store.ledger import (
+    FOUND,
+    HELD_KINDS,
+    LISTED,
+    MISSED_KINDS,
+    SILENT_KINDS,
+    Ledger,
+    Observed,
+    among,
+)
 from catalog.store.statements import load
 
 SQL = load("prune.sql")
 _NONE: frozenset[str] = frozenset()
-_MISSED = (FOUND, *(kind for kind in SILENT_KINDS if kind != "rejected"))
-"""Kinds of an image that is missing from a listing; a look-up that found it first."""
-_HOLDING = ("held", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,6 @@ class _Stretch:
     kinds: Mapping[str, frozenset[str]]
     listed: frozenset[str]
 
-    def among(self, kinds: tuple[str, ...]) -> frozenset[str]:
-        return _NONE.union(*(self.kinds.get(kind, _NONE) for kind in kinds))
-
 
 def needed(connection: Connection, source_id: str, cut: datetime) -> set[datetime]:
     """Moments of the observations before the cut that must stay."""
@@ -48,9 +51,7 @@ def needed(connection: Connection, source_id: str, cut: datetime) -> set[datetim
     for set_id, kind, ids in connection.execute(SQL["named"], {"source": source_id}):
         named.setdefault(set_id, {})[kind] = frozenset(ids)
     evidence = _LastEvidence(connection, source_id)
-    absences = _Absences(
-        _NONE.union(*(kinds.get(kind, _NONE) for kinds in named.values() for kind in _MISSED))
-    )
+    absences = _Absences(_NONE.union(*(among(kinds, MISSED_KINDS) for kinds in named.values())))
     moments: set[datetime] = set()
     for stretch in _stretches(connection, source_id, cut, named):
         # both look at each stretch; the newest stays in any case: what is loaded next comes after it
@@ -93,7 +94,7 @@ class _LastEvidence:
         """Whether the newest of these is the last evidence of some image."""
         before = self.left
         if stretch.complete:
-            silent = stretch.among(SILENT_KINDS)
+            silent = among(stretch.kinds, SILENT_KINDS)
             self.left = silent - self.told if before is None else before & silent
         elif before is not None:
             self.left = before - stretch.listed
@@ -121,13 +122,13 @@ class _Absences:
 
     def begin(self, stretch: _Stretch) -> bool:
         """Notes what is said of open images; whether the absence of some begins after these."""
-        missed = self.open & stretch.among(_MISSED)
-        for kind in _MISSED:
+        missed = self.open & among(stretch.kinds, MISSED_KINDS)
+        for kind in MISSED_KINDS:
             for image_id in missed & stretch.kinds.get(kind, _NONE):
                 self._first[image_id, kind] = stretch.oldest
                 if kind == FOUND:
                     self._found.setdefault(image_id, stretch.newest)
-                elif kind in _HOLDING and image_id not in self._found:
+                elif kind in HELD_KINDS and image_id not in self._found:
                     self._held_since[image_id] = stretch.oldest
         before = self.open
         if stretch.complete:

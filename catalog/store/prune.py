@@ -18,6 +18,7 @@ from catalog.errors import SourceBusy
 from catalog.store import leases
 from catalog.store.database import Connection, Database, clock
 from catalog.store.needed import needed
+from catalog.store.runs import LAST_COMPLETE
 from catalog.store.statements import load
 
 STEP = 5000
@@ -109,7 +110,8 @@ def _look(connection: Connection, values: Values) -> Values:
     """What of the ledger stays: `needed`, with the runs that `last_complete_at` comes from, and `evidence_from`."""
     moments = needed(connection, values["source"], values["cut"])
     evidence = connection.execute(SQL["evidence_from"], values).fetchone()
-    complete = connection.execute(SQL["last_complete"], values).fetchone()
+    # what `sources.last_complete_at` falls back on when later sweeps are forgotten
+    complete = connection.execute(f"{LAST_COMPLETE} AND observed_at < %(cut)s", values).fetchone()
     if complete and complete[0] is not None:
         moments.add(complete[0])
     return {"needed": list(moments), "evidence_from": evidence[0] if evidence else None}

@@ -106,9 +106,3 @@ SELECT s.set_id, s.kind, array_agg(missed.image_id)
 FROM id_sets s CROSS JOIN LATERAL unnest(s.image_ids) AS id (image_id) JOIN missed USING (image_id)
 WHERE s.source_id = %(source)s
 GROUP BY s.set_id, s.kind
-
--- name: last_complete
--- What `sources.last_complete_at` falls back on when later sweeps are forgotten.
-SELECT max(observed_at) FROM runs
-WHERE source_id = %(source)s AND observed_at < %(cut)s AND outcome = 'complete'
-    AND (kind = 'sync' OR get_byte(uuid_send(run_id), 6) >> 4 = 4)

@@ -15,6 +15,14 @@ COUNTERS = (
     "pages", "requests", "retries", "listed", "inserted", "updated", "unchanged", "deleted", "restored",
     "rejected", "unlisted", "held", "looked_up",
 )  # fmt: skip
+ARCHIVED = "get_byte(uuid_send(run_id), 6) >> 4 = 4"
+"""Of runs that were loaded: a sweep's archive keeps its random id (UUID version 4), a dump's id is made of what it
+holds (version 5)."""
+LAST_COMPLETE = (
+    "SELECT max(observed_at) FROM runs WHERE source_id = %(source)s AND outcome = 'complete'"
+    f" AND (kind = 'sync' OR {ARCHIVED})"
+)
+"""When the last complete sweep observed, whether it wrote itself or its archive was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +121,16 @@ def _update_health(connection: Connection, values: dict[str, object]) -> None:
         )
 
 
+def record_hash(row: RejectedRecord) -> bytes:
+    """The key of a rejected record, beside its source."""
+    return blake2b(row.record.encode(), digest_size=16).digest()
+
+
 def save_rejected(
     connection: Connection, source_id: str, run_id: str, rejected: Iterable[RejectedRecord]
 ) -> None:
     """Keeps rejected records whole, each distinct one once."""
-    distinct = {blake2b(row.record.encode(), digest_size=16).digest(): row for row in rejected}
+    distinct = {record_hash(row): row for row in rejected}
     for digest, row in distinct.items():
         connection.execute(
             "INSERT INTO rejected_records AS r"

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from catalog.errors import ConfigurationError, UsageError, storable
 from catalog.model import SourceKind
 from catalog.store.database import Connection, clock
+from catalog.store.runs import ARCHIVED
 
 _COLUMNS = "source_id, name, kind, cloud, region, project_id, endpoint, last_complete_at, retired_at"
 
@@ -112,9 +113,8 @@ def identify(
     connection.execute(
         "UPDATE sources s SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s"
         " WHERE source_id = %(id)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL"
-        # of the runs that were loaded, sweeps' archives keep their random ids (version 4)
         " AND NOT EXISTS (SELECT FROM runs r WHERE r.source_id = s.source_id AND (r.observed_at > %(at)s"
-        " AND get_byte(uuid_send(r.run_id), 6) >> 4 = 4 OR r.kind = 'sync' AND r.observed_at IS NOT NULL))",
+        f" AND {ARCHIVED} OR r.kind = 'sync' AND r.observed_at IS NOT NULL))",
         {"region": region, "project": project_id, "endpoint": endpoint, "id": source_id, "at": at},
     )
 

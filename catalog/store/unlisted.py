@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from catalog.store.ledger import FOUND, SILENT_KINDS, Ledger
-
-_UNLISTED_KINDS = (*(kind for kind in SILENT_KINDS if kind != "rejected"), FOUND)
-_HELD_KINDS = ("held", "kept")
+from catalog.store.ledger import FOUND, HELD_KINDS, MISSED_KINDS, Ledger, among
 
 
 def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
     """For each image the first observation that missed it after the last one that listed it, else None."""
     since: dict[str, datetime | None] = dict.fromkeys(ids)
-    open_ids = frozenset(ids) & _ever_said(ledger, _UNLISTED_KINDS)
+    open_ids = frozenset(ids) & _ever_said(ledger, MISSED_KINDS)
     if not open_ids:
         return since
     rows = ledger.connection.execute(
@@ -25,9 +22,7 @@ def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
     )
     for moment, complete, held_set, silent_set in rows.fetchall():
         kinds = ledger.load_set(silent_set)
-        missed = (
-            frozenset[str]().union(*(kinds.get(kind, frozenset()) for kind in _UNLISTED_KINDS)) & open_ids
-        )
+        missed = among(kinds, MISSED_KINDS) & open_ids
         since.update(dict.fromkeys(missed, moment))
         if complete:
             open_ids = missed | (open_ids & kinds.get("rejected", frozenset()))
@@ -51,7 +46,7 @@ def held_since(ledger: Ledger, unlisted: Mapping[str, datetime]) -> dict[str, Ho
 
     A look-up that found the image ended it, unless somebody keeps the image (contract 4.5).
     """
-    ids = unlisted.keys() & _ever_said(ledger, _HELD_KINDS)
+    ids = unlisted.keys() & _ever_said(ledger, HELD_KINDS)
     if not ids:
         return {}
     rows = ledger.connection.execute(
@@ -70,7 +65,7 @@ def held_since(ledger: Ledger, unlisted: Mapping[str, datetime]) -> dict[str, Ho
         kinds = ledger.load_set(silent_set)
         for image_id in kinds.get(FOUND, frozenset()) & held.keys() - kept:
             del held[image_id]
-        for image_id in frozenset().union(*(kinds.get(kind, frozenset()) for kind in _HELD_KINDS)) & ids:
+        for image_id in among(kinds, HELD_KINDS) & ids:
             if at >= unlisted[image_id]:
                 held.setdefault(image_id, Holder(run_id, at, image_id in kept))
     return held

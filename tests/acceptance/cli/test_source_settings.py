@@ -10,7 +10,7 @@ import pytest
 from catalog.demo import Cloud, CloudServer
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk
-from tests.identity import PASSWORD, IdentityService
+from tests.identity import PASSWORD, IdentityService, service_entry
 
 Make = Callable[..., Record]
 SAVED = "images-2026-03-01T000000Z.json"
@@ -23,8 +23,7 @@ OF_ITS_OWN = 'redact = ["note"]\nignore = ["os_glance_*"]\ndeletion_limit_count 
 @pytest.fixture
 def identity() -> Iterator[IdentityService]:
     """An identity service with the projects "hay" and "straw"."""
-    service = IdentityService()
-    with service.running():
+    with IdentityService().running() as service:
         yield service
 
 
@@ -32,11 +31,7 @@ def identity() -> Iterator[IdentityService]:
 def meadow(desk: Desk, identity: IdentityService, record: Make) -> Desk:
     """A cloud of several projects that no entry names, and a listing in a file."""
     server = desk.stack.enter_context(CloudServer(Cloud("glance", [record(1)])))
-    identity.catalogue = [
-        {"id": "i", "type": "image", "name": "glance", "endpoints": [
-            {"id": "e", "interface": "public", "region": "north", "region_id": "north", "url": server.endpoint}
-        ]}
-    ]  # fmt: skip
+    identity.catalogue = [service_entry("image", north=server.endpoint)]
     account = {"auth_url": identity.url, "username": "ann", "password": PASSWORD, "project_name": "hay",
                "user_domain_name": "Default", "project_domain_name": "Default"}  # fmt: skip
     clouds = {"clouds": {"meadow": {"auth": account, "region_name": "north"}}}
