@@ -1,6 +1,6 @@
 """Writes the parts of the documentation that come from the code: `python docs/generate.py`.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->` in README.md or a page of docs/.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->` in a page of docs/.
 tests/unit/test_documentation.py fails while a page says something else than the code.
 """
 
@@ -29,7 +29,7 @@ from catalog.settings import DatabaseSettings, Settings, SourceSettings  # noqa:
 from catalog.source_entries import PASSES, DefaultsTable, SourceTable  # noqa: E402
 from catalog.store.tables import metadata  # noqa: E402
 
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 DATABASE_KEYS = {
@@ -87,14 +87,8 @@ SOURCE_KEYS = {
 # ---- parts ----------------------------------------------------------------------------------------------
 
 
-def columns() -> str:
-    """The columns of `images`: name, unit, meaning."""
-    rows = [(f"`{name}`", unit, meaning) for name, _, unit, meaning, _ in _image_columns()]
-    return _table(("column", "unit", "meaning"), rows)
-
-
 def fields() -> str:
-    """The same with types and upstream keys."""
+    """The columns of `images`: name, type, unit, meaning and upstream keys."""
     rows = [(f"`{name}`", kind, unit, meaning, keys) for name, kind, unit, meaning, keys in _image_columns()]
     return _table(("column", "type", "unit", "meaning", "upstream key"), rows)
 
@@ -280,7 +274,6 @@ def views() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "columns": columns,
     "fields": fields,
     "capabilities": capabilities,
     "database-keys": database_keys,
