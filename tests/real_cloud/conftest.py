@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import services
+from tests.real_cloud import services
 
 REGION = "north"
 

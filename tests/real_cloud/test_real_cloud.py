@@ -20,9 +20,9 @@ from catalog.model import Budget, ImageService, Page
 from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Database
-from tests.contract.conftest import REGION, Cloud
+from tests.real_cloud.conftest import REGION, Cloud
 
-pytestmark = pytest.mark.contract
+pytestmark = pytest.mark.real_cloud
 
 PASSWORD = "p$a'b\"c%d{x}"
 
@@ -226,7 +226,7 @@ def test_project_names_are_the_users_own_or_all_of_an_administrators(
     assert opened(clouds()).project_names() == [(member.project, member.name, "Default")]
     auth = {"auth_url": real_cloud.keystone.url, "username": "admin", "project_name": "admin"}
     auth |= {"user_domain_id": "default", "project_domain_id": "default"}
-    from tests.contract.services import ADMIN_PASSWORD
+    from tests.real_cloud.services import ADMIN_PASSWORD
 
     names = opened(clouds({"auth": auth}, {"password": ADMIN_PASSWORD})).project_names()
     assert {"admin", "service", member.name} <= {name for _, name, _ in names}

@@ -1,6 +1,6 @@
 """A real Glance and a real Keystone on loopback: installed in environments of their own, served by waitress.
 
-Environments are kept in CATALOG_CONTRACT_ENVS (default: the user's cache folder) and used again. They need
+Environments are kept in CATALOG_REAL_CLOUD_ENVS (default: the user's cache folder) and used again. They need
 Python 3.11. Data lives in the folder that the caller gives; servers are ended by their process id.
 """
 
@@ -31,7 +31,7 @@ GLANCE_PASSWORD = "glance-made-up"
 
 LAUNCHER = """
 import socket, sys
-sys.argv = ["contract"]  # Keystone parses it on import
+sys.argv = ["real_cloud"]  # Keystone parses it on import
 import logging; logging.disable(logging.INFO)
 from {module} import application
 import waitress
@@ -75,7 +75,7 @@ class PythonMissing(Exception):
 
 def environment(name: str, requirements: tuple[str, ...]) -> Path:
     """The folder of a virtual environment with the requirements, made where there is none yet."""
-    cache = os.environ.get("CATALOG_CONTRACT_ENVS") or Path.home() / ".cache" / "catalog-contract"
+    cache = os.environ.get("CATALOG_REAL_CLOUD_ENVS") or Path.home() / ".cache" / "catalog-real-cloud"
     folder = Path(cache) / f"{requirements[0].replace('==', '-')}-py{PYTHON}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{name}.lock").open("w") as lock:

@@ -11,10 +11,10 @@ from catalog.model import RunResult
 from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Database
-from tests.contract.services import Glance
-from tests.contract.test_real_glance import KINDS, token_of
+from tests.real_cloud.services import Glance
+from tests.real_cloud.test_real_glance import KINDS, token_of
 
-pytestmark = pytest.mark.contract
+pytestmark = pytest.mark.real_cloud
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from catalog.fetch.login import connect
 from catalog.fetch.service import open_service
 from catalog.model import Budget, ImageService, Page
 from catalog.settings import SourceSettings
-from tests.contract.services import Glance
+from tests.real_cloud.services import Glance
 
-pytestmark = pytest.mark.contract
+pytestmark = pytest.mark.real_cloud
 
 Open = Callable[..., ImageService]
 
@@ -37,13 +37,13 @@ def open_as(real_glance: Glance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
     opened: list[ImageService] = []
 
     def open_as(token: str, page_size: int = 1000, token_file: Path | None = None) -> ImageService:
-        monkeypatch.setenv("CONTRACT_TOKEN", token)
+        monkeypatch.setenv("REAL_CLOUD_TOKEN", token)
         source = SourceSettings(
             name="real",
             kind="glance",
             endpoint=real_glance.url,
             auth="token",
-            token_env=None if token_file else "CONTRACT_TOKEN",
+            token_env=None if token_file else "REAL_CLOUD_TOKEN",
             token_file=token_file,
             page_size=page_size,
         )
