@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 ENVIRONMENT_CLOUD = "envvars"
 """openstacksdk's name of the cloud that `OS_*` describe."""
 
+HUAWEI_DOMAIN = "myhuaweicloud.com"
 IMS_DOMAINS = (
     "sc.otc.t-systems.com",
     "otc.t-systems.com",
-    "myhuaweicloud.com",
+    HUAWEI_DOMAIN,
     "myhuaweicloud.eu",
     "prod-cloud-ocb.orange-business.com",
 )
@@ -35,15 +36,23 @@ ADDRESSES = (
 UNFORESEEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 """What openstacksdk's loader raises for odd values, and for the address of a profile that does not answer."""
 
-OTC_REGIONS = ("eu-de", "eu-nl")
-HUAWEI_REGIONS = (
-    "ae-ad-1", "af-north-1", "af-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
-    "ap-southeast-4", "ap-southeast-5", "cn-east-2", "cn-east-3", "cn-east-4", "cn-east-5", "cn-north-1",
-    "cn-north-11", "cn-north-12", "cn-north-2", "cn-north-4", "cn-north-9", "cn-south-1", "cn-south-2",
-    "cn-south-4", "cn-southwest-2", "cn-southwest-3", "eu-west-0", "eu-west-101", "la-north-2", "la-south-2",
-    "me-east-1", "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1", "sa-brazil-1", "tr-west-1",
-)  # fmt: skip
-"""Regions of the two public clouds, by their own SDKs (November 2026); only used where no URL says more."""
+REGION_DOMAINS = {
+    **dict.fromkeys(("eu-de", "eu-nl"), "otc.t-systems.com"),
+    **dict.fromkeys(
+        (
+            "ae-ad-1", "af-north-1", "af-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+            "ap-southeast-4", "ap-southeast-5", "cn-east-2", "cn-east-3", "cn-east-4", "cn-east-5",
+            "cn-north-1", "cn-north-11", "cn-north-12", "cn-north-2", "cn-north-4", "cn-north-9", "cn-south-1",
+            "cn-south-2", "cn-south-4", "cn-southwest-2", "cn-southwest-3", "la-north-2", "la-south-2",
+            "me-east-1", "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1", "sa-brazil-1", "tr-west-1",
+        ),
+        HUAWEI_DOMAIN,
+    ),
+    "eu-ch2": "sc.otc.t-systems.com",
+    "eu-west-101": "myhuaweicloud.eu",
+    "eu-west-0": "prod-cloud-ocb.orange-business.com",
+}  # fmt: skip
+"""Regions by their clouds' own SDKs and sites (November 2026); only used where no URL says more."""
 
 
 def ims_domain(url: str | None) -> str | None:
@@ -61,11 +70,8 @@ def guess_kind(url: str | None) -> SourceKind:
 def ims_endpoint(region: str, auth_url: str | None = None) -> str | None:
     """The Image Management Service of a region by its cloud's known pattern; None where none is known."""
     domain = ims_domain(auth_url)
-    if domain is None and auth_url is None:
-        if region in OTC_REGIONS:
-            domain = "otc.t-systems.com"
-        elif region in HUAWEI_REGIONS:
-            domain = "myhuaweicloud.com"
+    if auth_url is None or domain == HUAWEI_DOMAIN:  # one login for regions of several domains
+        domain = REGION_DOMAINS.get(region, domain)
     return f"https://ims.{region}.{domain}" if domain else None
 
 
@@ -99,7 +105,22 @@ def open_clouds() -> OpenStackConfig:
         raise ConfigurationError(f"clouds.yaml: {first_line(error)}") from None
     if not isinstance(found.cloud_config["clouds"], dict):
         raise ConfigurationError("clouds.yaml: clouds: expected a table of clouds")
+    for entry in found.cloud_config["clouds"].values():
+        _complete_profile(entry)
     return found
+
+
+def _complete_profile(entry: Any) -> None:
+    """openstacksdk 4 ships a profile, otc-swiss, whose address has no scheme."""
+    from openstack.config import vendors
+
+    profile = entry.get("profile") if isinstance(entry, dict) else None
+    if not isinstance(profile, str) or "://" in profile or "auth_url" in entry:
+        return
+    address = str((vendors.get_profile(profile) or {}).get("auth", {}).get("auth_url", ""))
+    auth = entry.setdefault("auth", {})
+    if address and "://" not in address and isinstance(auth, dict):
+        auth.setdefault("auth_url", f"https://{address}")
 
 
 def _check_syntax(candidates: list[str], first: str | None) -> None:

@@ -96,7 +96,14 @@ def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 def data_folder(environ: Mapping[str, str]) -> Path:
     """Where the embedded database lives: CATALOG_DATA_DIR, else the user's data folder by XDG."""
     chosen = environ.get("CATALOG_DATA_DIR")
-    return Path(chosen).absolute() if chosen else _user_folder(environ, "XDG_DATA_HOME", ".local/share")
+    if not chosen:
+        return _user_folder(environ, "XDG_DATA_HOME", ".local/share")
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"CATALOG_DATA_DIR: expected a folder; {chosen} names no user's home"
+        ) from None
 
 
 def _user_folder(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
@@ -133,7 +140,6 @@ def _database(
     if table.schema is not None and not 0 < len(table.schema.encode()) < 64:
         raise place.error("schema", "the name of a schema, at most 63 bytes")
     data_dir = data_folder(environ)
-    data_dir = data_dir.expanduser().absolute()
     outside = _outside_url(environ, database_url)
     if outside is None:
         return _file_database(place, table, data_dir)

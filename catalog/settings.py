@@ -1,4 +1,4 @@
-"""Configuration as frozen values, which of them hold for a source, and which sources a command means.
+"""Configuration as frozen values, and which of them hold for a source.
 
 The file and the environment are read by `catalog.configuration.load_settings`.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from catalog.errors import ConfigurationError, UsageError
+from catalog.errors import UsageError
 from catalog.model import SourceKind
 
 PLACEHOLDER = "{project}"
@@ -143,31 +142,3 @@ def check_new_name(settings: Settings, name: str) -> None:
         expected = "no *, ? or [ in a name that is not configured"
     if expected is not None:
         raise UsageError(f"no source can be called {name!r}: expected {expected}")
-
-
-def select_sources(
-    sources: Sequence[SourceSettings], patterns: Sequence[str] = ()
-) -> tuple[SourceSettings, ...]:
-    """The sources whose names match any of the globs, in the order of the configuration, each once.
-
-    No pattern: all. A name that is written out in full counts even if it holds glob characters.
-
-    Raises ConfigurationError: a pattern matches none (the known names are listed), or there are none at all.
-    """
-    if not sources:
-        raise ConfigurationError(
-            "no source is configured; add [[sources]] to catalog.toml, set OS_CLOUD, or try `catalog demo`"
-        )
-    for pattern in patterns:
-        if not any(_matches(source.name, pattern) for source in sources):
-            names = ", ".join(source.name for source in sources)
-            raise ConfigurationError(f"no source is called {pattern!r}; known: {names}")
-    return tuple(
-        source
-        for source in sources
-        if not patterns or any(_matches(source.name, pattern) for pattern in patterns)
-    )
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(name, pattern)

@@ -11,6 +11,8 @@ import msgspec
 
 from catalog.address import split_address
 from catalog.clouds import check_entry, cloud_entries, unknown_cloud
+from catalog.crontab import Crontab
+from catalog.errors import ConfigurationError
 from catalog.model import DEFAULT_PASSES, SourceKind
 from catalog.settings import PLACEHOLDER, SourceSettings, name_fault
 from catalog.toml_place import Duration, Place
@@ -95,12 +97,14 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     if table.interval is not None:
         values |= {"interval": place.seconds("interval", table.interval), "cron": None}
     if table.cron is not None:
+        try:
+            Crontab.parse(table.cron)
+        except ConfigurationError as error:
+            raise place.error("cron", str(error).removeprefix("cron: expected ")) from None
         values["cron"] = table.cron
     if table.timezone is not None:
         _check_timezone(place, table.timezone)
         values["timezone"] = table.timezone
-    if table.cron is not None:
-        _check_cron(place, table.cron)
     if table.deadline is not None:
         values["deadline"] = place.seconds("deadline", table.deadline)
     for key, low, high in (
@@ -179,15 +183,6 @@ def _check_timezone(place: Place, timezone: str) -> None:
         raise place.error(
             "timezone", f'an IANA time zone such as "Europe/Berlin"; found {timezone!r}'
         ) from None
-
-
-def _check_cron(place: Place, cron: str) -> None:
-    from apscheduler.triggers.cron import CronTrigger
-
-    try:
-        CronTrigger.from_crontab(cron, timezone="UTC")
-    except (ValueError, KeyError) as error:
-        raise place.error("cron", f'five fields such as "*/15 * * * *"; found {cron!r} ({error})') from None
 
 
 def _auth(place: Place, entry: SourceTable) -> Auth:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from catalog.durations import duration_seconds
 from catalog.errors import ConfigurationError
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Duration = int | float | str
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 TYPE_WORDS = {
     "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list",
     "object": "a table", "null": "nothing",
@@ -61,16 +59,10 @@ class Place:
         return self.error(key, f"a known key, such as {hint}" if near else hint)
 
     def seconds(self, key: str, value: Duration) -> float:
-        """A duration in seconds: a number, or a number with s, m, h or d. Raises ConfigurationError."""
-        expected = 'a duration above zero such as "15m", "90s", "1h", "2d", or a number of seconds'
-        if isinstance(value, str):
-            match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)
-            if match is None:
-                raise self.error(key, f"{expected}; found {value!r}")
-            seconds = float(match[1]) * SECONDS[match[2] or "s"]
-        else:
-            seconds = float(value)
-        if not 0 < seconds < math.inf:
+        """A duration above zero, in seconds. Raises ConfigurationError."""
+        seconds = duration_seconds(value)
+        if not seconds:
+            expected = 'a duration above zero such as "15m", "90s", "1h", "2d", or a number of seconds'
             raise self.error(key, f"{expected}; found {value!r}")
         return seconds
 

@@ -44,7 +44,7 @@ DAEMON_KEYS = {
 }
 DEFAULTS_KEYS = {
     "interval": "Time from the start of one sweep to the next. Not with `cron`.",
-    "cron": 'Five fields of crontab(5), such as "*/15 * * * *". Not with `interval`.',
+    "cron": 'Five fields as Debian\'s cron reads them, such as "*/15 * * * *". Not with `interval`.',
     "timezone": "Zone of `cron`, an IANA name.",
     "deadline": "Longest time of one sweep; or three times the last complete one, if that is longer.",
     "page_size": "Images asked for a page, 1 to 10,000; services may send fewer.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from catalog.durations import LONGEST_DAYS, duration_seconds
 
 if TYPE_CHECKING:
     from catalog.report.terminal import Format
@@ -15,32 +16,22 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")
 """As in `catalog.report.terminal`, which takes longer to import than the help may take."""
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LONGEST = timedelta(days=365_000)
-"""No command looks further back; so long ago is still a date."""
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)\s*")
 
 
 def duration(text: str) -> timedelta:
     """`10m`, `90s`, `400d`, `2w`; a number alone is seconds."""
-    match = _DURATION.fullmatch(text)
-    try:
-        if match is not None:
-            found = timedelta(**{UNITS[match[2] or "s"]: float(match[1])})
-            if found <= LONGEST:
-                return found
-    except OverflowError:
-        pass
+    if (seconds := duration_seconds(text)) is not None:
+        return timedelta(seconds=seconds)
     raise click.BadParameter(
-        f"expected a duration such as 90s, 10m, 2h, 7d, of at most {LONGEST.days}d; found {text!r}"
+        f"expected a duration such as 90s, 10m, 2h, 7d, of at most {LONGEST_DAYS}d; found {text!r}"
     )
 
 
 def moment(text: str) -> datetime:
     """A date or time by ISO 8601 (UTC where no zone is given), or a duration: so long ago."""
     try:
-        if _DURATION.fullmatch(text) and text.strip()[-1].isalpha():
-            return datetime.now(UTC) - duration(text)
+        if text.strip()[-1:].isalpha() and (ago := duration_seconds(text)) is not None:
+            return datetime.now(UTC) - timedelta(seconds=ago)
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from catalog.errors import CatalogError, ConfigurationError
-from catalog.settings import PLACEHOLDER, Settings, SourceSettings, select_sources
+from catalog.selection import fitting, select_sources
+from catalog.settings import PLACEHOLDER, Settings, SourceSettings
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,14 +50,15 @@ def choose(
     if expansion.failures:
         # a glob may have meant sources of a cloud that can't be asked: that cloud's failure says so
         names = [source.name for source in expansion.sources]
-        fitting = [p for p in patterns if any(p == name or fnmatchcase(name, p) for name in names)]
-        known = [p for p in patterns if p in fitting or not any(_may_fit(f, [p]) for f in expansion.failures)]
+        known = [
+            p for p in patterns if fitting(names, p) or not any(_may_fit(f, [p]) for f in expansion.failures)
+        ]
         if not names or (patterns and not known):
             return (), expansion.failures
         patterns = known
     failures = dict(expansion.failures)
     for one in expansion.left_out:
-        if not patterns or any(one.name == p or fnmatchcase(one.name, p) for p in patterns):
+        if not patterns or any(fitting([one.name], p) for p in patterns):
             told = f"{failures[one.entry]}; {one.reason}" if one.entry in failures else one.reason
             failures[one.entry] = ConfigurationError(told)
     return select_sources(expansion.sources, patterns), failures

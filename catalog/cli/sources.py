@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +57,7 @@ def sources(
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
+    from catalog.selection import select_names
     from catalog.settings import configured_source
     from catalog.store import listings
 
@@ -80,10 +80,10 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
                 | {"cloud": source.cloud, "region": source.region, "live_images": 0}
                 | {"project": source.project or source.project_id}
             )
-    chosen = [row for row in rows if not patterns or any(fnmatchcase(row["source"], p) for p in patterns)]
+    chosen = set(select_names([row["source"] for row in rows], patterns))
     columns = TABLE_COLUMNS if format == "table" else COLUMNS
-    chosen.sort(key=lambda row: str(row["source"]))
-    print_rows(columns, [tuple(row[name] for name in columns) for row in chosen], format)
+    rows = sorted((row for row in rows if row["source"] in chosen), key=lambda row: str(row["source"]))
+    print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format)
 
 
 def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from catalog.clouds import HUAWEI_REGIONS, OTC_REGIONS, ims_endpoint, knows_enterprise_projects
+from catalog.clouds import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
 from catalog.errors import CatalogError, ConfigurationError, storable
 from catalog.fetch.aksk import AccessKey, AkskAuth, origin
 from catalog.fetch.connection import Connection
@@ -242,7 +242,7 @@ def _with_parameters(source: SourceSettings, connection: Connection) -> Connecti
 def _endpoint_of_region(source: SourceSettings) -> str:
     endpoint = ims_endpoint(source.region or "")
     if endpoint is None or source.kind != "ims":
-        known = ", ".join(OTC_REGIONS + HUAWEI_REGIONS)
+        known = ", ".join(REGION_DOMAINS)
         raise ConfigurationError(
             f"source {source.name!r}: expected an endpoint, or a region of a known IMS ({known})"
         )

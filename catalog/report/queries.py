@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from catalog.errors import UsageError
+from catalog.selection import select_names
 
 SOURCE, SINCE, AS_OF, IMAGE = "source", "since", "as_of", "image"
 
@@ -384,15 +384,7 @@ def matching_sources(
     Raises UsageError for a glob that picks none.
     """
     known = [str(row[0]) for row in connection.execute("SELECT name FROM sources ORDER BY name")]
-    if patterns is None:
-        return known
-    picked: set[str] = set()
-    for pattern in patterns:
-        names = {name for name in known if name == pattern or fnmatchcase(name, pattern)}
-        if not names:
-            raise UsageError(f"no source is called {pattern!r}; known: {', '.join(known) or 'none yet'}")
-        picked |= names
-    return sorted(picked)
+    return select_names(known, patterns or ())
 
 
 def _spelled(filter_name: str) -> str:

@@ -11,7 +11,8 @@ import structlog
 from catalog.errors import CatalogError
 from catalog.fetch.login import LeftOut, project_sources, unite
 from catalog.run.schedule import Schedule
-from catalog.settings import Settings, SourceSettings, select_sources
+from catalog.selection import select_sources
+from catalog.settings import Settings, SourceSettings
 
 log = structlog.get_logger("catalog.daemon")
 

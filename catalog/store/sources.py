@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from catalog.errors import ConfigurationError, UsageError, storable
 from catalog.model import SourceKind
+from catalog.selection import select_names
 from catalog.store.database import Connection, clock
 from catalog.store.runs import ARCHIVED
 
@@ -40,13 +40,8 @@ def matching(connection: Connection, patterns: Sequence[str]) -> list[Source]:
     """Sources whose name fits one of the globs, all for none; raises UsageError for a glob that fits none."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM sources ORDER BY name").fetchall()
     sources = [Source(*row) for row in rows]
-    if not patterns:
-        return sources
-    for pattern in patterns:
-        if not any(fnmatchcase(source.name, pattern) for source in sources):
-            known = ", ".join(source.name for source in sources) or "none"
-            raise UsageError(f"no source {pattern!r} in the database; known: {known}")
-    return [s for s in sources if any(fnmatchcase(s.name, pattern) for pattern in patterns)]
+    selected = set(select_names([source.name for source in sources], patterns))
+    return [source for source in sources if source.name in selected]
 
 
 def register(

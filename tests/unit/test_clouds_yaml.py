@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from catalog.clouds import auth_url_of, ims_endpoint
 from catalog.configuration import load_settings
 from catalog.errors import ConfigurationError
+from catalog.fetch.cloud_entry import read_entry
 from catalog.settings import Settings
 
 AUTH = {"auth_url": "https://iam.test/v3", "username": "ann", "password": "hush", "project_name": "hay"}
@@ -88,6 +90,39 @@ def test_an_odd_value_is_told_with_cloud_and_key(
 def test_a_clouds_yaml_without_a_table_of_clouds_is_told(home: Path, written: str) -> None:
     (home / "clouds.yaml").write_text(written)
     assert "clouds.yaml" in refusal(home)
+
+
+def test_a_profile_whose_address_has_no_scheme_is_asked_by_https(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openstacksdk ships otc-swiss like that; its kind is known by its address, too."""
+    auth = {key: value for key, value in AUTH.items() if key != "auth_url"}
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"lab": {"profile": "otc-swiss", "auth": auth}}}))
+    assert auth_url_of("lab") == "https://iam-pub.eu-ch2.sc.otc.t-systems.com/v3"
+    (only,) = load_settings(None, {"HOME": str(home), "OS_CLOUD": "lab"}, None).sources
+    assert only.kind == "ims"
+    assert read_entry(only).config["auth"]["auth_url"].startswith("https://iam-pub.")
+
+
+@pytest.mark.parametrize(
+    ("region", "auth_url", "expected"),
+    [
+        ("eu-de", None, "https://ims.eu-de.otc.t-systems.com"),
+        ("eu-ch2", None, "https://ims.eu-ch2.sc.otc.t-systems.com"),
+        ("cn-north-4", None, "https://ims.cn-north-4.myhuaweicloud.com"),
+        ("eu-west-101", None, "https://ims.eu-west-101.myhuaweicloud.eu"),
+        ("eu-west-0", None, "https://ims.eu-west-0.prod-cloud-ocb.orange-business.com"),
+        ("eu-west-101", "https://iam.myhuaweicloud.com/v3", "https://ims.eu-west-101.myhuaweicloud.eu"),
+        ("new-1", "https://iam.myhuaweicloud.com/v3", "https://ims.new-1.myhuaweicloud.com"),
+        ("eu-nl", "https://iam.eu-de.otc.t-systems.com/v3", "https://ims.eu-nl.otc.t-systems.com"),
+        ("eu-de", "https://iam.test/v3", None),
+        ("nowhere", None, None),
+    ],
+)
+def test_where_the_image_management_service_of_a_region_lives(
+    region: str, auth_url: str | None, expected: str | None
+) -> None:
+    assert ims_endpoint(region, auth_url) == expected
 
 
 def test_what_the_loader_fills_in_or_may_be_missing_is_no_fault(home: Path) -> None:

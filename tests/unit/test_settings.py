@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from catalog.configuration import load_settings
-from catalog.errors import ConfigurationError
-from catalog.settings import Settings, SourceSettings, select_sources
+from catalog.errors import ConfigurationError, UsageError
+from catalog.selection import select_sources
+from catalog.settings import Settings, SourceSettings
 
 CLOUDS = """
 clouds:
@@ -76,6 +77,17 @@ def test_nothing_configured_means_embedded_database_and_no_source(load: Load, ho
     assert settings.http_bind == "127.0.0.1:9477"
 
 
+@pytest.mark.parametrize(
+    ("written", "folder"), [("~/data", "{home}/data"), ("data", "{work}/data"), ("/data", "/data")]
+)
+def test_the_data_folder_is_named_as_a_shell_would_read_it(
+    load: Load, home: Path, written: str, folder: str
+) -> None:
+    """systemd and compose expand no tilde."""
+    found = load(environ={"CATALOG_DATA_DIR": written}).database.data_dir
+    assert str(found) == folder.format(home=home.parent, work=home)
+
+
 def test_the_contracts_example_loads(load: Load) -> None:
     settings = load(
         """
@@ -123,6 +135,7 @@ def test_the_contracts_example_loads(load: Load) -> None:
         ('"1h"', 3600),
         ('"2d"', 172_800),
         ('"1.5h"', 5400),
+        ('"1w"', 604_800),
         ("45", 45),
         ("0.5", 0.5),
     ],
@@ -131,7 +144,9 @@ def test_durations_are_numbers_of_seconds_or_carry_a_unit(load: Load, text: str,
     assert source(load, f"{ENDPOINT}deadline = {text}").deadline == seconds
 
 
-@pytest.mark.parametrize("text", ['"15 minutes"', '"-1m"', "0", "-5", "inf", "nan", '""'])
+@pytest.mark.parametrize(
+    "text", ['"15 minutes"', '"-1m"', "0", "-5", "inf", "nan", '""', "1e300", '"400000d"']
+)
 def test_other_durations_are_refused(load: Load, text: str) -> None:
     message = refusal(load, f'[[sources]]\nname = "one"\n{ENDPOINT}deadline = {text}')
     assert "catalog.toml: sources[0].deadline (source 'one'): expected a duration" in message
@@ -145,6 +160,16 @@ def test_a_source_overrides_the_defaults_key_by_key(load: Load) -> None:
 def test_an_interval_in_a_source_beats_a_cron_in_the_defaults(load: Load) -> None:
     only = source(load, f'{ENDPOINT}interval = "1h"', defaults='[defaults]\ncron = "0 3 * * *"')
     assert (only.interval, only.cron) == (3600.0, None)
+
+
+@pytest.mark.parametrize("cron", ["0 3 * * 7", "0 3 * * 1-7", "0 3 1 * mon", "*/5 9-17 * * 1-5"])
+def test_what_a_schedule_keeps_the_configuration_takes(load: Load, cron: str) -> None:
+    assert source(load, f'{ENDPOINT}cron = "{cron}"').cron == cron
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 3 * * 8", "0 3 * *", "0 0 3 * * *"])
+def test_what_no_schedule_keeps_the_configuration_refuses(load: Load, cron: str) -> None:
+    assert "sources[0].cron" in refusal(load, f'[[sources]]\nname = "one"\n{ENDPOINT}cron = "{cron}"')
 
 
 @pytest.mark.parametrize(
@@ -393,7 +418,7 @@ def test_sources_are_picked_by_glob_in_the_order_of_the_file(load: Load) -> None
 
 def test_a_glob_that_matches_nothing_lists_the_known_names(load: Load) -> None:
     sources = load(MEADOW).sources
-    with pytest.raises(ConfigurationError, match="no source is called 'pond\\*'; known: meadow"):
+    with pytest.raises(UsageError, match="no source is called 'pond\\*'; known: meadow"):
         select_sources(sources, ["pond*"])
     with pytest.raises(ConfigurationError, match="no source is configured"):
         select_sources(())

@@ -111,3 +111,20 @@ def test_options_that_do_not_go_together_are_usage_errors(desk: Desk) -> None:
     for arguments in (["--failed"], ["--check", "retire", "lab"]):
         wrong = desk.run("sources", *arguments)
         assert (wrong.code, wrong.error[:7]) == (2, "error: ")
+
+
+def test_every_command_reads_a_name_with_brackets_and_refuses_a_misspelt_one(
+    desk: Desk, record: Make
+) -> None:
+    desk.add_source("lab[1]", Cloud("glance", [record(1)]))
+    desk.add_source("lab1", Cloud("glance", [record(1)]))
+    commands = (["sync"], ["sources", "--source"], ["runs"], ["remap"], ["report", "summary", "--source"])
+    for command in (*commands, ["db", "prune", "--older-than", "400d", "--plan"]):
+        if command == ["sync"]:
+            assert list(desk.run(*command, "lab[1]", "--format", "json").results) == ["lab[1]"]
+        else:
+            found = desk.run(*command, "lab[1]", "--format", "json")
+            assert found.code in (0, 3), found.err
+            assert {row["source"] for row in found.rows if "source" in row} <= {"lab[1]"}
+        wrong = desk.run(*command, "lap")
+        assert (wrong.code, "no source is called 'lap'; known: " in wrong.error) == (2, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.cli.side_by_side import choose, side_by_side, workers
-from catalog.errors import ConfigurationError
+from catalog.errors import ConfigurationError, UsageError
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
 
 FILE = DatabaseSettings(url=None, data_dir=Path())
@@ -52,7 +52,7 @@ def test_a_project_of_a_cloud_that_cannot_be_asked_is_that_clouds_failure(settin
 
 def test_a_name_that_fits_none_is_refused(settings: Settings) -> None:
     for patterns in (["nope"], ["lab", "nope"], ["nope", "away/*"]):
-        with pytest.raises(ConfigurationError, match="'nope'"):
+        with pytest.raises(UsageError, match="'nope'"):
             choose(settings, patterns)
 
 

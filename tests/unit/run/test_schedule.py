@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.crontab import Crontab
 from catalog.errors import ConfigurationError
-from catalog.run.schedule import LONGEST_BACK_OFF, Crontab, Schedule
+from catalog.run.schedule import LONGEST_BACK_OFF, Schedule
 from catalog.settings import SourceSettings
 
 SOURCE = SourceSettings(name="moon", kind="glance", endpoint="http://127.0.0.1", auth="none")
@@ -56,21 +57,28 @@ def test_missed_times_are_folded_into_one(interval: float, late: float) -> None:
 
 
 def test_a_daily_run_takes_place_once_on_the_day_that_lacks_its_hour() -> None:
-    """Berlin, 29 March 2026: 02:00 to 03:00 does not exist; the run comes as much later."""
+    """Berlin, 29 March 2026: 02:00 to 03:00 does not exist; the run comes when that hour would be over."""
     schedule = by_cron("30 2 * * *", "Europe/Berlin")
     start = datetime(2026, 3, 27, 12, tzinfo=UTC)
     assert local(times(schedule, start, 4), "Europe/Berlin") == [
         "28 02:30",
-        "29 03:30",
+        "29 03:00",
         "30 02:30",
         "31 02:30",
     ]
 
 
-def test_a_daily_run_in_the_missing_hour_is_still_ahead_when_the_clocks_were_just_set() -> None:
+def test_a_daily_run_in_the_missing_hour_is_still_ahead_just_before_the_clocks_are_set() -> None:
     schedule = by_cron("30 2 * * *", "Europe/Berlin")
-    just_set = datetime(2026, 3, 29, 1, 5, tzinfo=UTC)  # 03:05 in Berlin
-    assert schedule.next_due(just_set, just_set) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    just_before = datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC)  # 01:59:59 in Berlin
+    assert schedule.next_due(just_before, just_before) == datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
+def test_a_time_that_comes_twice_is_over_once_it_has_come() -> None:
+    """Asked between the two: the daemon's restart at 02:10 of the second round makes no second run."""
+    schedule = by_cron("30 2 * * *", "Europe/Berlin")
+    between = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    assert schedule.next_due(between, between) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 
 
 def test_a_daily_run_takes_place_once_on_the_day_that_has_its_hour_twice() -> None:
@@ -111,6 +119,7 @@ def test_where_every_hour_counts_time_goes_on_as_it_passes(text: str, day: datet
     ("weekdays", "expected"),
     [
         ("0", {"Sun"}),
+        ("1-7", {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}),
         ("7", {"Sun"}),
         ("1-5", {"Mon", "Tue", "Wed", "Thu", "Fri"}),
         ("5-7", {"Fri", "Sat", "Sun"}),
@@ -130,7 +139,9 @@ def test_a_day_of_the_month_and_a_weekday_are_either_enough() -> None:
     assert [moment.strftime("%d %a") for moment in found] == ["22 Mon", "29 Mon", "01 Wed", "06 Mon"]
 
 
-@pytest.mark.parametrize("text", ["", "* * * *", "61 * * * *", "0 0 * * 8", "x * * * *", "0 0 30 2 *"])
+@pytest.mark.parametrize(
+    "text", ["", "* * * *", "61 * * * *", "0 0 * * 8", "x * * * *", "0 0 30 2 *", "0 0 3 * * *", "@daily"]
+)
 def test_a_crontab_that_cannot_be_kept_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"moon.*cron"):
         by_cron(text)
