@@ -232,7 +232,7 @@ def _is_internal(table: Table) -> bool:
 def sql_type(column: Column[Any]) -> str:
     """A column's type as people write it."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    text = str(column.type.compile(dialect=dialect))
+    text = str(column.type.compile(dialect=dialect)).partition(" COLLATE")[0]
     return {"TIMESTAMP WITH TIME ZONE": "timestamptz", "DOUBLE PRECISION": "double"}.get(text, text.lower())
 
 

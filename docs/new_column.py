@@ -26,7 +26,7 @@ from docs.generate import sql_type  # noqa: E402
 
 MIGRATIONS = ROOT / "migrations"
 _AS_OF = re.compile(
-    r"CREATE FUNCTION images_as_of\(.*?^END;\n+COMMENT ON FUNCTION images_as_of.*?';\n", re.S | re.M
+    r"CREATE TYPE image_as_of AS.*?^END;\n+COMMENT ON FUNCTION images_as_of.*?';\n", re.S | re.M
 )
 _TABLES = ("images", "revisions", "stage")
 _PLACES = (
@@ -47,7 +47,8 @@ SELECT set_config('catalog.callers', (
     FROM pg_proc LEFT JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) ON true
     WHERE oid = 'images_as_of(timestamptz)'::regprocedure GROUP BY proowner
 ), true);
-DROP FUNCTION images_as_of(timestamptz);"""
+DROP FUNCTION images_as_of(timestamptz);
+DROP TYPE image_as_of;"""
 SAME_CALLERS = """\
 DO $$ BEGIN
     ASSERT current_setting('catalog.callers') <> '', 'run this file in one transaction';

@@ -32,6 +32,11 @@ def text_column(name: str, comment: str, **options: Any) -> Column[Any]:
     return Column(name, Text, comment=comment, **options)
 
 
+def key_column(name: str, comment: str, **options: Any) -> Column[Any]:
+    """A text that indexes sort: by its bytes, so that a new C library of the machine breaks no index."""
+    return Column(name, Text(collation="C"), comment=comment, **options)
+
+
 def count(name: str, comment: str) -> Column[Any]:
     return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
 
@@ -41,11 +46,11 @@ def field_column(field: Field) -> Column[Any]:
 
 
 def source_id() -> Column[Any]:
-    return text_column("source_id", "Source, as in sources.source_id.", nullable=False)
+    return key_column("source_id", "Source, as in sources.source_id.", nullable=False)
 
 
 def image_id() -> Column[Any]:
-    return text_column("image_id", "Id of the image in its cloud. Upstream: id.", nullable=False)
+    return key_column("image_id", "Id of the image in its cloud. Upstream: id.", nullable=False)
 
 
 def run_id(comment: str = "Run that wrote it, as in runs.run_id.", **options: Any) -> Column[Any]:

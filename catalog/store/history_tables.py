@@ -25,6 +25,7 @@ from catalog.store.columns import (
     facets,
     field_column,
     image_id,
+    key_column,
     metadata,
     moment,
     revision_columns,
@@ -107,7 +108,7 @@ id_sets = Table(
     metadata,
     source_id(),
     Column("set_id", LargeBinary, nullable=False, comment="Hash of the set."),
-    text_column(
+    key_column(
         "kind",
         "listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.",
         nullable=False,

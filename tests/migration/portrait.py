@@ -10,11 +10,11 @@ import psycopg
 QUESTIONS = {
     "tables": """
         SELECT c.relname, c.relkind, c.relpersistence, c.reloptions, obj_description(c.oid, 'pg_class')
-        FROM pg_class c WHERE c.relnamespace = %s AND c.relkind NOT IN ('i', 'I')""",
+        FROM pg_class c WHERE c.relnamespace = %s AND c.relkind NOT IN ('i', 'I', 'c')""",
     "columns": """
         SELECT c.relname, a.attname, row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum),
             format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
-            pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+            pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum), a.attcollation::regcollation::text
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
         WHERE c.relnamespace = %s AND c.relkind IN ('r', 'v')""",
@@ -28,6 +28,10 @@ QUESTIONS = {
     "functions": """
         SELECT pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc')
         FROM pg_proc p WHERE p.pronamespace = %s""",
+    "row types": """
+        SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation::text
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = %s AND c.relkind = 'c'""",
     "triggers": """
         SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = %s""",
     "types": """

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import psycopg
 import pytest
+from sqlalchemy import ARRAY, Text
 
+from catalog.store.database import Database
+from catalog.store.tables import metadata
 from tests.migration.portrait import Portrait
 
 
@@ -38,7 +42,7 @@ def test_each_table_view_and_function_says_what_it_is(expected: Portrait) -> Non
 
 
 def test_each_column_says_what_it_means(expected: Portrait) -> None:
-    silent = [(table, column) for table, column, *_, comment in expected["columns"] if not comment]
+    silent = [(table, column) for table, column, *_, comment, _ in expected["columns"] if not comment]
     assert silent == []
 
 
@@ -66,3 +70,28 @@ def test_no_index_holds_a_clouds_text_in_full(expected: Portrait) -> None:
             continue  # the operator's own names, and names of keys, of up to 1,000 bytes
         whole = {column.split()[0] for column in columns[1].split(", ")}
         assert not whole & CLOUD_TEXT, definition
+
+
+def test_each_index_sorts_texts_by_their_bytes(database: Database) -> None:
+    """A new C library sorts some languages in another way: an index by one of them would lose rows."""
+    question = """
+        SELECT x.indexrelid::regclass::text, n.collname
+        FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid
+        CROSS JOIN unnest(x.indcollation::oid[]) AS used (collation_id)
+        JOIN pg_collation n ON n.oid = used.collation_id
+        WHERE c.relnamespace = 'public'::regnamespace AND n.collname <> 'C'"""
+    with psycopg.connect(database.libpq_url) as connection:
+        others = connection.execute(question).fetchall()
+    assert [index for index, _ in others] == ["catalog_schema_version_pkc"]  # Alembic's: digits only
+
+
+def test_the_code_knows_the_same_collations(expected: Portrait) -> None:
+    """Alembic does not compare them."""
+    found = {(c[0], c[1]): c[9] for c in expected["columns"] if c[0] in metadata.tables}
+    known = {
+        (table.name, column.name): f'"{text.collation or "default"}"'
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(text := column.type.item_type if isinstance(column.type, ARRAY) else column.type, Text)
+    }
+    assert {place: collation for place, collation in found.items() if collation != "-"} == known

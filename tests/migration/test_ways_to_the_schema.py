@@ -82,9 +82,8 @@ def test_each_step_down_and_up_keeps_the_rows(database: Database, expected: Port
     columns = columns_of(database)
     rows = rows_of(database, columns)
     go(database, "downgrade", "0001")
-    assert portrait(database.libpq_url)["views"] == []
     go(database, "upgrade", "head")
-    assert portrait(database.libpq_url) == expected
+    assert unheard_left_out(portrait(database.libpq_url)) == expected
     assert rows_of(database, columns) == rows
 
 
@@ -95,10 +94,13 @@ def test_rows_of_the_first_schema_are_there_in_the_newest(empty: Database, expec
     rows = rows_of(empty, columns)
     assert [table for table, found in rows.items() if not found] == []
     assert schema.upgrade(empty) == ("0001", schema.head())
-    upgraded = portrait(empty.libpq_url)
+    assert unheard_left_out(portrait(empty.libpq_url)) == expected
     assert rows_of(empty, columns) == rows
-    upgraded["capabilities"] = [row for row in upgraded["capabilities"] if row[0] != "unheard"]
-    assert upgraded == expected
+
+
+def unheard_left_out(drawn: Portrait) -> Portrait:
+    """Without the capability that `fill` brought."""
+    return {**drawn, "capabilities": [row for row in drawn["capabilities"] if row[0] != "unheard"]}
 
 
 def test_the_tables_in_code_are_those_of_the_migrations(database: Database) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 
 from catalog.fields import CAPABILITIES
-from catalog.store import schema
-from catalog.store.database import Database
 from tests.integration.views.conftest import Shelf
 
 OVERVIEW = (
@@ -77,22 +74,3 @@ def test_the_products_own_family_rules_leave_the_first_thousand_ranks_to_the_use
     rows = shelf.ask("SELECT rank, builtin FROM image_family_rules")
     assert rows
     assert all(row["builtin"] and row["rank"] >= 1000 for row in rows)
-
-
-def test_the_views_can_be_taken_back_and_made_again(database: Database) -> None:
-    from alembic import command
-
-    with database.migration_connection() as connection:
-        config = schema.configuration()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
-    with database.transaction() as connection:
-        left = connection.execute(
-            "SELECT count(*) FROM pg_views WHERE schemaname = 'public'"
-            " UNION ALL SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-            " UNION ALL SELECT count(*) FROM capabilities UNION ALL SELECT count(*) FROM image_family_rules"
-        ).fetchall()
-    assert left == [(0,)] * 4
-    schema.upgrade(database)
-    with psycopg.connect(database.libpq_url) as again:
-        again.execute("SELECT * FROM image_overview")

@@ -48,12 +48,10 @@ COMMENT ON FUNCTION history_is_pruned(text, timestamptz, timestamptz) IS
     'Raises the error of images_as_of for a moment before sources.history_from. Internal.';
 
 
--- The catalog as of a moment. The body is parsed here (BEGIN ATOMIC), so no search_path can turn it to other
--- tables, and it has neither SET nor SECURITY DEFINER, so that PostgreSQL inlines it: conditions on source_id,
--- source or image_id reach the indexes of `revisions`, and columns not asked for are not read.
-CREATE FUNCTION images_as_of(moment timestamptz)
-RETURNS TABLE (
-    source_id text, image_id text, name text, status text, visibility text, owner text,
+-- A type with a name, because RETURNS TABLE can't say that keys are sorted by their bytes: conditions on them
+-- would not reach the indexes.
+CREATE TYPE image_as_of AS (
+    source_id text COLLATE "C", image_id text COLLATE "C", name text, status text, visibility text, owner text,
     protected boolean, hidden boolean, container_format text, disk_format text, size bigint,
     virtual_size bigint, image_size bigint, checksum text, hash_algo text, hash_value text,
     min_ram integer, min_disk integer, max_ram integer, image_type text, image_kind text,
@@ -65,8 +63,16 @@ RETURNS TABLE (
     self_url text, schema_url text, created_at timestamptz, updated_at timestamptz,
     deleted_at timestamptz, deletion_reason text, unlisted_since timestamptz,
     first_seen_at timestamptz, last_changed_at timestamptz,
-    source text, tags text[], capabilities text[], properties jsonb, valid_from timestamptz, observed boolean
-)
+    source text COLLATE "C", tags text[], capabilities text[], properties jsonb, valid_from timestamptz, observed boolean
+);
+
+COMMENT ON TYPE image_as_of IS 'A row of images_as_of.';
+
+
+-- The catalog as of a moment. The body is parsed here (BEGIN ATOMIC), so no search_path can turn it to other
+-- tables, and it has neither SET nor SECURITY DEFINER, so that PostgreSQL inlines it: conditions on source_id,
+-- source or image_id reach the indexes of `revisions`, and columns not asked for are not read.
+CREATE FUNCTION images_as_of(moment timestamptz) RETURNS SETOF image_as_of
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
 BEGIN ATOMIC
     SELECT

@@ -4,12 +4,12 @@
 -- name an image that this source never saw: the line ends there and says so.
 CREATE VIEW image_lineage AS
 WITH RECURSIVE line AS (
-    SELECT i.source_id, i.image_id, i.image_id AS ancestor_id, 0 AS depth, i.parent_image_id AS next_id
+    SELECT i.source_id, i.image_id, i.image_id AS ancestor_id, 0 AS depth, i.parent_image_id COLLATE "C" AS next_id
     FROM images AS i
     WHERE i.parent_image_id IS NOT NULL
     UNION ALL
     SELECT l.source_id, l.image_id, l.next_id, l.depth + 1, (  -- by key: a join would read all images at each depth
-        SELECT parent.parent_image_id
+        SELECT parent.parent_image_id COLLATE "C"
         FROM images AS parent
         WHERE parent.source_id = l.source_id AND parent.image_id = l.next_id
     )
