@@ -5,6 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult, urlsplit
 
+LONGEST_HOST = 253
+"""Characters of a name in DNS."""
+
 
 def split_address(text: str) -> SplitResult | None:
     """The parts of an http or https address with a host; None for anything else.
@@ -20,5 +23,5 @@ def split_address(text: str) -> SplitResult | None:
             IPv4Address(host)
     except ValueError:
         return None
-    usable = parts.scheme in ("http", "https") and host and port != 0 and text.isprintable()
-    return parts if usable else None
+    usable = parts.scheme in ("http", "https") and 0 < len(host) <= LONGEST_HOST and port != 0
+    return parts if usable and text.isprintable() else None

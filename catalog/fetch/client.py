@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -24,7 +25,7 @@ from catalog.errors import (
 )
 from catalog.fetch.bodies import DEFAULT_BOUND, CutBodyError, read_body
 from catalog.fetch.connection import Connection, RenewableAuth
-from catalog.fetch.endpoint import origin, service_root, trust
+from catalog.fetch.endpoint import AddressError, origin, parse_address, service_root, trust
 from catalog.fetch.errand import Errand
 from catalog.fetch.retries import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
 from catalog.fetch.surroundings import proxy_for
@@ -97,6 +98,8 @@ class HttpClient:
                 proxy=proxy_for(self.endpoint, connection.proxy),
                 trust_env=False,  # `proxy_for` and `trust` read it, as the login does
                 follow_redirects=False,
+                event_hooks={"response": [_hide_location]},
+                cookies=CookieJar(DefaultCookiePolicy(netscape=False)),  # none is needed, none is read
                 headers={
                     "Accept": "application/json",
                     "Accept-Encoding": "gzip",
@@ -161,8 +164,8 @@ class HttpClient:
         return not self._given_up
 
     def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], errand: Errand) -> T:
-        url = httpx.URL(self.root + path, params=params)
         what = f"GET {path}"
+        url = parse_address(self.root + path, params=httpx.QueryParams(params))
         for _ in range(_REDIRECTS + 1):
             try:
                 answer = self._send(url, errand)
@@ -207,7 +210,8 @@ class HttpClient:
                 )
             else:
                 body = _beginning(chunks, response.headers.get("content-encoding", ""))
-            return _Answer(response.status_code, response.headers, body)
+            location = response.extensions["location"]
+            return _Answer(response.status_code, response.headers, body, location)
 
     def _trace(self, event: str, info: Mapping[str, object]) -> None:
         """httpx's trace extension: remembers each connection's stream, for `cut`."""
@@ -221,16 +225,16 @@ class HttpClient:
         listing (without `os_hidden` to all that is not hidden), and what that lacks would seem deleted.
         """
         try:
-            target = url.join(answer.headers.get("location", ""))
-        except httpx.InvalidURL:
-            target = httpx.URL()
-        if origin(target) != origin(url):
+            target = parse_address(answer.location, url, url.params)
+        except AddressError:
+            target = None
+        if target is None or origin(target) != origin(url):
             raise UpstreamError(
                 f"{what}: redirected to another place (HTTP {answer.status}), where the token must not go; "
                 "check `endpoint`",
                 answer.status,
             )
-        return target.copy_merge_params(url.params)
+        return target
 
     def _network_error(self, what: str, error: httpx.TransportError) -> NetworkError:
         """Names the kind of failure; quotes the system's words, never those that may quote a header."""
@@ -257,6 +261,12 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    location: str
+
+
+def _hide_location(response: httpx.Response) -> None:
+    """Takes `Location` away from httpx, which parses it even where it follows no redirect, and crashes at odd ones."""
+    response.extensions["location"] = response.headers.pop("location", "")
 
 
 def _watched(chunks: Iterable[bytes], errand: Errand) -> Iterable[bytes]:

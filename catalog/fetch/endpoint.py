@@ -5,19 +5,44 @@ from __future__ import annotations
 import ssl
 from functools import cache, lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from catalog.address import split_address
-from catalog.errors import ConfigurationError
+from catalog.errors import ConfigurationError, FetchError
+
+
+class AddressError(FetchError):
+    """An address from outside that nothing can be asked of."""
+
+
+def parse_address(
+    text: str, base: httpx.URL | str = "", params: httpx.QueryParams | None = None
+) -> httpx.URL:
+    """The http or https address that somebody outside names, relative to `base` if there is one.
+
+    `params` are set in its query. Raises AddressError, and nothing else, whatever the text holds; the message
+    quotes none of it.
+    """
+    try:
+        urlsplit(text)  # refuses brackets that httpx takes for part of a name
+        url = httpx.URL(base).join(text) if base else httpx.URL(text)
+        url = url.copy_merge_params(params) if params else url
+        usable = bool(url.host) and split_address(str(url)) is not None  # `host` decodes punycode, or fails
+    except (ValueError, TypeError, AttributeError, httpx.InvalidURL):
+        usable = False
+    if not usable:
+        raise AddressError("an address that can't be used: expected http(s)://HOST[:PORT][/PATH]")
+    return url
 
 
 def service_root(endpoint: str) -> tuple[str, str]:
     """The root that paths are put behind, and the same without user and password, to be shown and stored."""
     parts = split_address(endpoint.strip())
     try:
-        httpx.URL(endpoint.strip())  # which knows more of names beyond ASCII
-    except (ValueError, httpx.InvalidURL):
+        parse_address(endpoint.strip())  # httpx knows more of names beyond ASCII
+    except AddressError:
         parts = None
     if parts is None:
         raise ConfigurationError("endpoint: expected the URL of an image service, https://HOST[:PORT][/PATH]")

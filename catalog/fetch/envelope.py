@@ -15,7 +15,6 @@ from catalog.fetch.bodies import CutBodyError
 from catalog.fetch.nesting import flattened, without_deep_records
 
 LONGEST_ID = 255
-_LONGEST_LINK = 16 * 1024
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -31,7 +30,7 @@ class _Plain(msgspec.Struct):
 
 
 class _Linked(_Plain):
-    next: str | None = None
+    next: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
 class _Identity(msgspec.Struct):
@@ -45,6 +44,7 @@ class _Identities(msgspec.Struct):
 T = TypeVar("T")
 P = TypeVar("P", bound=_Plain)
 _linked = msgspec.json.Decoder(_Linked)
+_link = msgspec.json.Decoder(str | None)
 _plain = msgspec.json.Decoder(_Plain)
 _identity = msgspec.json.Decoder(_Identity)
 _identities = msgspec.json.Decoder(_Identities)
@@ -52,11 +52,15 @@ _identities = msgspec.json.Decoder(_Identities)
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One answer: `ids` stand beside `records`, None where a record has no usable id."""
+    """One answer: `ids` stand beside `records`, None where a record has no usable id; `next` as JSON."""
 
     records: list[msgspec.Raw]
     ids: list[str | None]
-    next: str | None = None
+    next: bytes = b"null"
+
+    def link(self) -> str | None:
+        """Where the listing goes on. Raises BadListingError: that is not text."""
+        return _decoded(_link.decode, self.next) or None
 
     def keys(self) -> list[int]:
         """Eight bytes that stand for each record: of its id, or of its bytes where it has none."""
@@ -69,9 +73,7 @@ class Sheet:
 def read_linked(body: bytes) -> Sheet:
     """A listing whose pages name the next one. Raises BadListingError, CutBodyError."""
     page = _page(_linked.decode, body)
-    if page.next is not None and len(page.next) > _LONGEST_LINK:
-        raise BadListingError("the listing's `next` is longer than any link")
-    return Sheet(page.images, _ids(body, page), page.next or None)
+    return Sheet(page.images, _ids(body, page), bytes(page.next))
 
 
 def read_plain(body: bytes) -> Sheet:

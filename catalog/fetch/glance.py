@@ -5,10 +5,11 @@ Facts: Glance API reference v2, "List images"; what a real server does is in the
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from catalog.errors import BadListingError, FetchError
 from catalog.fetch.client import HttpClient, Params, RefusedError
+from catalog.fetch.endpoint import AddressError, parse_address
 from catalog.fetch.envelope import Sheet, read_linked, read_record
 from catalog.fetch.errand import Errand
 from catalog.fetch.listing import Dialect, PagedListing
@@ -28,18 +29,20 @@ class GlanceListing(PagedListing):
         return read_linked(body)
 
     def _after(self, sheet: Sheet) -> dict[str, str] | None:
-        if sheet.next is None:
+        link = sheet.link()
+        if link is None:
             return None
         try:
-            link = dict(parse_qsl(urlsplit(sheet.next).query, keep_blank_values=True))
-        except ValueError as error:
-            raise BadListingError("the listing's `next` is no link") from error
+            query = parse_address(link, self._client.root).query.decode()
+        except AddressError:
+            raise BadListingError("the listing's `next` is not an address") from None
+        named = dict(parse_qsl(query, keep_blank_values=True))
         # A link that forgets our parameters must not lead into another listing, nor one that bends them. Page
         # size and order are the service's to translate: it may name the order as sort_key and sort_dir.
         own = {key: value for key, value in self._base.items() if key not in ("limit", "sort")}
-        order = {} if "sort_key" in link else {"sort": self._base["sort"]} if "sort" in self._base else {}
-        size = {"limit": self._base["limit"]} if "limit" in self._base else {}
-        return {**size, **order, **link, **own}
+        theirs = {"sort"} if "sort_key" in named else set()
+        ours = {key: value for key, value in self._base.items() if key not in theirs}
+        return {**ours, **named, **own}
 
 
 def find(client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) -> LookUp:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from catalog.errors import FetchError
 
 _GATEWAY_THROTTLED = "APIG.0308"
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")  # a fraction is against the RFC, and sent all the same
 _CODE = re.compile(rb'"(?:error_)?code"\s*:\s*"([A-Z]{2,8}\.\d{3,8})"')
 
 
@@ -86,7 +87,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     A date is measured against the answer's own Date, so that a clock set wrong on either side does no harm.
     """
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit() and len(value) <= 9:
+    if _SECONDS.fullmatch(value):
         return float(value)
     until = _timestamp(value)
     if until is None:

@@ -8,8 +8,10 @@ import pytest
 
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
+from catalog.demo.faults import altered, redirect
 from catalog.demo.server import CloudServer
-from tests.integration.fetch.conftest import Opened, ids, image
+from catalog.errors import BadListingError, FetchError
+from tests.integration.fetch.conftest import Opened, cloud_of, ids, image
 
 
 def moved(opened: Opened, query: str) -> CloudServer:
@@ -43,3 +45,45 @@ def test_what_a_redirect_adds_is_sent(opened: Opened) -> None:
     assert len(ids(opened.service(server, "glance").listing("hidden"))) == 4
     first, second = server.requests[:2]
     assert second.query == {**first.query, "via": "gateway"}
+
+
+ODD_LOCATIONS = [
+    "javascript:x",
+    "data:x",
+    "mailto:x",
+    "urn:x:y",
+    "http:",
+    "http:\\\\h\\x",
+    "//[",
+    "http://xn--/",
+    "x" * 66_000,
+]
+
+
+@pytest.mark.parametrize("location", ODD_LOCATIONS)
+def test_an_odd_redirect_fails_its_page_and_no_other(opened: Opened, location: str) -> None:
+    server = opened.server(cloud_of("glance", 6))
+    server.faults.add(redirect(location), when=lambda request: "marker" in request.query, times=None)
+    listing = opened.service(server, "glance").listing("listed")
+    assert ids(listing) == [f"image-{number:03d}" for number in range(3)]
+    assert listing.verdict == "failed"
+    assert isinstance(listing.error, FetchError)
+
+
+def test_a_next_that_no_address_can_be_keeps_its_page(opened: Opened) -> None:
+    for link in ("/v2/images?marker=" + "x" * 70_000, {"a": 1}, 5):
+        server = opened.server(cloud_of("glance", 6))
+        server.faults.add(altered(lambda listing, link=link: {**listing, "next": link}), at=2)
+        listing = opened.service(server, "glance").listing("listed")
+        assert len(ids(listing)) == 6, (link, listing.error)
+        assert listing.verdict == "failed"
+        assert isinstance(listing.error, BadListingError)
+
+
+def test_cookies_are_neither_read_nor_sent(opened: Opened) -> None:
+    server = opened.server(cloud_of("glance", 6))
+    healthy = server._service
+    headers = {"Content-Type": "application/json", "Set-Cookie": "a=b; path=/"}
+    server._service = lambda request: dataclasses.replace(healthy(request), headers=headers)
+    assert len(ids(opened.service(server, "glance").listing("listed"))) == 6
+    assert not any("cookie" in request.headers for request in server.requests)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
 from pathlib import Path
 
 import certifi
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.errors import ConfigurationError
-from catalog.fetch.endpoint import service_root, trust
+from catalog.fetch.endpoint import AddressError, parse_address, service_root, trust
 
 
 @pytest.mark.parametrize(
@@ -71,3 +75,31 @@ def test_certificates_are_read_once_and_again_when_their_file_changed(tmp_path: 
     later = trust(str(bundle))
     assert isinstance(later, ssl.SSLContext)
     assert (len(first.get_ca_certs()), len(later.get_ca_certs())) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:x", "data:x", "mailto:x", "urn:x:y", "https:", "ftp://127.0.0.1/", "//[", "http://[::1",
+        "http://xn--/", "http://h:99999/", "http://1.2.3.999/", "/x\n", "http://a\0b/", "\ud800", "http://\u2603.test/",
+        "x" * 70_000, "http://" + "a." * 200, "http://" + "9" * 5000, None, 5, b"http://h/", {},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("base", ["", "http://h:1/v2/images?limit=3"])
+def test_an_address_from_outside_is_refused_in_one_way(text: str, base: str) -> None:
+    with pytest.raises(AddressError, match=r"^an address that can't be used"):
+        parse_address(text, base)
+
+
+@given(st.text(max_size=40), st.sampled_from(["", "http://h:1/v2/images"]))
+def test_any_text_is_an_address_or_refused(text: str, base: str) -> None:
+    with contextlib.suppress(AddressError):
+        assert parse_address(text, base).host
+
+
+def test_a_relative_address_keeps_what_is_asked_for() -> None:
+    asked = httpx.QueryParams({"limit": "3"})
+    assert (
+        str(parse_address("?a=1", "http://h:1/v2/images?limit=2", asked))
+        == "http://h:1/v2/images?a=1&limit=3"
+    )
