@@ -40,7 +40,8 @@ class Told:
 
 
 def unite(seen: Iterable[Seen]) -> list[Seen]:
-    """Observations of one moment are one."""
+    """Observations of one moment are one: an image that any part holds or rejects is present, and one about
+    which any part is undecided stays so."""
     by_time: dict[datetime, list[Seen]] = {}
     for one in seen:
         by_time.setdefault(one.at, []).append(one)
@@ -51,16 +52,18 @@ def unite(seen: Iterable[Seen]) -> list[Seen]:
             for image_id, raw in part.records.items():
                 if image_id not in records or rank(raw) > rank(records[image_id]):
                     records[image_id] = raw
-        complete = [part for part in parts if part.complete]
+        contained = records.keys() | {
+            i for part in parts for i, kind in part.silent.items() if kind == "rejected"
+        }
         silent = {
-            i: kind
+            i: "rejected" if i in contained else kind
             for part in parts
             for i, kind in part.silent.items()
-            if i not in records and all(i in other.silent for other in complete)
+            if i not in records
         }
         reasons = sorted((r for part in parts for r in part.lacks.items()), reverse=True)
-        lacks = {i: r for i, r in reasons if i not in records}
-        united.append(Seen(at, bool(complete), records, lacks, silent))
+        lacks = {i: r for i, r in reasons if i not in records and i not in silent}
+        united.append(Seen(at, any(part.complete for part in parts), records, lacks, silent))
     return united
 
 

@@ -89,6 +89,14 @@ class Ledger:
                 f"DELETE FROM {table} WHERE source_id = %s AND observed_at = %s", (self.source_id, at)
             )
 
+    def remove_lacks(self, at: datetime, ids: set[str]) -> None:
+        """Takes out what an observation proved by more than absence about these images."""
+        if ids:
+            self.connection.execute(
+                "DELETE FROM lacks WHERE source_id = %s AND observed_at = %s AND image_id = ANY(%s)",
+                (self.source_id, at, list(ids)),
+            )
+
     def save_set(self, groups: Mapping[str, Iterable[str]]) -> bytes | None:
         """Stores ids by kind, each distinct set once; returns its key, None where there is nothing to say."""
         rows = [(kind, sorted(ids)) for kind, ids in sorted(groups.items())]
@@ -147,7 +155,7 @@ class Ledger:
         return self.load_set(observed.held_set).get(LISTED, frozenset())
 
     def silent(self, observed: Observed) -> frozenset[str]:
-        """The ids that a complete observation says nothing about."""
+        """The ids about which an observation is inconclusive, whether it is complete or not."""
         kinds = self.load_set(observed.silent_set)
         return among(kinds, SILENT_KINDS)
 

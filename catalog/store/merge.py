@@ -202,7 +202,7 @@ class Merge:
             self.lines.write(at, evidence, records, empty=False, last=False)
         self._insert_lacks(seen, parts, state, redated, held)
         self._enter(seen, held, found, parts)
-        self.refresh_unlisted(state.keys() | held)
+        self.refresh_unlisted(state.keys() | redated | held)
 
     def _insert_lacks(
         self,
@@ -219,7 +219,7 @@ class Merge:
         if seen.complete:
             missing = known - held - seen.silent.keys()
             if parts is not None:
-                missing = parts.unsaid(missing)
+                missing = parts.unspoken(missing)
             for image_id in missing:
                 reasons.setdefault(image_id, NOT_LISTED)
         run = run_name(seen, parts.existing if parts is not None else None)
@@ -228,6 +228,11 @@ class Merge:
                 i: Evidence(seen.observed_at, Content(None, lack_reason=reasons[i]), run) for i in ids
             }
             self.lines.write(seen.observed_at, evidence, {}, empty=False, last=False)
+        if parts is not None:
+            silenced = parts.silenced(seen, held)
+            self.ledger.remove_lacks(seen.observed_at, silenced | held)
+            for ids in _batched(silenced):
+                self.lines.write(seen.observed_at, dict.fromkeys(ids), {}, empty=False, last=False)
 
     def forget(self, at: datetime) -> MergeCounts:
         """Takes the observation of a moment out again; the tables become what they were without it."""
@@ -322,7 +327,9 @@ class Merge:
         lacks = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
         existing = parts.existing if parts is not None else None
         if parts is not None and existing is not None:
-            kinds = parts.silence(seen, kinds, held)
+            kinds = parts.unite_kinds(kinds, held)
+            better = lacks.keys() - parts.without_better(set(lacks))
+            lacks = {image_id: reason for image_id, reason in lacks.items() if image_id not in better}
             complete = complete or existing.complete
             run_ids |= set(existing.run_ids)
             held = held | self.ledger.listed(existing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from catalog.fields import INDEX
 from catalog.model import Candidate, MappedImage, Observation
 from catalog.store.history import Evidence, Revision
-from catalog.store.ledger import FOUND, Ledger, Observed
+from catalog.store.ledger import FOUND, SILENT_KINDS, Ledger, Observed
 from catalog.store.lines import NOT_LISTED, Lines, content_of
 
 _UPDATED_AT = INDEX["updated_at"]
@@ -27,19 +27,24 @@ class Parts:
 
     def reasons(self, seen: Observation, known: set[str]) -> dict[str, str]:
         """Lacks that a further part of an observation proves, each with the more telling reason of both."""
-        ids = seen.lacks.keys() & known
-        ids -= self.held(ids)
+        ids = self.without_better(seen.lacks.keys() & known)
         stored = self.ledger.lack_reasons(ids, [self.existing.at] * len(ids))
         return {i: min(seen.lacks[i], stored.get((i, self.existing.at), NOT_LISTED)) for i in ids}
 
-    def unsaid(self, ids: set[str]) -> set[str]:
-        """Of these images, those about which the observation in the ledger says nothing."""
-        return self.ledger.unsaid(self.existing, ids)
+    def without_better(self, ids: set[str]) -> set[str]:
+        """Of images that a further part lacks, those that the ledger's part neither contains nor leaves open."""
+        return ids - self.held(ids) - self.ledger.silent(self.existing)
+
+    def unspoken(self, ids: set[str]) -> set[str]:
+        """Of these images, those whose absence from a further, complete part is news."""
+        if self.existing.complete:
+            return set()
+        return ids - self.ledger.listed(self.existing) - self.ledger.silent(self.existing)
 
     def held(self, ids: Iterable[str]) -> set[str]:
         """Of these images, those whose record the observation already in the ledger held."""
         wanted = set(ids)
-        says = wanted - self.unsaid(wanted)
+        says = wanted - self.ledger.unsaid(self.existing, wanted)
         if not says:
             return set()
         lines = self.lines.read(says, self.existing.at)
@@ -65,25 +70,28 @@ class Parts:
                 evidence[image_id] = replace(evidence[image_id], content=content_of(old))
                 records[image_id] = Candidate(old)
 
-    def silence(self, seen: Observation, kinds: dict[str, set[str]], held: set[str]) -> dict[str, set[str]]:
-        """Of two parts of one observation: silent is an image that no part holds, and about which each
-        complete part is silent."""
+    def silenced(self, seen: Observation, contained: set[str]) -> set[str]:
+        """Images whose absence the ledger's part proved, and about which a further part is inconclusive: no
+        evidence is left of them. What somebody approved stays, unless this part rejects the image's record."""
+        asked = seen.silent.keys() - contained
+        silenced = asked - self.ledger.unsaid(self.existing, asked) - self.held(asked)
+        lacking = self.ledger.lack_reasons(asked, [self.existing.at] * len(asked))
+        rejected = {image_id for image_id in asked if seen.silent[image_id] == "rejected"}
+        return silenced | ({i for i, _ in lacking} & (rejected | (asked - self.ledger.silent(self.existing))))
+
+    def unite_kinds(self, kinds: dict[str, set[str]], contained: set[str]) -> dict[str, set[str]]:
+        """Why nothing is said of images, of both parts together: an image that any part contains or rejects is
+        present, and one about which any part is undecided stays so. Found is what no part lists."""
         stored = {kind: set(ids) for kind, ids in self.ledger.load_set(self.existing.silent_set).items()}
-        silent: Set[str]
-        if self.existing.complete and seen.complete:
-            silent = self.ledger.silent(self.existing) & seen.silent.keys()
-        elif self.existing.complete:
-            silent = self.ledger.silent(self.existing)
-        elif seen.complete:
-            silent = seen.silent.keys()
-        else:
-            silent = self.ledger.silent(self.existing) | seen.silent.keys()
-        silent = silent - held - self.ledger.listed(self.existing)
-        found = kinds.get(FOUND, set()) | stored.pop(FOUND, set())
-        for kind, ids in kinds.items():
-            if kind != FOUND:
-                stored.setdefault(kind, set()).update(ids)
-        return {FOUND: found, **{kind: ids & silent for kind, ids in stored.items()}}
+        united = {kind: kinds.get(kind, set()) | stored.get(kind, set()) for kind in (FOUND, *SILENT_KINDS)}
+        mine = self.held(set().union(*united.values()))
+        listed = (contained - kinds.get(FOUND, set())) | (mine - stored.get(FOUND, set()))
+        present = contained | mine
+        for kind in SILENT_KINDS:
+            united[kind] -= present
+            present = present | united[kind]
+        united[FOUND] -= listed
+        return united
 
 
 def run_name(seen: Observation, existing: Observed | None) -> str:

@@ -10,7 +10,10 @@ from catalog.store.ledger import FOUND, HELD_KINDS, MISSED_KINDS, Ledger, among
 
 
 def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
-    """For each image the first observation that missed it after the last one that listed it, else None."""
+    """For each image the first observation that missed it after the last one that listed it, else None.
+
+    What was observed before an image's first evidence says nothing of it.
+    """
     since: dict[str, datetime | None] = dict.fromkeys(ids)
     open_ids = frozenset(ids) & _ever_said(ledger, MISSED_KINDS)
     if not open_ids:
@@ -20,7 +23,14 @@ def unlisted_since(ledger: Ledger, ids: set[str]) -> dict[str, datetime | None]:
         " WHERE source_id = %s ORDER BY observed_at DESC",
         (ledger.source_id,),
     )
+    seen: dict[str, datetime] = dict(
+        ledger.connection.execute(
+            "SELECT image_id, first_seen_at FROM images WHERE source_id = %s AND image_id = ANY(%s)",
+            (ledger.source_id, list(open_ids)),
+        ).fetchall()
+    )
     for moment, complete, held_set, silent_set in rows.fetchall():
+        open_ids = frozenset(i for i in open_ids if i in seen and seen[i] <= moment)
         kinds = ledger.load_set(silent_set)
         missed = among(kinds, MISSED_KINDS) & open_ids
         since.update(dict.fromkeys(missed, moment))

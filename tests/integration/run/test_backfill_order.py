@@ -58,11 +58,13 @@ class File:
     complete: bool
     images: tuple[dict[str, Any], ...]
     form: str
+    rejected: tuple[str, ...] = ()
+    """Images whose records cannot be held."""
 
     def write(self, folder: Path) -> Path:
         name = f"listing-{self.at:%Y%m%dT%H%M%S.%fZ}-{next(_numbers)}"
         path = folder / name
-        path.write_bytes(as_bytes(self.form, self.images))
+        path.write_bytes(as_bytes(self.form, (*self.images, *map(too_deep, self.rejected))))
         return path
 
     def seen(self) -> Seen:
@@ -70,6 +72,7 @@ class File:
             self.at,
             self.complete,
             {str(one["id"]): json.dumps(one).encode() for one in self.images},
+            silent=dict.fromkeys(self.rejected, "rejected"),
         )
 
 
@@ -103,7 +106,9 @@ def files(draw: st.DrawFn) -> File:
     images = tuple(draw(records(image_id)) for image_id in sorted(held))
     # an empty complete listing is held back while it is the last word, and only then
     complete = bool(held) and draw(st.booleans())
-    return File(moment(draw(st.integers(0, 8))), complete, images, draw(st.sampled_from(FORMS)))
+    rejected = tuple(draw(st.sets(st.sampled_from(IDS), max_size=2)) - held) if draw(st.booleans()) else ()
+    form = draw(st.sampled_from(FORMS))
+    return File(moment(draw(st.integers(0, 5))), complete, images, form, rejected)
 
 
 def load(database: Database, settings_: SourceSettings, folder: Path, file: File) -> None:
@@ -146,6 +151,22 @@ def check_fold(database: Database, given_files: list[File]) -> None:
                 (image_id,),
             ).fetchall()
             assert rows == [(one.observed_at, one.valid_from, one.change) for one in fold(seen, image_id)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_one_part_of_a_moment_rejects_is_present(
+    database: Database, folder: Path, order: tuple[int, ...]
+) -> None:
+    """Another part that lacks it proves nothing, whichever comes first."""
+    one, two = ({"id": image_id, "status": "active"} for image_id in IDS[:2])
+    given_files = [
+        File(moment(8), True, (one, two), "body"),
+        File(moment(9), True, (one,), "body"),
+        File(moment(9), True, (one,), "body", rejected=(IDS[1],)),
+    ]
+    for number in order:
+        load(database, SourceSettings("s", "glance"), folder, given_files[number])
+    check_fold(database, given_files)
 
 
 @pytest.fixture(scope="module")

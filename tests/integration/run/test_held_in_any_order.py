@@ -271,6 +271,37 @@ def test_archives_bring_what_they_hold_in_any_order(
     )
 
 
+# ---- what is dated anew ------------------------------------------------------------------------------
+
+
+def test_what_is_kept_stays_so_when_an_older_listing_dates_it_anew(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    """The older listing lacks images whose first record the cloud dates before it."""
+    site = sites.open(images=20)
+    site.sweep()
+    for number in range(5, 20):
+        site.cloud.delete(name_of(number))
+    site.sweep()
+    settle(database, "keep")
+    unlisted = {i: row["unlisted_since"] for i, row in images(database).items()}
+    assert sum(since is not None for since in unlisted.values()) == 15
+    load(database, tmp_path, 1, *range(5))
+    assert {i: row["unlisted_since"] for i, row in images(database).items()} == unlisted
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+    assert site.sweep().deleted == 0
+
+
+def test_an_image_is_not_unlisted_before_it_was_seen(database: Database, tmp_path: Path) -> None:
+    """What missed it before its first evidence, once an older one is forgotten, says nothing."""
+    for number, ids, said in ((1, (0, 9), None), (2, (0,), "unanswered"), (3, (0,), "found")):
+        backfill(database, source(), [archive(tmp_path, number, *ids, said=said)])
+    assert images(database)[name_of(9)]["unlisted_since"] == hour(2)
+    forget(database, source(), run_at(database, 1))
+    nine = images(database)[name_of(9)]
+    assert (nine["first_seen_at"], nine["unlisted_since"]) == (hour(3), hour(3))
+
+
 # ---- what else follows from the ledger --------------------------------------------------------------
 
 
