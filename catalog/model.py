@@ -20,6 +20,7 @@ SourceKind = Literal["glance", "ims"]
 Verdict = Literal["complete", "truncated", "failed"]
 Outcome = Literal["complete", "partial", "failed", "busy"]
 LackReason = Literal["not_found", "no_access", "not_listed"]
+HeldReason = Literal["limit", "login_changed"]
 SilentKind = Literal["rejected", "unanswered", "held", "kept"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
@@ -107,7 +108,10 @@ class ImageService(Protocol):
     @property
     def retries(self) -> int: ...
     def listing(self, pass_name: str) -> Listing: ...
-    def look_up(self, image_id: str) -> LookUp: ...
+    def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
+        """`listed`: of an image known to be listed; asks only where an absent one would be said to be absent."""
+        ...
+
     def project_names(self) -> list[tuple[str, str, str | None]]:
         """(project_id, name, domain_name) of the projects whose names the credentials may read."""
         ...
@@ -188,6 +192,8 @@ class RunResult:
     looked_up: int = 0
     error_kind: str | None = None
     error: str | None = None
+    note: str | None = None
+    """What this run could not prove though it is complete, in one line."""
     warnings: list[str] = field(default_factory=list)
 
 

@@ -71,6 +71,7 @@ def summary(run: RunResult, *, plan: bool = False) -> str:
         line += f"; {number(len(run.warnings), 'value')} not converted"
     if run.held:
         line += f"; {number(run.held, 'deletion')} held, see `catalog deletions list {name}`"
-    if run.error:
-        line += f"; {visible(' '.join(run.error.split()))}"
+    for text in (run.note, run.error):
+        if text:
+            line += f"; {visible(' '.join(text.split()))}"
     return line

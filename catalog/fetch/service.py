@@ -66,16 +66,21 @@ class HttpService:
         what = Pass(pass_name, self._dialect.path, required, optional, dict(self._source.filters))
         return self._dialect.listing(self._client, what, self._source.max_pages, self._budget)
 
-    def look_up(self, image_id: str) -> LookUp:
+    def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
         """Asks for one image by id. Never raises FetchError; what brings no decision is "unanswered".
 
+        One that is `listed` is asked for at its own address alone: whether that tells what is there.
         Ends while a tenth of the deadline is left, so that the sweep can still be merged.
         """
         errand = Errand(self._budget, reserve=self._budget.seconds * LOOKUP_RESERVE)
         extra = tuple(self._connection.extra_params.items())
-        sent = Sent(
-            lambda: self._dialect.find(self._client, image_id, errand, extra), errand, self._client.cut
-        )
+
+        def find() -> LookUp:
+            if listed:
+                return GLANCE.find(self._client, image_id, errand)
+            return self._dialect.find(self._client, image_id, errand, extra)
+
+        sent = Sent(find, errand, self._client.cut)
         try:
             return sent.result()
         except FetchError as error:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from catalog.errors import DeadlineError, LoginError, ThrottledError
-from catalog.model import LackReason, LookUp, SilentKind, Stopped
+from catalog.model import HeldReason, LackReason, LookUp, SilentKind, Stopped
 from catalog.settings import SourceSettings
 from catalog.store.present import Present
 
 ASK_AGAIN = timedelta(days=1)
-"""An image that a look-up found, though no listing holds it, is asked for once a day (contract 4.5)."""
+"""An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
 ENDS_LOOK_UPS = (DeadlineError, Stopped, ThrottledError, LoginError)
 """What the next one would meet as well: the time is over, or the cloud wants no more requests of ours."""
+CONTROL_EVERY = 20
+"""Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
+CONTROLS = 2
+"""Listed images that may serve as control: the first may have been deleted since it was listed."""
 
 
 @dataclass(slots=True)
@@ -23,7 +28,7 @@ class Absences:
 
     `lacks`: deleted, with the reason. `silent`: live still, because nothing is proved. `found`: live and
     unlisted, with the record that the look-up brought. `answers`: what to remember of look-ups. `held`: what
-    the limit holds back.
+    is held back, all for the same `held_reason`. `note`: why look-ups prove nothing, one line.
     """
 
     lacks: dict[str, LackReason] = field(default_factory=dict)
@@ -31,7 +36,43 @@ class Absences:
     found: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    held_reason: HeldReason = "limit"
     looked_up: int = 0
+    note: str | None = None
+
+
+class Control:
+    """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
+
+    `listed`: given a missing image, ids of listed ones to take, the most alike first. `look_up`: asks for one.
+    """
+
+    def __init__(self, listed: Callable[[str], Iterable[str]], look_up: Callable[[str], LookUp]) -> None:
+        self._listed = listed
+        self._look_up = look_up
+        self._images: list[str] | None = None
+        self._failed = False
+        self.failure: str | None = None
+        """What a listed image's look-up says that is not so, in one line."""
+
+    def vouches(self, missing: str) -> bool:
+        """Whether the look-ups made up to now can be believed. Once they can't, nothing in this sweep can."""
+        if self._images is None:
+            self._images = list(islice(self._listed(missing), CONTROLS))
+            if not self._images:
+                return True  # nothing was listed: then all is held anyway, unless somebody accepts it
+        while self._images and not self._failed:
+            answer = self._look_up(self._images[0])
+            if answer.answer == "found":
+                return True
+            image_id = self._images.pop(0)
+            self._failed = not self._images or isinstance(answer.error, ENDS_LOOK_UPS)
+            if self._failed and not isinstance(answer.error, ENDS_LOOK_UPS):
+                self.failure = (
+                    f"look-ups prove nothing in this sweep: image {image_id} was just listed, and its look-up says"
+                    f" {answer.answer.replace('_', ' ')}; missing images stay live and are asked for again"
+                )
+        return False
 
 
 def judge(
@@ -44,30 +85,63 @@ def judge(
     absence_proves: bool,
     accept: bool,
     nothing_listed: bool,
+    control: Control | None = None,
+    login_reaches_less: Callable[[], bool] = lambda: False,
 ) -> Absences:
     """Looks up what is missing, within the limit, and decides about each image once.
 
-    `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit.
+    `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
+    it, each answer to a look-up is believed. `login_reaches_less`: asked after the look-ups, as they may log in
+    again; true, and nothing is inferred from absence.
     """
     result = Absences()
     live = [image_id for image_id in missing if image_id not in present.gone]
+    waiting = _ask(live, present, source, look_up, now, result, control)
+    login_changed = login_reaches_less()
+    absence_proves = absence_proves and not login_changed
     if absence_proves:
         # of those the cloud said deleted before; that it lists them no more adds nothing to decide
         result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
-    waiting = _ask(live, present, source, look_up, now, result)
     unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
+    found_before = set()
     for image_id in waiting:
-        if unasked_proves and not _found_before(present, image_id, source, now):
+        if _found_before(present, image_id, source, now):
+            found_before.add(image_id)
+            result.silent[image_id] = "unanswered"
+        elif unasked_proves:
             result.lacks[image_id] = "not_listed"
         else:
             result.silent[image_id] = "unanswered"
+    doubtful = []
     for image_id in live:
-        if image_id in present.kept and image_id not in result.found:
+        if image_id in result.found:
+            continue
+        if image_id in present.kept:
             _withdraw(image_id, result)
             result.silent[image_id] = "kept"
-    if not accept:
-        _hold_back(live, present, source, result, nothing_listed=nothing_listed)
+        elif image_id not in found_before:
+            doubtful.append(image_id)
+    if login_changed:
+        result.held_reason = "login_changed"
+        _hold(doubtful, result)
+    elif not accept and (nothing_listed or _is_above_limit(len(doubtful), present, source)):
+        _hold(doubtful, result)
+    elif not accept:
+        _hold([i for i in doubtful if i in present.held and i not in result.lacks], result)
     return result
+
+
+def _is_above_limit(count: int, present: Present, source: SourceSettings) -> bool:
+    """Counted over all that is missing and that no look-up found, asked for in this sweep or not."""
+    share = present.live * source.deletion_limit_percent / 100
+    return count > source.deletion_limit_count and count > share
+
+
+def _hold(ids: list[str], result: Absences) -> None:
+    result.held = set(ids)
+    for image_id in ids:
+        _withdraw(image_id, result)
+        result.silent[image_id] = "held"
 
 
 def _found_before(present: Present, image_id: str, source: SourceSettings, now: datetime) -> bool:
@@ -85,12 +159,14 @@ def _ask(
     look_up: Callable[[str], LookUp],
     now: datetime,
     result: Absences,
+    control: Control | None,
 ) -> list[str]:
     """Asks for the longest unasked first; returns the images that were not asked for."""
     due = [i for i in live if not _asked_recently(present, i, now)]
     due.sort(key=lambda i: (present.asked[i][0].timestamp() if i in present.asked else float("-inf"), i))
     asked = due[: source.lookup_limit]
     over = False
+    gone: dict[str, LackReason] = {}  # answers that no control has vouched for yet
     for image_id in asked:
         if over:
             result.silent[image_id] = "unanswered"  # not asked: it keeps its place in the queue
@@ -102,12 +178,26 @@ def _ask(
             result.found[image_id] = answer.record
             result.answers[image_id] = "found"
         elif answer.answer == "not_found" or answer.answer == "no_access":
-            result.lacks[image_id] = answer.answer
+            gone[image_id] = answer.answer
+            if not result.lacks or len(gone) == CONTROL_EVERY:
+                _believe(gone, result, control)
         else:
             result.silent[image_id] = "unanswered"
             result.answers[image_id] = "unanswered"
+    _believe(gone, result, control)
     told = result.found.keys() | result.lacks.keys() | result.silent.keys()
     return [image_id for image_id in live if image_id not in told]
+
+
+def _believe(gone: dict[str, LackReason], result: Absences, control: Control | None) -> None:
+    """Takes these answers for true, or for none where a listed image isn't found either."""
+    if gone and (control is None or control.vouches(next(iter(gone)))):
+        result.lacks.update(gone)
+    elif control is not None:
+        result.silent.update(dict.fromkeys(gone, "unanswered"))
+        result.answers.update(dict.fromkeys(gone, "unanswered"))
+        result.note = control.failure
+    gone.clear()
 
 
 def _asked_recently(present: Present, image_id: str, now: datetime) -> bool:
@@ -120,25 +210,3 @@ def _withdraw(image_id: str, result: Absences) -> None:
     reason = result.lacks.pop(image_id, None)
     if reason is not None and reason != "not_listed":
         result.answers[image_id] = reason
-
-
-def _hold_back(
-    live: list[str], present: Present, source: SourceSettings, result: Absences, *, nothing_listed: bool
-) -> None:
-    """Above both bounds, or with nothing listed at all, no deletion is inferred: all of them are held."""
-    inferred = {image_id for image_id in live if image_id in result.lacks}
-    still_held = {i for i in live if i in present.held and i not in result.found}
-    would_go = inferred | still_held
-    above = (
-        len(would_go) > source.deletion_limit_count
-        and len(would_go) > present.live * source.deletion_limit_percent / 100
-    )
-    if would_go and (above or nothing_listed):
-        result.held = would_go
-        for image_id in would_go:
-            _withdraw(image_id, result)
-            result.silent[image_id] = "held"
-    else:
-        for image_id in still_held - inferred:
-            result.silent[image_id] = "held"
-        result.held = still_held - inferred

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 from catalog.errors import ThrottledError
 from catalog.model import DEFAULT_PASSES, ImageService, Listing, Outcome
-from catalog.run.absences import Absences, judge
+from catalog.run.absences import Absences, Control, judge
 from catalog.run.contents import Contents
 from catalog.run.intake import Intake
 from catalog.settings import SourceSettings
@@ -41,21 +43,31 @@ class Fetched:
         return next((listing for listing in self.passes if listing.verdict != "complete"), None)
 
 
+Alike = Callable[[str, Collection[str]], list[str]]
+
+
 def fetch(
     source: SourceSettings,
     service: ImageService,
     known: Present,
     observed_at: datetime,
     accept: bool,
+    alike: Alike,
     archive: Callable[[str], None] | None = None,
 ) -> Fetched:
     """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
 
+    `alike`: given a missing image and all that are missing, stored images that are not, the most alike first.
     A service that asked to wait for longer than there is time is asked nothing more in this sweep.
     """
     intake = Intake(known, Contents.of(source).rules, archive)
     fetched = Fetched(intake)
     throttled: ThrottledError | None = None
+
+    def listed(missing: str) -> Iterable[str]:
+        # stored images that were listed, then those that were listed for the first time
+        return chain(alike(missing, fetched.missing), intake.seen_parts[1])
+
     try:
         for name in source.passes or DEFAULT_PASSES[source.kind]:
             listing = service.listing(name)
@@ -87,6 +99,7 @@ def fetch(
                 absence_proves=fetched.complete,
                 accept=accept,
                 nothing_listed=not intake.listed,
+                control=Control(listed, partial(service.look_up, listed=True)),
             )
             intake.add(list(fetched.absences.found.values()), listed=False)
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read

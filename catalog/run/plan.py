@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
+from functools import partial
 
 from catalog.errors import CatalogError
 from catalog.model import Budget, RunResult
 from catalog.run.collect import fetch
-from catalog.run.sweep import LONGER, Opener, count, fail, open_cloud, settle
+from catalog.run.sweep import LONGER, Opener, alike, count, fail, open_cloud, settle
 from catalog.settings import SourceSettings
 from catalog.store import plan, present, runs, sources
 from catalog.store.database import Database, clock
@@ -39,7 +40,8 @@ def plan_sweep(
                     sources.compare(stored, region=service.region, project_id=service.project_id)
                 known = present.load(connection, stored.source_id) if stored else present.Present()
                 run.started_at = run.observed_at = clock(connection)
-            fetched = fetch(source, service, known, run.observed_at, accept_deletions)
+            stored_alike = partial(alike, database, stored.source_id if stored else "")
+            fetched = fetch(source, service, known, run.observed_at, accept_deletions, stored_alike)
             try:
                 count(run, fetched, service)
                 if run.outcome != "failed":

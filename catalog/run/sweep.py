@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -135,9 +135,9 @@ def _run(
         assert run.observed_at is not None
         archive = open_archive(source, stored, service, run)
         try:
-            fetched = fetch(
-                source, service, known, run.observed_at, accept, archive.record if archive else None
-            )
+            stored_alike = partial(alike, database, stored.source_id)
+            keep = archive.record if archive else None
+            fetched = fetch(source, service, known, run.observed_at, accept, stored_alike, keep)
             try:
                 count(run, fetched, service)
                 names = None
@@ -170,6 +170,11 @@ def _observe(
     return known
 
 
+def alike(database: Database, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
+    with database.transaction(read_only=True) as connection:
+        return present.alike(connection, source_id, image_id, missing)
+
+
 def _observed_at(connection: Connection, source_id: str) -> datetime:
     """The database's clock, and later than the source's last observation."""
     now = clock(connection)
@@ -182,6 +187,7 @@ def count(run: RunResult, fetched: Fetched, service: ImageService) -> None:
     run.requests, run.retries = service.requests, service.retries
     run.listed = fetched.intake.listed - len(fetched.absences.found)
     run.looked_up = fetched.absences.looked_up
+    run.note = fetched.absences.note
     run.outcome = fetched.outcome
     failure = fetched.failure
     if failure is not None:
@@ -245,6 +251,8 @@ def _merge(
         # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
         if not leases.written(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
             raise
+    if run.note:
+        log.warning("nothing proved", source=source.name, reason=run.note)
     for warning in run.warnings:
         log.warning("value not converted", source=source.name, reason=warning)
     for record in fetched.intake.rejected:

@@ -71,6 +71,20 @@ def load(connection: Connection, source_id: str) -> Present:
     return present
 
 
+def alike(connection: Connection, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
+    """Some live images that are not missing; those of the same os_type as this one stand first."""
+    ids: list[str] = []
+    for any_type in (False, True):
+        rows = connection.execute(
+            "SELECT image_id FROM images WHERE source_id = %(source)s AND deleted_at IS NULL"
+            " AND image_id <> ALL (%(missing)s) AND (%(any)s OR os_type IS NOT DISTINCT FROM"
+            " (SELECT os_type FROM images WHERE source_id = %(source)s AND image_id = %(image)s)) LIMIT 10",
+            {"source": source_id, "image": image_id, "missing": list(missing), "any": any_type},
+        )
+        ids += [row[0] for row in rows]
+    return list(dict.fromkeys(ids))
+
+
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
     """The stored `updated_at` of images, for records that a listing brings twice."""
     rows = connection.execute(SQL["updated_at"], {"source": source_id, "ids": list(ids)})

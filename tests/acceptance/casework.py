@@ -48,10 +48,11 @@ class Script:
         self.used: set[int] = set()
         self.unanswered: list[str] = []
         self.stored: dict[str, Any] = {}
+        self.listed: dict[str, Any] = {}
         self.keeps = keeps
 
     def begin(self, exchange: list[dict[str, Any]]) -> None:
-        self.exchange, self.used = exchange, set()
+        self.exchange, self.used, self.listed = exchange, set(), {}
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -80,7 +81,7 @@ class Script:
         return target.path == request.path and query.items() <= request.query.items() and added <= OURS
 
     def _unscripted(self, request: Request) -> Answer:
-        """What the README says of requests without an entry."""
+        """What the README says of requests without an entry; an image that was just listed has its address."""
         listing = request.path.endswith(("/images", "/cloudimages"))
         wanted = request.query.get("id") or unquote(request.path.rsplit("/", 1)[1])
         if listing and "id" in request.query:
@@ -89,8 +90,8 @@ class Script:
         if listing and (pass_of(dict(request.query)) != "listed" or "cloudimages" in request.path):
             if pass_of(dict(request.query)) != "listed" or "marker" in request.query:
                 return Answer(200, b'{"images": []}')
-        elif not listing and self.keeps and wanted in self.stored:
-            return Answer(200, json.dumps(self.stored[wanted]).encode())
+        elif not listing and (known := (self.stored if self.keeps else self.listed).get(wanted)) is not None:
+            return Answer(200, json.dumps(known).encode())
         elif not listing and "/images/" in request.path:
             return Answer(404, b'{"message": "no such image"}')
         self.unanswered.append(f"{request.method} {request.path} {dict(request.query)}")
@@ -99,7 +100,8 @@ class Script:
     def _remember(self, entry: dict[str, Any]) -> None:
         body = entry.get("body")
         if isinstance(body, dict) and isinstance(body.get("images"), list):
-            self.stored |= {r["id"]: r for r in body["images"] if isinstance(r, dict) and "id" in r}
+            self.listed |= {r["id"]: r for r in body["images"] if isinstance(r, dict) and "id" in r}
+            self.stored |= self.listed
 
     @staticmethod
     def _send(exchange: Exchange, entry: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from catalog.demo.faults import body, status
-from tests.integration.run.site import HASTY, Site, Sites, body_of, image, name_of
+from catalog.run.plan import plan_sweep
+from tests.integration.run.site import HASTY, Site, Sites, body_of, hasty, image, name_of
 
 LIMIT: dict[str, Any] = {"deletion_limit_count": 2, "deletion_limit_percent": 25.0}
 TIGHT: dict[str, Any] = {"deletion_limit_count": 1, "deletion_limit_percent": 10.0}
@@ -87,6 +88,79 @@ def test_held_deletions_are_done_once_they_are_below_the_limit(sites: Sites) -> 
     assert site.sweep().held == 0
     assert site.reasons() == dict.fromkeys(names(range(3)), "not_found")
     assert "open" not in site.decisions().values()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_source_that_lists_little_is_held_at_once(sites: Sites, kind: str) -> None:
+    """What waits for its look-up counts too: else `lookup_limit` images would go in each sweep."""
+    site = sites.open(kind, 60, page_size=100, lookup_limit=6)
+    site.sweep()
+    delete(site, range(10, 60))
+    for n in range(7):
+        run = site.sweep()
+        assert (run.outcome, run.deleted, run.held, run.looked_up) == ("complete", 0, 50, 6), n
+    assert site.live() == names(range(60))
+    assert set(site.decisions()) == names(range(10, 60))
+
+
+def test_all_that_no_look_up_found_counts_each_once(sites: Sites) -> None:
+    """Not found, unanswered, waiting: five of them are above the limit, of whatever kind each is."""
+    site = sites.open(images=12, lookup_limit=3, **{**LIMIT, "deletion_limit_count": 4})
+    site.sweep()
+    delete(site, range(4))
+    site.server.faults.add(status(500), when=lambda r: r.path.endswith(name_of(0)), times=None)
+    run = site.sweep()
+    assert (run.held, run.deleted, run.looked_up) == (
+        0,
+        2,
+        3,
+    )  # of four: 1 and 2 go, 0 is unanswered, 3 waits
+    delete(site, [4, 5, 6])
+    run = site.sweep()
+    assert (run.held, run.deleted) == (5, 0)
+    assert set(site.decisions()) == names([0, 3, 4, 5, 6])
+
+
+def test_what_waits_for_its_daily_look_up_after_one_that_found_it_is_not_counted(sites: Sites) -> None:
+    """Many images that the cloud hides for good hold nothing back, on whatever day."""
+    site = sites.open("ims", 12, lookup_limit=9, **LIMIT)
+    site.sweep()
+    for n in range(8):
+        site.cloud.hide(name_of(n))
+    assert site.sweep().held == 0
+    site.a_day_later()
+    delete(site, [10, 11])
+    run = site.sweep(changed={"lookup_limit": 3})
+    assert (run.held, run.deleted, run.unlisted) == (0, 2, 8)
+
+
+def test_what_waits_leaves_the_hold_as_look_ups_find_it(sites: Sites) -> None:
+    site = sites.open("ims", 12, lookup_limit=3, **LIMIT)
+    site.sweep()
+    for n in range(8):
+        site.cloud.hide(name_of(n))
+    assert [site.sweep().held for _ in range(3)] == [5, 2, 0]
+    assert set(site.decisions().values()) == {"returned"}
+    assert site.live() == names(range(12))
+
+
+def test_what_filters_leave_out_is_held_above_the_limit(sites: Sites) -> None:
+    """Of an incomplete observation too: only what was looked up would go, and all of it counts."""
+    site = sites.open(images=12, lookup_limit=2, **LIMIT)
+    site.sweep()
+    delete(site, range(4))
+    for _ in range(3):
+        run = site.sweep(changed={"filters": {"purpose": "test"}})
+        assert (run.outcome, run.held, run.deleted) == ("complete", 4, 0)
+
+
+def test_a_plan_holds_what_a_sweep_would(sites: Sites) -> None:
+    site = sites.open(images=30, lookup_limit=3)
+    site.sweep()
+    delete(site, range(11))
+    planned = plan_sweep(site.database, site.source, opener=hasty)
+    assert (planned.held, planned.deleted) == (11, 0)
+    assert plan_sweep(site.database, site.source, opener=hasty, accept_deletions=True).deleted == 11
 
 
 @pytest.mark.parametrize("kind", KINDS)

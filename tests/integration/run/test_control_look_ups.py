@@ -1,0 +1,182 @@
+"""A listed image is looked up before what look-ups say of missing ones is believed (semantics 4.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from catalog.demo.answers import Request
+from catalog.demo.faults import Exchange, hang, status
+from catalog.run.absences import CONTROL_EVERY
+from catalog.run.plan import plan_sweep
+from tests.integration.run.site import Site, Sites, hasty, image, name_of
+
+KINDS = ("glance", "ims")
+
+
+def by_address(request: Request) -> bool:
+    return request.path.startswith("/v2/images/")
+
+
+def no_address_answers(site: Site, code: int = 404) -> None:
+    site.server.faults.add(status(code), when=by_address, times=None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("code", [404, 403])
+def test_an_address_that_is_dead_for_everything_deletes_nothing(sites: Sites, kind: str, code: int) -> None:
+    """The images stay live and unlisted, the run says why, and they are asked for again once it works."""
+    site = sites.open(kind, 8)
+    site.sweep()
+    for n in (1, 4):
+        site.cloud.delete(name_of(n))
+    no_address_answers(site, code)
+    for _ in range(3):
+        run = site.sweep()
+        assert (run.outcome, run.deleted, run.unlisted, run.held, run.looked_up) == ("complete", 0, 2, 0, 2)
+        assert "look-ups prove nothing in this sweep" in str(run.note)
+        assert "\n" not in str(run.note)
+    assert site.unlisted() == {name_of(1), name_of(4)}
+    planned = plan_sweep(site.database, site.source, opener=hasty)
+    assert (planned.deleted, planned.note) == (0, run.note)
+    site.server.faults.clear()
+    run = site.sweep()
+    assert (run.deleted, run.note) == (2, None)
+    assert site.reasons() == dict.fromkeys([name_of(1), name_of(4)], "not_found")
+
+
+def test_a_dead_address_counts_as_no_answer_for_the_limit(sites: Sites) -> None:
+    site = sites.open(images=8, deletion_limit_count=2, deletion_limit_percent=25.0)
+    site.sweep()
+    for n in range(3):
+        site.cloud.delete(name_of(n))
+    no_address_answers(site)
+    assert (site.sweep().held, len(site.live())) == (3, 8)
+
+
+def test_nothing_is_controlled_while_there_is_nothing_to_believe(sites: Sites) -> None:
+    site = sites.open("ims", 4)
+    site.sweep()
+    site.cloud.hide(name_of(1))
+    site.sweep()
+    site.sweep()
+    assert site.look_ups() == [name_of(1)]
+
+
+def test_the_control_is_of_the_same_system_where_one_was_listed(sites: Sites) -> None:
+    systems = ["Linux", "Windows", "Linux", "Other", "Windows"]
+    site = sites.open(images=[image(n, __os_type=system) for n, system in enumerate(systems)])
+    site.sweep()
+    site.cloud.delete(name_of(1))
+    site.sweep()
+    assert site.look_ups() == [name_of(1), name_of(4)]
+    site.cloud.delete(name_of(3))
+    site.sweep()
+    assert site.look_ups()[2] == name_of(3)
+    assert site.look_ups()[3] in {name_of(0), name_of(2), name_of(4)}
+    assert site.reasons() == dict.fromkeys([name_of(1), name_of(3)], "not_found")
+
+
+def test_a_control_that_was_deleted_since_it_was_listed_has_a_second(sites: Sites) -> None:
+    site = sites.open(images=4)
+    site.sweep()
+    site.cloud.delete(name_of(3))
+
+    def vanishes(exchange: Exchange) -> None:
+        site.cloud.delete(exchange.request.path.rsplit("/", 1)[1])
+        exchange.send(exchange.healthy())
+
+    site.server.faults.add(vanishes, when=lambda r: by_address(r) and not r.path.endswith(name_of(3)))
+    run = site.sweep()
+    assert (run.deleted, run.note) == (1, None)
+    assert len(site.look_ups()) == 3
+
+
+def test_images_of_other_passes_are_controls_too(sites: Sites) -> None:
+    """A share that is not accepted is not among what IMS lists by id, but has its address."""
+    site = sites.open("ims", [image(0)])
+    share = image(1, __imagetype="shared", visibility="shared", owner="another")
+    site.cloud.add(share, member_status="pending")
+    assert site.sweep().listed == 2
+    site.cloud.delete(name_of(0))
+    assert site.sweep().deleted == 1
+    assert site.look_ups() == [name_of(0), name_of(1)]
+
+
+def test_an_image_listed_for_the_first_time_is_a_control(sites: Sites) -> None:
+    """All that was known is gone: the address is tried with what came instead."""
+    site = sites.open(images=2, deletion_limit_count=5)
+    site.sweep()
+    for n in range(2):
+        site.cloud.delete(name_of(n))
+    site.cloud.add(image(5))
+    no_address_answers(site)
+    assert (site.sweep().deleted, len(site.live())) == (0, 3)
+    site.server.faults.clear()
+    assert site.sweep().deleted == 2
+
+
+def test_an_address_that_dies_in_the_middle_of_a_sweep_is_noticed(sites: Sites) -> None:
+    """A gateway that begins to refuse, a new release of the service: what was asked since proves nothing."""
+    site = sites.open(images=40, page_size=100, deletion_limit_count=40)
+    site.sweep()
+    for n in range(9):
+        site.cloud.delete(name_of(n))
+    alive = 6
+
+    def dies(request: Request) -> bool:
+        return by_address(request) and len(site.look_ups()) > alive
+
+    site.server.faults.add(status(403), when=dies, times=None)
+    run = site.sweep()
+    assert (run.deleted, run.unlisted, run.held) == (1, 8, 0)
+    assert "look-ups prove nothing" in str(run.note)
+    assert set(site.reasons().values()) == {"not_found"}
+    site.server.faults.clear()
+    before = len(site.look_ups())
+    assert site.sweep().deleted == 8
+    assert len(site.look_ups()) - before == 8 + 2
+
+
+def test_one_control_vouches_for_some_answers_only(sites: Sites) -> None:
+    site = sites.open(images=80, page_size=100, deletion_limit_count=80)
+    site.sweep()
+    for n in range(2 * CONTROL_EVERY + 5):
+        site.cloud.delete(name_of(n))
+    assert site.sweep().deleted == 2 * CONTROL_EVERY + 5
+    listed = [i for i in site.look_ups() if i >= name_of(2 * CONTROL_EVERY + 5)]
+    assert len(listed) == 4
+
+
+def test_a_control_that_takes_too_long_costs_the_answers_and_not_the_merge(sites: Sites) -> None:
+    site = sites.open(images=5, deadline=1.5)
+    site.sweep()
+    site.cloud.change(name_of(4), name="renamed")
+    site.cloud.delete(name_of(0))
+    site.server.faults.add(
+        hang(), when=lambda r: by_address(r) and not r.path.endswith(name_of(0)), times=None
+    )
+    run = site.sweep()
+    assert (run.outcome, run.updated, run.deleted, run.unlisted) == ("complete", 1, 0, 1)
+
+
+def test_accepted_deletions_spare_what_a_dead_address_says_of(sites: Sites) -> None:
+    site = sites.open(images=6)
+    site.sweep()
+    site.cloud.delete(name_of(0))
+    no_address_answers(site)
+    assert site.sweep(accept_deletions=True).deleted == 0
+    assert site.sweep(changed={"lookup_limit": 0}).deleted == 1
+
+
+def test_the_sweep_says_so(sites: Sites, capsys: Any) -> None:
+    from catalog.cli.wording import summary
+
+    site = sites.open(images=3)
+    site.sweep()
+    site.cloud.delete(name_of(0))
+    no_address_answers(site)
+    run = site.sweep()
+    assert "its look-up says not found" in summary(run)
+    assert "nothing proved" in "".join(capsys.readouterr())
