@@ -23,19 +23,7 @@ Each is one line for people: no traceback, no secret, and no character that Post
 
 from __future__ import annotations
 
-import re
-from typing import overload
-
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-
-
-@overload
-def storable(text: str) -> str: ...
-@overload
-def storable(text: str | None) -> str | None: ...
-def storable(text: str | None) -> str | None:
-    """The text as PostgreSQL can hold it: NUL and lone surrogates become U+FFFD (public contract, 3)."""
-    return None if text is None else _UNSTORABLE.sub("\ufffd", text)
+from catalog.text import storable
 
 
 class CatalogError(Exception):

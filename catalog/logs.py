@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from catalog.report.terminal import visible
+from catalog.text import visible
 
 Event = MutableMapping[str, Any]
 _SECRET_NAME = re.compile(r"(?i)passw|secret|token|credential|authori[sz]ation|signature|cookie")

@@ -69,7 +69,7 @@ def open_missing_streams() -> None:
 
 def say_error(message: str) -> None:
     """`error: ...` on one line of standard error; what a cloud said can't act on the terminal."""
-    from catalog.report.terminal import visible
+    from catalog.text import visible
 
     click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from catalog.report.terminal import visible
+from catalog.text import visible
 
 if TYPE_CHECKING:
     from catalog.model import RunResult

@@ -10,8 +10,8 @@ from typing import BinaryIO, TypeVar, cast
 import msgspec
 
 from catalog.fetch.dump_values import LARGEST_PAGE, BadValue, Values
-from catalog.fetch.envelope import without_lone_surrogates
 from catalog.model import UNREADABLE
+from catalog.text import without_unstorable_escapes
 
 BATCH = 1000
 """Records handed on at once, where the file itself has no pages."""
@@ -190,7 +190,7 @@ def _mended(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw) -> T:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        mended = without_lone_surrogates(bytes(value))
+        mended = without_unstorable_escapes(bytes(value))
         if mended == value:
             raise
         return decoder.decode(mended)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,12 +12,7 @@ import msgspec
 from catalog.errors import BadListingError
 from catalog.fetch.bodies import CutBodyError
 from catalog.fetch.nesting import flattened, without_deep_records
-
-LONGEST_ID = 255
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
+from catalog.text import LONGEST_ID, without_unstorable_escapes
 
 
 class _TooDeep(BadListingError):
@@ -86,7 +80,7 @@ def read_record(body: bytes, image_id: str) -> bytes:
     """The record of this image, as it was sent. Raises BadListingError for any other body."""
     if usable_id(body) != image_id:
         raise BadListingError("the service answered with a body that is not the record asked for")
-    return without_lone_surrogates(body)
+    return without_unstorable_escapes(bytes(body))
 
 
 def usable_id(record: bytes | msgspec.Raw) -> str | None:
@@ -133,7 +127,7 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
             f"the service answered with a body that is no listing of images ({error})"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        mended = without_lone_surrogates(body)
+        mended = without_unstorable_escapes(bytes(body))
         if mended != body:
             return _decoded(decode, mended)
         if "truncated" in str(error):
@@ -141,14 +135,6 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         raise BadListingError("the service answered with a body that is no JSON") from error
     except RecursionError:
         raise _TooDeep("the service answered with JSON nested too deeply to be read") from None
-
-
-def without_lone_surrogates(body: bytes) -> bytes:
-    r"""Half a surrogate pair (`\ud83d` alone) is legal JSON that stands for no character: it becomes U+FFFD.
-
-    The same bytes are mended to the same bytes each time, so that a record still is recognised by its hash.
-    """
-    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], bytes(body))
 
 
 def _hash(record: msgspec.Raw) -> int:

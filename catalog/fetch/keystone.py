@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from catalog.clouds import first_line, ims_domain, ims_endpoint
-from catalog.errors import ConfigurationError, LoginError, storable
+from catalog.errors import ConfigurationError, LoginError
 from catalog.fetch.aksk import origin
 from catalog.fetch.cloud_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry, secrets_of
 from catalog.fetch.endpoint import service_root
@@ -25,6 +25,7 @@ from catalog.fetch.retries import Patience, Tries, TryAgain
 from catalog.fetch.surroundings import ca_bundle, proxy_for
 from catalog.model import Budget, SourceKind
 from catalog.settings import SourceSettings
+from catalog.text import storable
 
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfo

@@ -13,13 +13,14 @@ from pathlib import Path
 import httpx
 
 from catalog.clouds import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
-from catalog.errors import CatalogError, ConfigurationError, storable
+from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.aksk import AccessKey, AkskAuth, origin
 from catalog.fetch.connection import Connection
 from catalog.fetch.endpoint import service_root
 from catalog.fetch.surroundings import ca_bundle, check_proxies
 from catalog.model import Budget
 from catalog.settings import PLACEHOLDER, SourceSettings
+from catalog.text import storable
 
 EXPANSION_SECONDS = 60.0
 """How long one cloud may take to say which projects there are."""

@@ -9,7 +9,7 @@ from catalog.mapping.difference import show_difference
 from catalog.mapping.record import map_document, map_record
 from catalog.mapping.rejection import rejected_text
 from catalog.mapping.rules import MappingRules
-from catalog.mapping.wire import Buffer, Rejected, peek, usable_id
+from catalog.mapping.wire import Buffer, Rejected, peek
 
 __all__ = [
     "Buffer",
@@ -21,5 +21,4 @@ __all__ = [
     "peek",
     "rejected_text",
     "show_difference",
-    "usable_id",
 ]

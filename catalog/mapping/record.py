@@ -15,8 +15,9 @@ from catalog.mapping.credentials import is_redacted, redacted, scrub_place, scru
 from catalog.mapping.numbers import LARGEST_BIGINT, is_outside_numeric
 from catalog.mapping.rules import LONGEST_NAME, MappingRules, Use
 from catalog.mapping.values import timestamp
-from catalog.mapping.wire import Buffer, Rejected, read_record, usable_id
+from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage
+from catalog.text import usable_id
 
 DELETED_STATUS = "deleted"
 _STATUS = INDEX["status"]

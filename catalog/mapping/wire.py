@@ -13,14 +13,12 @@ from typing import Any
 
 import msgspec
 
-from catalog.errors import CatalogError, storable
+from catalog.errors import CatalogError
 from catalog.mapping.numbers import read_number
 from catalog.model import UNREADABLE
+from catalog.text import JSON_STRING, outline, storable, usable_id, without_unstorable_escapes
 
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
-
-LONGEST_ID = 255
-"""Characters (CONTRACT 3, row `id`)."""
 
 
 class Rejected(CatalogError):
@@ -41,16 +39,9 @@ _DECODER = msgspec.json.Decoder(float_hook=read_number)
 _HEAD = msgspec.json.Decoder(_Head, float_hook=read_number)
 
 _NUL = b"\\u0000"
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
-"""A string, also one that never ends: else each quote in it would be tried anew, in quadratic time."""
-_REPAIRABLE = re.compile(_STRING + rb"|-?[0-9]++(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.DOTALL)
+_REPAIRABLE = re.compile(JSON_STRING + rb"|-?[0-9]++(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.DOTALL)
 _LONG_INTEGER = 4000
 """Digits; a little below Python's limit for conversions of int (sys.int_info.default_max_str_digits)."""
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u0000|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
-    re.DOTALL,
-)
-_OUTLINE = re.compile(_STRING + rb"|[\[\]{}]|-?(?:NaN|Infinity)", re.DOTALL)
 
 
 def read_record(raw: bytes) -> object:
@@ -73,16 +64,11 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
         head = _HEAD.decode(_repair(record) if _NUL in record else record)
     except UNREADABLE:
         try:
-            head = _HEAD.decode(_outline(_repair(record)))
+            head = _HEAD.decode(outline(_repair(record)))
         except UNREADABLE:
             return None, None
     updated_at = head.updated_at
     return usable_id(head.id), updated_at if isinstance(updated_at, str) and updated_at else None
-
-
-def usable_id(value: object) -> str | None:
-    """The id if it is text of 1 to 255 characters; a number is none, its spelling would not be stable."""
-    return value if isinstance(value, str) and 1 <= len(value) <= LONGEST_ID else None
 
 
 def record_text(raw: Buffer) -> str:
@@ -114,38 +100,7 @@ def _repair(raw: bytes) -> bytes:
 def _repair_token(match: re.Match[bytes]) -> bytes:
     token = match.group()
     if token[:1] == b'"':
-        return _ESCAPE.sub(_repair_escape, token) if b"\\u" in token else token
+        return without_unstorable_escapes(token) if b"\\u" in token else token
     if len(token) < _LONG_INTEGER or not token.lstrip(b"-").isdigit():
         return token
     return token + b"e0"  # a float to msgspec, whose digits it hands on as text
-
-
-def _repair_escape(match: re.Match[bytes]) -> bytes:
-    escape = match.group()
-    if escape == _NUL or (len(escape) == 6 and escape[2:3] in b"dD"):
-        return b"\\ufffd"
-    return escape
-
-
-def _outline(raw: bytes) -> bytes:
-    """The record with null for each nested value and for NaN: enough to find its id, however deep it is."""
-    kept: list[bytes] = []
-    depth = start = 0
-    for match in _OUTLINE.finditer(raw):
-        token = match.group()
-        if token[:1] == b'"':
-            continue
-        if token in b"[{":
-            if depth == 1:
-                kept += raw[start : match.start()], b"null"
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
-            if depth == 1:
-                start = match.end()
-        elif depth == 1:
-            kept += raw[start : match.start()], b"null"
-            start = match.end()
-    if depth <= 1:
-        kept.append(raw[start:])
-    return b"".join(kept)

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from catalog.report.contents import gather
 from catalog.report.figures import duration
 from catalog.report.queries import matching_sources
-from catalog.report.terminal import visible
+from catalog.text import visible
 
 TEMPLATE = "page.html.j2"
 

@@ -10,12 +10,13 @@ import csv
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Literal
 from uuid import UUID
+
+from catalog.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,18 +28,6 @@ _FOLDED_TEXT, _FOLDED_MOMENT = 8, 10
 """Cells to which a column may shrink: a part of a UUID, a date. Below that a table cannot be read."""
 _BATCH = 2000
 """Rows that rich lays out at a time."""
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def visible(text: str) -> str:
-    """The text with every character that would act on a terminal, or be unseen in it, as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def print_rows(

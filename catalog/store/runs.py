@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from catalog.errors import storable
 from catalog.model import RejectedRecord, RunResult, Verdict
 from catalog.store.database import Connection
+from catalog.text import storable
 
 COUNTERS = (
     "pages", "requests", "retries", "listed", "inserted", "updated", "unchanged", "deleted", "restored",

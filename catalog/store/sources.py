@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.errors import ConfigurationError, UsageError, storable
+from catalog.errors import ConfigurationError, UsageError
 from catalog.model import SourceKind
 from catalog.selection import select_names
 from catalog.store.database import Connection, clock
 from catalog.store.runs import ARCHIVED
+from catalog.text import storable
 
 _COLUMNS = "source_id, name, kind, cloud, region, project_id, endpoint, last_complete_at, retired_at"
 

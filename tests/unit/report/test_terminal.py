@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from catalog.report.terminal import Format, print_rows, visible
+from catalog.report.terminal import Format, print_rows
+from catalog.text import visible
 
 MOMENT = datetime(2026, 3, 1, 14, 30, 5, tzinfo=timezone(timedelta(hours=2)))
 

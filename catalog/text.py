@@ -1,0 +1,89 @@
+"""Text and JSON text from outside: what can be stored, what is safe to show, which ids can be used.
+
+Nothing here decodes JSON: the functions bring text into a shape that can be decoded, stored or shown.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import overload
+
+LONGEST_ID = 255
+"""Characters of an image's id."""
+MOST_VALUES = 1_000_000
+"""Values of one record: lists, objects and their members. Decoded, each takes some 50 to 100 bytes."""
+JSON_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+"""A string, also one that never ends: else each quote in it would be tried again, in quadratic time."""
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_STRING = re.compile(JSON_STRING, re.DOTALL)
+_OUTLINE = re.compile(JSON_STRING + rb"|[\[\]{}]|-?(?:NaN|Infinity)", re.DOTALL)
+
+
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: str | None) -> str | None: ...
+def storable(text: str | None) -> str | None:
+    """The text as PostgreSQL can hold it: NUL and lone surrogates become U+FFFD."""
+    return None if text is None else _UNSTORABLE.sub("\ufffd", text)
+
+
+def visible(text: str) -> str:
+    """The text with every character that would act on a terminal, or be unseen in it, as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def short(text: str, longest: int = 60) -> str:
+    """The text cut to so many characters, with an ellipsis where something was cut, and safe to show."""
+    return visible(text if len(text) <= longest else text[:longest] + "...")
+
+
+def usable_id(value: object) -> str | None:
+    """The id if it is text of 1 to 255 characters; a number is not one, as its spelling is not stable."""
+    return value if isinstance(value, str) and 1 <= len(value) <= LONGEST_ID else None
+
+
+def without_unstorable_escapes(raw: bytes) -> bytes:
+    r"""JSON text with U+FFFD for escapes of what PostgreSQL can't hold: `\u0000` and lone surrogates.
+
+    The same bytes become the same bytes each time, so that a record is still recognised by its hash.
+    """
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], raw)
+
+
+def has_too_many_values(raw: bytes, most: int = MOST_VALUES) -> bool:
+    """True if JSON text holds more than so many values; counted by its brackets and commas, undecoded."""
+    return _count_marks(raw) > most and _count_marks(_STRING.sub(b"", raw)) > most
+
+
+def _count_marks(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def outline(raw: bytes) -> bytes:
+    """A JSON object with null for each nested value and for NaN: enough to find its id, however deep it is."""
+    kept: list[bytes] = []
+    depth = start = 0
+    for match in _OUTLINE.finditer(raw):
+        token = match.group()
+        if token[:1] == b'"':
+            continue
+        depth += (token in b"[{") - (token in b"]}")
+        if (token in b"[{" and depth == 2) or (depth == 1 and token not in b"[{]}"):
+            kept += raw[start : match.start()], b"null"
+        if depth == 1 and token not in b"[{":
+            start = match.end()
+    return b"".join([*kept, raw[start:] if depth <= 1 else b""])
