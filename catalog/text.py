@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 from typing import overload
 
 LONGEST_ID = 255
@@ -18,11 +19,13 @@ JSON_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+_UNSTORABLE_ESCAPE = re.compile(
+    rb"(?:[^\\]++|\\(?:[^u]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(?!0000|[dD][89a-fA-F]))))*+"
+    rb"(?:(\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.|\Z)",
     re.DOTALL,
 )
-_STRING = re.compile(JSON_STRING, re.DOTALL)
+_MARKS = (b",", b"[", b"{")
+_TEXT_OR_MARK = re.compile(JSON_STRING + rb"|[,\[{]", re.DOTALL)
 _OUTLINE = re.compile(JSON_STRING + rb"|[\[\]{}]|-?(?:NaN|Infinity)", re.DOTALL)
 
 
@@ -61,16 +64,20 @@ def without_unstorable_escapes(raw: bytes) -> bytes:
 
     The same bytes become the same bytes each time, so that a record is still recognised by its hash.
     """
-    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], raw)
+    mended = bytearray(raw)
+    for match in _UNSTORABLE_ESCAPE.finditer(raw):  # in place, as there may be millions
+        if match[1]:
+            mended[match.start(1) : match.end(1)] = rb"\ufffd"
+    return bytes(mended)
 
 
 def has_too_many_values(raw: bytes, most: int = MOST_VALUES) -> bool:
     """True if JSON text holds more than so many values; counted by its brackets and commas, undecoded."""
-    return _count_marks(raw) > most and _count_marks(_STRING.sub(b"", raw)) > most
-
-
-def _count_marks(raw: bytes) -> int:
-    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    if sum(map(raw.count, _MARKS)) <= most:
+        return False
+    tokens = islice(_TEXT_OR_MARK.finditer(raw), 3 * most)  # to a comma there are at most two texts
+    count = sum(token[0] in _MARKS for token in tokens)
+    return count > most or next(tokens, None) is not None
 
 
 def outline(raw: bytes) -> bytes:

@@ -23,10 +23,10 @@ from catalog.errors import (
     ThrottledError,
     UpstreamError,
 )
+from catalog.fetch.background import DeadlineTask
 from catalog.fetch.bodies import DEFAULT_BOUND, CutBodyError, read_body
 from catalog.fetch.connection import Connection, RenewableAuth
 from catalog.fetch.endpoint import AddressError, origin, parse_address, service_root, trust
-from catalog.fetch.errand import Errand
 from catalog.fetch.retries import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
 from catalog.fetch.surroundings import proxy_for
 
@@ -39,12 +39,18 @@ for _name in ("httpx", "httpcore"):
 
 _ERROR_BODY = 64 * 1024
 _REDIRECTS = 3
+_GIVEN_UP = frozenset({408, 413, 502, 504})
+"""Of a gateway that did not wait for the whole answer, or finds it too large."""
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's word, in the text of a ConnectError
 _HINTS = {
     400: "the service refuses the request",
     403: "the credentials may not do this here; check their role and project",
     404: "nothing is there; check `endpoint`",
 }
+
+
+class PageTooLargeError(FetchError):
+    """A gateway gave the answer up twice; a smaller page may come through."""
 
 
 class TokenRefusedError(LoginError):
@@ -125,26 +131,37 @@ class HttpClient:
             except (OSError, AttributeError):
                 continue  # closed already, or replaced by its TLS socket
 
-    def get(self, path: str, params: Params, decode: Callable[[bytes], T], errand: Errand) -> T:
+    def get(
+        self,
+        path: str,
+        params: Params,
+        decode: Callable[[bytes], T],
+        task: DeadlineTask,
+        *,
+        can_be_smaller: bool = False,
+    ) -> T:
         """The decoded body of a 200. `decode` raises BadListingError, or CutBodyError to have the page again.
 
         Raises LoginError, NetworkError, ThrottledError, RefusedError (4xx), UpstreamError, BadListingError,
-        DeadlineError and Stopped.
+        DeadlineError and Stopped; PageTooLargeError only where the caller can ask for less.
         """
         tries = Tries(self._patience)
         renewed = False
         while True:
-            errand.check()
+            task.check()
             try:
-                return self._attempt(path, params, decode, errand)
+                return self._attempt(path, params, decode, task)
             except TokenRefusedError:
                 self._given_up |= renewed
                 if not self._renew():
                     raise
                 renewed = True
             except TryAgain as again:
-                errand.check()  # a connection that we cut ourselves is no fault of the service
-                errand.sleep(tries.pause(again, errand.remaining()))
+                task.check()  # a connection that we cut ourselves is no fault of the service
+                pause = tries.pause(again, task.remaining())
+                if can_be_smaller and tries.gateway_gave_up:
+                    raise PageTooLargeError(str(again.error)) from again
+                task.sleep(pause)
             with self._counting:
                 self.retries += 1
 
@@ -163,12 +180,12 @@ class HttpClient:
             raise LoginError(str(error)) from None
         return not self._given_up
 
-    def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], errand: Errand) -> T:
+    def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask) -> T:
         what = f"GET {path}"
         url = parse_address(self.root + path, params=httpx.QueryParams(params))
         for _ in range(_REDIRECTS + 1):
             try:
-                answer = self._send(url, errand)
+                answer = self._send(url, task)
             except (httpx.LocalProtocolError, UnicodeEncodeError):
                 # From None: the error's own text may quote the header.
                 raise LoginError(
@@ -178,7 +195,7 @@ class HttpClient:
                 failure = self._network_error(what, error)
                 if _UNTRUSTED in str(error):
                     raise failure from error
-                raise TryAgain(failure) from error
+                raise TryAgain(failure, too_large=isinstance(error, httpx.ReadTimeout)) from error
             except CutBodyError as error:
                 raise TryAgain(error) from error
             if not 301 <= answer.status <= 308:
@@ -191,8 +208,8 @@ class HttpClient:
         except CutBodyError as error:
             raise TryAgain(error) from error
 
-    def _send(self, url: httpx.URL, errand: Errand) -> _Answer:
-        left = max(0.01, errand.remaining())
+    def _send(self, url: httpx.URL, task: DeadlineTask) -> _Answer:
+        left = max(0.01, task.remaining())
         timeout = httpx.Timeout(
             min(self._limits.read_timeout, left), connect=min(self._limits.connect_timeout, left)
         )
@@ -200,7 +217,7 @@ class HttpClient:
             self.requests += 1
         extensions = {"trace": self._trace}
         with self._http.stream("GET", url, timeout=timeout, extensions=extensions) as response:
-            chunks = _watched(response.iter_raw(), errand)
+            chunks = _watched(response.iter_raw(), task)
             if response.status_code == 200:
                 body = read_body(
                     chunks,
@@ -269,9 +286,9 @@ def _hide_location(response: httpx.Response) -> None:
     response.extensions["location"] = response.headers.pop("location", "")
 
 
-def _watched(chunks: Iterable[bytes], errand: Errand) -> Iterable[bytes]:
+def _watched(chunks: Iterable[bytes], task: DeadlineTask) -> Iterable[bytes]:
     for chunk in chunks:
-        errand.check()
+        task.check()
         yield chunk
 
 
@@ -293,8 +310,9 @@ def _failure(what: str, answer: _Answer) -> FetchError | TryAgain:
         return TryAgain(error, retry_after(answer.headers), throttled=True)
     if status == 401:
         return TokenRefusedError(f"{what}: the service does not accept the credentials ({said})")
-    if status == 408 or status >= 500:
-        return TryAgain(UpstreamError(f"{what}: the service fails ({said}); try again later", status))
+    if status in (408, 413) or status >= 500:
+        failure = UpstreamError(f"{what}: the service fails ({said}); try again later", status)
+        return TryAgain(failure, too_large=status in _GIVEN_UP)
     if 400 <= status < 500:
         hint = _HINTS.get(status, "the service refuses the request")
         return RefusedError(f"{what}: {hint} ({said})", status, code, answer.body)

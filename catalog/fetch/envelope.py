@@ -12,7 +12,12 @@ import msgspec
 from catalog.errors import BadListingError
 from catalog.fetch.bodies import CutBodyError
 from catalog.fetch.nesting import flattened, without_deep_records
-from catalog.text import LONGEST_ID, without_unstorable_escapes
+from catalog.text import LONGEST_ID, has_too_many_values, without_unstorable_escapes
+
+MOST_RECORDS = 10_000
+"""Records of one page, where fewer were asked for: some services ignore `limit`."""
+MOST_PAGE_VALUES = 1_000_000
+"""Values of one page: a thousand images have some 70,000. Undecoded records take up to 200 bytes each."""
 
 
 class _TooDeep(BadListingError):
@@ -45,7 +50,7 @@ _identities = msgspec.json.Decoder(_Identities)
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ParsedPage:
     """One answer: `ids` stand beside `records`, None where a record has no usable id; `next` as JSON."""
 
     records: list[msgspec.Raw]
@@ -64,16 +69,16 @@ class Sheet:
         ]
 
 
-def read_linked(body: bytes) -> Sheet:
+def read_linked(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
     """A listing whose pages name the next one. Raises BadListingError, CutBodyError."""
-    page = _page(_linked.decode, body)
-    return Sheet(page.images, _ids(body, page), bytes(page.next))
+    page = _page(_linked.decode, body, most_records)
+    return ParsedPage(page.images, _ids(body, page), bytes(page.next))
 
 
-def read_plain(body: bytes) -> Sheet:
+def read_plain(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
     """A listing without links. Raises BadListingError, CutBodyError."""
-    page = _page(_plain.decode, body)
-    return Sheet(page.images, _ids(body, page))
+    page = _page(_plain.decode, body, most_records)
+    return ParsedPage(page.images, _ids(body, page))
 
 
 def read_record(body: bytes, image_id: str) -> bytes:
@@ -106,17 +111,23 @@ def _ids(body: bytes, page: _Plain) -> list[str | None]:
     return [usable_id(record) for record in page.images]
 
 
-def _page(decode: Callable[[bytes], P], body: bytes) -> P:
+def _page(decode: Callable[[bytes], P], body: bytes, most_records: int) -> P:
     """A page of a listing; a record that is nested too deeply harms no other."""
+    if has_too_many_values(body, MOST_PAGE_VALUES):
+        raise BadListingError(
+            f"the page holds more than {MOST_PAGE_VALUES:,} values; lower `page_size` if it is genuine"
+        )
     try:
-        return _decoded(decode, body)
+        page = _decoded(decode, body)
     except _TooDeep:
         shallow, deep = without_deep_records(bytes(body))
         if not deep:
             raise
         page = _decoded(decode, shallow)
         page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
-        return page
+    if len(page.images) > most_records:
+        raise BadListingError(f"the page holds {len(page.images):,} records, far more than were asked for")
+    return page
 
 
 def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, quote
 
 from catalog.errors import BadListingError, FetchError
+from catalog.fetch.background import DeadlineTask
 from catalog.fetch.client import HttpClient, Params, RefusedError
 from catalog.fetch.endpoint import AddressError, parse_address
-from catalog.fetch.envelope import Sheet, read_linked, read_record
-from catalog.fetch.errand import Errand
+from catalog.fetch.envelope import ParsedPage, read_linked, read_record
 from catalog.fetch.listing import Dialect, PagedListing
 from catalog.model import LookUp
 
@@ -24,12 +24,11 @@ class GlanceListing(PagedListing):
     Its path never carries the service's prefix, and its host may be an inner one, or a stranger's.
     """
 
-    @staticmethod
-    def _read(body: bytes) -> Sheet:
-        return read_linked(body)
+    def _read(self, body: bytes) -> ParsedPage:
+        return read_linked(body, self._most_records)
 
-    def _after(self, sheet: Sheet) -> dict[str, str] | None:
-        link = sheet.link()
+    def _after(self, page: ParsedPage) -> dict[str, str] | None:
+        link = page.link()
         if link is None:
             return None
         try:
@@ -45,10 +44,10 @@ class GlanceListing(PagedListing):
         return {**ours, **named, **own}
 
 
-def find(client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) -> LookUp:
+def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()) -> LookUp:
     """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing."""
     try:
-        record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), errand)
+        record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), task)
         return LookUp("found", record)
     except RefusedError as error:
         # A gateway's own 404 speaks of the path, not of the image.

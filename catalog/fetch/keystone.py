@@ -17,9 +17,9 @@ import httpx
 from catalog.clouds import first_line, ims_domain, ims_endpoint
 from catalog.errors import ConfigurationError, LoginError
 from catalog.fetch.aksk import origin
+from catalog.fetch.background import BackgroundCall, DeadlineTask
 from catalog.fetch.cloud_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry, secrets_of
 from catalog.fetch.endpoint import service_root
-from catalog.fetch.errand import Errand, Sent
 from catalog.fetch.keystone_errors import Attempt
 from catalog.fetch.retries import Patience, Tries, TryAgain
 from catalog.fetch.surroundings import ca_bundle, proxy_for
@@ -296,12 +296,12 @@ class CloudLogin:
         """Runs what talks to the identity service: within the budget, and again where that may help."""
         tries = Tries(Patience())
         while True:
-            errand = Errand(self._budget)
-            errand.check()
+            task = DeadlineTask(self._budget)
+            task.check()
             try:
-                return Sent(lambda: self._told(work), errand, self._session.close).result()
+                return BackgroundCall(lambda: self._told(work), task, self._session.close).result()
             except TryAgain as again:
-                errand.sleep(tries.pause(again, self._budget.remaining()))
+                task.sleep(tries.pause(again, self._budget.remaining()))
 
     def _told(self, work: Callable[[], T]) -> T:
         from keystoneauth1.exceptions import ClientException, RetriableConnectionFailure

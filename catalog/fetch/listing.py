@@ -13,15 +13,34 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from catalog.errors import BadListingError, FetchError
-from catalog.fetch.client import HttpClient, Params, RefusedError
-from catalog.fetch.envelope import Sheet
-from catalog.fetch.errand import Errand, Sent
+from catalog.fetch.background import BackgroundCall, DeadlineTask
+from catalog.fetch.client import HttpClient, PageTooLargeError, Params, RefusedError
+from catalog.fetch.envelope import MOST_RECORDS, ParsedPage
 from catalog.model import Budget, LookUp, Page, Verdict
 
+LIMIT = "limit"
 MARKER = "marker"
 STEPS_BACK = 10
 """How many ids in a row may have vanished as markers before the pass is given up."""
 _VANISHED = frozenset({400, 403, 404})
+
+
+LEAST_PAGE_SIZE = 25
+"""Images of a page: the fewest that are asked for where a gateway gives up on larger ones."""
+RECORDS_FACTOR = 10
+"""A page may hold this many times the records that were asked for, or MOST_RECORDS."""
+RESERVE = 0.1
+"""Share of the deadline that listings and look-ups leave to the merge (semantics 4.5)."""
+
+
+@dataclass(slots=True)
+class PageSize:
+    """How many images to ask for at a time; the passes of a sweep share what they learn of it."""
+
+    images: int
+
+    def halve(self) -> None:
+        self.images = max(LEAST_PAGE_SIZE, self.images // 2)
 
 
 class PageLimitError(FetchError):
@@ -55,7 +74,9 @@ class Pass:
 class Find(Protocol):
     """A look-up by id; never raises FetchError."""
 
-    def __call__(self, client: HttpClient, image_id: str, errand: Errand, extra: Params = ()) -> LookUp: ...
+    def __call__(
+        self, client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()
+    ) -> LookUp: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,9 @@ class Dialect:
 class PagedListing(ABC):
     """A `catalog.model.Listing`. `verdict` is "failed" until the iteration came to its end."""
 
-    def __init__(self, client: HttpClient, what: Pass, max_pages: int, budget: Budget) -> None:
+    def __init__(
+        self, client: HttpClient, what: Pass, page_size: PageSize, max_pages: int, budget: Budget
+    ) -> None:
         self.name = what.name
         self.verdict: Verdict = "failed"
         self.pages = 0
@@ -83,8 +106,9 @@ class PagedListing(ABC):
         self._client = client
         self._pass = what
         self._max_pages = max_pages
-        self._budget = budget
-        self._errand = Errand(budget)
+        self._task = DeadlineTask(budget, reserve=budget.seconds * RESERVE)
+        self._page_size = page_size
+        self._most_records = max(MOST_RECORDS, page_size.images * RECORDS_FACTOR)
         self._base = what.params()
         self._onward: dict[str, str] | None = self._base
         self._asked: set[int] = set()
@@ -94,19 +118,18 @@ class PagedListing(ABC):
         self._marker: str | None = None  # of the page read last
         self._impasse: FetchError | None = None
 
-    @staticmethod
     @abstractmethod
-    def _read(body: bytes) -> Sheet:
+    def _read(self, body: bytes) -> ParsedPage:
         """Takes an answer's body apart."""
 
     @abstractmethod
-    def _after(self, sheet: Sheet) -> dict[str, str] | None:
+    def _after(self, page: ParsedPage) -> dict[str, str] | None:
         """The parameters of the page after this one; None: this one was the last.
 
         Raises BadListingError: nothing tells where the listing goes on. What the page holds is kept even so.
         """
 
-    def _closes(self, sheet: Sheet) -> bool:
+    def _closes(self, page: ParsedPage) -> bool:
         """True: the answer only says that the listing is over."""
         return False
 
@@ -114,16 +137,16 @@ class PagedListing(ABC):
         sent = self._send()
         try:
             while True:
-                sheet = sent.result()
+                page = sent.result()
                 self.pages += 1
-                self.records += len(sheet.records)
+                self.records += len(page.records)
                 self.last_marker = self._trail[-1]
                 more = self._onward is not None
                 at_limit = more and self.pages >= self._max_pages
                 if more and not at_limit:
                     sent = self._send()
-                if sheet.records:
-                    yield Page(sheet.records)
+                if page.records:
+                    yield Page(page.records)
                 if at_limit:
                     self.verdict = "truncated"
                     self.error = PageLimitError(
@@ -141,23 +164,23 @@ class PagedListing(ABC):
             sent.give_up()
             self._seen = set()  # a tenth of a sweep's memory; the merge needs its own
 
-    def _send(self) -> Sent[Sheet]:
-        return Sent(self._turn, self._errand, self._client.cut)
+    def _send(self) -> BackgroundCall[ParsedPage]:
+        return BackgroundCall(self._turn, self._task, self._client.cut)
 
-    def _turn(self) -> Sheet:
+    def _turn(self) -> ParsedPage:
         """Reads the next page and finds where to go on. Runs in the reading thread, one page at a time."""
         steps = self._steps
         asked = self._onward or {}
-        sheet = self._next(asked) if self._asked else self._first(asked)
-        if self._closes(sheet):
+        page = self._next(asked) if self._asked else self._first(asked)
+        if self._closes(page):
             self._onward = None
-            return Sheet([], [])
+            return ParsedPage([], [])
         onward = None
         try:
-            onward = self._after(sheet)
+            onward = self._after(page)
         except BadListingError as error:
             self._impasse = error
-        keys = sheet.keys()
+        keys = page.keys()
         if not self._seen.issuperset(keys):
             self._steps = 0
         elif keys and self._steps == steps:
@@ -168,16 +191,35 @@ class PagedListing(ABC):
         elif onward is not None and _stamp(onward) in self._asked:
             raise BadListingError(f"page {self.pages + 1} leads back to a page that was read before")
         self._seen.update(keys)
-        self._trail.extend(image_id for image_id in sheet.ids if image_id is not None)
+        self._trail.extend(image_id for image_id in page.ids if image_id is not None)
         self._onward = onward
-        return sheet
+        return page
 
-    def _ask(self, params: dict[str, str]) -> Sheet:
+    def _ask(self, params: dict[str, str]) -> ParsedPage:
+        """One page, of half the size where a gateway gives up on it (semantics 4.2)."""
         self._asked.add(_stamp(params))
         self._marker = params.get(MARKER)
-        return self._client.get(self._pass.path, tuple(params.items()), self._read, self._errand)
+        while True:
+            size = self._size_of(params)
+            asked = params if size is None else {**params, LIMIT: str(size)}
+            can_be_smaller = size is not None and size > LEAST_PAGE_SIZE
+            try:
+                return self._client.get(
+                    self._pass.path,
+                    tuple(asked.items()),
+                    self._read,
+                    self._task,
+                    can_be_smaller=can_be_smaller,
+                )
+            except PageTooLargeError:
+                self._page_size.halve()
 
-    def _first(self, params: dict[str, str]) -> Sheet:
+    def _size_of(self, params: dict[str, str]) -> int | None:
+        """The page size to ask for; None where the service takes none, or names one that is not a number."""
+        limit = params.get(LIMIT, "")
+        return min(int(limit), self._page_size.images) if limit.isdecimal() and len(limit) < 10 else None
+
+    def _first(self, params: dict[str, str]) -> ParsedPage:
         """The first page. A 400 is taken as the refusal of a parameter: as few as possible are left out.
 
         First what the answers name, else each alone, at last all. Refused even so, a pass beside the main one
@@ -199,20 +241,20 @@ class PagedListing(ABC):
                 break
             tried.add(without)
             try:
-                sheet = self._ask(self._pass.params(without))
+                page = self._ask(self._pass.params(without))
             except RefusedError as error:
                 last = error
                 continue
             self._base = self._pass.params(without)
             self.refused = True
-            return sheet
+            return page
         if last.status == 400 and self._pass.required and not self._pass.filters:
             # The service knows no such pass: it holds no records, and proves nothing by that.
             self.refused = True
-            return Sheet([], [])
+            return ParsedPage([], [])
         raise refusal
 
-    def _next(self, params: dict[str, str]) -> Sheet:
+    def _next(self, params: dict[str, str]) -> ParsedPage:
         """A later page. If its marker vanished, the page after the id before it, and so on."""
         try:
             return self._ask(params)

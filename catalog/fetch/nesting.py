@@ -11,16 +11,12 @@ from collections.abc import Iterable, Iterator
 
 LEVELS = 150
 """Levels of a record that surely can be read; the mapping holds no more than 200 below a key."""
-MOST_BRACKETS = 5_000_000
-"""More of them would keep a processor busy for seconds, which no deadline could end."""
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 
 def without_deep_records(body: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """The listing with a text in place of each record that is nested too deeply, and the records by it."""
     deep: dict[bytes, bytes] = {}
-    if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
-        return body, deep
 
     def marks() -> Iterator[tuple[int, int, bytes]]:
         for start, end, levels in _values(body, 2):

@@ -36,13 +36,24 @@ class Patience:
 
 
 class TryAgain(Exception):
-    """An attempt failed in a way that may pass. `error` is what to raise when it does not."""
+    """An attempt failed in a way that may pass. `error` is what to raise when it does not.
 
-    def __init__(self, error: FetchError, after: float | None = None, *, throttled: bool = False) -> None:
+    `too_large`: a gateway gave the answer up, so that a smaller one may come through.
+    """
+
+    def __init__(
+        self,
+        error: FetchError,
+        after: float | None = None,
+        *,
+        throttled: bool = False,
+        too_large: bool = False,
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.after = after
         self.throttled = throttled
+        self.too_large = too_large
 
 
 class Tries:
@@ -50,7 +61,12 @@ class Tries:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._failures = self._throttles = 0
+        self._failures = self._throttles = self._gateways = 0
+
+    @property
+    def gateway_gave_up(self) -> bool:
+        """Twice: the same question would only be given up again."""
+        return self._gateways >= 2
 
     def pause(self, again: TryAgain, remaining: float) -> float:
         """Seconds to wait. Raises `again.error` where no other attempt is to be made.
@@ -58,6 +74,7 @@ class Tries:
         Nothing is asked again before the time that the other side names; one beyond what remains is not waited
         for at all.
         """
+        self._gateways += again.too_large
         if again.throttled:
             self._throttles += 1
             given_up = again.after is None and self._throttles >= self._patience.throttled_attempts

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from catalog.errors import ConfigurationError, FetchError
+from catalog.fetch.background import BackgroundCall, DeadlineTask
 from catalog.fetch.client import HttpClient, Limits
 from catalog.fetch.connection import Connection
-from catalog.fetch.errand import Errand, Sent
 from catalog.fetch.glance import GLANCE
 from catalog.fetch.ims import IMS
-from catalog.fetch.listing import Dialect, PagedListing, Pass
+from catalog.fetch.listing import LIMIT, RESERVE, Dialect, PagedListing, PageSize, Pass
 from catalog.fetch.retries import Patience
 from catalog.model import Budget, ImageService, LookUp, SourceKind
 from catalog.settings import SourceSettings
-
-LOOKUP_RESERVE = 0.1
-"""Share of the deadline that look-ups leave to the merge (public contract, 4.5)."""
 
 
 def open_service(
@@ -43,6 +40,7 @@ class HttpService:
         self._budget = budget
         self._connection = connection
         self._client = client
+        self._page_size = PageSize(source.page_size)
 
     @property
     def requests(self) -> int:
@@ -61,10 +59,12 @@ class HttpService:
         optional = {
             **self._dialect.optional[pass_name],
             **self._connection.extra_params,
-            "limit": str(self._source.page_size),
+            LIMIT: str(self._source.page_size),
         }
         what = Pass(pass_name, self._dialect.path, required, optional, dict(self._source.filters))
-        return self._dialect.listing(self._client, what, self._source.max_pages, self._budget)
+        return self._dialect.listing(
+            self._client, what, self._page_size, self._source.max_pages, self._budget
+        )
 
     def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
         """Asks for one image by id. Never raises FetchError; what brings no decision is "unanswered".
@@ -72,15 +72,15 @@ class HttpService:
         One that is `listed` is asked for at its own address alone: whether that tells what is there.
         Ends while a tenth of the deadline is left, so that the sweep can still be merged.
         """
-        errand = Errand(self._budget, reserve=self._budget.seconds * LOOKUP_RESERVE)
+        task = DeadlineTask(self._budget, reserve=self._budget.seconds * RESERVE)
         extra = tuple(self._connection.extra_params.items())
 
         def find() -> LookUp:
             if listed:
-                return GLANCE.find(self._client, image_id, errand)
-            return self._dialect.find(self._client, image_id, errand, extra)
+                return GLANCE.find(self._client, image_id, task)
+            return self._dialect.find(self._client, image_id, task, extra)
 
-        sent = Sent(find, errand, self._client.cut)
+        sent = BackgroundCall(find, task, self._client.cut)
         try:
             return sent.result()
         except FetchError as error:

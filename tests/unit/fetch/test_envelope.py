@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from catalog.errors import BadListingError
 from catalog.fetch.bodies import CutBodyError, read_body
 from catalog.fetch.envelope import read_linked, read_plain, usable_id
+from catalog.text import without_unstorable_escapes
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -84,3 +85,35 @@ def test_gzip_members_one_after_another_are_one_body() -> None:
         read_body([body], "gzip", 10_000, 599_999)
     with pytest.raises(BadListingError, match="on the wire"):
         read_body([b"x" * 11], "", 10, 10)
+
+
+def test_a_page_of_too_many_values_or_records_is_refused_undecoded() -> None:
+    full = b'{"images": [' + b",".join([b'{"id": "a", "k": [' + b"{}," * 99 + b"{}]}"] * 9_999) + b"]}"
+    with pytest.raises(BadListingError, match="1,000,000 values"):
+        read_linked(full)
+    with pytest.raises(BadListingError, match=r"10,001 records"):
+        read_plain(b'{"images": [' + b"0," * 10_000 + b"0]}")
+    text = b"a,[{" * 500_000
+    assert read_plain(b'{"images": [{"id": "a", "k": "' + text + b'"}]}').ids == ["a"]
+    with pytest.raises(BadListingError, match="1,000,000 values"):
+        read_plain(b'{"images": [{"id": "a", "k": ["' + b'","' * 1_100_000 + b'"]}]}')
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        (r"\ud83d\ude00", r"\ud83d\ude00"),
+        (r"\ud83d", r"\ufffd"),
+        (r"\\ud83d", r"\\ud83d"),
+        (r"\ude00\ud83d", r"\ufffd\ufffd"),
+        (r"\ud83d\ud83d\ude00x", r"\ufffd\ud83d\ude00x"),
+        (r"\n\ud83dx\u00e9", r"\n\ufffdx\u00e9"),
+        ("x\\", "x\\"),
+        (r"\ud8", r"\ud8"),
+        (r"\\\udc00", r"\\\ufffd"),
+        ("", ""),
+        (r"a\u0000b\\u0000", r"a\ufffdb\\u0000"),
+    ],
+)
+def test_half_a_surrogate_pair_becomes_the_replacement_character(text: str, mended: str) -> None:
+    assert without_unstorable_escapes(text.encode()) == mended.encode()

@@ -16,13 +16,13 @@ from catalog.model import Budget, Stopped
 
 T = TypeVar("T")
 
-WATCH = 0.2
+WATCH_SECONDS = 0.2
 """Seconds between two looks at the clock while waiting."""
-GRACE = 1.0
+GRACE_SECONDS = 1.0
 """Seconds that a thread gets to notice that its connection was cut, before it is left to itself."""
 
 
-class Errand(Budget):
+class DeadlineTask(Budget):
     """A share of a sweep's budget: it ends `reserve` seconds earlier, and when nobody wants its result."""
 
     def __init__(self, whole: Budget, reserve: float = 0.0) -> None:
@@ -44,20 +44,20 @@ class Errand(Budget):
         super().check()
 
     def sleep(self, seconds: float) -> None:
-        """Waits in small steps, so that a cancelled errand ends as soon as one whose sweep was stopped."""
+        """Waits in small steps, so that a cancelled task ends as soon as one whose sweep was stopped."""
         until = time.monotonic() + seconds
         self.check()
         while (left := min(until - time.monotonic(), self.remaining())) > 0:
-            self.stop.wait(min(left, WATCH))
+            self.stop.wait(min(left, WATCH_SECONDS))
             self.check()
         self.check()
 
 
-class Sent(Generic[T]):
+class BackgroundCall(Generic[T]):
     """Work under way. `cut` breaks the connections that the work may be reading from."""
 
-    def __init__(self, work: Callable[[], T], errand: Errand, cut: Callable[[], None]) -> None:
-        self._errand = errand
+    def __init__(self, work: Callable[[], T], task: DeadlineTask, cut: Callable[[], None]) -> None:
+        self._task = task
         self._cut = cut
         self._future: Future[T] = Future()
         # A daemon thread: one that hangs in the resolver must not keep a stopped process alive.
@@ -70,24 +70,24 @@ class Sent(Generic[T]):
             self._future.set_exception(error)
 
     def result(self) -> T:
-        """The work's result or its error; DeadlineError or Stopped when the errand is over first."""
-        while not self._done_within(WATCH):
-            if self._errand.over and not self._done_after_cut():
-                self._errand.check()
+        """The work's result or its error; DeadlineError or Stopped when the task is over first."""
+        while not self._done_within(WATCH_SECONDS):
+            if self._task.over and not self._done_after_cut():
+                self._task.check()
         return self._future.result()
 
     def give_up(self) -> None:
         """Ends the work and waits a moment for its thread."""
-        self._errand.cancel()
+        self._task.cancel()
         if not self._future.done():
             self._done_after_cut()
 
     def _done_after_cut(self) -> bool:
         """Cuts again and again: the thread may be just about to connect when the first cut comes."""
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + GRACE_SECONDS
         while time.monotonic() < until:
             self._cut()
-            if self._done_within(GRACE / 20):
+            if self._done_within(GRACE_SECONDS / 20):
                 return True
         return False
 

@@ -7,29 +7,29 @@ import threading
 import pytest
 
 from catalog.errors import DeadlineError
-from catalog.fetch.errand import Errand, Sent
+from catalog.fetch.background import BackgroundCall, DeadlineTask
 from catalog.model import Budget, Stopped
 
 
 def test_a_result_and_an_error_come_back_as_they_were() -> None:
-    errand = Errand(Budget(10))
-    assert Sent(lambda: 7, errand, lambda: None).result() == 7
+    task = DeadlineTask(Budget(10))
+    assert BackgroundCall(lambda: 7, task, lambda: None).result() == 7
     with pytest.raises(ZeroDivisionError):
-        Sent(lambda: 1 // 0, errand, lambda: None).result()
+        BackgroundCall(lambda: 1 // 0, task, lambda: None).result()
 
 
 def test_an_errand_ends_its_reserve_before_the_whole() -> None:
     budget = Budget(10)
-    assert Errand(budget, reserve=4).remaining() <= 6
-    assert Errand(budget, reserve=11).over
+    assert DeadlineTask(budget, reserve=4).remaining() <= 6
+    assert DeadlineTask(budget, reserve=11).over
 
 
 def test_work_that_cannot_be_cut_is_left_to_itself_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a look-up of a host's name, which no one can interrupt."""
-    monkeypatch.setattr("catalog.fetch.errand.GRACE", 0.1)
+    monkeypatch.setattr("catalog.fetch.background.GRACE_SECONDS", 0.1)
     free = threading.Event()
     cuts: list[bool] = []
-    sent = Sent(free.wait, Errand(Budget(0.2)), lambda: cuts.append(True))
+    sent = BackgroundCall(free.wait, DeadlineTask(Budget(0.2)), lambda: cuts.append(True))
     with pytest.raises(DeadlineError):
         sent.result()
     assert cuts
@@ -37,16 +37,16 @@ def test_work_that_cannot_be_cut_is_left_to_itself_at_the_deadline(monkeypatch: 
 
 
 def test_a_cancelled_errand_ends_its_wait() -> None:
-    errand = Errand(Budget(600))
-    threading.Timer(0.05, errand.cancel).start()
+    task = DeadlineTask(Budget(600))
+    threading.Timer(0.05, task.cancel).start()
     with pytest.raises(Stopped):
-        errand.sleep(500)
+        task.sleep(500)
 
 
 def test_a_stopped_sweep_ends_its_errands() -> None:
     budget = Budget(600)
-    errand = Errand(budget)
+    task = DeadlineTask(budget)
     budget.stop.set()
-    assert errand.over
+    assert task.over
     with pytest.raises(Stopped):
-        errand.check()
+        task.check()
