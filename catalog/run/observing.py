@@ -46,6 +46,12 @@ class Said:
     found: Set[str] = frozenset()
     rejected: Sequence[RejectedRecord] = ()
 
+    @property
+    def named(self) -> Set[str]:
+        """Images on which an archive's sweep gave its verdict, so that none is asked of whoever loads it."""
+        told = self.trailer
+        return {*told.lacks, *told.silent, *told.answers, *told.held} if told is not None else frozenset()
+
 
 @dataclass(slots=True)
 class _Counted(present.Present):
@@ -115,10 +121,7 @@ class Writing:
         if self._warnings > WARNINGS:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
-        if appending:
-            self._remember(observation)
-        else:
-            self._remember_past()
+        self._remember(observation, appending=appending)
         self._finish(run)
 
     def _is_last(self) -> bool:
@@ -140,19 +143,19 @@ class Writing:
                 missing = known.content.keys() - said.silent.keys()
                 missing -= unchanged
                 missing -= gathered.held(missing)
-        if said.complete and said.trailer is None:
-            if appending:
-                missing = self._judge(self._presence(missing), nothing_listed=not len(self.gathered))
-            else:
-                self._judge_past()
+        if said.complete:
+            proved = self._judge(missing, appending=appending)
+            if appending and (missing is not None or proved is not None):
+                missing = (proved or set()) | ((missing or set()) & said.lacks.keys())
+        kept = self._kept(appending=appending)
         return Observation(
             said.run_id,
             self.at,
             said.complete,
             self._candidates(unchanged),
             unchanged=unchanged,
-            lacks=said.lacks,
-            silent={**said.silent, **self._absences.silent},
+            lacks={image_id: reason for image_id, reason in said.lacks.items() if image_id not in kept},
+            silent={**said.silent, **self._absences.silent, **dict.fromkeys(kept, "kept")},
             missing=missing,
             ids=gathered.many_ids if appending else None,
         )
@@ -177,21 +180,24 @@ class Writing:
             if self._warnings <= WARNINGS:
                 log.warning("value not converted", source=self.source.name, reason=warning)
 
-    def _judge_past(self) -> None:
-        """Holds back what this dump would delete today, because nothing later speaks of it."""
-        ledger = Ledger(self.connection, self.source_id)
-        if ledger.speaks_of_all(self.at):
-            return
-        known = self._presence(None)
-        known.others -= ledger.nearest(known.others, self.at, "after").keys()
-        existing = ledger.observed(self.at)
-        if existing is not None:
-            known.others = ledger.unsaid(existing, known.others)
-        listed = bool(len(self.gathered)) or (existing is not None and bool(ledger.listed(existing)))
-        self._judge(known, nothing_listed=not listed)
+    def _judge(self, missing: set[str] | None, *, appending: bool) -> set[str] | None:
+        """Of images on which this observation would be the last word, those that it proves to be gone: within
+        the deletion limit (semantics 4.5). What an archive's own trailer says of images stands.
 
-    def _judge(self, known: _Counted, *, nothing_listed: bool) -> set[str]:
-        """Images that this dump, the last word on them, proves to be gone: within the limit (4.5)."""
+        None: that is left to the ledger, because nothing would change in the present.
+        """
+        ledger = Ledger(self.connection, self.source_id)
+        existing = None if appending else ledger.observed(self.at)
+        if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
+            return None
+        known = self._presence(missing)
+        known.others -= self.said.named
+        listed = bool(len(self.gathered))
+        if not appending:
+            known.others -= ledger.nearest(known.others, self.at, "after").keys()
+        if existing is not None:
+            known.others -= ledger.listed(existing) | ledger.silent(existing)
+            listed = listed or bool(ledger.listed(existing))
         if not known.others:
             return set()
         self._absences = judge(
@@ -203,10 +209,19 @@ class Writing:
             now=self.at,
             absence_proves=True,
             accept=self.accept,
-            nothing_listed=nothing_listed,
+            nothing_listed=not listed,
         )
         self.held = bool(self._absences.held)
         return set(self._absences.lacks)
+
+    def _kept(self, *, appending: bool) -> set[str]:
+        """Images whose absence an archive proves, and which somebody keeps until they are listed again."""
+        known = self.present
+        kept = known.kept if known else backfills.decisions(self.connection, self.source_id)[1]
+        kept = kept & self.said.lacks.keys()
+        if not appending:
+            kept -= Ledger(self.connection, self.source_id).nearest(kept, self.at, "after").keys()
+        return kept
 
     def _presence(self, missing: set[str] | None) -> _Counted:
         known = self.present
@@ -225,9 +240,7 @@ class Writing:
                 batch = {}
         self._note_missing(batch, result)
         result.count = count
-        decided = Fingerprints()
-        backfills.load_decisions(self.connection, self.source_id, decided)
-        result.held, result.kept = decided.held, decided.kept
+        result.held, result.kept = backfills.decisions(self.connection, self.source_id)
         return result
 
     def _note_missing(self, batch: dict[str, bool], result: _Counted) -> None:
@@ -238,31 +251,25 @@ class Writing:
 
     # ---- after the merge ---------------------------------------------------------------------------
 
-    def _remember(self, observation: Observation) -> None:
-        """What later sweeps need to know of this observation's absences, as after a sweep."""
+    def _remember(self, observation: Observation, *, appending: bool) -> None:
+        """What later sweeps need to know of this observation's absences."""
         known, trailer, connection = self.present, self.said.trailer, self.connection
-        decided = known
-        if decided is None:
-            decided = Fingerprints()
-            backfills.load_decisions(connection, self.source_id, decided)
-        active = decided.held | decided.kept
-        held = set(trailer.held) if trailer is not None else self._absences.held
         answers = trailer.answers if trailer is not None else {}
-        lacking = observation.lacks.keys() | (observation.missing or frozenset())
-        if held - active:
-            deletions.hold(connection, self.source_id, self.said.run_id, self.at, held - active)
-        returned = self.gathered.held(active) - (decided.kept & self.said.found)
-        for ids, decision in ((returned, "returned"), ((active & lacking) - returned, "approved")):
-            if ids:
-                deletions.decide(connection, self.source_id, ids, decision, self.at, BY)
-        asked = decided.asked
-        settled = (self.gathered.held(asked) | (asked & lacking)) - answers.keys()
-        if answers or settled:
-            present.save_look_ups(connection, self.source_id, self.at, answers, settled)
+        backfills.remember_look_ups(connection, self.source_id, self.at, answers)
+        if not appending:
+            backfills.settle_held(connection, self.source_id, self.at, BY)
+            return
+        held = self._absences.held | set(trailer.held if trailer is not None else ())
+        before = (known.held, known.kept) if known else backfills.decisions(connection, self.source_id)
+        if held:
+            deletions.hold(connection, self.source_id, self.said.run_id, self.at, held)
+        if held or any(before):
+            found = before[0] & self.said.found
+            deletions.decide(connection, self.source_id, found, "returned", self.at, BY)
+            backfills.end_held(connection, self.source_id, self.at, BY)
         if known is not None:
-            known.held = (known.held | (held - active)) - returned - lacking
-            known.kept -= returned | lacking
-            known.asked = (known.asked | answers.keys()) - settled
+            if held or any(before):
+                known.held, known.kept = backfills.decisions(connection, self.source_id)
             self._follow(known, observation)
             known.latest = self.at
             if len(self.gathered) > KEPT_IN_MEMORY:
@@ -279,14 +286,6 @@ class Writing:
             for image_id, kind in observation.silent.items()
             if kind != "rejected" and image_id in known.content
         )
-
-    def _remember_past(self) -> None:
-        """The same for an observation among others: only what still matters today."""
-        trailer = self.said.trailer
-        backfills.remember_look_ups(
-            self.connection, self.source_id, self.at, trailer.answers if trailer is not None else {}
-        )
-        backfills.settle_held(self.connection, self.source_id, self.at, BY)
 
     def _finish(self, run: RunResult) -> None:
         said, trailer, connection = self.said, self.said.trailer, self.connection

@@ -25,7 +25,7 @@ class Fingerprints:
 
     `content`: fingerprints of images whose last evidence is a record. `gone`: those among them whose record
     says deleted; `unlisted`: those that listings leave out. `held`, `kept`: with deletions that are open, or
-    were kept. `asked`: with a look-up in mind. `latest`: moment of the last observation, where it is known.
+    were kept. `latest`: moment of the last observation, where it is known.
     """
 
     content: dict[str, bytes] = field(default_factory=dict)
@@ -33,7 +33,6 @@ class Fingerprints:
     unlisted: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
     latest: datetime | None = None
 
     def saw(self, image_id: str, content_hash: bytes, *, gone: bool, listed: bool) -> None:
@@ -61,19 +60,19 @@ def fingerprints(connection: Connection, source_id: str, largest: int) -> Finger
             result.unlisted.add(image_id)
     if len(result.content) > largest:
         return None
-    load_decisions(connection, source_id, result)
+    result.held, result.kept = decisions(connection, source_id)
     return result
 
 
-def load_decisions(connection: Connection, source_id: str, into: Fingerprints) -> None:
-    """Open and kept deletions, and look-ups in mind."""
+def decisions(connection: Connection, source_id: str) -> tuple[set[str], set[str]]:
+    """Images whose deletion is open, and those that somebody decided to keep."""
+    ids: dict[str, set[str]] = {"open": set(), "kept": set()}
     for image_id, decision in connection.execute(
         "SELECT image_id, decision FROM held_deletions WHERE source_id = %s AND decision IN ('open', 'kept')",
         (source_id,),
     ):
-        (into.held if decision == "open" else into.kept).add(image_id)
-    rows = connection.execute("SELECT image_id FROM look_ups WHERE source_id = %s", (source_id,))
-    into.asked.update(image_id for (image_id,) in rows)
+        ids[decision].add(image_id)
+    return ids["open"], ids["kept"]
 
 
 def present_rows(
@@ -159,13 +158,18 @@ def remember_look_ups(
     )
 
 
+def end_held(connection: Connection, source_id: str, at: datetime, by: str) -> None:
+    """Ends held deletions that the present has decided: the image is deleted, or listed again."""
+    connection.execute(SQL["end_held"], {"source": source_id, "at": at, "by": by})
+
+
 def settle_held(
     connection: Connection, source_id: str, at: datetime, by: str, kept: Iterable[str] = ()
 ) -> None:
     """Held deletions as the ledger tells them: ended where the image is deleted or listed again, open where an
     observation held them that was loaded, or came to count, after others. `kept`: by rows that are gone."""
     values: dict[str, object] = {"source": source_id, "at": at, "by": by}
-    connection.execute(SQL["end_held"], values)
+    end_held(connection, source_id, at, by)
     waiting: dict[str, datetime] = dict(connection.execute(SQL["waiting"], values).fetchall())
     holders = held_since(Ledger(connection, source_id), waiting)
     opened: dict[str, datetime] = dict(connection.execute(SQL["opened"], values).fetchall())

@@ -310,14 +310,15 @@ WHERE u.source_id = said.source_id AND u.image_id = said.image_id
     AND u.unlisted_since IS DISTINCT FROM CASE WHEN u.deleted_at IS NULL THEN said.at END;
 
 -- name: hold
--- Deletions that a run would have inferred; one that is open or kept stays as it is.
+-- Deletions of live images that a run would have inferred; one that is open or kept stays as it is.
 INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)
 SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'
 FROM unnest(%(ids)s::text[]) AS held (image_id)
 CROSS JOIN LATERAL (
-    SELECT t.source_id, t.image_id, t.unlisted_since FROM images t WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0
+    SELECT t.source_id, t.image_id, t.unlisted_since, t.deleted_at FROM images t
+    WHERE t.source_id = %(source)s AND t.image_id = held.image_id OFFSET 0
 ) AS i
-WHERE NOT EXISTS (
+WHERE i.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM held_deletions h
     WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
 )
@@ -326,7 +327,8 @@ ON CONFLICT DO NOTHING;
 -- name: end_held
 -- Open and kept deletions that the present has decided meanwhile: the image is deleted, or listed again.
 UPDATE held_deletions h
-SET decision = CASE WHEN i.deleted_at IS NULL THEN 'returned' ELSE 'approved' END, decided_at = %(at)s, decided_by = %(by)s
+SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'approved' END,
+    decided_at = %(at)s, decided_by = %(by)s
 FROM images i
 WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
     AND i.image_id = h.image_id

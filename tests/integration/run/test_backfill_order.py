@@ -204,6 +204,8 @@ def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
     waiting: list[File] = []
     present: set[str] = set()
     runs: list[RunResult] = []
+    # one that stays: an empty listing that is the last word is held back, and only while it is that
+    cloud.add({"id": "anchor", "status": "active", "created_at": "2026-01-01T00:00:00Z"})
     for image_id in IDS[:3]:
         cloud.add({"id": image_id, "status": "active", "created_at": "2026-01-01T00:00:00Z"})
         present.add(image_id)

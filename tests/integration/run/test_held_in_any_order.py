@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from catalog.fetch import archived
+from catalog.run import observing
 from catalog.run.backfill import backfill, forget
 from catalog.run.contents import Contents
 from catalog.run.decisions import decide
@@ -195,20 +197,20 @@ def test_an_empty_part_of_a_moment_is_no_empty_listing(database: Database, tmp_p
     assert len(live(database)) == 19
 
 
-def archive(folder: Path, number: int, *ids: int, said: str | None = None) -> Path:
+def archive(folder: Path, number: int, *ids: int, said: str | None = None, **more: Any) -> Path:
     """A sweep's file: these images listed, and of image 9 what is `said` (`found`: by a look-up)."""
     nine = name_of(9)
     found = [nine] if said == "found" else []
-    silent: dict[str, Any] = {nine: said} if said and not found else {}
+    lacks: dict[str, Any] = {nine: said} if said == "not_found" else {}
+    silent: dict[str, Any] = {nine: said} if said and not found and not lacks else {}
     header = archived.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
     records = [image(n) for n in (*ids, *(9 for _ in found))]
     body = archived.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
-    body += archived.write_trailer(
-        archived.Trailer(
-            True, "complete", len(records), [], {}, silent, found, dict.fromkeys(found, "found"),
-            [nine] if said == "held" else [], [], {},
-        )
+    trailer = archived.Trailer(
+        True, "complete", len(records), [], lacks, silent, found, dict.fromkeys(found, "found"),
+        [nine] if said == "held" else [], [], {},
     )  # fmt: skip
+    body += archived.write_trailer(structs.replace(trailer, **more))
     path = folder / f"{number}.jsonl"
     path.write_bytes(body + archived.write_checksum(hashlib.sha256(body).hexdigest()))
     return path
@@ -269,6 +271,66 @@ def test_archives_bring_what_they_hold_in_any_order(
     assert left["last_complete_at"] == max(
         row["observed_at"] for row in rows(site.database, "SELECT observed_at FROM runs")
     )
+
+
+def test_an_archive_proves_the_absence_of_what_its_trailer_names_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    """A successor that swept one image while the cloud was cut knew of no other one: the limit judges them."""
+    load(database, tmp_path, 1, *range(40))
+    path = archive(tmp_path, 2, 0, said="not_found")
+    result = backfill(database, source(), [path])
+    assert (result.held, result.runs[0].deleted, len(live(database))) == (38, 1, 39)
+    assert images(database)[name_of(9)]["deletion_reason"] == "not_found"
+    settle(database, "approve")
+    assert live(database) == {name_of(0)}
+    assert backfill(database, source(), [path]).unchanged == 1
+
+
+def test_within_the_limit_an_archive_deletes_what_it_does_not_name(
+    database: Database, tmp_path: Path
+) -> None:
+    load(database, tmp_path, 1, *ALL)
+    assert backfill(database, source(), [archive(tmp_path, 2, *range(15))]).held == 0
+    assert live(database) == {name_of(n) for n in range(15)}
+
+
+@pytest.mark.parametrize("larger_than_memory", [False, True])
+def test_an_archive_ends_what_was_held_before_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, larger_than_memory: bool
+) -> None:
+    if larger_than_memory:
+        monkeypatch.setattr(observing, "KEPT_IN_MEMORY", 3)
+    load(database, tmp_path, 1, *ALL)
+    for number, said in ((2, "held"), (3, "not_found")):
+        backfill(database, source(), [archive(tmp_path, number, *range(9), *range(10, 20), said=said)])
+    assert held(database) == {name_of(9): ("approved", 2)}
+
+
+def test_nothing_is_held_of_an_image_that_is_deleted(database: Database, tmp_path: Path) -> None:
+    """Whatever the order: the sweep that held it did not know that it was gone."""
+    rest = (*range(9), *range(10, 20))
+    files = {
+        1: archive(tmp_path, 1, *ALL),
+        2: archive(tmp_path, 2, *rest, said="not_found"),
+        3: archive(tmp_path, 3, *rest, said="held"),
+    }
+    for order in ((1, 2, 3), (1, 3, 2), (3, 2, 1)):
+        wipe(database)
+        for number in order:
+            backfill(database, source(), [files[number]])
+        assert {decision for decision, _ in held(database).values()} <= {"approved"}, order
+        assert len(live(database)) == 19
+
+
+def test_what_is_kept_stays_whatever_an_older_archive_proves(database: Database, tmp_path: Path) -> None:
+    """Absences observed before the decision prove nothing, whenever they are loaded."""
+    rest = (*range(9), *range(10, 20))
+    backfill(database, source(), [archive(tmp_path, 1, *ALL), archive(tmp_path, 3, *rest, said="held")])
+    settle(database, "keep")
+    backfill(database, source(), [archive(tmp_path, 2, *rest, said="not_found")])
+    assert name_of(9) in live(database)
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
 
 
 # ---- what is dated anew ------------------------------------------------------------------------------
