@@ -14,11 +14,14 @@ from hypothesis import settings
 from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
+from tests.support import environment
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 # Whoever changes one thing is told about that thing: the same commit gets the same examples.
 settings.load_profile("repeatable")
+
+environment.scrub()
 
 _numbers = itertools.count()
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}

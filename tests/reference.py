@@ -1,4 +1,4 @@
-"""The rule of history (contract 4.6) as a fold over the whole set of observations: slow, plain, and the
+"""The rule of history (semantics 4.6) as a fold over the whole set of observations: slow, plain, and the
 measure of the writer. It knows nothing of how the tables are kept."""
 
 from __future__ import annotations

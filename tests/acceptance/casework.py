@@ -1,15 +1,12 @@
-"""A case file of ../shared/cases played by loopback servers: its scripted exchange, its sources, its steps."""
+"""A case file of cases/ played by loopback servers: its scripted exchange, its sources, its steps."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
-
-import pytest
 
 from catalog.demo.answers import Answer, Request
 from catalog.demo.faults import Exchange, head
@@ -18,19 +15,18 @@ from catalog.model import RunResult
 from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Database
-from tests.integration.run.site import hasty, rows
+from tests.support.rows import rows
+from tests.support.world import hasty
 
-CASES = Path(os.environ.get("CATALOG_CASES") or Path(__file__).parents[3] / "shared" / "cases")
+CASES = Path(__file__).parent / "cases"
 OURS = {"limit", "sort", "sort_key", "sort_dir", "visibility", "member_status", "os_hidden", "__imagetype"}
 """Parameters that our passes add to a listing."""
 KEPT_BY_LOOK_UP = {"B17", "B46"}
 
 
 def load(name: str) -> dict[str, Any]:
-    path = next(CASES.glob(f"{name}*.json"), None) if CASES.is_dir() else None
-    if path is None:
-        pytest.skip("no case files here; set CATALOG_CASES")
-    case: dict[str, Any] = json.loads(path.read_text())
+    path = next(CASES.glob(f"{name}*.json"))
+    case: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return case
 
 

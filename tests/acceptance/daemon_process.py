@@ -123,7 +123,7 @@ class DaemonProcess:
         return code
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> int:
-        """Its exit code after a signal, which the contract gives ten seconds."""
+        """Its exit code after a signal, which gets ten seconds (semantics 6)."""
         self.process.send_signal(kind)
         return self.ended(10)
 

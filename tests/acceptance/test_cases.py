@@ -1,6 +1,6 @@
 """The case files of public fault reports, played by a real loopback server, end as each of them says.
 
-They lie in ../shared/cases beside the checkout, or where CATALOG_CASES says; their README tells the form.
+They are in cases/; the README there describes their form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from catalog.model import RunResult
 from catalog.run.sweep import sweep
 from catalog.store.database import Database
 from tests.acceptance.casework import CASES, Stage, load
-from tests.integration.run.site import LEDGER, hasty, rows, snapshot
+from tests.support.rows import rows, snapshot
+from tests.support.world import LEDGER, hasty
 
 LOGINS = {"B47", "B54", "B55"}
 SPECIAL = {"B51", "B58"}
@@ -29,16 +30,13 @@ COLUMNS = {key: field.column for field in FIELDS for key in field.keys} | {"dele
 
 
 def cases() -> list[Any]:
-    names = sorted(path.stem for path in CASES.glob("B*.json")) if CASES.is_dir() else []
+    names = sorted(path.stem for path in CASES.glob("B*.json"))
     return [name for name in names if name.split("-")[0] not in LOGINS | SPECIAL]
 
 
 @pytest.fixture
 def staged(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("CASE_TOKEN", TOKEN)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     opened: list[Stage] = []
 
     def open_stage(case: dict[str, Any]) -> Stage:
@@ -152,7 +150,7 @@ def check_field(stage: Stage, played: Played, image_id: str, key: str, wanted: A
     row = stage.images()[image_id]
     got = row[COLUMNS[key]]
     if isinstance(wanted, str) and wanted.startswith("NOT NULL"):
-        # The contract: without a time of the cloud's own, the spell's valid_from.
+        # without a time of the cloud's own: the status period's valid_from (semantics 3.6)
         assert got is not None
         assert {one[image_id]["deleted_at"] for one in played.images[1:]} == {got}
     elif isinstance(got, datetime):
@@ -180,10 +178,8 @@ def check_lengths(stage: Stage, row: dict[str, Any], wanted: dict[str, int]) -> 
             assert len(row[COLUMNS[key]]) == length
 
 
-def test_the_cases_are_here_or_skipped() -> None:
+def test_every_case_is_played_or_has_a_test_of_its_own() -> None:
     """With the case files at hand every one of them is played by a test of this module."""
-    if not CASES.is_dir():
-        pytest.skip("no case files here; set CATALOG_CASES")
     assert len(cases()) + len(LOGINS | SPECIAL) == len(list(CASES.glob("B*.json")))
 
 

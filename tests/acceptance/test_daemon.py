@@ -28,7 +28,7 @@ def second_page(request: Request) -> bool:
 def test_it_sweeps_again_and_again_and_tells_its_health(
     config: Path, database_url: str, cloud: CloudServer
 ) -> None:
-    """Every metric of the contract has a sample once a sweep is over; SIGTERM ends it with 0."""
+    """Every promised metric has a sample once a sweep is over; SIGTERM ends it with 0."""
     with DaemonProcess(config, configuration(database_url, {"moon": cloud.endpoint})) as daemon:
         daemon.wait_for("sweep", 2, source="moon", outcome="complete")
         assert daemon.get("/healthz") == (200, "alive\n")

@@ -200,7 +200,7 @@ def test_every_alert_asks_for_metrics_that_the_daemon_has() -> None:
         assert asked <= known, name
 
 
-def test_the_metrics_of_the_contract_are_there() -> None:
+def test_the_promised_metrics_are_there() -> None:
     assert metric_names() >= {
         "catalog_source_last_complete_timestamp_seconds", "catalog_source_expected_interval_seconds",
         "catalog_source_failing", "catalog_runs_total", "catalog_images", "catalog_deletions_held",

@@ -76,9 +76,6 @@ class Identity:
 
 @pytest.fixture
 def identities(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("CASE_TOKEN", "unused")
     opened: list[Identity] = []
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from catalog.settings import DatabaseSettings
 from catalog.store.database import Database
 from tests.migration.portrait import Portrait, portrait
+from tests.support.environment import bare
 
 CHECKOUT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -69,8 +70,7 @@ def start(module: str, *arguments: str) -> list[str]:
 
 def surroundings(url: str | None, folder: Path) -> dict[str, object]:
     """Keywords of subprocess: a folder without configuration, an environment that names the database."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "CATALOG_", "PG", "XDG_"))}
-    environment |= {"HOME": str(folder), "PYTHONPATH": str(CHECKOUT)}
+    environment = {**bare(), "HOME": str(folder), "PYTHONPATH": str(CHECKOUT)}
     if url is not None:
         environment["CATALOG_DATABASE_URL"] = url
     return {"cwd": folder, "env": environment, "text": True, "capture_output": True}

@@ -14,10 +14,10 @@ from catalog.errors import SchemaError
 from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
-from tests.integration.run.site import Sites
 from tests.migration.conftest import Run
 from tests.migration.filled import columns_of, fill, rows_of
 from tests.migration.portrait import Portrait, portrait
+from tests.support.world import Sites
 
 OTHERS = """
     CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);

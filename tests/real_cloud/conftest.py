@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,7 @@ REGION = "north"
 
 @pytest.fixture(autouse=True)
 def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the clouds of the person who runs the tests."""
-    for variable in os.environ:
-        if variable.startswith("OS_"):
-            monkeypatch.delenv(variable)
+    """A folder without clouds.yaml."""
     monkeypatch.chdir(tmp_path)
 
 

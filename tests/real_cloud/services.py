@@ -22,6 +22,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import environment as environment_of_tests
+
 GLANCE = ("glance==33.0.0", "waitress>=3")
 KEYSTONE = ("keystone==30.0.0", "waitress>=3")
 PYTHON = "3.11"
@@ -111,7 +113,7 @@ def _clean_env(more: Mapping[str, str] | None) -> dict[str, str]:
     """Without settings of clouds and of our own Python; package indexes and proxies stay."""
     kept = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environment_of_tests.ORIGINAL.items()
         if not name.startswith(("OS_", "CATALOG_"))
         and name not in ("PYTHONPATH", "PYTHONWARNINGS", "VIRTUAL_ENV")
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,6 @@ AUTH = {"auth_url": "https://iam.test/v3", "username": "ann", "password": "hush"
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory that holds nothing of the person who runs the tests."""
-    for variable in os.environ:
-        if variable.startswith(("OS_", "CATALOG_", "XDG_")):
-            monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path

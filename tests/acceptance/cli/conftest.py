@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ import pytest
 
 from catalog.demo import Cloud, CloudServer
 from catalog.demo.cloud import Record
+from tests.support.environment import bare
+from tests.support.records import image
 
 CHECKOUT = Path(__file__).parents[3]
-FOREIGN = ("OS_", "CATALOG_", "PG", "XDG_")
-"""Variables of whoever runs the tests that would change what a command does."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,9 @@ class Desk:
         return [sys.executable, "-m", "catalog", *arguments]
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         named = {"CATALOG_DATABASE_URL": self.database_url} if self.database_url else {}
         return {
-            **kept,
+            **bare(),
             **named,
             "HOME": str(self.folder),
             "CATALOG_DATA_DIR": str(self.folder / "data"),
@@ -118,17 +116,4 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
 @pytest.fixture
 def record() -> Callable[..., Record]:
     """Makes small records."""
-
-    def make(number: int, **keys: Any) -> Record:
-        return {
-            "id": f"image-{number:03d}",
-            "name": f"name {number}",
-            "status": "active",
-            "visibility": "public",
-            "created_at": f"2026-01-01T00:{number:02d}:00Z",
-            "updated_at": f"2026-01-02T00:{number:02d}:00Z",
-            "tags": ["t"],
-            **keys,
-        }
-
-    return make
+    return image

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tests.integration.run.site import Site, Sites, image, name_of, rows, too_deep
 from tests.integration.run.truth import check_history, check_ledger, check_present
+from tests.support.records import image, name_of, too_deep
+from tests.support.rows import rows
+from tests.support.world import Site, Sites
 
 PRESENT = ("images", "image_tags", "image_capabilities", "image_properties")
 UNSTORABLE = "too-deep"

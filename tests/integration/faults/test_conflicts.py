@@ -15,7 +15,8 @@ from catalog.store import leases
 from catalog.store.database import ATTEMPTS
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.faults.refusals import raise_in
-from tests.integration.run.site import Site, Sites, name_of
+from tests.support.records import name_of
+from tests.support.world import Site, Sites
 
 FIRST_LOCKED = "SELECT FROM images WHERE image_id = %s FOR UPDATE"
 

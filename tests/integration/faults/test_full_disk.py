@@ -18,7 +18,8 @@ from catalog.store import schema
 from catalog.store.database import Database
 from catalog.store.embedded import EmbeddedServer
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import Sites, image
+from tests.support.records import image
+from tests.support.world import Sites
 
 MEGABYTES = 180
 

@@ -18,10 +18,11 @@ from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import Site, Sites, image, rows
-from tests.integration.run.told import HISTORY, told, write
 from tests.migration.conftest import start, surroundings
 from tests.migration.portrait import portrait
+from tests.support.records import image, write
+from tests.support.rows import HISTORY, contents_of, rows
+from tests.support.world import Site, Sites
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROUNDS = 8
@@ -124,8 +125,8 @@ def test_a_backfill(database: Database, begin: Start, empty_database_url: str, t
     with Database(DatabaseSettings(url=empty_database_url, data_dir=Path())) as undisturbed:
         schema.upgrade(undisturbed)
         assert begin(*command, url=empty_database_url).wait(120) == 0
-        assert told(undisturbed, "s", HISTORY) == told(database, "s", HISTORY)
-        assert len(told(undisturbed, "s", ("images",))["images"]) == 41
+        assert contents_of(undisturbed, "s", HISTORY) == contents_of(database, "s", HISTORY)
+        assert len(contents_of(undisturbed, "s", ("images",))["images"]) == 41
 
 
 def test_a_migration(empty_database_url: str, begin: Start, database: Database) -> None:

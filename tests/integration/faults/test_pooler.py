@@ -23,7 +23,8 @@ from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import LEDGER, Sites, snapshot
+from tests.support.rows import snapshot
+from tests.support.world import LEDGER, Sites
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")

@@ -1,5 +1,5 @@
 """PostgreSQL itself stops and starts at each statement of a sweep, be it a good or a failing one, and of a backfill
-(contract, 4.4, 6, 7)."""
+(semantics 4.4, 6, 7)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from catalog.store import schema
 from catalog.store.database import Database
 from catalog.store.embedded import EmbeddedServer
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import Site, Sites, image, too_deep
-from tests.integration.run.told import HISTORY, source, told, wipe, write
 from tests.integration.run.truth import check_history, check_ledger
+from tests.support.records import image, too_deep, write
+from tests.support.rows import HISTORY, contents_of, wipe
+from tests.support.world import Site, Sites, source
 
 EVERY = 5
 SENT = (
@@ -162,7 +163,7 @@ def backfill_through_crashes(
             connection.execute("UPDATE leases SET expires_at = now() - interval '1 s'")
         result = backfill(database, source(), files, complete=True, accept_deletions=True)
         assert not result.busy
-        found = told(database, "s", EVERYTHING_TOLD)
+        found = contents_of(database, "s", EVERYTHING_TOLD)
         if expected is None:
             expected = found
         else:

@@ -18,9 +18,10 @@ from catalog.store import leases, sources
 from catalog.store.database import ATTEMPTS, Database
 from catalog.store.prune import prune
 from tests.integration.faults.refusals import raise_in
-from tests.integration.run.site import Site, Sites, image, name_of, rows
-from tests.integration.run.told import source, write
 from tests.integration.run.truth import check_history, check_ledger
+from tests.support.records import image, name_of, write
+from tests.support.rows import rows
+from tests.support.world import Site, Sites, source
 
 TIMES = ATTEMPTS - 1
 START = datetime(2026, 3, 1, tzinfo=UTC)

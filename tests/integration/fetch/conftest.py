@@ -19,6 +19,7 @@ from catalog.fetch.retries import Patience
 from catalog.fetch.service import open_service
 from catalog.model import Budget, ImageService, Listing
 from catalog.settings import SourceSettings
+from tests.support.records import image
 
 HASTY = Patience(first_wait=0.005, longest_wait=0.02)
 
@@ -26,19 +27,6 @@ HASTY = Patience(first_wait=0.005, longest_wait=0.02)
 def ids(listing: Listing) -> list[str]:
     """Reads a listing to its end: the ids of its records, in order."""
     return [json.loads(bytes(record))["id"] for page in listing for record in page.records]
-
-
-def image(number: int, **keys: Any) -> dict[str, Any]:
-    """A small record that both services list."""
-    return {
-        "id": f"image-{number:03d}",
-        "name": f"name {number}",
-        "status": "active",
-        "visibility": "public",
-        "created_at": f"2026-01-01T{number // 60:02d}:{number % 60:02d}:00Z",
-        "tags": [],
-        **keys,
-    }
 
 
 def cloud_of(kind: Any, count: int, **options: Any) -> Cloud:
@@ -90,11 +78,8 @@ class Opened:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def opened() -> Iterator[Opened]:
     """Every test also claims that it leaves no thread behind."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     opened = Opened()
     yield opened
     opened.close()

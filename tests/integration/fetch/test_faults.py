@@ -1,4 +1,4 @@
-"""What a network and a cloud do wrong ends in a bounded way, with its reason (public contract, 4.7 and 5)."""
+"""What a network and a cloud do wrong ends in a bounded way, with its reason (semantics 4.7 and 5)."""
 
 from __future__ import annotations
 

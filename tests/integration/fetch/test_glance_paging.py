@@ -1,4 +1,4 @@
-"""A Glance pass is followed to its end, and to no other place (public contract, 4.1 and 4.2)."""
+"""A Glance pass is followed to its end, and to no other place (semantics 4.1 and 4.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import altered, first_page, hang, next_link
 from catalog.demo.images import example_images
-from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids, image
+from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
+from tests.support.records import image
 
 
 def test_every_page_is_read_and_each_image_listed_once(opened: Opened) -> None:

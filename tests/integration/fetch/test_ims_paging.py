@@ -1,4 +1,4 @@
-"""An IMS pass goes on from its last id until nothing follows (public contract, 4.1 and 4.2)."""
+"""An IMS pass goes on from its last id until nothing follows (semantics 4.1 and 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud, Record
 from catalog.demo.faults import first_page
 from catalog.demo.images import example_images
-from tests.integration.fetch.conftest import Opened, cloud_of, ids, image
+from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.records import image
 
 
 def test_every_page_is_read_until_an_empty_one(opened: Opened) -> None:

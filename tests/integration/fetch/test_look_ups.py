@@ -1,4 +1,4 @@
-"""What an answer to a look-up by id proves (public contract, 4.5)."""
+"""What an answer to a look-up by id proves (semantics 4.5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from catalog.demo.answers import Answer
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import body, hang, status
 from catalog.model import Budget
-from tests.integration.fetch.conftest import Opened, cloud_of, image
+from tests.integration.fetch.conftest import Opened, cloud_of
+from tests.support.records import image
 
 KINDS = ("glance", "ims")
 

@@ -15,7 +15,8 @@ from catalog.fetch.connection import Connection
 from catalog.fetch.service import open_service
 from catalog.model import Budget
 from catalog.settings import SourceSettings
-from tests.integration.fetch.conftest import HASTY, image
+from tests.integration.fetch.conftest import HASTY
+from tests.support.records import image
 
 
 def abroad(listing: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from catalog.demo.cloud import Cloud
 from catalog.demo.faults import altered, redirect
 from catalog.demo.server import CloudServer
 from catalog.errors import BadListingError, FetchError
-from tests.integration.fetch.conftest import Opened, cloud_of, ids, image
+from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.records import image
 
 
 def moved(opened: Opened, query: str) -> CloudServer:

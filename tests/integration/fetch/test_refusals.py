@@ -1,4 +1,4 @@
-"""Who refuses a parameter gets the pass without it, never without what makes it that pass (contract, 4.1)."""
+"""Who refuses a parameter gets the pass without it, never without what makes it that pass (semantics 4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUL and half surrogate pairs become U+FFFD wherever a cloud puts them (contract, 3): no sweep fails for them."""
+"""NUL and half surrogate pairs become U+FFFD wherever a cloud puts them (semantics 3): no sweep fails for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from catalog.run.backfill import backfill
 from catalog.text import storable
 from tests.identity import service_entry
 from tests.integration.run.cloud_entry import CloudEntry, later_page
-from tests.integration.run.site import Sites, image, rows
+from tests.support.records import image
+from tests.support.rows import rows
+from tests.support.world import Sites
 
 ODD = {"NUL": "\0", "first half": "\ud83d", "second half": "\udc00"}
 with_each = pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())

@@ -23,7 +23,8 @@ from catalog.demo.faults import (
     endless_headers,
     gzip_bomb,
 )
-from tests.integration.run.site import Site, Sites, image, name_of
+from tests.support.records import image, name_of
+from tests.support.world import Site, Sites
 
 ROOT = Path(__file__).parents[3]
 GIGABYTE = 1 << 30

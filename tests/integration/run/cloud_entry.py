@@ -12,7 +12,7 @@ from catalog.demo.answers import Request
 from catalog.demo.faults import Exchange, status
 from catalog.settings import SourceSettings
 from tests.identity import PASSWORD, IdentityService, service_entry
-from tests.integration.run.site import Site
+from tests.support.world import Site
 
 
 @dataclass

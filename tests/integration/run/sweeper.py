@@ -10,7 +10,7 @@ from pathlib import Path
 from catalog.run.sweep import sweep
 from catalog.settings import DatabaseSettings, SourceSettings
 from catalog.store.database import Database
-from tests.integration.run.site import hasty
+from tests.support.world import hasty
 
 
 def main() -> None:

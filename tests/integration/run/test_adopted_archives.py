@@ -1,4 +1,4 @@
-"""Archives of a source that was adopted: one name, and two regions or projects (CONTRACT 3 and 7)."""
+"""Archives of a source that was adopted: one name, and two regions or projects (semantics 3 and 7)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from catalog.fetch.archived import HEADER_START
 from catalog.run.backfill import backfill, forget
 from catalog.store import sources
 from catalog.store.database import Database
-from tests.integration.run.site import Site, Sites, name_of, rows, snapshot
-from tests.integration.run.told import source, told, wipe, write
+from tests.support.records import name_of, write
+from tests.support.rows import contents_of, rows, snapshot, wipe
+from tests.support.world import Site, Sites, source
 
 IDENTITY = "SELECT region, project_id, endpoint FROM sources WHERE name = %s"
 NEW = {"region": "r2", "project_id": "p2"}
@@ -64,12 +65,12 @@ def test_the_whole_archive_rebuilds_what_was_before_the_adoption_and_after(
     adopted: Site, database: Database, tmp_path: Path
 ) -> None:
     """With the latest region and project, whether the new region is configured or not; and once."""
-    expected, stored = told(database, "s"), identity(database)
+    expected, stored = contents_of(database, "s"), identity(database)
     for settings in (source(), source(region="r2")):
         wipe(database)
         result = backfill(database, settings, [tmp_path])
         assert (result.failures, len(result.runs)) == ([], 4)
-        assert told(database, "s") == expected
+        assert contents_of(database, "s") == expected
         assert identity(database) == stored
         before = snapshot(database)
         for again in ([tmp_path], files(tmp_path)[:1]):
@@ -79,7 +80,7 @@ def test_the_whole_archive_rebuilds_what_was_before_the_adoption_and_after(
 
 def test_an_interrupted_rebuild_goes_on(adopted: Site, database: Database, tmp_path: Path) -> None:
     """The source is the latest archive's only once that is loaded, so what is left is never refused."""
-    expected = told(database, "s")
+    expected = contents_of(database, "s")
     wipe(database)
     latest = files(tmp_path)[-1]
     content = latest.read_bytes()
@@ -88,7 +89,7 @@ def test_an_interrupted_rebuild_goes_on(adopted: Site, database: Database, tmp_p
     assert identity(database) == (None, None, None)
     latest.write_bytes(content)
     assert len(backfill(database, source(), [tmp_path]).runs) == 1
-    assert told(database, "s") == expected
+    assert contents_of(database, "s") == expected
     assert identity(database) == ("r2", "p2", adopted.server.endpoint)
 
 
@@ -96,7 +97,7 @@ def test_a_sweep_from_before_the_adoption_comes_back(
     adopted: Site, database: Database, tmp_path: Path
 ) -> None:
     """Beside the others, which tell whose it is; alone it could be another source's."""
-    expected, stored = told(database, "s"), identity(database)
+    expected, stored = contents_of(database, "s"), identity(database)
     first = rows(database, "SELECT run_id::text FROM runs ORDER BY observed_at")[0]["run_id"]
     forget(database, adopted.source, first)
     before = snapshot(database)
@@ -106,7 +107,7 @@ def test_a_sweep_from_before_the_adoption_comes_back(
         backfill(database, source(), files(tmp_path)[:1])
     assert snapshot(database) == before
     assert len(backfill(database, source(), [tmp_path]).runs) == 1
-    assert (told(database, "s"), identity(database)) == (expected, stored)
+    assert (contents_of(database, "s"), identity(database)) == (expected, stored)
 
 
 def test_an_old_archive_does_not_undo_an_adoption(sites: Sites, database: Database, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The archive of sweeps: what it holds, how it is written, and a database made from nothing else (CONTRACT 7)."""
+"""The archive of sweeps: what it holds, how it is written, and a database made from nothing else (semantics 7)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from catalog.run import archive as writer
 from catalog.run.backfill import backfill, find_source, forget
 from catalog.settings import DatabaseSettings, Settings
 from catalog.store.database import Database
-from tests.integration.run.site import Site, Sites, image, name_of, rows, snapshot, too_deep
-from tests.integration.run.told import HISTORY, SWEEPS, source, told, wipe, write
+from tests.support.records import image, name_of, too_deep, write
+from tests.support.rows import HISTORY, SWEEPS, contents_of, rows, snapshot, wipe
+from tests.support.world import Site, Sites, source
 
 os_open = os.open
 
@@ -177,7 +178,7 @@ def test_a_database_rebuilt_from_the_archive_alone_is_the_same(
     site = sites.open(kind, images=24, archive=tmp_path)
     a_lively_month(site)
     tables = (*HISTORY, *SWEEPS)
-    expected = told(database, "s", tables)
+    expected = contents_of(database, "s", tables)
     # a Glance that hides images lists them in a pass of its own
     empty = {table for table, content in expected.items() if not content}
     assert empty == ({"look_ups"} if kind == "glance" else set()), "the month meets everything"
@@ -188,7 +189,7 @@ def test_a_database_rebuilt_from_the_archive_alone_is_the_same(
     assert settings.kind == kind
     result = backfill(database, settings, [tmp_path])
     assert (result.failures, len(result.runs)) == ([], 11)
-    again = told(database, "s", tables)
+    again = contents_of(database, "s", tables)
     for table, content in expected.items():
         assert again[table] == content, table
     assert rows(database, SOURCES) == stored
@@ -199,11 +200,11 @@ def test_in_any_order_the_history_is_the_same(database: Database, sites: Sites, 
     site = sites.open(images=24, archive=tmp_path)
     a_lively_month(site)
     tables = (*HISTORY, "run_passes", "rejected_records", "look_ups")
-    expected = told(database, "s", tables)
+    expected = contents_of(database, "s", tables)
     wipe(database)
     for path in reversed(files(tmp_path)):
         assert backfill(database, source(), [path]).failures == []
-    assert told(database, "s", tables) == expected
+    assert contents_of(database, "s", tables) == expected
     before = snapshot(database)
     result = backfill(database, source(), [tmp_path], accept_deletions=True)
     assert (result.runs, result.unchanged, result.held) == ([], 11, 0)
@@ -232,11 +233,11 @@ def test_a_forgotten_sweep_comes_back_from_the_archive(
     runs.append(site.sweep())
     site.cloud.add(image(1))
     runs.append(site.sweep())
-    expected = told(database, "s")
+    expected = contents_of(database, "s")
     forget(database, site.source, runs[1].run_id)
-    assert told(database, "s") != expected
+    assert contents_of(database, "s") != expected
     assert len(backfill(database, site.source, [tmp_path]).runs) == 1
-    assert told(database, "s") == expected
+    assert contents_of(database, "s") == expected
 
 
 def test_an_archive_without_its_trailer_proves_no_absence(
@@ -272,7 +273,7 @@ def test_a_cut_archive_beside_the_whole_one_changes_nothing_in_whatever_order(
         wipe(database)
         for part in order:
             assert len(backfill(database, source(), [part]).runs) == 1
-        found.append(told(database, "s"))
+        found.append(contents_of(database, "s"))
         again = backfill(database, source(), parts)
         assert (again.runs, again.unchanged) == ([], 3)
         assert [row["complete"] for row in rows(database, "SELECT complete FROM observations")] == [True]

@@ -1,4 +1,4 @@
-"""Backfill: what is read, what is refused before anything is written, what is left alone (CONTRACT 7)."""
+"""Backfill: what is read, what is refused before anything is written, what is left alone (semantics 7)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from catalog.run import backfill as command
 from catalog.run.backfill import backfill, find_source
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.store.database import Database
-from tests.integration.run.dumps import START, hour, images, listing, live, named
-from tests.integration.run.site import LEDGER, Sites, image, name_of, rows, snapshot, too_deep
-from tests.integration.run.told import source, write
+from tests.support.records import START, hour, image, listing, name_of, named, too_deep, write
+from tests.support.rows import images, live, rows, snapshot
+from tests.support.world import LEDGER, Sites, source
 
 
 def test_the_time_is_told_by_option_then_name_never_by_mtime(database: Database, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from catalog.run.backfill import Progress, backfill
 from catalog.store import leases, sources
 from catalog.store.database import Database
 from catalog.store.prune import prune
-from tests.integration.run.dumps import listing, live, named
-from tests.integration.run.site import Sites, image, name_of, rows
-from tests.integration.run.told import source, told, write
+from tests.support.records import image, listing, name_of, named, write
+from tests.support.rows import contents_of, live, rows
+from tests.support.world import Sites, source
 
 
 def test_a_busy_source_is_left_alone(
@@ -63,9 +63,9 @@ def test_sweeps_get_their_turn_while_files_are_loaded(
     assert set(outcomes) == {"complete"}
     assert (len(result.runs), result.failures, result.busy) == (25, [], False)
     assert {row["name"] for row in site.images().values()} == {"of the sweep"}
-    expected = told(database, "s")
+    expected = contents_of(database, "s")
     backfill(database, site.source, [tmp_path], complete=True)
-    assert told(database, "s") == expected
+    assert contents_of(database, "s") == expected
 
 
 def test_another_writer_in_a_pause_is_noticed(

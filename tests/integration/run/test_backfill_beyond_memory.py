@@ -11,9 +11,9 @@ import pytest
 
 from catalog.run.backfill import Progress, backfill
 from catalog.store.database import Database
-from tests.integration.run.dumps import images, listing, named
-from tests.integration.run.site import image, rows, snapshot
-from tests.integration.run.told import HISTORY, source, told, write
+from tests.support.records import image, listing, named, write
+from tests.support.rows import HISTORY, contents_of, images, rows, snapshot
+from tests.support.world import source
 
 
 def test_large_files_are_read_twice_and_say_the_same(
@@ -45,10 +45,10 @@ def test_large_files_are_read_twice_and_say_the_same(
     assert snapshot(database) == before
     with database.transaction() as connection:
         connection.execute("UPDATE sources SET name = 'before' WHERE name = 'a'")
-    expected = told(database, "before", (*HISTORY, "runs"))
+    expected = contents_of(database, "before", (*HISTORY, "runs"))
     for path in files:
         backfill(database, source("a"), [path], complete=True, accept_deletions=True)
-    again = told(database, "a", (*HISTORY, "runs"))
+    again = contents_of(database, "a", (*HISTORY, "runs"))
     times = [(r.pop("runs"), r)[0] for r in (expected, again)]
     assert again == expected
     counters = [[_counters(row) for row in rows_] for rows_ in times]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from catalog.run.backfill import backfill
 from catalog.store.database import Database
-from tests.integration.run.dumps import hour, images, listing, live, named
-from tests.integration.run.site import image, name_of, rows
-from tests.integration.run.told import source, write
+from tests.support.records import hour, image, listing, name_of, named, write
+from tests.support.rows import images, live, rows
+from tests.support.world import source
 
 
 def test_the_last_word_on_the_present_is_held_back_by_the_deletion_limit(

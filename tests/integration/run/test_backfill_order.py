@@ -1,5 +1,5 @@
 """History from files is a function of what they say: not of their order, nor of how often each is loaded,
-nor of the sweeps in between (CONTRACT 4.6 and 7)."""
+nor of the sweeps in between (semantics 4.6 and 7)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from catalog.run.backfill import backfill
 from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Database
-from tests.integration.run.site import hasty, too_deep
-from tests.integration.run.told import HISTORY, told, wipe
 from tests.reference import Seen, fold
+from tests.support.records import too_deep
+from tests.support.rows import HISTORY, contents_of, wipe
+from tests.support.world import hasty
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 IDS = tuple(f"image-{n}" for n in range(6))
@@ -134,12 +135,12 @@ def test_any_order_and_any_number_of_times(
     wipe(module_database)
     for file in sorted(given_files, key=lambda one: one.at):
         load(module_database, source, folder, file)
-    expected = told(module_database, "s")
+    expected = contents_of(module_database, "s")
     check_fold(module_database, given_files)
     wipe(module_database)
     for file in data.draw(st.permutations(given_files + twice)):
         load(module_database, source, folder, file)
-    assert told(module_database, "s") == expected
+    assert contents_of(module_database, "s") == expected
 
 
 def check_fold(database: Database, given_files: list[File]) -> None:
@@ -249,7 +250,7 @@ def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
     for file in waiting:
         load(module_database, source, folder, file)
     tables = (*HISTORY, "run_passes", "rejected_records", "look_ups")
-    expected = told(module_database, "s", tables)
+    expected = contents_of(module_database, "s", tables)
     archives = sorted(archive.rglob("*.gz")) if archive.exists() else []
     assert len(archives) == len([run for run in runs if run.outcome != "failed"])
     wipe(module_database)
@@ -259,7 +260,7 @@ def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
             load(module_database, source, folder, one)
         else:
             assert backfill(module_database, source, [one]).failures == []
-    again = told(module_database, "s", tables)
+    again = contents_of(module_database, "s", tables)
     for each in (expected, again):
         each["run_passes"] = [row for row in each["run_passes"] if _is_archived(row, archives)]
     assert again == expected
@@ -314,7 +315,7 @@ def test_through_the_command_line(
             cloud.delete(IDS[2])
         else:
             load_by_command(step.write(place), complete=step.complete)
-    expected = told(module_database, "s", (*HISTORY, "look_ups"))
+    expected = contents_of(module_database, "s", (*HISTORY, "look_ups"))
     wipe(module_database)
     everything: list[Any] = [*(place / "archive").rglob("*.gz"), *given_files]
     assert len(everything) == len(given_files) + 2
@@ -322,4 +323,4 @@ def test_through_the_command_line(
     for one in data.draw(st.permutations(everything + twice)):
         path = one.write(place) if isinstance(one, File) else one
         load_by_command(path, complete=isinstance(one, File) and one.complete)
-    assert told(module_database, "s", (*HISTORY, "look_ups")) == expected
+    assert contents_of(module_database, "s", (*HISTORY, "look_ups")) == expected

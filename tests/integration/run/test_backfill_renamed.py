@@ -1,4 +1,4 @@
-"""A source that was renamed knows its dumps again: their run ids were made of its name of before (CONTRACT 7)."""
+"""A source that was renamed knows its dumps again: their run ids were made of its name of before (semantics 7)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from catalog.run.backfill import backfill
 from catalog.store import sources
 from catalog.store.database import Database
-from tests.integration.run.dumps import hour, listing, named
-from tests.integration.run.site import image, name_of, rows, snapshot, too_deep
-from tests.integration.run.told import source, write
+from tests.support.records import hour, image, listing, name_of, named, too_deep, write
+from tests.support.rows import rows, snapshot
+from tests.support.world import source
 
 
 def rename(database: Database, old: str, new: str) -> None:

@@ -10,7 +10,8 @@ from catalog.demo.answers import Request
 from catalog.demo.faults import Exchange, hang, status
 from catalog.run.absences import CONTROL_EVERY
 from catalog.run.plan import plan_sweep
-from tests.integration.run.site import Site, Sites, hasty, image, name_of
+from tests.support.records import image, name_of
+from tests.support.world import Site, Sites, hasty
 
 KINDS = ("glance", "ims")
 

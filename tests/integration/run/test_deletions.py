@@ -1,4 +1,4 @@
-"""Deletions: what a missing image's look-up says, and what is remembered of it (contract, 4.5)."""
+"""Deletions: what a missing image's look-up says, and what is remembered of it (semantics 4.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from catalog.demo.answers import Request
 from catalog.demo.faults import hang, status
-from tests.integration.run.site import LEDGER, Sites, image, name_of, snapshot
+from tests.support.records import image, name_of
+from tests.support.rows import snapshot
+from tests.support.world import LEDGER, Sites
 
 KINDS = ("glance", "ims")
 

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.model import Budget, ImageService
 from catalog.settings import SourceSettings
-from tests.integration.run.site import Site, Sites
+from tests.support.world import Site, Sites
 
 ROW = (
     "SELECT run_id, outcome, error_kind, error, started_at, finished_at FROM runs WHERE source_id = $"

@@ -10,21 +10,21 @@ import pytest
 from catalog.errors import UsageError
 from catalog.run.backfill import backfill, forget
 from catalog.store.database import Database
-from tests.integration.run.dumps import hour, images, listing, named
-from tests.integration.run.site import rows
-from tests.integration.run.told import HISTORY, source, told, write
+from tests.support.records import hour, listing, named, write
+from tests.support.rows import HISTORY, contents_of, images, rows
+from tests.support.world import source
 
 
 def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Database, tmp_path: Path) -> None:
     files = [write(tmp_path, named(n), listing(*range(n), name=f"n{n % 3}")) for n in (3, 5, 4, 6)]
     for path in (files[0], files[1], files[3]):
         backfill(database, source(), [path], complete=True)
-    expected = told(database, "s", (*HISTORY, "runs"))
+    expected = contents_of(database, "s", (*HISTORY, "runs"))
     run = backfill(database, source(), [files[2]], complete=True).runs[0]
-    assert told(database, "s") != expected
+    assert contents_of(database, "s") != expected
     gone = forget(database, source(), run.run_id)
     assert (gone.observed_at, gone.run_ids) == (hour(4), (run.run_id,))
-    assert told(database, "s", (*HISTORY, "runs")) == expected
+    assert contents_of(database, "s", (*HISTORY, "runs")) == expected
     assert len(backfill(database, source(), [files[2]], complete=True).runs) == 1
 
 

@@ -1,4 +1,4 @@
-"""Held deletions follow from the ledger, whatever was loaded, forgotten or decided in which order (contract 4.5, 7)."""
+"""Held deletions follow from the ledger, in whatever order things were loaded or decided (semantics 4.5, 7)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from catalog.run.contents import Contents
 from catalog.run.decisions import decide
 from catalog.run.loading import BackfillResult
 from catalog.store.database import Database
-from tests.integration.run.dumps import hour, images, listing, live, named
-from tests.integration.run.site import Sites, image, name_of, rows
-from tests.integration.run.told import source, told, wipe, write
+from tests.support.records import hour, image, listing, name_of, named, write
+from tests.support.rows import contents_of, images, live, rows, wipe
+from tests.support.world import Sites, source
 
 ALL = range(20)
 
@@ -254,14 +254,14 @@ def test_archives_bring_what_they_hold_in_any_order(
         site.cloud.delete(name_of(number))
     site.sweep()
     site.sweep()
-    before = told(site.database, "s", ("held_deletions",))
+    before = contents_of(site.database, "s", ("held_deletions",))
     last = rows(site.database, "SELECT last_complete_at FROM sources")
     assert len(held(site.database)) == 19
     wipe(site.database)
     paths = sorted((tmp_path / "s").iterdir(), reverse=newest_first)
     for path in paths:
         backfill(site.database, source(), [path])
-    assert told(site.database, "s", ("held_deletions",)) == before
+    assert contents_of(site.database, "s", ("held_deletions",)) == before
     assert rows(site.database, "SELECT last_complete_at FROM sources") == last
     newest = max(
         rows(site.database, "SELECT observed_at, run_id::text FROM runs"), key=lambda row: row["observed_at"]

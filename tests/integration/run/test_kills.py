@@ -1,5 +1,5 @@
 """A database that goes away at any statement of a sweep: all of the sweep is there, or nothing of it, and the
-run's row says which (contract, 4.4, 4.7)."""
+run's row says which (semantics 4.4, 4.7)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from catalog.errors import CatalogError
 from catalog.model import RunResult
-from tests.integration.run.site import Site, Sites, image, name_of
 from tests.integration.run.wire import Side, Wire, wired
+from tests.support.records import image, name_of
+from tests.support.world import Site, Sites
 
 COUNTED = ("inserted", "updated", "deleted", "restored", "unchanged", "unlisted")
 

@@ -1,5 +1,5 @@
-"""One writer a source, in whatever process, and no transaction while waiting for the network (contract, 4.3),
-and the deadline of a whole sweep (contract, 2, 4.7)."""
+"""One writer a source, in whatever process, and no transaction while waiting for the network (semantics 4.3),
+and the deadline of a whole sweep (docs/configuration.md; semantics 4.7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from catalog.demo.faults import Exchange, drip, hang
 from catalog.model import RunResult
 from catalog.store import leases
 from catalog.store import runs as ledger
-from tests.integration.run.site import LEDGER, Site, Sites, image, name_of, rows, snapshot
+from tests.support.records import image, name_of
+from tests.support.rows import rows, snapshot
+from tests.support.world import LEDGER, Site, Sites
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,4 +1,4 @@
-"""The deletion limit: what it holds back, what leaves by itself, what was kept (contract, 4.5)."""
+"""The deletion limit: what it holds back, what leaves by itself, what was kept (semantics 4.5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from catalog.demo.faults import body, status
 from catalog.run.plan import plan_sweep
-from tests.integration.run.site import HASTY, Site, Sites, body_of, hasty, image, name_of
+from tests.support.records import body_of, image, name_of
+from tests.support.world import HASTY, Site, Sites, hasty
 
 LIMIT: dict[str, Any] = {"deletion_limit_count": 2, "deletion_limit_percent": 25.0}
 TIGHT: dict[str, Any] = {"deletion_limit_count": 1, "deletion_limit_percent": 10.0}

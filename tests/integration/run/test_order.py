@@ -1,4 +1,4 @@
-"""The same image twice in one sweep: the later `updated_at` counts, else the copy read last (contract, 4.3)."""
+"""The same image twice in one sweep: the later `updated_at` counts, else the copy read last (semantics 4.3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from catalog.demo.answers import Request
 from catalog.demo.faults import body
-from tests.integration.run.site import LEDGER, Site, Sites, body_of, image, name_of, snapshot
+from tests.support.records import body_of, image, name_of
+from tests.support.rows import snapshot
+from tests.support.world import LEDGER, Site, Sites
 
 COPIES = {
     "stored": image(0, name="stored"),

@@ -1,4 +1,4 @@
-"""Passes and what they prove: a sweep is complete, or it deletes nothing (contract, 4.1, 4.4, 4.7)."""
+"""Passes and what they prove: a sweep is complete, or it deletes nothing (semantics 4.1, 4.4, 4.7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from catalog.demo.answers import Request
 from catalog.demo.faults import body, close, cut, first_page, html, images_null, status
 from catalog.settings import DatabaseSettings
 from catalog.store.database import Database
-from tests.integration.run.site import LEDGER, Sites, body_of, image, name_of, rows, snapshot
+from tests.support.records import body_of, image, name_of
+from tests.support.rows import rows, snapshot
+from tests.support.world import LEDGER, Sites
 
 KINDS = ("glance", "ims")
 _HERE = Path()

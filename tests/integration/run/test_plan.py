@@ -1,4 +1,4 @@
-"""`sync --plan`: says what the sweep would do, and writes nothing (contract, 1)."""
+"""`sync --plan`: says what the sweep would do, and writes nothing (docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from catalog.demo.faults import status
 from catalog.model import RunResult
 from catalog.run.plan import plan_sweep
-from tests.integration.run.site import Site, Sites, hasty, image, name_of, rows, snapshot
+from tests.support.records import image, name_of
+from tests.support.rows import rows, snapshot
+from tests.support.world import Site, Sites, hasty
 
 SAID = (
     "outcome", "pages", "listed", "inserted", "updated", "unchanged", "deleted", "restored", "rejected",

@@ -20,7 +20,9 @@ from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Database
 from tests.identity import PASSWORD, IdentityService, service_entry
-from tests.integration.run.site import LEDGER, image, rows, snapshot
+from tests.support.records import image
+from tests.support.rows import rows, snapshot
+from tests.support.world import LEDGER
 
 HAY, STRAW = "1" * 32, "2" * 32
 OF_ALL, OF_USER = "/v3/projects", "/v3/auth/projects"
@@ -95,7 +97,7 @@ def test_a_sweep_names_the_owners_of_images(meadow: Meadow) -> None:
 
 
 def test_names_are_asked_for_once_a_day(meadow: Meadow) -> None:
-    """A sweep between writes its ledger alone (contract 4.4)."""
+    """A sweep between writes its ledger alone (semantics 4.4)."""
     complete(meadow.sweep())
     before = snapshot(meadow.database, without=LEDGER)
     asked = rows(meadow.database, "SELECT projects_asked_at FROM sources")

@@ -1,4 +1,4 @@
-"""Records that cannot be stored: kept with their reason, their images protected (contract, 3, 4.5)."""
+"""Records that cannot be stored: kept with their reason, their images protected (semantics 3, 4.5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from catalog.demo.faults import body
-from tests.integration.run.site import Site, Sites, body_of, image, name_of, too_deep
+from tests.support.records import body_of, image, name_of, too_deep
+from tests.support.world import Site, Sites
 
 
 def rejected(site: Site) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_a_rejected_record_comes_back_as_an_image_when_it_is_well(sites: Sites) 
 
 
 def test_a_record_that_only_a_look_up_found_leaves_its_image_unlisted(sites: Sites) -> None:
-    """Contract 4.5: found by its id is live and not listed, whether what was found can be stored or not."""
+    """semantics 4.5: found by its id is live and not listed, whether what was found can be stored or not."""
     site = sites.open(images=2)
     site.sweep()
     listing(site, [image(0)])

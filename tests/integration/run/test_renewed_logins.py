@@ -1,4 +1,4 @@
-"""A token that ends in the middle of a sweep: one new login, of the same project (contract, 4.1, 4.5, 4.7 and 5)."""
+"""A token that ends in the middle of a sweep: one new login, of the same project (semantics 4.1, 4.5, 4.7 and 5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from catalog.demo.faults import status
 from catalog.settings import SourceSettings
 from tests.identity import IdentityService
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
-from tests.integration.run.site import Site, Sites, name_of
+from tests.support.records import name_of
+from tests.support.world import Site, Sites
 
 
 def tokens_at(site: Site) -> set[str]:

@@ -1,4 +1,4 @@
-"""Sources are islands: what one is told, or fails to be told, never touches another (contract, 3, 4.5, 4.7)."""
+"""Sources are islands: what one is told, or fails to be told, never touches another (semantics 3, 4.5, 4.7)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from catalog.demo.faults import status
 from catalog.errors import UsageError
 from catalog.store import sources as stored_sources
 from catalog.store.database import Database
-from tests.integration.run.site import LEDGER, Sites, image, name_of, rows
+from tests.support.records import image, name_of
+from tests.support.rows import rows
+from tests.support.world import LEDGER, Sites
 
 
 def of_source(database: Database, site: Any) -> dict[str, Any]:

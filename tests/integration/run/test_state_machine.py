@@ -30,7 +30,6 @@ from catalog.model import Budget, ImageService, RunResult
 from catalog.run.sweep import sweep
 from catalog.settings import SourceSettings
 from catalog.store.database import Connection, Database
-from tests.integration.run.site import name_of, too_deep
 from tests.integration.run.truth import (
     check_history,
     check_ledger,
@@ -40,6 +39,7 @@ from tests.integration.run.truth import (
     is_reported,
 )
 from tests.integration.run.wire import Wire, wired
+from tests.support.records import name_of, too_deep
 
 NUMBERS = st.integers(0, 7)
 AT_ONCE = Patience(attempts=2, throttled_attempts=2, first_wait=0.0, longest_wait=0.0)

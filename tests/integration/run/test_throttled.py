@@ -1,4 +1,4 @@
-"""A service that asks to wait for longer than there is time is asked nothing more (contract, 4.5 and 5)."""
+"""A service that asks to wait for longer than there is time is asked nothing more (semantics 4.5 and 5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from catalog.demo.faults import status
 from tests.integration.run.cloud_entry import later_page, look_up
-from tests.integration.run.site import Sites, name_of
+from tests.support.records import name_of
+from tests.support.world import Sites
 
 KINDS = ("glance", "ims")
 SECOND = {"glance": "hidden", "ims": "pending"}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,15 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from catalog.mapping import MappingRules, map_record
-from catalog.model import Candidate, LackReason, Observation, SilentKind
+from catalog.mapping import MappingRules
+from catalog.model import LackReason, SilentKind
 from catalog.run.backfill import backfill, forget
-from catalog.run.contents import Contents
 from catalog.store.database import Database
-from catalog.store.merge import Merge
 from catalog.store.prune import prune
-from tests.integration.run.site import rows
-from tests.integration.run.told import HISTORY, source, told, wipe, write
-from tests.integration.store.timeline import SOURCE, START, add_source
+from tests.support.observations import START, add_source, merge_of, observe
+from tests.support.records import write
+from tests.support.rows import HISTORY, contents_of, rows, wipe
+from tests.support.world import source
 
 RULES = MappingRules()
 IDS = ("a", "b", "c")
@@ -100,20 +98,21 @@ def stories(draw: st.DrawFn) -> tuple[list[Seen], int, list[Step]]:
 
 
 def take(database: Database, step: Step) -> None:
+    run_id = str(uuid.uuid5(uuid.NAMESPACE_OID, repr(step)))
     with database.transaction() as connection:
-        run_id = str(uuid.uuid5(uuid.NAMESPACE_OID, repr(step)))
-        merge = Merge(connection, SOURCE, run_id, Contents(RULES), datetime.now(UTC))
         if isinstance(step, Forgotten):
-            merge.forget(moment(step.at))
+            merge_of(connection, run_id, RULES).forget(moment(step.at))
             return
-        candidates = [
-            Candidate(map_record(json.dumps(record).encode(), RULES), listed=image_id not in step.found)
-            for image_id, record in step.records.items()
-        ]
-        merge.apply(
-            Observation(
-                run_id, moment(step.at), step.complete, candidates, lacks=step.lacks, silent=step.silent
-            )
+        observe(
+            connection,
+            moment(step.at),
+            step.records,
+            complete=step.complete,
+            found=step.found,
+            run_id=run_id,
+            rules=RULES,
+            lacks=step.lacks,
+            silent=step.silent,
         )
 
 
@@ -126,7 +125,7 @@ def cut_history(database: Database, cut: datetime) -> None:
 
 def visible(database: Database, cut: datetime) -> dict[str, Any]:
     """What can be asked for from the cut on, and the present."""
-    shown = told(database, "cloud", ("images", "image_tags", "image_properties", "image_state"))
+    shown = contents_of(database, "cloud", ("images", "image_tags", "image_properties", "image_state"))
     del shown["observations"]
     since = {
         "revisions": "SELECT image_id, valid_from, valid_to, observed_at, change, changed, document, run_id"
@@ -150,7 +149,7 @@ def visible(database: Database, cut: datetime) -> dict[str, Any]:
 
 
 def history(database: Database) -> dict[str, list[str]]:
-    shown = told(database, "cloud", tuple(table for table in HISTORY if table != "lacks"))
+    shown = contents_of(database, "cloud", tuple(table for table in HISTORY if table != "lacks"))
     del shown["observations"]
     return shown
 

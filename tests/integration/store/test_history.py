@@ -13,12 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.mapping import map_record
-from catalog.model import Candidate, Observation
 from catalog.run.contents import Contents
 from catalog.store.database import Connection, Database
 from catalog.store.merge import Merge
 from tests.reference import RULES, Seen, evidence, fold, unite
+from tests.support.observations import observe
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 IDS = ("a", "b", "c")
@@ -60,16 +59,15 @@ def observations(draw: st.DrawFn) -> Seen:
 
 
 def load(connection: Connection, seen: Seen) -> None:
-    merge = Merge(connection, SOURCE, seen.run_id, Contents(RULES), datetime.now(UTC))
-    merge.apply(
-        Observation(
-            seen.run_id,
-            seen.at,
-            seen.complete,
-            [Candidate(map_record(raw, RULES)) for raw in seen.records.values()],
-            lacks=seen.lacks,  # type: ignore[arg-type]
-            silent=seen.silent,  # type: ignore[arg-type]
-        )
+    observe(
+        connection,
+        seen.at,
+        seen.records,
+        complete=seen.complete,
+        run_id=seen.run_id,
+        rules=RULES,
+        lacks=seen.lacks,
+        silent=seen.silent,
     )
 
 

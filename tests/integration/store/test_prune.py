@@ -9,7 +9,7 @@ import pytest
 
 from catalog.store.database import Database
 from catalog.store.prune import prune
-from tests.integration.store.timeline import SOURCE, add_source, day, observe, rows
+from tests.support.observations import SOURCE, add_source, day, observe, rows
 
 AGES = "SELECT image_id, change, name FROM revisions ORDER BY image_id, valid_from"
 

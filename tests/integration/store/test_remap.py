@@ -10,7 +10,7 @@ from catalog.run.contents import Contents
 from catalog.run.remap import remap
 from catalog.store import sources
 from catalog.store.database import Database
-from tests.integration.store.timeline import add_source, day, observe, rows
+from tests.support.observations import add_source, day, observe, rows
 
 TABLES = ("images", "image_state", "image_tags", "image_capabilities", "image_properties", "revisions",
           "revision_documents", "status_history")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the database says of itself: columns as in the contract, comments everywhere, seeds as in the code."""
+"""What the database says of itself: the columns that dashboards rely on, comments everywhere, seeds as in the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OVERVIEW = (
     " os_version architecture size_bytes min_ram_mb min_disk_gb tags tags_text capabilities capabilities_text"
     " cloud_init_injection offered parent_image_id created_at updated_at first_seen_at age_days"
 )
-CONTRACT = {
+PROMISED = {
     "image_overview": OVERVIEW,
     "distinct_images": OVERVIEW + " seen_by_sources",
     "image_revisions": "source_id image_id valid_from valid_to observed_at recorded_at change changed"
@@ -30,11 +30,11 @@ CONTRACT = {
 }
 
 
-@pytest.mark.parametrize("view", CONTRACT)
+@pytest.mark.parametrize("view", PROMISED)
 def test_views_begin_with_the_columns_that_dashboards_rely_on(shelf: Shelf, view: str) -> None:
     cursor = shelf.connection.execute(f"SELECT * FROM {view}")
     names = [column.name for column in cursor.description or ()]
-    promised = CONTRACT[view].split()
+    promised = PROMISED[view].split()
     assert names[: len(promised)] == promised
 
 

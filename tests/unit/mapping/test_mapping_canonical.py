@@ -1,4 +1,4 @@
-"""The canonical form decides what is equal, what is stored and what is shown as changed (CONTRACT 3)."""
+"""The canonical form decides what is equal, what is stored and what is shown as changed (semantics 3.4)."""
 
 import json
 

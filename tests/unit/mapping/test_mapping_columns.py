@@ -1,4 +1,4 @@
-"""Each documented parameter lands in its column (CONTRACT 3, the table of parameters)."""
+"""Each documented parameter lands in its column (docs/fields.md)."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Credentials in values never reach a table or a log (CONTRACT 3, `locations`, `direct_url` and the like)."""
+"""Credentials in values never reach a table or a log (semantics 3.3)."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Tags are a set of texts; `__support_*` keys are flags or lists of models (CONTRACT 3)."""
+"""Tags are a set of texts; `__support_*` keys are flags or lists of models (semantics 3.1)."""
 
 import pytest
 from mapping_records import RULES, capability, mapped, mapped_json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +10,7 @@ import pytest
 from catalog.store.database import Database
 from tests.identity import IdentityService
 from tests.integration.run.cloud_entry import CloudEntry
-from tests.integration.run.site import Sites
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+from tests.support.world import Sites
 
 
 @pytest.fixture
@@ -31,9 +23,6 @@ def sites(database: Database) -> Iterator[Sites]:
 @pytest.fixture
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudEntry]:
     """A cloud with an identity service, as the test's own clouds.yaml names it."""
-    for variable in os.environ:
-        if variable.startswith("OS_"):
-            monkeypatch.delenv(variable)
     monkeypatch.chdir(tmp_path)
     with IdentityService().running() as identity:
         yield CloudEntry(tmp_path, identity)
