@@ -1,4 +1,4 @@
-"""The worked examples of docs/semantics.md are what the rule of history says (semantics 4.6)."""
+"""The worked examples and the glossary of docs/semantics.md agree with the rule of history and the tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from catalog.source_entries import DefaultsTable
+from catalog.store.tables import metadata
 from tests.reference import Seen, fold
 
 PAGE = (Path(__file__).parents[2] / "docs" / "semantics.md").read_text(encoding="utf-8")
@@ -39,3 +41,13 @@ def test_the_worked_example_of_dating_is_what_the_rule_says() -> None:
     assert dated(listing("11:30", "a", "07:00")) == expected | {moment("12:00"): moment("12:00")}
     same_time = expected.pop(moment("12:00"))
     assert dated(listing("11:30", "b", "11:15")) == expected | {moment("11:30"): same_time}
+
+
+def test_the_glossary_names_tables_and_columns_that_exist() -> None:
+    views = {"image_revisions": {"document"}}
+    known = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables} | views
+    keys = set(DefaultsTable.__struct_fields__)
+    for word, _, where, *_ in table_below("Glossary"):
+        for table, column in re.findall(r"`(\w+)(?:\.(\w+))?[^`]*`", where):
+            assert table in keys or table in known, word
+            assert not column or column in known[table], word
