@@ -12,11 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
 from catalog.clouds import ENVIRONMENT_CLOUD, auth_url_of, cloud_entries, guess_kind, unknown_cloud
+from catalog.database_url import parse_database_url, with_password
 from catalog.errors import ConfigurationError
 from catalog.model import DEFAULT_PASSES
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
@@ -29,7 +29,6 @@ APPLICATION = "catalog"
 OPENSTACK_VARIABLES = ("OS_AUTH_URL", "OS_ENDPOINT", "OS_IMAGE_ENDPOINT_OVERRIDE")
 """Any of these makes openstacksdk's cloud "envvars"."""
 MAX_PARALLEL_SOURCES = 256
-DATABASE_ADDRESS = 'an address such as "postgresql://user@host/database"'
 
 
 class DatabaseTable(msgspec.Struct):
@@ -144,27 +143,26 @@ def _database(
     if outside is None:
         return _file_database(place, table, data_dir)
     origin, url = outside
-    if not _is_database_url(url):
-        raise ConfigurationError(f"{origin}: expected {DATABASE_ADDRESS}")
+    parse_database_url(url, origin)
     return DatabaseSettings(url=url, data_dir=data_dir, schema=table.schema)
 
 
 def _file_database(place: Place, table: DatabaseTable, data_dir: Path) -> DatabaseSettings:
     url, migration_url = table.url, table.migration_url
     for key, value in (("url", url), ("migration_url", migration_url)):
-        if value is not None and not _is_database_url(value):
-            raise place.error(key, DATABASE_ADDRESS)
+        if value is not None:
+            parse_database_url(value, f"{place.file}: {place.table}.{key}")
     if migration_url is not None and url is None:
         raise place.error("migration_url", "a url beside it")
     if table.password_file is None:
         return DatabaseSettings(url, data_dir, migration_url, schema=table.schema)
-    user = urlsplit(url or "").username
+    user = parse_database_url(url).get("user") if url else None
     if url is None or not user:
         raise place.error("password_file", "a url beside it that names a user")
     password = place.read_secret("password_file", table.password_file)
-    url = _with_password(url, password)
-    if migration_url is not None and urlsplit(migration_url).username == user:
-        migration_url = _with_password(migration_url, password)
+    url = with_password(url, password, user)
+    if migration_url is not None:
+        migration_url = with_password(migration_url, password, user)
     password_file = place.path(table.password_file)
     return DatabaseSettings(url, data_dir, migration_url, password_file, table.schema)
 
@@ -179,24 +177,6 @@ def _outside_url(environ: Mapping[str, str], database_url: str | None) -> tuple[
         place = Place(file="CATALOG_DATABASE_URL_FILE", folder=Path.cwd())
         return "CATALOG_DATABASE_URL_FILE", place.read_secret("", name)
     return None
-
-
-def _is_database_url(url: str) -> bool:
-    try:
-        scheme = urlsplit(url).scheme
-        _ = urlsplit(url).port
-    except ValueError:
-        return False
-    return "://" in url and scheme in ("postgresql", "postgres", "postgresql+psycopg")
-
-
-def _with_password(url: str, password: str) -> str:
-    """The url with the password, unless it carries one of its own."""
-    parts = urlsplit(url)
-    if parts.password is not None:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
 def _http_bind(place: Place, configured: str, environ: Mapping[str, str]) -> str:

@@ -15,11 +15,9 @@ from catalog.store.database import Database
 def run_psql(database: Database, arguments: Sequence[str]) -> int:
     """Runs psql until it ends; its exit code. Raises UsageError where there is no psql."""
     program = _find_psql(embedded=database.embedded)
-    url = database.url
     environment = dict(os.environ)
-    password = url.password or url.query.get("password")
-    if password:
-        environment["PGPASSWORD"] = password if isinstance(password, str) else password[0]
+    if password := database.parameters.get("password"):
+        environment["PGPASSWORD"] = password
     schema = database.settings.schema
     if schema:
         escaped = '"' + schema.replace('"', '""') + '"'

@@ -12,21 +12,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote
 
 import psycopg
 import sqlalchemy
 import structlog
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from catalog.errors import ConfigurationError, DatabaseConflict, DatabaseError, DatabaseUnavailable
+from catalog.database_url import database_url, parse_database_url
+from catalog.errors import DatabaseConflict, DatabaseError, DatabaseUnavailable
 from catalog.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -36,13 +34,12 @@ Connection = psycopg.Connection[TupleRow]
 T = TypeVar("T")
 log = structlog.get_logger("catalog.store")
 
-NAMES_ARE_DECODED = make_url("postgresql:///%25").database == "%"
-"""SQLAlchemy 2.0 leaves the name of the database as it stands in an address, 2.1 knows percent-encoding."""
 _REFUSED = re.compile(
     "failed: FATAL: .*(authentication failed|does not exist|permission denied for database|pg_hba.conf"
     "|not permitted to log in|valid client certificate|no such (user|database))|no password supplied"
 )
 """Of a connection that failed libpq tells no SQLSTATE, only the server's or the pooler's words."""
+DRIVER = "postgresql+psycopg://"
 CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
@@ -60,7 +57,7 @@ class Database:
         self._pool_size = pool_size
         self._resources = ExitStack()
         self._engine: sqlalchemy.Engine | None = None
-        self._url: URL | None = None
+        self._parameters: dict[str, str] | None = None
         self._server: EmbeddedServer | None = None
 
     def __enter__(self) -> Database:
@@ -78,42 +75,41 @@ class Database:
         self._resources.close()
 
     @property
-    def url(self) -> URL:
-        """The server's address, always with the psycopg driver; starts the embedded server if need be.
+    def parameters(self) -> dict[str, str]:
+        """libpq's connection parameters; starts the embedded server if need be.
 
-        Raises ConfigurationError for an address that cannot be read.
+        Raises ConfigurationError for a URL that cannot be read.
         """
-        if self._url is None:
+        if self._parameters is None:
             address = self.settings.url
             if address is None:
                 from catalog.store.embedded import EmbeddedServer
 
                 self._server = EmbeddedServer(self.settings.data_dir)
                 address = self._resources.enter_context(self._server)
-            self._url = parse_url(address)
-        return self._url
+            self._parameters = parse_database_url(address)
+        return self._parameters
 
     @property
     def libpq_url(self) -> str:
-        """The same address as libpq's own tools (psql) take it, password included."""
-        return _as_libpq_takes_it(self.url)
+        """The URL as libpq's own tools (psql) take it, password included."""
+        return database_url(self.parameters, secrets=True)
 
     @property
     def safe_url(self) -> str:
-        """The address for people, who may hand it to libpq's tools: without its password."""
-        url = self.url._replace(password=None)
-        return _as_libpq_takes_it(url.difference_update_query(["password", "sslpassword"]))
+        """The URL for people, who may hand it to libpq's tools: without its password."""
+        return database_url(self.parameters)
 
     def _connected(self) -> sqlalchemy.Engine:
         if self._engine is None:
             self._engine = sqlalchemy.create_engine(
-                self.url,
+                DRIVER,
+                creator=partial(_open, self.parameters),
                 poolclass=QueuePool,
                 pool_size=self._pool_size,
                 max_overflow=2,
                 pool_recycle=600,
                 pool_pre_ping=True,
-                connect_args=_connect_arguments(self.url),
             )
         return self._engine
 
@@ -198,14 +194,15 @@ class Database:
     @contextmanager
     def migration_connection(self) -> Iterator[sqlalchemy.Connection]:
         """For alembic: as the migration role where one is configured, in the configured schema."""
-        url = parse_url(self.settings.migration_url) if self.settings.migration_url else self.url
+        url = self.settings.migration_url
+        parameters = parse_database_url(url, "database.migration_url") if url else self.parameters
         engine = sqlalchemy.create_engine(
-            url, poolclass=sqlalchemy.pool.NullPool, connect_args=_connect_arguments(url)
+            DRIVER, creator=partial(_open, parameters), poolclass=sqlalchemy.pool.NullPool
         )
         schema = self.settings.schema
         if schema is not None:
             sqlalchemy.event.listen(engine, "begin", lambda begun: _choose_schema(_driver(begun), schema))
-        with translated(url.set(drivername="postgresql", password=None).render_as_string()):
+        with translated(database_url(parameters)):
             with engine.connect() as connection:
                 if schema is not None:
                     _make_schema(_driver(connection), schema)
@@ -240,57 +237,18 @@ def clock(connection: Connection) -> datetime:
     return moment
 
 
-def parse_url(address: str) -> URL:
-    """An address as people write it (postgres://, postgresql://, any odd character percent-encoded)."""
-    try:
-        url = make_url(address)
-    except ArgumentError:
-        raise ConfigurationError(
-            "database.url: cannot be read; expected postgresql://user@host:5432/name, "
-            "odd characters percent-encoded"
-        ) from None
-    if url.database and not NAMES_ARE_DECODED:
-        url = url.set(database=unquote(url.database))
-    if url.drivername.split("+")[0] not in ("postgresql", "postgres"):
-        raise ConfigurationError(
-            f"database.url: {url.drivername} is no PostgreSQL; expected postgresql://..."
-        )
-    try:
-        make_conninfo(**dict.fromkeys(url.query, ""))
-    except psycopg.ProgrammingError as error:
-        raise ConfigurationError(f"database.url: {one_line(str(error))}") from None
-    if url.host and "%" in url.host:
-        # libpq's own form for the folder of a socket: postgresql://%2Frun%2Fpostgresql/name
-        url = url.set(host=unquote(url.host))
-    if url.host and url.host.startswith("/"):
-        url = url._replace(host=None).update_query_dict({"host": url.host})
-    return url.set(drivername="postgresql+psycopg")
-
-
-def _as_libpq_takes_it(url: URL) -> str:
-    if url.database and not NAMES_ARE_DECODED:
-        url = url.set(database=quote(url.database, safe=""))
-    rendered = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    # SQLAlchemy leaves blanks as they are, or makes them a plus: libpq takes neither
-    place, mark, query = rendered.partition("?")
-    return place.replace(" ", "%20") + mark + query.replace("+", "%20")
-
-
-def _connect_arguments(url: URL) -> dict[str, Any]:
+def _open(parameters: dict[str, str]) -> Connection:
     # a server's host that vanishes without a word is noticed within a minute, not within hours
-    arguments: dict[str, Any] = {
-        "prepare_threshold": None,
+    preferred: dict[str, Any] = {
         "application_name": "catalog",
-        # whatever PGCLIENTENCODING, the role or the database prefer: ours is Unicode
-        "client_encoding": "UTF8",
+        "connect_timeout": CONNECT_TIMEOUT,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
-    if "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = CONNECT_TIMEOUT
-    return arguments
+    # whatever PGCLIENTENCODING, the URL, the role or the database prefer: ours is Unicode
+    return psycopg.connect(**preferred | parameters | {"client_encoding": "UTF8", "prepare_threshold": None})
 
 
 @contextmanager

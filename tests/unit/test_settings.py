@@ -308,7 +308,7 @@ def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:
         ("sources = 3", "sources: expected a list, found a whole number"),
         ("[datebase]", "datebase: expected a known key, such as 'database'"),
         ("[database]\nurl = 5", "database.url: expected a text, found a whole number"),
-        ('[database]\nurl = "mysql://x:hush@h/d"', "database.url: expected an address such as"),
+        ('[database]\nurl = "mysql://x:hush@h/d"', "database.url: expected a URL such as"),
         ("[defaults]\npage_sise = 1", "defaults.page_sise: expected a known key, such as 'page_size'"),
         ("[defaults]\npage_size = 0", "defaults.page_size: expected a number from 1 to 10000; found 0"),
         (

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from catalog.database_url import database_url, parse_database_url
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk
@@ -126,6 +127,17 @@ def test_an_address_is_taken_as_libpq_takes_it(desk: Desk) -> None:
     assert desk.run("--database-url", blank, "db", "url").out == f"{blank}\n"
     wrong = desk.run("--database-url", "postgresql://me@db/name?nonsense=1", "db", "url")
     assert (wrong.code, '"nonsense"' in wrong.error) == (2, True)
+
+
+def test_the_first_of_several_hosts_that_can_be_written_to_is_taken(desk: Desk) -> None:
+    """The daemon's connections, the migrations' and psql's alike."""
+    one = parse_database_url(str(desk.database_url))
+    hosts, ports = f"127.0.0.1,{one['host']}", f"1,{one.get('port', 5432)}"
+    several = one | {"host": hosts, "port": ports, "target_session_attrs": "read-write"}
+    desk.database_url = database_url(several, secrets=True)
+    for command in (["db", "check"], ["db", "upgrade"], ["db", "shell", "-c", "SELECT 1"], ["runs"]):
+        ran = desk.run(*command)
+        assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from psycopg.conninfo import conninfo_to_dict
-
+from catalog.database_url import database_url
 from catalog.settings import DatabaseSettings
 from catalog.store.database import Database
 
@@ -144,15 +143,11 @@ class Wire:
 @contextlib.contextmanager
 def wired(database: Database) -> Iterator[tuple[Wire, Database]]:
     """The same database by way of a wire."""
-    parts = conninfo_to_dict(database.libpq_url)
+    parts = database.parameters
     host, port = str(parts["host"]), int(str(parts.get("port") or 5432))
     wire = Wire(f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port))
-    url = database.url.set(
-        drivername="postgresql",
-        host="127.0.0.1",
-        port=wire.port,
-        query={"sslmode": "disable", "gssencmode": "disable"},
-    ).render_as_string(hide_password=False)
+    by_wire = {"host": "127.0.0.1", "port": str(wire.port), "sslmode": "disable", "gssencmode": "disable"}
+    url = database_url(database.parameters | by_wire, secrets=True)
     try:
         with Database(DatabaseSettings(url=url, data_dir=Path())) as through:
             yield wire, through
