@@ -1,0 +1,103 @@
+"""What becomes of a missing image is what the decision table of docs/semantics.md says (semantics 4.5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from catalog.model import LookUp
+from catalog.run.absences import Absences, Control, judge
+from catalog.settings import SourceSettings
+from catalog.store.present import Present
+from tests.unit.test_semantics import table_below
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ROWS = table_below("Decision table for a missing image")
+ANSWERS = {
+    "found": "found",
+    "not found": "not_found",
+    "forbidden": "no_access",
+    "any other answer": "unanswered",
+}
+LOOK_UPS = [
+    *ANSWERS,
+    "not asked, and found",
+    "not asked: `lookup_limit = 0`",
+    "`--accept-deletions`",
+    "beyond",
+]
+
+
+def said(*situation: str) -> str:
+    """The last cell of the first row that applies."""
+    for *cells, outcome in ROWS:
+        if all(not cell or applies(value, cell) for value, cell in zip(situation, cells, strict=True)):
+            return outcome
+    raise AssertionError(f"no row applies to {situation}")
+
+
+def applies(value: str, cell: str) -> bool:
+    if value in ("found", "not found", "forbidden"):
+        return value in cell.split(", ")
+    return value in cell
+
+
+def done(look_up: str, control: str, login: str, kept: str, over: str, complete: str) -> Absences:
+    """What the product does of the image "x"; others are listed, and "a" is missing and found."""
+    unlimited, limited = {"lookup_limit": 200}, {"lookup_limit": 1}
+    limit = {
+        "not asked: `lookup_limit = 0`": {"lookup_limit": 0},
+        "`--accept-deletions`": limited,
+        "beyond": limited,
+    }
+    bound = 0 if over == "yes" else 1_000
+    source = SourceSettings(
+        "s", "glance", deletion_limit_count=bound, deletion_limit_percent=0, **limit.get(look_up, unlimited)
+    )
+    present = Present(others={"a", "x", "listed", "listed too"})
+    if kept == "yes":
+        present.kept.add("x")
+    if look_up == "not asked, and found":
+        present.asked["x"] = (NOW - timedelta(hours=1), "found")
+
+    def ask(image_id: str) -> LookUp:
+        if image_id == "a":
+            return LookUp("found", b'{"id": "a"}')
+        if image_id != "x":
+            return LookUp("found" if control == "found" else "not_found", b"{}")
+        return LookUp(ANSWERS[look_up], b'{"id": "x"}')  # type: ignore[arg-type]
+
+    missing = ["x"] if source.lookup_limit == 0 else ["a", "x"]
+    return judge(
+        missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
+        accept=look_up == "`--accept-deletions`", control=Control(lambda _: ["listed", "listed too"], ask),
+        login_reaches_less=lambda: login == "less",
+    )  # fmt: skip
+
+
+SITUATIONS = [
+    one
+    for one in product(
+        LOOK_UPS,
+        ["found", "not found"],
+        ["same or more", "less"],
+        ["yes", "no"],
+        ["yes", "no"],
+        ["yes", "no"],
+    )
+    if not (one[0] == "`--accept-deletions`" and one[4] == "yes")  # nothing is over the limit then
+]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=", ".join)
+def test_a_missing_image_becomes_what_the_table_says(situation: tuple[str, str, str, str, str, str]) -> None:
+    outcome, result = said(*situation), done(*situation)
+    if "**deleted**" in outcome:
+        assert result.lacks["x"] == outcome.split("`")[1]
+        return
+    assert "x" not in result.lacks
+    assert ("x" in result.held) == ("**held**" in outcome)
+    if "x" in result.held:
+        assert result.held_reason == ("login_changed" if "login_changed" in outcome else "limit")
