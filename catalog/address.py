@@ -9,6 +9,15 @@ LONGEST_HOST = 253
 """Characters of a name in DNS."""
 
 
+def service_of(endpoint: str) -> tuple[str | None, int | None, str]:
+    """Host, port and path of an image service, however its address is spelled; the scheme doesn't matter."""
+    parts = split_address(endpoint)
+    if parts is None:
+        return None, None, endpoint
+    port = None if parts.port in (80, 443) else parts.port
+    return parts.hostname, port, parts.path.rstrip("/")
+
+
 def split_address(text: str) -> SplitResult | None:
     """The parts of an http or https address with a host; None for anything else.
 

@@ -104,6 +104,11 @@ class ImageService(Protocol):
     endpoint: str
 
     @property
+    def login(self) -> frozenset[str]:
+        """What the login reaches as far as it says, `project 1`, `role admin`: the least of all logins so far."""
+        ...
+
+    @property
     def requests(self) -> int: ...
     @property
     def retries(self) -> int: ...

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from catalog.store.sources import Source
 
 WOULD_CHANGE = 3
-TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "decision")
+TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decision")
 """What fits side by side; JSON and CSV carry every column."""
 
 

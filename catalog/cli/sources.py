@@ -156,7 +156,7 @@ Example:
 @click.argument("name")
 @click.pass_obj
 def adopt(invocation: Invocation, name: str) -> None:
-    """Let the source NAME be another cloud, region or project than recorded.
+    """Let the source NAME be another service, region, project or login than recorded.
 
     The next sweep records what it meets. Images that the new one does not list go as any missing image
     would: looked up first, and held back if they are many.
@@ -168,4 +168,4 @@ def adopt(invocation: Invocation, name: str) -> None:
     kind = configured.kind if configured is not None else None
     with invocation.database() as database:
         database.written(lambda connection: stored.adopt(connection, name, kind))
-    click.echo(f"{name}: the next sweep records the kind, region and project that it meets")
+    click.echo(f"{name}: the next sweep records the kind, endpoint, region and project that it meets")

@@ -139,8 +139,11 @@ class HttpClient:
         task: DeadlineTask,
         *,
         can_be_smaller: bool = False,
+        only_there: bool = False,
     ) -> T:
         """The decoded body of a 200. `decode` raises BadListingError, or CutBodyError to have the page again.
+
+        `only_there`: what a redirect to another path leads to is no answer, whatever its status.
 
         Raises LoginError, NetworkError, ThrottledError, RefusedError (4xx), UpstreamError, BadListingError,
         DeadlineError and Stopped; PageTooLargeError only where the caller can ask for less.
@@ -150,7 +153,7 @@ class HttpClient:
         while True:
             task.check()
             try:
-                return self._attempt(path, params, decode, task)
+                return self._attempt(path, params, decode, task, only_there)
             except TokenRefusedError:
                 self._given_up |= renewed
                 if not self._renew():
@@ -180,9 +183,12 @@ class HttpClient:
             raise LoginError(str(error)) from None
         return not self._given_up
 
-    def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask) -> T:
+    def _attempt(
+        self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask, only_there: bool
+    ) -> T:
         what = f"GET {path}"
         url = parse_address(self.root + path, params=httpx.QueryParams(params))
+        asked = _path(url)
         for _ in range(_REDIRECTS + 1):
             try:
                 answer = self._send(url, task)
@@ -201,6 +207,10 @@ class HttpClient:
             if not 301 <= answer.status <= 308:
                 break
             url = self._redirected(what, url, answer)
+        if only_there and _path(url) != asked:
+            raise UpstreamError(
+                f"{what}: redirected to another place, which is no answer; check `endpoint`", answer.status
+            )
         if answer.status != 200:
             raise _failure(what, answer)
         try:
@@ -284,6 +294,10 @@ class _Answer:
 def _hide_location(response: httpx.Response) -> None:
     """Takes `Location` away from httpx, which parses it even where it follows no redirect, and crashes at odd ones."""
     response.extensions["location"] = response.headers.pop("location", "")
+
+
+def _path(url: httpx.URL) -> bytes:
+    return url.raw_path.partition(b"?")[0].rstrip(b"/")
 
 
 def _watched(chunks: Iterable[bytes], task: DeadlineTask) -> Iterable[bytes]:

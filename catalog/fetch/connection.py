@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -30,7 +31,8 @@ class Connection:
     without a path in front. `auth` signs each request; it may be a `RenewableAuth`. `verify`: True, False,
     the path of a CA bundle, or an ssl context. `proxy` beats the environment's; None leaves that in force.
     `extra_params` are sent with every listing without being a filter (for instance
-    `enterprise_project_id=all_granted_eps`). `names` reads the projects' names, where the login can.
+    `enterprise_project_id=all_granted_eps`). `login` says what the login reaches; `names` reads the projects'
+    names, where the login can.
     """
 
     endpoint: str
@@ -41,6 +43,7 @@ class Connection:
     extra_params: dict[str, str] = field(default_factory=dict)
     proxy: str | None = None
     names: ProjectNames | None = None
+    login: Callable[[], frozenset[str]] = field(default=frozenset, compare=False)
 
 
 class ProjectNames(Protocol):

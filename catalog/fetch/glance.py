@@ -45,9 +45,14 @@ class GlanceListing(PagedListing):
 
 
 def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()) -> LookUp:
-    """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing."""
+    """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing.
+
+    Neither does one from elsewhere: a page to log in at may say 404 or 403 too.
+    """
     try:
-        record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), task)
+        record = client.get(
+            image_path(image_id), extra, lambda body: read_record(body, image_id), task, only_there=True
+        )
         return LookUp("found", record)
     except RefusedError as error:
         # A gateway's own 404 speaks of the path, not of the image.

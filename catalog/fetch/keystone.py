@@ -40,6 +40,10 @@ TIMEOUT = 30.0
 """Seconds that the identity service may be silent."""
 
 
+ROLES = 1000
+"""Roles of a token that are looked at."""
+
+
 class CloudLogin:
     """One login to one cloud for one project and region, as clouds.yaml names them when it is made.
 
@@ -141,6 +145,10 @@ class CloudLogin:
     def project_id(self) -> str | None:
         """The project that the login is for; None where it is for none."""
         return storable(self.granted(lambda access: access.project_id))
+
+    def reach(self) -> frozenset[str]:
+        """What the token says that it reaches; of a login without a token, only its type."""
+        return self.granted(_reach) or frozenset([f"auth {self.entry.config.get('auth_type')}"])
 
     def _check_scope(self) -> None:
         """The login must be for a project (or, for operators, for a domain or the system)."""
@@ -321,6 +329,7 @@ class KeystoneAuth(httpx.Auth):
 
     def __init__(self, login: CloudLogin, endpoint: str) -> None:
         self._login = login
+        self._reach: frozenset[str] | None = None
         self._origin = origin(httpx.URL(endpoint))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -330,8 +339,16 @@ class KeystoneAuth(httpx.Auth):
 
     def renew(self) -> bool:
         """Logs in anew. True: there are other headers to try. After a failure the login stays the old one."""
-        before, self._login = self._login, self._login.renewed()
+        reach, before = self.reach(), self._login
+        self._login = before.renewed()
+        self._reach = reach
         return self._login.headers() != before.headers()
+
+    def reach(self) -> frozenset[str]:
+        """What all logins up to now reached: some part of a sweep was read with the least of them."""
+        now = self._login.reach()
+        self._reach = now if self._reach is None else self._reach & now
+        return self._reach
 
     def expires_at(self) -> datetime | None:
         """When the token ends; None where nothing is known of it."""
@@ -344,6 +361,24 @@ class KeystoneAuth(httpx.Auth):
     def project_names(self) -> list[tuple[str, str, str | None]]:
         """(id, name, domain's name), by the login that is in force."""
         return self._login.project_names()
+
+
+def _reach(access: AccessInfo) -> frozenset[str]:
+    """Roles by their names: some identity services give all of them the id 0."""
+    try:
+        roles = access.role_names or []
+    except WRONG_ANSWERS:
+        roles = []
+    rights = {
+        "auth keystone": True,
+        f"project {access.project_id}": access.project_id,
+        f"domain {access.domain_id}": access.domain_id,
+        "system": access.system_scoped,
+        "is_admin": access.is_admin_project,
+        # gates of features under trial, which open and close for all users of some clouds
+        **{f"role {role}": not str(role).startswith("op_gated") for role in roles[:ROLES]},
+    }
+    return frozenset(storable(right)[:255] for right, given in rights.items() if given)
 
 
 def _services(access: AccessInfo) -> list[dict[str, Any]]:

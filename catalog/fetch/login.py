@@ -77,7 +77,12 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
     elif source.auth == "aksk":
         auth = AkskAuth(endpoint, source.project_id, _access_key(source))
     connection = Connection(
-        endpoint, auth, verify=ca_bundle() or True, region=source.region, project_id=source.project_id
+        endpoint,
+        auth,
+        verify=ca_bundle() or True,
+        region=source.region,
+        project_id=source.project_id,
+        login=lambda: frozenset([f"auth {source.auth}"]),
     )
     return _with_parameters(source, connection)
 
@@ -204,6 +209,7 @@ def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
         project_id=login.project_id(),
         proxy=login.proxy,
         names=auth.project_names,
+        login=auth.reach,
     )
 
 

@@ -43,6 +43,10 @@ class HttpService:
         self._page_size = PageSize(source.page_size)
 
     @property
+    def login(self) -> frozenset[str]:
+        return self._connection.login()
+
+    @property
     def requests(self) -> int:
         return self._client.requests
 

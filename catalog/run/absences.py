@@ -28,7 +28,7 @@ class Absences:
 
     `lacks`: deleted, with the reason. `silent`: live still, because nothing is proved. `found`: live and
     unlisted, with the record that the look-up brought. `answers`: what to remember of look-ups. `held`: what
-    is held back, all for the same `held_reason`. `note`: why look-ups prove nothing, one line.
+    is held back, all for the same `held_reason`. `note`: why nothing is proved, one line.
     """
 
     lacks: dict[str, LackReason] = field(default_factory=dict)
@@ -39,6 +39,10 @@ class Absences:
     held_reason: HeldReason = "limit"
     looked_up: int = 0
     note: str | None = None
+    login_changed: bool = False
+    """The login reaches less than it did, or who knows: absence proves nothing."""
+    login_reaches_all: bool = False
+    """Each live image that is known was listed or found with this login: later ones are compared with it."""
 
 
 class Control:
@@ -86,19 +90,20 @@ def judge(
     accept: bool,
     nothing_listed: bool,
     control: Control | None = None,
-    login_reaches_less: Callable[[], bool] = lambda: False,
+    lost_rights: Callable[[], Collection[str]] = tuple,
 ) -> Absences:
     """Looks up what is missing, within the limit, and decides about each image once.
 
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
-    it, each answer to a look-up is believed. `login_reaches_less`: asked after the look-ups, as they may log in
-    again; true, and nothing is inferred from absence.
+    it, each answer to a look-up is believed. `lost_rights`: what the login reached at the last complete sweep and
+    doesn't now; asked after the look-ups too, as they may log in again.
     """
     result = Absences()
     live = [image_id for image_id in missing if image_id not in present.gone]
-    waiting = _ask(live, present, source, look_up, now, result, control)
-    login_changed = login_reaches_less()
-    absence_proves = absence_proves and not login_changed
+    waiting = _ask(live, present, source, look_up, now, result, control, everything=bool(lost_rights()))
+    lost = sorted(lost_rights())
+    result.login_changed = bool(lost)
+    absence_proves = absence_proves and not lost
     if absence_proves:
         # of those the cloud said deleted before; that it lists them no more adds nothing to decide
         result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
@@ -121,9 +126,16 @@ def judge(
             result.silent[image_id] = "kept"
         elif image_id not in found_before:
             doubtful.append(image_id)
-    if login_changed:
+    result.login_reaches_all = not lost or not (doubtful or found_before)
+    if lost:
         result.held_reason = "login_changed"
         _hold(doubtful, result)
+        if doubtful:
+            result.note = (
+                f"the login reaches less than at the last complete sweep (no longer {', '.join(lost[:5])}), so that"
+                " what it doesn't list may still be there: log in with the same rights again, or decide by"
+                " `catalog deletions`; if the change is meant, `catalog sources adopt`"
+            )
     elif not accept and (nothing_listed or _is_above_limit(len(doubtful), present, source)):
         _hold(doubtful, result)
     elif not accept:
@@ -160,9 +172,14 @@ def _ask(
     now: datetime,
     result: Absences,
     control: Control | None,
+    *,
+    everything: bool,
 ) -> list[str]:
-    """Asks for the longest unasked first; returns the images that were not asked for."""
-    due = [i for i in live if not _asked_recently(present, i, now)]
+    """Asks for the longest unasked first; returns the images that were not asked for.
+
+    `everything`: also for what was found within a day, with another login.
+    """
+    due = [i for i in live if everything or not _asked_recently(present, i, now)]
     due.sort(key=lambda i: (present.asked[i][0].timestamp() if i in present.asked else float("-inf"), i))
     asked = due[: source.lookup_limit]
     over = False

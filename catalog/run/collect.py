@@ -25,8 +25,9 @@ class Fetched:
     passes: list[Listing] = field(default_factory=list)
     absences: Absences = field(default_factory=Absences)
     complete: bool = False
-    """Absence alone proves lack (contract 4.6)."""
+    """Absence alone proves lack (semantics 4.6)."""
     missing: set[str] = field(default_factory=set)
+    login: frozenset[str] = frozenset()
 
     @property
     def all_complete(self) -> bool:
@@ -99,8 +100,11 @@ def fetch(
                 absence_proves=fetched.complete,
                 accept=accept,
                 nothing_listed=not intake.listed,
+                lost_rights=lambda: known.login - service.login,
                 control=Control(listed, partial(service.look_up, listed=True)),
             )
+            fetched.login = service.login
+            fetched.complete &= not fetched.absences.login_changed
             intake.add(list(fetched.absences.found.values()), listed=False)
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     except BaseException:

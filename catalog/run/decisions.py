@@ -9,11 +9,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-from catalog.errors import SourceBusy
+from catalog.errors import SourceBusy, UsageError
 from catalog.model import ContentRules
 from catalog.store import deletions, leases, present
 from catalog.store.database import Connection, Database, clock
 from catalog.store.deletions import HeldDeletion
+from catalog.store.ledger import Ledger
 from catalog.store.merge import Merge
 
 Verb = Literal["approve", "keep"]
@@ -21,16 +22,30 @@ DECISION: dict[Verb, str] = {"approve": "approved", "keep": "kept"}
 NOT_LISTED = "not_listed"
 
 
+def _observed_at(row: HeldDeletion) -> datetime:
+    return row.observed_at
+
+
 def decidable(
     connection: Connection, source_id: str, verb: Verb, image_ids: Sequence[str] = ()
 ) -> list[HeldDeletion]:
     """The held deletions that a verb would decide: the open ones, of these images or of all.
 
-    One that was kept can still be approved, but only by its image's id.
+    One that was kept can still be approved, but only by its image's id. Raises UsageError for `approve` of an image
+    that was found or listed since: what first held it would delete it no more.
     """
     decisions = ("open", "kept") if verb == "approve" and image_ids else ("open",)
     rows = deletions.held(connection, [source_id], decisions)
-    return [row for row in rows if not image_ids or row.image_id in image_ids]
+    chosen = [row for row in rows if not image_ids or row.image_id in image_ids]
+    if verb == "approve":
+        ledger = Ledger(connection, source_id)
+        for at, held in groupby(sorted(chosen, key=_observed_at), key=_observed_at):
+            for image_id in sorted(ledger.nearest([row.image_id for row in held], at, "after")):
+                raise UsageError(
+                    f"image {image_id!r} was found or listed after its deletion was held: nothing was decided;"
+                    " name others by --image, or leave it to the next sweep"
+                )
+    return chosen
 
 
 def decide(
@@ -46,7 +61,7 @@ def decide(
 
     `approve` deletes each image as of the observation that first held it, so that history says when it went
     and not when somebody found the time to look. `keep` leaves everything as it is until the image was listed
-    once more. Raises SourceBusy, LeaseLost and DatabaseError.
+    once more. Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
     """
     lease = leases.wait(database, source_id, str(uuid.uuid4()), 0)
     if lease is None:

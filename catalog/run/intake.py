@@ -79,6 +79,7 @@ class Intake:
         self._entries: dict[str, int] = {}
         self._found: set[str] = set()
         self._contested: dict[str, bool] = {}
+        self._storable: set[str] = set()
         self._drawer = Drawer()
 
     def close(self) -> None:
@@ -104,7 +105,8 @@ class Intake:
         return len(self._unchanged) + len(self._entries) - len(self._contested)
 
     def add(self, records: Sequence[bytes], *, listed: bool = True) -> None:
-        """Takes a page. A record seen before counts by its later `updated_at`, else as read last."""
+        """Takes a page. Of two records of an image the one with the later `updated_at` counts, else the one read
+        last; but one that can be stored before one that can't."""
         known, unchanged = self.present.by_raw, self._unchanged
         for raw in records:
             raw_hash = blake2b(raw, digest_size=16).digest()
@@ -113,10 +115,11 @@ class Intake:
                 self._keep(raw)
             if image_id is None:
                 self._set_aside(bytes(raw), listed)
-            elif image_id in self._entries:
+            elif image_id in self._entries and self._can_store_entry(image_id):
                 self._contested[image_id] = False
                 unchanged.add(image_id)
             else:
+                self._entries.pop(image_id, None)
                 unchanged.add(image_id)
 
     def _keep(self, raw: bytes) -> None:
@@ -131,13 +134,33 @@ class Intake:
         if image_id is None:
             self._reject(raw)
             return
-        if image_id in self._entries and self._updated_at(image_id) > _moment(updated_at):
-            return
+        if image_id in self._entries or image_id in self._unchanged:
+            if not self._can_store(image_id, raw):
+                return
+            held = image_id in self._entries and self._can_store_entry(image_id)
+            if held and self._updated_at(image_id) > _moment(updated_at):
+                return
+            self._storable.add(image_id)
         if image_id in self._unchanged:
             self._contested[image_id] = True
         if not listed:
             self._found.add(image_id)
         self._entries[image_id] = self._drawer.put(raw)
+
+    def _can_store_entry(self, image_id: str) -> bool:
+        """Of the record set aside; looked at once, however many others come."""
+        if image_id not in self._storable and self._can_store(image_id, self._read(image_id)):
+            self._storable.add(image_id)
+        return image_id in self._storable
+
+    def _can_store(self, image_id: str, raw: bytes) -> bool:
+        """Of one record of an image that was listed twice; one that can't be stored is kept as rejected."""
+        try:
+            map_record(raw, self.rules)
+        except Rejected as rejection:
+            self.rejected.append(RejectedRecord(rejection.reason, rejected_text(raw, self.rules), image_id))
+            return False
+        return True
 
     def _read(self, image_id: str) -> bytes:
         return self._drawer.read(self._entries[image_id])

@@ -37,7 +37,12 @@ def plan_sweep(
         try:
             with database.transaction(read_only=True) as connection:
                 if stored is not None:
-                    sources.compare(stored, region=service.region, project_id=service.project_id)
+                    sources.compare(
+                        stored,
+                        region=service.region,
+                        project_id=service.project_id,
+                        endpoint=service.endpoint,
+                    )
                 known = present.load(connection, stored.source_id) if stored else present.Present()
                 run.started_at = run.observed_at = clock(connection)
             stored_alike = partial(alike, database, stored.source_id if stored else "")

@@ -273,8 +273,12 @@ def _remember(
     absences = fetched.absences
     active = known.held | known.kept
     seen = fetched.intake.seen_among(active | known.asked.keys()) - fetched.intake.silent.keys()
-    if absences.held - active:
-        deletions.hold(connection, source_id, run.run_id, run.observed_at, absences.held - active)
+    if absences.held:
+        deletions.hold(
+            connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason
+        )
+    if absences.login_reaches_all:
+        present.save_login(connection, source_id, fetched.login)
     returned = (known.held & seen) | (known.kept & (seen - absences.found.keys()))
     if returned:
         deletions.decide(connection, source_id, returned, "returned", run.observed_at, "sweep")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from catalog.model import HeldReason
 from catalog.store.database import Connection
 from catalog.store.staging import SQL
 
@@ -21,13 +22,25 @@ class HeldDeletion:
     observed_at: datetime
     run_id: str
     decision: str
+    reason: str
 
 
 def hold(
-    connection: Connection, source_id: str, run_id: str, observed_at: datetime, ids: Iterable[str]
+    connection: Connection,
+    source_id: str,
+    run_id: str,
+    observed_at: datetime,
+    ids: Iterable[str],
+    reason: HeldReason = "limit",
 ) -> None:
-    """Notes deletions that this run would have inferred; one that is open already stays as it is."""
-    connection.execute(SQL["hold"], {"run": run_id, "at": observed_at, "ids": list(ids), "source": source_id})
+    """Notes deletions that this run would have inferred; of one that is open already only the reason is new."""
+    values = {"run": run_id, "at": observed_at, "ids": list(ids), "source": source_id, "reason": reason}
+    connection.execute(SQL["hold"], values)
+    connection.execute(
+        "UPDATE held_deletions SET reason = %(reason)s WHERE source_id = %(source)s AND decision = 'open'"
+        " AND image_id = ANY(%(ids)s) AND reason <> %(reason)s",
+        values,
+    )
 
 
 def decide(
@@ -55,7 +68,7 @@ def held(
     image_id: str | None = None,
 ) -> list[HeldDeletion]:
     rows = connection.execute(
-        "SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision"
+        "SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision, h.reason"
         " FROM held_deletions h JOIN sources s USING (source_id)"
         " JOIN images i USING (source_id, image_id)"
         " WHERE h.source_id = ANY(%s) AND h.decision = ANY(%s) AND (%s::text IS NULL OR h.image_id = %s)"

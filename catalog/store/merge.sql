@@ -311,8 +311,8 @@ WHERE u.source_id = said.source_id AND u.image_id = said.image_id
 
 -- name: hold
 -- Deletions of live images that a run would have inferred; one that is open or kept stays as it is.
-INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision)
-SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open'
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, reason)
+SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open', %(reason)s
 FROM unnest(%(ids)s::text[]) AS held (image_id)
 CROSS JOIN LATERAL (
     SELECT t.source_id, t.image_id, t.unlisted_since, t.deleted_at FROM images t

@@ -18,6 +18,7 @@ STEP = 5_000
 class Present:
     """The present of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
+    `login`: what the login of the last complete sweep reached, nothing where that is not known.
     """
 
     by_raw: dict[bytes, str] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Present:
     asked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
+    login: frozenset[str] = frozenset()
 
     @property
     def live(self) -> int:
@@ -59,6 +61,8 @@ def load(connection: Connection, source_id: str) -> Present:
             if not live:
                 present.gone.add(image_id)
     cursor.execute("CLOSE present")
+    row = connection.execute("SELECT login FROM sources WHERE source_id = %s", (source_id,)).fetchone()
+    present.login = frozenset((row and row[0]) or ())
     asked = connection.execute(
         "SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %s", (source_id,)
     )
@@ -83,6 +87,14 @@ def alike(connection: Connection, source_id: str, image_id: str, missing: Collec
         )
         ids += [row[0] for row in rows]
     return list(dict.fromkeys(ids))
+
+
+def save_login(connection: Connection, source_id: str, login: frozenset[str]) -> None:
+    """What later logins are compared with."""
+    connection.execute(
+        "UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS DISTINCT FROM %(login)s",
+        {"source": source_id, "login": sorted(login)},
+    )
 
 
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:

@@ -61,10 +61,12 @@ def finish(
     values |= {
         "source": source_id, "run": run.run_id, "observed": run.observed_at, "finished": run.finished_at,
         "outcome": run.outcome, "kind": run.error_kind, "error": storable(run.error), "started": run.started_at,
+        "note": storable(run.note),
     }  # fmt: skip
     closed = connection.execute(
         f"UPDATE runs SET {assignments}, observed_at = %(observed)s, finished_at = %(finished)s,"
-        " outcome = %(outcome)s, error_kind = %(kind)s, error = %(error)s"
+        " outcome = %(outcome)s, error_kind = %(kind)s, error = %(error)s,"
+        " note = %(note)s"
         " WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL",
         values,
     ).rowcount
@@ -93,7 +95,7 @@ def finish(
 
 def read_back(connection: Connection, *, source_id: str, run: RunResult) -> bool:
     """Makes the result say what the run's row says; False, and nothing is changed, while that is open."""
-    columns = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error")
+    columns = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error", "note")
     row = connection.execute(
         f"SELECT {', '.join(columns)} FROM runs WHERE source_id = %s AND run_id = %s AND finished_at IS NOT NULL",
         (source_id, run.run_id),

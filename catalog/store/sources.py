@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from catalog.address import service_of
 from catalog.errors import ConfigurationError, UsageError
 from catalog.model import SourceKind
 from catalog.selection import select_names
@@ -61,14 +62,22 @@ def register(
 
 
 def compare(
-    source: Source, *, kind: str | None = None, region: str | None = None, project_id: str | None = None
+    source: Source,
+    *,
+    kind: str | None = None,
+    region: str | None = None,
+    project_id: str | None = None,
+    endpoint: str | None = None,
 ) -> None:
-    """Raises ConfigurationError naming `catalog sources adopt` if kind, region or project, where they are
-    known, are others than recorded: their images would be taken for the recorded ones'."""
+    """Raises ConfigurationError naming `catalog sources adopt` if kind, region, project or endpoint, where they
+    are known, are others than recorded: their images would be taken for the recorded ones'."""
+    if endpoint and source.endpoint and service_of(endpoint) == service_of(source.endpoint):
+        endpoint = source.endpoint
     for what, recorded, met in (
         ("kind", source.kind, kind),
         ("region", source.region, region),
         ("project", source.project_id, project_id),
+        ("endpoint", source.endpoint, endpoint),
     ):
         if recorded is not None and met is not None and recorded != met:
             raise ConfigurationError(_changed(source.name, what, recorded, met))
@@ -82,7 +91,7 @@ def recognise(
     Raises ConfigurationError like `compare`.
     """
     region, project_id, endpoint = storable(region), storable(project_id), storable(endpoint)
-    compare(source, region=region, project_id=project_id)
+    compare(source, region=region, project_id=project_id, endpoint=endpoint)
     connection.execute(
         "UPDATE sources SET region = coalesce(region, %(region)s), project_id = coalesce(project_id, %(project)s),"
         " endpoint = %(endpoint)s WHERE source_id = %(id)s AND (endpoint IS DISTINCT FROM %(endpoint)s"
@@ -143,10 +152,10 @@ def retire(connection: Connection, name: str) -> None:
 
 
 def adopt(connection: Connection, name: str, kind: str | None) -> None:
-    """Forgets region and project (and takes the configured kind), so that the next sweep records what it meets;
-    a retired source lives again. Raises UsageError for an unknown name."""
+    """Forgets region, project, endpoint and what the login reached (and takes the configured kind), so that the
+    next sweep records what it meets; a retired source lives again. Raises UsageError for an unknown name."""
     changed = connection.execute(
-        "UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, retired_at = NULL,"
+        "UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, login = NULL, retired_at = NULL,"
         " kind = coalesce(%s, kind) WHERE name = %s",
         (kind, name),
     ).rowcount

@@ -72,6 +72,11 @@ sources = Table(
     ),
     text_column("error_kind", "Kind of the last failure; NULL = the last run was complete."),
     moment("projects_asked_at", "When names of projects were last asked for."),
+    Column(
+        "login",
+        ARRAY(Text),
+        comment="What the login of the last complete sweep reached: project, roles and the like. Internal.",
+    ),
     comment="Where images come from: one cloud, region and project each. Rows are never deleted.",
 )
 
@@ -189,6 +194,7 @@ runs = Table(
         "error_kind", "login, network, throttled, upstream, bad_listing, deadline, database, config."
     ),
     text_column("error", "One line."),
+    text_column("note", "Why the run could not prove what is missing, one line."),
     PrimaryKeyConstraint("source_id", "run_id"),
     Index("ix_runs_started_at", "source_id", "started_at"),
     comment="The ledger of runs.",
@@ -235,9 +241,15 @@ held_deletions = Table(
     key_column("decision", "open, approved, kept or returned.", nullable=False),
     moment("decided_at", "When decided."),
     text_column("decided_by", "Who decided."),
+    text_column(
+        "reason",
+        "limit, or login_changed: the login reaches less than before.",
+        nullable=False,
+        server_default=text("'limit'"),
+    ),
     PrimaryKeyConstraint("source_id", "image_id", "run_id"),
     Index("ix_held_deletions_decision", "source_id", "decision"),
-    comment="Deletions that the limit holds back, and what became of them.",
+    comment="Deletions that are held back, and what became of them.",
 )
 
 projects = Table(

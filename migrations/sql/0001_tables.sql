@@ -429,6 +429,7 @@ CREATE TABLE sources (
     failures INTEGER DEFAULT 0 NOT NULL,
     error_kind TEXT,
     projects_asked_at TIMESTAMP WITH TIME ZONE,
+    login TEXT[],
     CONSTRAINT pk_sources PRIMARY KEY (source_id),
     UNIQUE (name)
 );
@@ -453,6 +454,7 @@ COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or 
 COMMENT ON COLUMN sources.failures IS 'Runs in a row that were not complete.';
 COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure; NULL = the last run was complete.';
 COMMENT ON COLUMN sources.projects_asked_at IS 'When names of projects were last asked for. Unit: UTC.';
+COMMENT ON COLUMN sources.login IS 'What the login of the last complete sweep reached: project, roles and the like. Internal.';
 
 CREATE TABLE images (
     source_id TEXT COLLATE "C" NOT NULL,
@@ -681,6 +683,7 @@ CREATE TABLE runs (
     looked_up BIGINT DEFAULT 0 NOT NULL,
     error_kind TEXT,
     error TEXT,
+    note TEXT,
     CONSTRAINT pk_runs PRIMARY KEY (source_id, run_id)
 );
 
@@ -710,6 +713,7 @@ COMMENT ON COLUMN runs.held IS 'Deletions held back.';
 COMMENT ON COLUMN runs.looked_up IS 'Look-ups by id.';
 COMMENT ON COLUMN runs.error_kind IS 'login, network, throttled, upstream, bad_listing, deadline, database, config.';
 COMMENT ON COLUMN runs.error IS 'One line.';
+COMMENT ON COLUMN runs.note IS 'Why the run could not prove what is missing, one line.';
 
 CREATE TABLE run_passes (
     source_id TEXT COLLATE "C" NOT NULL,
@@ -766,12 +770,13 @@ CREATE TABLE held_deletions (
     decision TEXT COLLATE "C" NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE,
     decided_by TEXT,
+    reason TEXT DEFAULT 'limit' NOT NULL,
     CONSTRAINT pk_held_deletions PRIMARY KEY (source_id, image_id, run_id)
 );
 
 CREATE INDEX ix_held_deletions_decision ON held_deletions (source_id, decision);
 
-COMMENT ON TABLE held_deletions IS 'Deletions that the limit holds back, and what became of them.';
+COMMENT ON TABLE held_deletions IS 'Deletions that are held back, and what became of them.';
 
 COMMENT ON COLUMN held_deletions.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN held_deletions.image_id IS 'Id of the image in its cloud. Upstream: id.';
@@ -781,6 +786,7 @@ COMMENT ON COLUMN held_deletions.observed_at IS 'Observation that first held it.
 COMMENT ON COLUMN held_deletions.decision IS 'open, approved, kept or returned.';
 COMMENT ON COLUMN held_deletions.decided_at IS 'When decided. Unit: UTC.';
 COMMENT ON COLUMN held_deletions.decided_by IS 'Who decided.';
+COMMENT ON COLUMN held_deletions.reason IS 'limit, or login_changed: the login reaches less than before.';
 
 CREATE TABLE projects (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -103,6 +103,31 @@ def test_a_kept_image_is_deleted_if_somebody_names_it(held: Desk) -> None:
     assert held.query("SELECT image_id FROM images WHERE deleted_at IS NOT NULL") == [(GONE[5],)]
 
 
+@pytest.mark.parametrize("since", ["found", "listed"])
+def test_an_image_that_was_seen_since_cannot_be_approved(
+    held: Desk, cloud: Cloud, record: Make, since: str
+) -> None:
+    """Its deletion would be undone by what was seen: refused, and nothing is written, of other images neither."""
+    held.run("deletions", "keep", "lab", "--image", GONE[5])
+    cloud.add(record(5))
+    one = cloud.find(GONE[5])
+    assert one is not None
+    one.unlisted = since == "found"
+    held.run("sync")
+    before = held.query("SELECT image_id, decision, decided_at FROM held_deletions ORDER BY 1")
+    for plan in ([], ["--plan"]):
+        refused = held.run("deletions", "approve", "lab", "--image", GONE[5], "--image", GONE[6], *plan)
+        assert (refused.code, GONE[5] in refused.error) == (2, True)
+    assert held.query("SELECT image_id, decision, decided_at FROM held_deletions ORDER BY 1") == before
+    assert held.query("SELECT FROM images WHERE deleted_at IS NOT NULL") == []
+    assert held.run("deletions", "approve", "lab", "--image", GONE[6]).code == 0
+
+
+def test_the_list_says_why_an_image_is_held(held: Desk) -> None:
+    rows = held.run("deletions", "list", "lab", "--format", "json").rows
+    assert {row["reason"] for row in rows} == {"limit"}
+
+
 def test_a_source_that_is_worked_on_exits_5_and_is_left_alone(held: Desk) -> None:
     source_id = str(held.query("SELECT source_id FROM sources")[0][0])
     with Database(DatabaseSettings(url=held.database_url, data_dir=Path())) as database:

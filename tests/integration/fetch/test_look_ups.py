@@ -77,6 +77,37 @@ def test_a_gateway_that_knows_no_such_address_says_nothing_about_the_image(opene
     assert opened.service(opened.server(gateway), "ims").look_up("image-000").answer == "unanswered"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("code", [404, 403, 200])
+@pytest.mark.parametrize("to", ["/sso/login", "/other/v2/images/image-000", "/v2/images/image-0000"])
+def test_an_answer_from_elsewhere_says_nothing_about_the_image(
+    opened: Opened, kind: Any, code: int, to: str
+) -> None:
+    """A redirect within the service's origin: to where one logs in, to another path, to another image."""
+
+    def service(asked: Any) -> Answer:
+        if asked.path == to:
+            return Answer(code, json.dumps(image(0)).encode())
+        if "cloudimages" in asked.path:
+            return Answer(200, b'{"images": []}')
+        return Answer(302, b"", {"Location": to})
+
+    found = opened.service(opened.server(service), kind).look_up("image-000")
+    assert (found.answer, found.error is not None) == ("unanswered", True)
+    assert "redirected to another place" in str(found.error)
+
+
+@pytest.mark.parametrize("to", ["/v2/images/image-000/", "/v2/images/image-000?once=more"])
+@pytest.mark.parametrize(("code", "answer"), [(404, "not_found"), (403, "no_access"), (200, "found")])
+def test_a_redirect_to_the_same_address_is_followed(opened: Opened, to: str, code: int, answer: str) -> None:
+    def service(asked: Any) -> Answer:
+        if asked.path.endswith("/") or asked.query:
+            return Answer(code, json.dumps(image(0)).encode())
+        return Answer(302, b"", {"Location": to})
+
+    assert opened.service(opened.server(service), "glance").look_up("image-000").answer == answer
+
+
 @pytest.mark.parametrize("image_id", ["a/b", "a b?c=d#e", "%2e", "ä", "..%2f", "x" * 255])
 def test_odd_ids_are_asked_for_as_they_are(opened: Opened, image_id: str) -> None:
     service = opened.service(opened.server(Cloud("glance", [image(0, id=image_id)])), "glance")

@@ -40,6 +40,49 @@ def test_a_rejected_record_protects_its_image(sites: Sites) -> None:
     assert json.loads(row["record"])["id"] == name_of(1)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+@pytest.mark.parametrize("stored", [False, True], ids=["new", "stored"])
+def test_of_an_image_that_is_listed_twice_the_copy_that_can_be_stored_counts(
+    sites: Sites, order: tuple[int, ...], stored: bool
+) -> None:
+    """Whichever comes first, and whichever is later; the one that can't be stored leaves its row."""
+    site = sites.open(images=3)
+    if stored:
+        site.sweep()
+    bad = {**too_deep(name_of(1)), "updated_at": "2027-01-01T00:00:00Z"}
+    copies = [image(1), bad, image(1, name="later", updated_at="2026-06-01T00:00:00Z")]
+    listing(site, [image(0), *(copies[n] for n in order), image(2)])
+    run = site.sweep()
+    assert (run.outcome, run.rejected, run.deleted, run.listed) == ("complete", 1, 0, 3)
+    assert site.images()[name_of(1)]["name"] == "later"
+    (row,) = rejected(site)
+    assert (row["image_id"], row["reason"]) == (name_of(1), "nested too deeply")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_stored_record_and_one_that_cannot_be_stored_change_nothing(
+    sites: Sites, order: tuple[int, int]
+) -> None:
+    site = sites.open(images=2)
+    site.sweep()
+    copies = [image(1), too_deep(name_of(1))]
+    for _ in range(2):
+        listing(site, [image(0), *(copies[n] for n in order)])
+        run = site.sweep()
+        assert (run.unchanged, run.rejected, run.updated, run.listed) == (2, 1, 0, 2)
+    assert [change for change, _ in site.history(name_of(1))] == ["created"]
+    assert len(rejected(site)) == 1
+
+
+def test_two_copies_that_cannot_be_stored_leave_a_row_each(sites: Sites) -> None:
+    site = sites.open(images=2)
+    site.sweep()
+    listing(site, [image(0), too_deep(name_of(1)), {**too_deep(name_of(1)), "name": "other"}])
+    run = site.sweep()
+    assert (run.rejected, run.deleted, run.unlisted) == (2, 0, 0)
+    assert [row["image_id"] for row in rejected(site)] == [name_of(1)] * 2
+
+
 def test_a_rejected_record_is_kept_once_however_often_it_comes(sites: Sites) -> None:
     site = sites.open(images=2)
     runs = []

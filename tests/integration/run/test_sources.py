@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import Any
 
 import pytest
 
+from catalog.address import service_of
 from catalog.demo.faults import status
 from catalog.errors import UsageError
+from catalog.run.plan import plan_sweep
 from catalog.store import sources as stored_sources
 from catalog.store.database import Database
 from tests.support.records import image, name_of
 from tests.support.rows import rows
-from tests.support.world import LEDGER, Sites
+from tests.support.world import LEDGER, Sites, hasty
 
 
 def of_source(database: Database, site: Any) -> dict[str, Any]:
@@ -112,12 +115,48 @@ def test_another_region_or_project_fails_before_it_lists(sites: Sites, changed: 
     assert {key: row[key] for key in changed} == changed
 
 
-def test_an_endpoint_may_move(sites: Sites) -> None:
-    """The same region and project behind another address: the same images."""
-    site = sites.open(images=2, region="here")
+@pytest.mark.parametrize("path", ["", "/image"])
+def test_another_service_under_the_same_name_fails_before_it_lists(sites: Sites, path: str) -> None:
+    """Two configurations that give one name to two services must not sweep each other's images away."""
+    site = sites.open(images=6, region="here")
     site.sweep()
-    moved = sites.open(images=2, region="here")
-    assert moved.sweep().unchanged == 2
+    other = sites.open(images=2, region="here")
+    other.source = dataclasses.replace(other.source, endpoint=(site if path else other).server.origin + path)
+    planned = plan_sweep(other.database, other.source, opener=hasty)
+    for run in (planned, other.sweep()):
+        assert (run.outcome, run.error_kind) == ("failed", "config")
+        assert "recorded with endpoint" in (run.error or "")
+        assert "catalog sources adopt s" in (run.error or "")
+    assert other.server.requests == []
+    assert (site.sweep().unchanged, len(site.live())) == (6, 6)
+    with site.database.transaction() as connection:
+        stored_sources.adopt(connection, "s", None)
+    if not path:
+        assert other.sweep().outcome == "complete"
+        assert site.sweep().error_kind == "config"
+
+
+def test_the_same_service_may_be_spelled_in_another_way(sites: Sites) -> None:
+    site = sites.open(images=2)
+    site.sweep()
+    for path in ("/", "/v2", "/v2.9/", "//"):
+        assert site.sweep(changed={"endpoint": site.server.endpoint + path}).unchanged == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://Image.Test/v", "https://image.test/v/", True),
+        ("http://image.test", "https://image.test:443", True),
+        ("https://image.test:9292", "http://image.test:9292", True),
+        ("https://image.test:9292", "https://image.test:9293", False),
+        ("https://image.test/a", "https://image.test/b", False),
+        ("https://image.test", "https://image.example.test", False),
+        ("not an address", "not an address", True),
+    ],
+)
+def test_which_addresses_are_of_one_service(one: str, other: str, same: bool) -> None:
+    assert (service_of(one) == service_of(other)) is same
 
 
 def test_a_renamed_source_goes_on_with_its_images(sites: Sites) -> None:
@@ -127,7 +166,7 @@ def test_a_renamed_source_goes_on_with_its_images(sites: Sites) -> None:
         stored_sources.rename(connection, "s", "t")
         with pytest.raises(UsageError, match="no source 's'"):
             stored_sources.rename(connection, "s", "u")
-    renamed = sites.open(images=2, name="t")
+    renamed = dataclasses.replace(site, source=dataclasses.replace(site.source, name="t"))
     assert (renamed.sweep().unchanged, len(rows(site.database, "SELECT FROM sources"))) == (2, 1)
 
 

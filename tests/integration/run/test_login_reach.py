@@ -1,0 +1,210 @@
+"""A login that reaches less than the one before it proves no absence (semantics 4.5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.demo.faults import status
+from catalog.run.contents import Contents
+from catalog.run.decisions import decide
+from catalog.run.plan import plan_sweep
+from catalog.settings import SourceSettings
+from catalog.store import sources as stored_sources
+from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.support.records import image, name_of
+from tests.support.world import Site, Sites, hasty
+
+
+def roles(entry: CloudEntry, *names: str, **token: Any) -> None:
+    """What tokens say from now on."""
+
+    def bend(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["token"] |= {"roles": [{"id": "0", "name": name} for name in names], **token}
+        return answer
+
+    entry.identity.bend = bend
+
+
+@pytest.fixture
+def site(sites: Sites, entry: CloudEntry) -> Site:
+    """Twenty images, of which an administrator saw all."""
+    site = entry.lead_to(sites.open(images=20), page_size=100)
+    roles(entry, "admin", "reader")
+    assert site.sweep().inserted == 20
+    return site
+
+
+def lose_sight(site: Site, *numbers: int) -> list[dict[str, Any]]:
+    """Images of other projects: without the role neither listed nor found."""
+    return [_taken(site, n) for n in numbers]
+
+
+def _taken(site: Site, number: int) -> dict[str, Any]:
+    held = site.cloud.find(name_of(number))
+    assert held is not None
+    site.cloud.delete(name_of(number))
+    return held.record
+
+
+def held_for(site: Site) -> dict[str, str]:
+    rows = site.rows("SELECT image_id, reason FROM held_deletions WHERE source_id = $ AND decision = 'open'")
+    return {row["image_id"]: row["reason"] for row in rows}
+
+
+def test_a_role_that_was_lost_deletes_nothing(site: Site, entry: CloudEntry) -> None:
+    """However few they are, however often it is swept, even where deletions are accepted."""
+    lost = lose_sight(site, *range(5))
+    roles(entry, "reader")
+    planned = plan_sweep(site.database, site.source, opener=hasty)
+    assert (planned.held, planned.deleted) == (5, 0)
+    for options in ({}, {"accept_deletions": True}, {"changed": {"lookup_limit": 0}}, {}):
+        run = site.sweep(**options)
+        assert (run.outcome, run.deleted, run.held) == ("complete", 0, 5)
+        assert "no longer role admin" in str(run.note)
+        assert site.run_rows()[-1]["note"] == run.note
+    assert held_for(site) == dict.fromkeys(map(name_of, range(5)), "login_changed")
+    roles(entry, "reader", "admin", "more")
+    for record in lost[1:]:
+        site.cloud.add(record)
+    run = site.sweep()
+    assert (run.deleted, run.held, run.note) == (1, 0, None)
+    assert site.reasons() == {name_of(0): "not_found"}
+
+
+def test_what_was_read_with_less_proves_no_absence_of_older_images_either(
+    site: Site, entry: CloudEntry
+) -> None:
+    """In the ledger it is no complete observation."""
+    lose_sight(site, 1)
+    roles(entry, "reader")
+    site.sweep()
+    rows = site.rows("SELECT complete FROM observations WHERE source_id = $ ORDER BY observed_at")
+    assert [row["complete"] for row in rows] == [True, False]
+
+
+def test_approved_they_go_and_the_login_that_reaches_less_is_the_measure(
+    site: Site, entry: CloudEntry
+) -> None:
+    lose_sight(site, 0, 1)
+    roles(entry, "reader")
+    held = site.sweep()
+    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    decide(site.database, source_id, "approve", Contents.of(site.source), by="test")
+    assert site.images()[name_of(0)]["deleted_at"] == held.observed_at
+    assert site.sweep().held == 0
+    site.cloud.delete(name_of(2))
+    assert (site.sweep().deleted, site.reasons()[name_of(2)]) == (1, "not_found")
+
+
+def test_a_login_that_reaches_less_and_still_sees_all_is_the_measure(site: Site, entry: CloudEntry) -> None:
+    """A role that was of no use here."""
+    roles(entry, "reader")
+    assert (site.sweep().held, site.sweep().unchanged) == (0, 20)
+    site.cloud.delete(name_of(2))
+    assert site.sweep().deleted == 1
+
+
+def test_images_that_another_login_found_by_id_are_asked_for_again_at_once(
+    sites: Sites, entry: CloudEntry
+) -> None:
+    site = entry.lead_to(sites.open("ims", 6), page_size=100)
+    roles(entry, "admin", "reader")
+    site.sweep()
+    for n in (0, 1):
+        site.cloud.hide(name_of(n))
+    assert site.sweep().unlisted == 2
+    lose_sight(site, 0)
+    roles(entry, "reader")
+    assert (site.sweep().held, held_for(site)) == (1, {name_of(0): "login_changed"})
+    site.a_day_later()
+    assert (site.sweep().held, len(site.live())) == (1, 6)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"is_admin_project": True}, {"is_admin_project": False}),
+        ({"domain": {"id": "d", "name": "D"}}, {}),
+        ({"system": {"all": True}}, {}),
+    ],
+)
+def test_each_part_of_a_login_counts(
+    sites: Sites, entry: CloudEntry, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    site = entry.lead_to(sites.open(images=6), page_size=100)
+    roles(entry, "reader", **before)
+    site.sweep()
+    lose_sight(site, 0)
+    roles(entry, "reader", **after)
+    assert (site.sweep().held, site.reasons()) == (1, {})
+    roles(entry, "reader", **before)
+    assert site.sweep().deleted == 1
+
+
+def test_features_that_open_and_close_are_no_rights(site: Site, entry: CloudEntry) -> None:
+    roles(entry, "admin", "reader", "op_gated_new_disks")
+    site.sweep()
+    roles(entry, "admin", "reader")
+    site.cloud.delete(name_of(2))
+    assert site.sweep().deleted == 1
+
+
+@pytest.mark.parametrize("when", [later_page, look_up], ids=["listing", "look-ups"])
+def test_a_role_that_is_lost_in_the_middle_of_a_sweep_counts(
+    site: Site, entry: CloudEntry, when: Any
+) -> None:
+    """The token ends, and the next one reaches less: so does the sweep."""
+    lose_sight(site, 4)
+    expire(site, when, lambda: roles(entry, "reader"))
+    run = site.sweep(changed={"page_size": 7})
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 1)
+    roles(entry, "admin", "reader")
+    assert site.sweep().deleted == 1
+
+
+def test_a_partial_sweep_is_no_measure(site: Site, entry: CloudEntry) -> None:
+    roles(entry, "reader")
+    site.server.faults.add(status(500), when=lambda r: "os_hidden" in r.query, times=None)
+    assert site.sweep().outcome == "partial"
+    site.server.faults.clear()
+    lose_sight(site, 4)
+    assert (site.sweep().held, site.reasons()) == (1, {})
+
+
+def test_a_login_of_another_kind_may_reach_less(site: Site, tmp_path: Path) -> None:
+    """A token from a file says nothing of itself."""
+    lose_sight(site, 4)
+    secret = tmp_path / "token"
+    secret.write_text("s3cret")
+    kind: dict[str, Any] = {"auth": "token", "token_file": secret, "page_size": 100, "deadline": 20.0}
+    site.source = SourceSettings(
+        "s", "glance", endpoint=site.server.endpoint, region="north", project_id="1" * 32, **kind
+    )
+    run = site.sweep()
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 1), run.error
+    site.cloud.add(image(4))
+    site.sweep()
+    site.cloud.delete(name_of(4))
+    assert site.sweep().deleted == 1
+
+
+def test_adopted_the_source_takes_the_login_as_it_is(site: Site, entry: CloudEntry) -> None:
+    lose_sight(site, 4)
+    roles(entry, "reader")
+    assert site.sweep().held == 1
+    with site.database.transaction() as connection:
+        stored_sources.adopt(connection, "s", None)
+    run = site.sweep()
+    assert (run.deleted, run.held) == (1, 0)
+
+
+def test_a_reason_follows_what_holds_the_image_now(site: Site, entry: CloudEntry) -> None:
+    lose_sight(site, *range(12))
+    roles(entry, "reader")
+    site.sweep()
+    roles(entry, "admin", "reader")
+    site.sweep()
+    assert set(held_for(site).values()) == {"limit"}
