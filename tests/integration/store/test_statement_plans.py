@@ -23,6 +23,7 @@ VALUES = {
     "contents": [b""] * MANY,
     "answers": ["found"] * MANY,
     "run": "00000000-0000-0000-0000-000000000001",
+    "reason": "limit",
     "runs": ["00000000-0000-0000-0000-000000000001"] * MANY,
     "kept": [False] * MANY,
     "by": "backfill",
