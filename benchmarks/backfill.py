@@ -31,7 +31,7 @@ BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def write_listings(folder: Path, hours: int, images: int, *, seed: int = 1) -> None:
-    """One file an hour, as the API answers: 1 % of the images changed, one gone, one new."""
+    """One file per hour, as the API answers: 1 % of the images changed, one gone, one new."""
     dice = random.Random(seed)
     records: list[dict[str, Any]] = list(benchmark_images(images + hours))
     alive, coming = records[:images], records[images:]

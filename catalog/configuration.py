@@ -1,4 +1,4 @@
-"""`catalog.toml` and the environment become `Settings` (the contract's section 2).
+"""`catalog.toml` and the environment become `Settings` (docs/configuration.md).
 
 Every fault is a ConfigurationError of one line that names the file, the key and what was expected.
 Nothing is contacted and no secret of a cloud is read here; only the names in clouds.yaml are looked

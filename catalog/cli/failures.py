@@ -23,7 +23,7 @@ UNEXPECTED = 1
 OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """What writing to a full disk, a used-up quota, a vanished terminal or a limited file says."""
 EXIT_ORDER = (2, 1, 4, 5, 3)
-"""The first that applies (contract 1)."""
+"""The first that applies (README.md, exit codes)."""
 
 
 class Program(LazyGroup):

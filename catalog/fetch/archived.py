@@ -55,7 +55,7 @@ class ArchivedRejection(msgspec.Struct, frozen=True):
 
 
 class Trailer(msgspec.Struct, frozen=True):
-    """The last line. `complete`: absence alone proves lack (contract 4.6). `found`: ids of records that a
+    """The last line. `complete`: absence alone proves lack (semantics 4.6). `found`: ids of records that a
     look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
     `held`: what the deletion limit held back. `counters`: of the sweep's row in `runs`."""
 

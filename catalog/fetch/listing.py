@@ -1,6 +1,6 @@
 """One pass over a service, page by page: the loop that both services share, and its verdict.
 
-Rules: public contract, 4.1 (passes), 4.2 (paging), 4.7 (failure). The next page is read in a thread of its
+Rules: semantics 4.1 (passes), 4.2 (paging), 4.7 (failure). The next page is read in a thread of its
 own while the last one is worked on, one page ahead and no more.
 """
 

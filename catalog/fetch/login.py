@@ -132,7 +132,7 @@ def unite(
 ) -> tuple[tuple[SourceSettings, ...], tuple[LeftOut, ...]]:
     """The sources with what was `found` in the place of each `projects = "*"`; and what is left out.
 
-    Names are unique, or two clouds would delete each other's images (contract 2): an entry of the very name
+    Names are unique, or two clouds would delete each other's images (docs/configuration.md): an entry of the very name
     comes first, then whichever stands first. An entry for one of the projects found only says how to sweep it.
     """
     owners = {source.name: (source.name, source) for source in sources if not source.all_projects}

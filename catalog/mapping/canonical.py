@@ -1,4 +1,4 @@
-"""The canonical form: values, documents and fingerprints (CONTRACT 3, "Canonical form of a record")."""
+"""The canonical form: values, documents and fingerprints (semantics 3.4)."""
 
 from __future__ import annotations
 

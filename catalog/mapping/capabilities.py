@@ -1,4 +1,4 @@
-"""What a `__support_*` key says (CONTRACT 3, rows `__support_*`)."""
+"""What a `__support_*` key says (semantics 3.1)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _read(name: str, value: object) -> tuple[CapabilityValue, bool]:
         raw = encode_json(value)
     known = KNOWN.get(name) or Capability(name, "other", "")
     if known.inverted:
-        # only a true takes the capability away; any other value leaves it (CONTRACT 3, __support_fc_inject)
+        # only a true takes the capability away; any other value leaves it (semantics 3.1)
         return CapabilityValue(name, raw.strip().lower() != "true", raw), True
     flag = boolean(value)
     if flag is None and known.value_kind == "models":

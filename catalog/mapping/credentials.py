@@ -1,4 +1,4 @@
-"""Taking secrets out of values before anything is stored or logged (CONTRACT 3, `locations`, `direct_url`).
+"""Taking secrets out of values before anything is stored or logged (semantics 3.3).
 
 Every text loses the user info of its URLs. In keys that name a place (`locations`, `direct_url`,
 `__image_location`, ...) the query string goes too, in everything below them. All of it can be repeated

@@ -1,4 +1,4 @@
-"""What changed between two canonical documents (CONTRACT 3, `image_revisions.changed`)."""
+"""What changed between two canonical documents (`image_revisions.changed`)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _BEYOND = "a number beyond what PostgreSQL holds, kept as text in the document o
 
 
 def map_record(raw: Buffer, rules: MappingRules) -> MappedImage:
-    """The image that a record (JSON in UTF-8) describes, by CONTRACT 3.
+    """The image that a record (JSON in UTF-8) describes, as semantics 3 says.
 
     Raises Rejected if it is no object, has no usable id, or can't be held whatever is left out.
     """

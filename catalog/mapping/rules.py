@@ -22,7 +22,7 @@ from catalog.mapping.credentials import names_place
 from catalog.mapping.values import BITS, CONVERSIONS
 
 LONGEST_NAME = 1000
-"""Bytes of a tag, capability or property name that still fit into an index row (CONTRACT 3)."""
+"""Bytes of a tag, capability or property name that still fit into an index row (semantics 3.2)."""
 _REMEMBERED_KEYS = 10_000
 _REMEMBERED_LENGTH = 200
 

@@ -59,7 +59,7 @@ def _query(name: str, help: str, *takes: str, of: str, sql: str) -> Query:
 QUERIES: tuple[Query, ...] = (
     _query(
         "summary",
-        "One row a source: images live; new, changed and gone in a day, a week, a month (30 days).",
+        "One row per source: images live; new, changed and gone in a day, a week, a month (30 days).",
         SOURCE,
         AS_OF,
         of="s.name",
@@ -194,7 +194,7 @@ QUERIES: tuple[Query, ...] = (
     ),
     _query(
         "drift",
-        "The same image in several sources with different attributes: one row a value, with who says so.",
+        "The same image in several sources with different attributes: one row per value, with who says so.",
         SOURCE,
         AS_OF,
         of="live.source",

@@ -1,4 +1,4 @@
-"""`catalog backfill`: saved listings become history, in any order and any number of times (contract 7)."""
+"""`catalog backfill`: saved listings become history, in any order and any number of times (semantics 7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from catalog.store.sources import Source
 __all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
 
 AHEAD = timedelta(minutes=5)
-"""How far a dump's time may be ahead of the database's clock (contract 7)."""
+"""How far a dump's time may be ahead of the database's clock (semantics 7)."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """What lies before it was told by a clock that nobody had set: no cloud is as old."""
 

@@ -1,4 +1,4 @@
-"""`catalog daemon`: scheduled sweeps until it is told to stop (contract, section 6).
+"""`catalog daemon`: scheduled sweeps until it is told to stop (semantics 6).
 
     main thread     waits for signals, and does nothing that may hang
     watch           asks the database every few seconds what is due soon, and makes jobs of it

@@ -77,7 +77,7 @@ class Memo:
 
 class Gathered:
     """What some files hold together. Of an image's records the later `updated_at` counts, else the greater
-    canonical form (contract 4.6), else, in an archive, the one read last (4.3), as the sweep took it."""
+    canonical form (semantics 4.6), else, in an archive, the one read last (4.3), as the sweep took it."""
 
     def __init__(
         self, dumps: Sequence[Dump], memo: Memo, step: Step, *, last_read_counts: bool = False

@@ -1,4 +1,4 @@
-"""Observations from saved files, one after another, through the same writer as sweeps (contract 7)."""
+"""Observations from saved files, one after another, through the same writer as sweeps (semantics 7)."""
 
 from __future__ import annotations
 

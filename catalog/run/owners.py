@@ -1,4 +1,4 @@
-"""Names of projects beside a sweep, once a day, where `project_names` is set (contract 2)."""
+"""Names of projects beside a sweep, once a day, where `project_names` is set (docs/configuration.md)."""
 
 from __future__ import annotations
 

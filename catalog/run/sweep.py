@@ -1,4 +1,4 @@
-"""One sweep of one source: lease, listings, look-ups, one merge, one row in the ledger (contract 4)."""
+"""One sweep of one source: lease, listings, look-ups, one merge, one row in the ledger (semantics 4)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from catalog.store.merge import Merge
 log = structlog.get_logger("catalog.sweep")
 Opener = Callable[[SourceSettings, Budget], ImageService]
 LONGER = 3
-"""A sweep may take this many times its last complete one, if that is longer (contract 2)."""
+"""A sweep may take this many times its last complete one, if that is longer (docs/configuration.md)."""
 
 
 class Turn(Protocol):

@@ -1,4 +1,4 @@
-"""The rule of history (contract 4.6) for one image, pure: evidence goes in, revisions come out.
+"""The rule of history (semantics 4.6) for one image, pure: evidence goes in, revisions come out.
 
 Evidence of an image at a moment is its content: a record, or its lack. A revision begins where the content
 differs from the evidence just before; lack before the first record is no revision. The writer keeps a

@@ -48,7 +48,7 @@ status_history = Table(
     moment("recorded_at", "When the row was written.", nullable=False),
     run_id(),
     PrimaryKeyConstraint("source_id", "image_id", "valid_from"),
-    comment="One row a spell of a status.",
+    comment="One row per spell of a status.",
 )
 
 revisions = Table(
@@ -74,7 +74,7 @@ revisions = Table(
         postgresql_using="brin",
         postgresql_with={"autosummarize": True},
     ),
-    comment="One row a revision of an image, typed; behind image_revisions and images_as_of.",
+    comment="One row per revision of an image, typed; behind image_revisions and images_as_of.",
 )
 
 revision_documents = Table(

@@ -1,4 +1,4 @@
-"""Observations of one source with the same moment are one (contract 4.6): how a further part joins it."""
+"""Observations of one source with the same moment are one (semantics 4.6): how a further part joins it."""
 
 from __future__ import annotations
 

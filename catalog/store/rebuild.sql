@@ -1,5 +1,5 @@
 -- `catalog remap`: typed columns follow the stored documents by today's mapping. Rows that stay equal are
--- not written. The stage holds one row a document; `present` marks the last one of an image.
+-- not written. The stage holds one row per document; `present` marks the last one of an image.
 -- {fields}: typed columns that revisions and images share.
 
 -- name: documents

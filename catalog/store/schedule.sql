@@ -30,7 +30,7 @@ WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
         OR next_due_at > %(latest)s);
 
 -- name: health
--- One row a source in use. `rejected` is of the last run that read anything, `seconds` of the last that ended.
+-- One row per source in use. `rejected` is of the last run that read anything, `seconds` of the last that ended.
 SELECT f.source, extract(epoch FROM f.last_complete_at)::float8, f.expected_seconds,
     f.failing_since IS NOT NULL, coalesce(f.error_kind, ''), f.held,
     coalesce(reading.rejected, 0), ended.seconds, coalesce(reading.unlisted, 0)

@@ -92,7 +92,7 @@ images = Table(
     moment("last_changed_at", "observed_at of the image's open revision.", nullable=False),
     *facets(),
     PrimaryKeyConstraint("source_id", "image_id"),
-    comment="One row an image ever seen; live = deleted_at IS NULL.",
+    comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
 
 image_state = Table(

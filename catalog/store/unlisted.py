@@ -54,7 +54,7 @@ class Holder(NamedTuple):
 def held_since(ledger: Ledger, unlisted: Mapping[str, datetime]) -> dict[str, Holder]:
     """For each of these images, `unlisted` since a moment, what holds it back; nothing where nothing does.
 
-    A look-up that found the image ended it, unless somebody keeps the image (contract 4.5).
+    A look-up that found the image ended it, unless somebody keeps the image (semantics 4.5).
     """
     ids = unlisted.keys() & _ever_said(ledger, HELD_KINDS)
     if not ids:

@@ -14,7 +14,7 @@ CREATE TABLE status_history (
     CONSTRAINT pk_status_history PRIMARY KEY (source_id, image_id, valid_from)
 );
 
-COMMENT ON TABLE status_history IS 'One row a spell of a status.';
+COMMENT ON TABLE status_history IS 'One row per spell of a status.';
 
 COMMENT ON COLUMN status_history.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN status_history.image_id IS 'Id of the image in its cloud. Upstream: id.';
@@ -98,7 +98,7 @@ CREATE UNIQUE INDEX ix_revisions_valid ON revisions (source_id, image_id, valid_
 -- from new ones; it costs a first load next to nothing, and a hundredth of a B-tree's room.
 CREATE INDEX ix_revisions_changed ON revisions USING brin (valid_from) WITH (autosummarize = on);
 
-COMMENT ON TABLE revisions IS 'One row a revision of an image, typed; behind image_revisions and images_as_of.';
+COMMENT ON TABLE revisions IS 'One row per revision of an image, typed; behind image_revisions and images_as_of.';
 
 COMMENT ON COLUMN revisions.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN revisions.image_id IS 'Id of the image in its cloud. Upstream: id.';
@@ -515,7 +515,7 @@ CREATE TABLE images (
 )
  WITH (fillfactor = 90);
 
-COMMENT ON TABLE images IS 'One row an image ever seen; live = deleted_at IS NULL.';
+COMMENT ON TABLE images IS 'One row per image ever seen; live = deleted_at IS NULL.';
 
 COMMENT ON COLUMN images.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN images.image_id IS 'Id of the image in its cloud. Upstream: id.';

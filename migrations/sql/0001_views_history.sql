@@ -159,7 +159,7 @@ CROSS JOIN LATERAL (
     FROM jsonb_each(r.changed)
 ) AS part;
 
-COMMENT ON VIEW image_changes IS 'What happened: one row a changed key; one with field NULL for created, deleted, restored.';
+COMMENT ON VIEW image_changes IS 'What happened: one row per changed key; one with field NULL for created, deleted, restored.';
 COMMENT ON COLUMN image_changes.changed_at IS 'When it changed: valid_from of the revision. Unit: UTC.';
 COMMENT ON COLUMN image_changes.recorded_at IS 'When the catalog wrote it down. Unit: UTC.';
 COMMENT ON COLUMN image_changes.source IS 'Name of the source.';
@@ -190,7 +190,7 @@ FROM status_history AS h
 JOIN sources AS s ON s.source_id = h.source_id
 LEFT JOIN images AS i ON i.source_id = h.source_id AND i.image_id = h.image_id;
 
-COMMENT ON VIEW status_durations IS 'How long images stayed in each status: one row a spell, deleted included.';
+COMMENT ON VIEW status_durations IS 'How long images stayed in each status: one row per spell, deleted included.';
 COMMENT ON COLUMN status_durations.source IS 'Name of the source.';
 COMMENT ON COLUMN status_durations.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN status_durations.name IS 'Name of the image as last known. Upstream: name.';

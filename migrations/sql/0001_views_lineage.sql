@@ -34,7 +34,7 @@ JOIN sources AS s ON s.source_id = l.source_id
 LEFT JOIN images AS a ON a.source_id = l.source_id AND a.image_id = l.ancestor_id
 WHERE l.depth > 0;
 
-COMMENT ON VIEW image_lineage IS 'Ancestors of images that name a parent, deleted images included: one row an image and ancestor, at most 100 generations.';
+COMMENT ON VIEW image_lineage IS 'Ancestors of images that name a parent, deleted images included: one row per image and ancestor, at most 100 generations.';
 COMMENT ON COLUMN image_lineage.source IS 'Name of the source.';
 COMMENT ON COLUMN image_lineage.image_id IS 'Image whose ancestors these are. Upstream: id.';
 COMMENT ON COLUMN image_lineage.ancestor_id IS 'Image it was made from, directly (depth 1) or by way of others. Upstream: __originalimagename, base_image_ref.';

@@ -20,7 +20,7 @@ COMMENT ON FUNCTION true_size(text, text, bigint, bigint) IS
     'True size of an image file in bytes from sources.kind and the columns image_type, image_size and size; NULL = not known.';
 
 
--- One row an image that lives. A join is made only if one of its columns is asked for (LEFT JOINs on keys),
+-- One row per image that lives. A join is made only if one of its columns is asked for (LEFT JOINs on keys),
 -- so that a search by tag, capability, platform or name reads `images` alone.
 CREATE VIEW image_overview AS
 SELECT
@@ -69,7 +69,7 @@ LEFT JOIN image_capabilities AS inject
     ON inject.source_id = i.source_id AND inject.image_id = i.image_id AND inject.capability = 'fc_inject'
 WHERE i.deleted_at IS NULL;
 
-COMMENT ON VIEW image_overview IS 'Live images, one row an image and source.';
+COMMENT ON VIEW image_overview IS 'Live images, one row per image and source.';
 COMMENT ON COLUMN image_overview.source IS 'Name of the source, as in sources.name.';
 COMMENT ON COLUMN image_overview.region IS 'Region of the source.';
 COMMENT ON COLUMN image_overview.image_id IS 'Id of the image in its cloud. Upstream: id.';
@@ -165,7 +165,7 @@ FROM copies AS c
 JOIN image_overview AS o ON o.source_id = c.source_id AND o.image_id = c.image_id
 WHERE c.place = 1;
 
-COMMENT ON VIEW distinct_images IS 'Live images, each once however many projects see it: one row an image service, region and image_id, the freshest copy.';
+COMMENT ON VIEW distinct_images IS 'Live images, each once however many projects see it: one row per image service, region and image_id, the freshest copy.';
 COMMENT ON COLUMN distinct_images.source IS 'Name of the source whose copy this is.';
 COMMENT ON COLUMN distinct_images.region IS 'Region of that source.';
 COMMENT ON COLUMN distinct_images.image_id IS 'Id of the image in its cloud. Upstream: id.';

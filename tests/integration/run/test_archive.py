@@ -196,7 +196,7 @@ def test_a_database_rebuilt_from_the_archive_alone_is_the_same(
 
 
 def test_in_any_order_the_history_is_the_same(database: Database, sites: Sites, tmp_path: Path) -> None:
-    """One file a command, the newest first; then each once more, which writes nothing."""
+    """One file per command, the newest first; then each once more, which writes nothing."""
     site = sites.open(images=24, archive=tmp_path)
     a_lively_month(site)
     tables = (*HISTORY, "run_passes", "rejected_records", "look_ups")
