@@ -23,7 +23,7 @@ Each is one line for people: no traceback, no secret, and no character that Post
 
 from __future__ import annotations
 
-from catalog.text import storable
+from catalog.text import bounded, storable
 
 
 class CatalogError(Exception):
@@ -33,8 +33,8 @@ class CatalogError(Exception):
     error_kind: str | None = None
 
     def __str__(self) -> str:
-        """Storable, as what a service says of itself is quoted in many a message."""
-        return storable(super().__str__())
+        """Storable and of bounded length, as what a service says of itself is quoted in many a message."""
+        return storable(bounded(super().__str__()))
 
 
 class UnexpectedError(CatalogError):

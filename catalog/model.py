@@ -57,7 +57,10 @@ class Budget:
         if self.stop.is_set():
             raise Stopped("stopped before the listing ended; start it again to read the rest")
         if self.remaining() <= 0:
-            raise DeadlineError(f"deadline of {self.seconds:g} s passed; raise `deadline` if this is normal")
+            raise self.passed()
+
+    def passed(self) -> DeadlineError:
+        return DeadlineError(f"deadline of {self.seconds:g} s passed; raise `deadline` if this is normal")
 
     def sleep(self, seconds: float) -> None:
         """Waits, but no longer than the budget; raises like `check`."""

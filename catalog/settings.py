@@ -16,6 +16,8 @@ from catalog.model import SourceKind
 
 PLACEHOLDER = "{project}"
 """Stands in the name of an entry with `projects = "*"` for each project."""
+DEFAULT_SPOOL_LIMIT = 2 * 2**30
+"""Bytes; where the temporary folder is memory, so are these."""
 _SURROGATES = "\\ud800-\\udfff"
 """What an argument that is no UTF-8 holds; no database takes it."""
 
@@ -71,6 +73,7 @@ class SourceSettings:
     deadline: float = 600.0
     page_size: int = 1000
     max_pages: int = 10_000
+    spool_limit: int = DEFAULT_SPOOL_LIMIT
     lookup_limit: int = 200
     deletion_limit_percent: float = 25.0
     deletion_limit_count: int = 10

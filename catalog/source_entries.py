@@ -38,6 +38,7 @@ class DefaultsTable(msgspec.Struct):
     deadline: Duration | None = None
     page_size: int | None = None
     max_pages: int | None = None
+    spool_limit: int | str | None = None
     lookup_limit: int | None = None
     deletion_limit_percent: float | None = None
     deletion_limit_count: int | None = None
@@ -118,6 +119,8 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
         if number is not None:
             place.within(key, number, low, high)
             values[key] = number
+    if table.spool_limit is not None:
+        values["spool_limit"] = place.bytes("spool_limit", table.spool_limit)
     if table.archive is not None:
         values["archive"] = place.path(table.archive) if table.archive else None
     for key in ("ignore", "redact"):

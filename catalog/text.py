@@ -12,8 +12,12 @@ from typing import overload
 
 LONGEST_ID = 255
 """Characters of an image's id."""
-MOST_VALUES = 1_000_000
-"""Values of one record: lists, objects and their members. Decoded, each takes some 50 to 100 bytes."""
+LONGEST_LINE_CHARACTERS = 2000
+"""Of a message that quotes what comes from outside."""
+MOST_VALUES = 100_000
+"""Values of one record: lists, objects and their members. Decoded and mapped, each takes up to 500 bytes."""
+LARGEST_RECORD_BYTES = 16 * 2**20
+"""Of one record as JSON. Mapped it takes up to ten times as much, where a single character is an emoji."""
 JSON_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 """A string, also one that never ends: else each quote in it would be tried again, in quadratic time."""
 
@@ -52,6 +56,11 @@ def _escaped(character: str) -> str:
 def short(text: str, longest: int = 60) -> str:
     """The text cut to so many characters, with an ellipsis where something was cut, and safe to show."""
     return visible(text if len(text) <= longest else text[:longest] + "...")
+
+
+def bounded(text: str, longest: int = LONGEST_LINE_CHARACTERS) -> str:
+    """The text cut to so many characters, with a note of how many there were."""
+    return text if len(text) <= longest else f"{text[:longest]}... (cut, {len(text):,} characters)"
 
 
 def usable_id(value: object) -> str | None:

@@ -22,6 +22,10 @@ GRACE_SECONDS = 1.0
 """Seconds that a thread gets to notice that its connection was cut, before it is left to itself."""
 
 
+MERGE_SHARE = 0.1
+"""Of the deadline; whatever reads from the network ends before it."""
+
+
 class DeadlineTask(Budget):
     """A share of a sweep's budget: it ends `reserve` seconds earlier, and when nobody wants its result."""
 
@@ -30,6 +34,11 @@ class DeadlineTask(Budget):
         self.ends = whole.ends - reserve
         self.stop = whole.stop
         self._cancelled = threading.Event()
+
+    @classmethod
+    def before_merge(cls, whole: Budget) -> DeadlineTask:
+        """All but the tenth of a sweep's budget that is left to the merge (semantics 4.5)."""
+        return cls(whole, reserve=whole.seconds * MERGE_SHARE)
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -29,8 +29,6 @@ LEAST_PAGE_SIZE = 25
 """Images of a page: the fewest that are asked for where a gateway gives up on larger ones."""
 RECORDS_FACTOR = 10
 """A page may hold this many times the records that were asked for, or MOST_RECORDS."""
-RESERVE = 0.1
-"""Share of the deadline that listings and look-ups leave to the merge (semantics 4.5)."""
 
 
 @dataclass(slots=True)
@@ -106,7 +104,7 @@ class PagedListing(ABC):
         self._client = client
         self._pass = what
         self._max_pages = max_pages
-        self._task = DeadlineTask(budget, reserve=budget.seconds * RESERVE)
+        self._task = DeadlineTask.before_merge(budget)
         self._page_size = page_size
         self._most_records = max(MOST_RECORDS, page_size.images * RECORDS_FACTOR)
         self._base = what.params()

@@ -8,7 +8,7 @@ from catalog.fetch.client import HttpClient, Limits
 from catalog.fetch.connection import Connection
 from catalog.fetch.glance import GLANCE
 from catalog.fetch.ims import IMS
-from catalog.fetch.listing import LIMIT, RESERVE, Dialect, PagedListing, PageSize, Pass
+from catalog.fetch.listing import LIMIT, Dialect, PagedListing, PageSize, Pass
 from catalog.fetch.retries import Patience
 from catalog.model import Budget, ImageService, LookUp, SourceKind
 from catalog.settings import SourceSettings
@@ -76,7 +76,7 @@ class HttpService:
         One that is `listed` is asked for at its own address alone: whether that tells what is there.
         Ends while a tenth of the deadline is left, so that the sweep can still be merged.
         """
-        task = DeadlineTask(self._budget, reserve=self._budget.seconds * RESERVE)
+        task = DeadlineTask.before_merge(self._budget)
         extra = tuple(self._connection.extra_params.items())
 
         def find() -> LookUp:

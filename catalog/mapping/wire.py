@@ -16,7 +16,16 @@ import msgspec
 from catalog.errors import CatalogError
 from catalog.mapping.numbers import read_number
 from catalog.model import UNREADABLE
-from catalog.text import JSON_STRING, outline, storable, usable_id, without_unstorable_escapes
+from catalog.text import (
+    JSON_STRING,
+    LARGEST_RECORD_BYTES,
+    MOST_VALUES,
+    has_too_many_values,
+    outline,
+    storable,
+    usable_id,
+    without_unstorable_escapes,
+)
 
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
 
@@ -35,6 +44,11 @@ class _Head(msgspec.Struct):
     updated_at: Any = None
 
 
+class _Id(msgspec.Struct):
+    id: str
+
+
+_ID = msgspec.json.Decoder(_Id)
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 _HEAD = msgspec.json.Decoder(_Head, float_hook=read_number)
 
@@ -50,6 +64,10 @@ def read_record(raw: bytes) -> object:
     Numbers outside `numeric` come as their text. Raises Rejected if the text is no JSON, also not after
     repair, or nested so deeply that it cannot be read.
     """
+    if len(raw) > LARGEST_RECORD_BYTES:
+        raise Rejected("too large for a document: more than 16 MiB of JSON", peek(raw)[0])
+    if len(raw) > MOST_VALUES and has_too_many_values(raw):
+        raise Rejected(f"too large: more than {MOST_VALUES:,} values", peek(raw)[0])
     return _decode(_DECODER.decode, raw)
 
 
@@ -60,6 +78,8 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
     they can be read. Raises nothing.
     """
     record = bytes(raw)
+    if len(record) > MOST_VALUES and (len(record) > LARGEST_RECORD_BYTES or has_too_many_values(record)):
+        return _peek_undecoded(record), None
     try:
         head = _HEAD.decode(_repair(record) if _NUL in record else record)
     except UNREADABLE:
@@ -69,6 +89,16 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
             return None, None
     updated_at = head.updated_at
     return usable_id(head.id), updated_at if isinstance(updated_at, str) and updated_at else None
+
+
+def _peek_undecoded(record: bytes) -> str | None:
+    """The usable id of a record that is too large to be decoded; an id that is a list of millions is not one."""
+    for text in (record, outline(record) if len(record) <= LARGEST_RECORD_BYTES else b""):
+        try:
+            return usable_id(_ID.decode(text).id)
+        except UNREADABLE:
+            continue
+    return None
 
 
 def record_text(raw: Buffer) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from catalog.errors import ThrottledError
-from catalog.model import DEFAULT_PASSES, ImageService, Listing, Outcome
+from catalog.errors import FetchError, ThrottledError
+from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp, Outcome
 from catalog.run.absences import Absences, Control, judge
 from catalog.run.contents import Contents
 from catalog.run.intake import Intake
@@ -53,6 +54,7 @@ def fetch(
     known: Present,
     observed_at: datetime,
     accept: bool,
+    budget: Budget,
     alike: Alike,
     archive: Callable[[str], None] | None = None,
 ) -> Fetched:
@@ -61,13 +63,23 @@ def fetch(
     `alike`: given a missing image and all that are missing, stored images that are not, the most alike first.
     A service that asked to wait for longer than there is time is asked nothing more in this sweep.
     """
-    intake = Intake(known, Contents.of(source).rules, archive)
+    intake = Intake(known, Contents.of(source).rules, budget, archive, source.spool_limit)
     fetched = Fetched(intake)
     throttled: ThrottledError | None = None
 
     def listed(missing: str) -> Iterable[str]:
         # stored images that were listed, then those that were listed for the first time
         return chain(alike(missing, fetched.missing), intake.seen_parts[1])
+
+    def look_up(image_id: str) -> LookUp:
+        answer = service.look_up(image_id)
+        if answer.record is None:
+            return answer
+        try:
+            intake.add([answer.record], listed=False)
+        except FetchError as error:
+            return LookUp("unanswered", error=error)
+        return LookUp("found", b"")  # the record itself waits in the spill file: two hundred may be large
 
     try:
         for name in source.passes or DEFAULT_PASSES[source.kind]:
@@ -76,8 +88,7 @@ def fetch(
             if throttled is not None:
                 listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
                 continue
-            for page in listing:
-                intake.add(page.records)
+            _take_in(listing, intake)
             if isinstance(listing.error, ThrottledError):
                 throttled = listing.error
         everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
@@ -95,7 +106,7 @@ def fetch(
                 fetched.missing,
                 known,
                 source,
-                service.look_up,
+                look_up,
                 now=observed_at,
                 absence_proves=fetched.complete,
                 accept=accept,
@@ -105,9 +116,18 @@ def fetch(
             )
             fetched.login = service.login
             fetched.complete &= not fetched.absences.login_changed
-            intake.add(list(fetched.absences.found.values()), listed=False)
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     except BaseException:
         intake.close()
         raise
     return fetched
+
+
+def _take_in(listing: Listing, intake: Intake) -> None:
+    """Reads a pass to its end, or until its records find no room or no time; those before are kept."""
+    with closing(iter(listing)) as pages:  # type: ignore[type-var]
+        try:
+            for page in pages:
+                intake.add(page.records)
+        except FetchError as error:
+            listing.error = error

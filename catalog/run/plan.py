@@ -46,7 +46,7 @@ def plan_sweep(
                 known = present.load(connection, stored.source_id) if stored else present.Present()
                 run.started_at = run.observed_at = clock(connection)
             stored_alike = partial(alike, database, stored.source_id if stored else "")
-            fetched = fetch(source, service, known, run.observed_at, accept_deletions, stored_alike)
+            fetched = fetch(source, service, known, run.observed_at, accept_deletions, budget, stored_alike)
             try:
                 count(run, fetched, service)
                 if run.outcome != "failed":
@@ -68,7 +68,7 @@ def plan_sweep(
                     )
                     run.deleted, run.restored = counts.deleted, counts.restored
                     run.unlisted = len(fetched.absences.silent) + len(fetched.absences.found)
-                run.rejected = len(fetched.intake.rejected)
+                run.rejected = fetched.intake.rejections
                 seen = fetched.intake.seen - fetched.intake.silent.keys()
                 held = known.held | fetched.absences.held
                 run.held = len(held - seen - fetched.absences.lacks.keys())

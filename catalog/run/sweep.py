@@ -31,7 +31,7 @@ from catalog.settings import SourceSettings
 from catalog.store import deletions, leases, present, projects, runs, sources
 from catalog.store.database import Connection, Database, clock
 from catalog.store.ledger import Ledger
-from catalog.store.merge import Merge
+from catalog.store.merge import MOST_WARNINGS, Merge
 
 log = structlog.get_logger("catalog.sweep")
 Opener = Callable[[SourceSettings, Budget], ImageService]
@@ -137,7 +137,7 @@ def _run(
         try:
             stored_alike = partial(alike, database, stored.source_id)
             keep = archive.record if archive else None
-            fetched = fetch(source, service, known, run.observed_at, accept, stored_alike, keep)
+            fetched = fetch(source, service, known, run.observed_at, accept, budget, stored_alike, keep)
             try:
                 count(run, fetched, service)
                 names = None
@@ -148,7 +148,7 @@ def _run(
                         "the lease on this source could not be kept; nothing of this run was written"
                     )
                 _merge(database, lease, source, stored, run, fetched, known, names, turn)
-                if archive is not None and run.outcome != "failed":
+                if archive is not None and run.outcome != "failed" and not fetched.intake.cut:
                     archive.finish(run, fetched)
             finally:
                 fetched.intake.close()
@@ -206,7 +206,7 @@ def _observation(run: RunResult, fetched: Fetched) -> Observation:
         run.run_id,
         run.observed_at,
         fetched.complete,
-        intake.candidates(),
+        intake.candidates(complete=fetched.all_complete),
         unchanged=intake.unchanged,
         lacks=absences.lacks,
         silent=silent,
@@ -238,7 +238,7 @@ def _merge(
             _remember(connection, source_id, run, fetched, known)
             if names is not None:
                 projects.save(connection, source_id, names, clock(connection))
-        run.rejected = len(fetched.intake.rejected)
+        run.rejected = fetched.intake.rejections
         run.held = deletions.count_open(connection, source_id)
         run.finished_at = clock(connection)
         runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
@@ -255,8 +255,12 @@ def _merge(
         log.warning("nothing proved", source=source.name, reason=run.note)
     for warning in run.warnings:
         log.warning("value not converted", source=source.name, reason=warning)
-    for record in fetched.intake.rejected:
+    for record in fetched.intake.rejected[:MOST_WARNINGS]:
         log.warning("record rejected", source=source.name, image_id=record.image_id, reason=record.reason)
+    if run.rejected > MOST_WARNINGS:
+        log.warning("more records rejected", source=source.name, count=run.rejected - MOST_WARNINGS)
+    if fetched.intake.cut:
+        log.warning("not all that was read could be merged in time", source=source.name)
 
 
 def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:

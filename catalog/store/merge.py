@@ -24,7 +24,12 @@ from catalog.store.staging import SQL, Stage
 from catalog.store.unlisted import unlisted_since
 
 BATCH = 1000
-"""Images a step: bounds memory; larger ones are no faster."""
+"""Images per step: bounds memory; larger ones are no faster."""
+BATCH_CHARACTERS = 8 * 2**20
+"""Of the documents of a step; a record more may go beyond it."""
+MOST_WARNINGS_PER_IMAGE = 10
+MOST_WARNINGS = 100
+"""Warnings of one merge; what is beyond them is counted."""
 T = TypeVar("T")
 
 
@@ -56,6 +61,7 @@ class Merge:
         self.lines = Lines(connection, source_id, self.ledger, self.stage, rules, self.counts)
         self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
         self._new_capabilities: set[str] = set()
+        self._more_warnings = 0
 
     def apply(self, observation: Observation) -> MergeCounts:
         """Merges one observation and enters it in the ledger.
@@ -70,6 +76,8 @@ class Merge:
             else:
                 self._insert(observation)
             self._join_capabilities()
+        if self._more_warnings:
+            self.counts.warnings.append(f"{self._more_warnings:,} more warnings")
         return self.counts
 
     def _refuse_pruned(self, at: datetime) -> None:
@@ -95,11 +103,11 @@ class Merge:
         self.counts.unchanged += len(seen.unchanged)
         last: list[Candidate] = []
         # the next records are mapped while the database works on the last ones
-        for candidates in _batched(seen.candidates):
+        for candidates, is_last in _steps(seen.candidates):
             if lists_held:
                 held.update(candidate.image.image_id for candidate in candidates)
             found.update(c.image.image_id for c in candidates if not c.listed)
-            if len(candidates) < BATCH:
+            if is_last:
                 last = candidates
             else:
                 self._append_records(seen, candidates, {}, empty=empty)
@@ -183,7 +191,7 @@ class Merge:
         parts = Parts(self.ledger, self.lines, existing) if existing is not None else None
         held: set[str] = set(seen.unchanged)
         found: set[str] = set()
-        for candidates in _batched(seen.candidates):
+        for candidates, _ in _steps(seen.candidates):
             evidence: dict[str, Evidence] = {}
             records: dict[str, Candidate] = {}
             for candidate in candidates:
@@ -261,7 +269,9 @@ class Merge:
     # ---- what goes with it -------------------------------------------------------------------------
 
     def _notice(self, image: MappedImage) -> None:
-        self.counts.warnings.extend(image.warnings)
+        room = min(MOST_WARNINGS_PER_IMAGE, MOST_WARNINGS - len(self.counts.warnings))
+        self.counts.warnings += image.warnings[:room]
+        self._more_warnings += max(0, len(image.warnings) - room)
         new = [f.capability for f in image.capabilities if f.capability not in self._capabilities]
         self._capabilities.update(new)
         self._new_capabilities.update(new)
@@ -366,6 +376,20 @@ class Merge:
 def _listed(seen: Observation, ids: Iterable[str]) -> Set[str]:
     """Of these images, those whose records the caller keeps the ids of."""
     return seen.ids.among(ids) if seen.ids is not None else frozenset()
+
+
+def _steps(candidates: Iterable[Candidate]) -> Iterator[tuple[list[Candidate], bool]]:
+    """The records in steps of bounded size, and whether it is the last one, which may be empty."""
+    step: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        step.append(candidate)
+        size += len(candidate.image.document)
+        del candidate
+        if len(step) == BATCH or size > BATCH_CHARACTERS:
+            yield step, False
+            step, size = [], 0
+    yield step, True
 
 
 def _batched(items: Iterable[T]) -> Iterator[list[T]]:

@@ -18,7 +18,7 @@ from catalog.errors import BadListingError
 from catalog.fetch.envelope import read_linked
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
-from catalog.model import Candidate, MappedImage, MergeCounts, Observation
+from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation
 from catalog.run.contents import Contents
 from catalog.run.intake import Intake
 from catalog.store import present, runs, sources
@@ -60,11 +60,11 @@ class Sweeps:
         """Merges a listing; what of it was accepted, and what the merge did."""
         self.count += 1
         try:
-            sheet = read_linked(raw)
+            page = read_linked(raw)
         except BadListingError:
             return {}, MergeCounts()
-        intake = Intake(present.load(self.connection, self.source_id), RULES)
-        intake.add(sheet.records)
+        intake = Intake(present.load(self.connection, self.source_id), RULES, Budget(60))
+        intake.add(page.records)
         if intake.contested():
             intake.settle(present.updated_at_of(self.connection, self.source_id, intake.contested()))
         accepted: dict[str, MappedImage] = {}

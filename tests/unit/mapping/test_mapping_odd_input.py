@@ -51,7 +51,7 @@ def test_a_record_with_nan_is_no_json_but_its_id_is_found(constant: str) -> None
     assert rejected.value.image_id == "a"
 
 
-@pytest.mark.parametrize("depth", [201, 900, 100_000])
+@pytest.mark.parametrize("depth", [201, 900, 90_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_a_record_nested_too_deeply_is_rejected_with_its_id(depth: int, opening: str, closing: str) -> None:
     record = f'{{"x":{opening * depth}1{closing * depth},"updated_at":"t","id":"a"}}'.encode()
@@ -67,14 +67,14 @@ def test_two_hundred_levels_are_held() -> None:
 
 
 def test_a_million_brackets_are_rejected() -> None:
-    with pytest.raises(Rejected, match="nested too deeply"):
+    with pytest.raises(Rejected, match="too large"):
         map_record(b"[" * 1_000_000, RULES)
     assert peek(b"[" * 1_000_000) == (None, None)
 
 
 def test_a_document_too_large_for_jsonb_is_rejected_with_its_id() -> None:
     with pytest.raises(Rejected, match="too large") as rejected:
-        map_record(b'{"id":"a","x":[' + b"1," * (1 << 24) + b"1]}", RULES)
+        map_record(b'{"id":"a","x":[' + b"1," * (1 << 22) + b"1]}", RULES)
     assert rejected.value.image_id == "a"
 
 
@@ -84,7 +84,7 @@ def test_numbers_that_jsonb_could_never_write_out_again_are_rejected() -> None:
 
 
 def test_a_long_text_is_held() -> None:
-    text = "x" * 31_000_000
+    text = "x" * 16_000_000
     assert mapped(x=text).properties == (("x", f'"{text}"'),)
 
 
