@@ -12,18 +12,25 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from catalog.errors import CatalogError
 from catalog.fetch import archived
 from catalog.fetch.archived import Header, Trailer
-from catalog.fetch.dump_pieces import BATCH, Found, check_json, pieces
-from catalog.fetch.dump_stream import BUFFER, open_stream
-from catalog.fetch.dump_values import BadValue
+from catalog.fetch.dump_records import (
+    LARGEST_RECORD,
+    MOST_VALUES,
+    BadValue,
+    Counts,
+    Lines,
+    check_json,
+    in_batches,
+    read_records,
+)  # fmt: skip
 from catalog.model import UNREADABLE
+from catalog.text import MOST_VALUES
 
-_LONGEST_LINE = 256 * 2**20
-"""Bytes of a line of an archive: no document is longer."""
+_LONGEST_LINE = 64 * 2**20
+"""Bytes of a line of an archive: a trailer that names a million images."""
 
 Records = Sequence[bytes]
 
@@ -60,11 +67,10 @@ class Dump:
         self.position = 0
         line = 1
         try:
-            with self.path.open("rb", BUFFER) as file:
-                stream = open_stream(file)
-                batches = self._read_archive(stream) if self.header else self._read_values(stream)
-                for line, records in batches:  # noqa: B007 - the errors below name it
-                    self.position = min(file.tell(), self.size)
+            with Lines(self.path) as lines:
+                single = self._read_archive(lines) if self.header else self._read_values(lines)
+                for line, records in in_batches(lines, single):  # noqa: B007 - the errors below name it
+                    self.position = min(lines.position, self.size)
                     yield records
         except BadValue as error:
             raise BrokenDump(self.path, error.line, error.reason) from None
@@ -87,66 +93,53 @@ class Dump:
         """
         last = b""
         try:
-            with self.path.open("rb", BUFFER) as file:
-                for line in open_stream(file):
+            with Lines(self.path) as lines:
+                while line := lines.whole(_LONGEST_LINE):
                     last = line
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        except (BadValue, OSError, EOFError, zlib.error, UnicodeDecodeError):
             return False
         return archived.split_trailer(last) is not None
 
     # ---- listings ----------------------------------------------------------------------------------
 
-    def _read_values(self, stream: BinaryIO) -> Iterator[tuple[int, Records]]:
-        found = Found()
-        line, pending = 1, list[bytes]()
-        for line, records, is_page in pieces(stream, found):
-            if is_page:
-                yield line, records
-                continue
-            pending += records
-            if len(pending) >= BATCH:
-                yield line, pending
-                pending = []
-        if pending:
-            yield line, pending
-        self.pages = found.pages
-        self.ends = not found.pages or found.last_pages > 0
-        if found.stranger is not None and (found.pages or not found.with_id):
-            raise BadValue(found.stranger, "an object that is neither an image nor a page of a listing")
-        if not (found.pages or found.with_id or found.lists):
-            raise BrokenDump(self.path, None, "the file is empty, which is no listing")
+    def _read_values(self, lines: Lines) -> Iterator[bytes]:
+        counts = Counts()
+        yield from read_records(lines, counts)
+        self.pages = counts.pages
+        self.ends = not counts.pages or counts.last_pages > 0
+        if counts.stranger is not None and (counts.pages or not counts.with_id):
+            raise BadValue(counts.stranger, "an object that is neither an image nor a page of a listing")
+        if not (counts.pages or counts.with_id or counts.lists):
+            raise BrokenDump(self.path, None, "the file is empty, which is not a listing")
 
     # ---- archives ----------------------------------------------------------------------------------
 
-    def _read_archive(self, stream: BinaryIO) -> Iterator[tuple[int, Records]]:
+    def _read_archive(self, lines: Lines) -> Iterator[bytes]:
         """The last line is the trailer, or else a record as good as any other."""
         self.trailer = None
-        digest = hashlib.sha256()
-        pending: list[bytes] = []
-        number, records = 1, 0
-        digest.update(stream.readline(_LONGEST_LINE))
-        last = stream.readline(_LONGEST_LINE)
+        counts, digest = Counts(), hashlib.sha256()
+        digest.update(lines.whole(_LONGEST_LINE))
+        last = lines.whole(_LONGEST_LINE)
         while last:
-            number += 1
-            following = stream.readline(_LONGEST_LINE)
+            number = lines.number
+            following = lines.whole(_LONGEST_LINE)
             if not following and (parts := archived.split_trailer(last)) is not None:
-                self._end_archive(number, records, parts, digest)
+                self._end_archive(number, counts.with_id + counts.idle, parts, digest)
                 break
+            if len(last) > LARGEST_RECORD:
+                raise BadValue(number, f"one record takes more than {LARGEST_RECORD} bytes")
             digest.update(last)
-            pending.append(check_json(last.strip(), number))
-            records += 1
-            if len(pending) >= BATCH:
-                yield number, pending
-                pending = []
+            yield check_json(last.strip(), number)
+            counts.add(b'"id"' in last, number)
             last = following
-        if pending:
-            yield number, pending
 
     def _end_archive(self, line: int, records: int, parts: tuple[bytes, str], digest: hashlib._Hash) -> None:
         covered, checksum = parts
         digest.update(covered)
         if digest.hexdigest() != checksum:
             raise BadValue(line, "the checksum of the archive is not that of its lines")
+        if covered.count(b",") > 2 * MOST_VALUES:
+            raise BadValue(line, f"the archive's trailer holds more than {2 * MOST_VALUES} values")
         try:
             self.trailer = archived.read_trailer(covered)
         except UNREADABLE as error:
@@ -159,12 +152,11 @@ def open_dump(path: Path) -> Dump:
     """Looks into a file for an archive's header. Raises BrokenDump if it cannot be opened or was written by
     a later release; any other damage shows when the file is read."""
     try:
-        with path.open("rb", BUFFER) as file:
-            size = path.stat().st_size
-            try:
-                start = open_stream(file).readline(65536)
-            except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
-                start = b""
+        size = path.stat().st_size
+        with Lines(path) as lines:
+            start = lines.next(65536)
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
+        start = b""
     except OSError as error:
         raise BrokenDump(path, None, error.strerror or str(error)) from None
     if not start.startswith(archived.HEADER_START):

@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import UsageError
-from catalog.fetch import archived, dump_pieces, dump_values
+from catalog.fetch import archived
 from catalog.fetch.dump import BrokenDump, Dump, open_dump
 from catalog.fetch.dump_names import date_in_name, find_files
+from catalog.fetch.dump_records import Counts, Lines, in_batches, read_records
+from catalog.mapping import MappingRules, map_record
 
 A = {"id": "a", "name": "Ä", "tags": ["x"], "note": 'brackets ]} and "quotes" \\'}
 B = {"id": "b", "images": "not a page", "deep": [{"id": "inner"}, [1, "]"]]}
@@ -125,7 +127,7 @@ def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
         (b"<!doctype html><html>", 1, "listing"),
         (b"id,name\na,b\n", 1, "listing"),
         (b"null", 1, "listing"),
-        (b'{"images": null}', 1, "no list"),
+        (b'{"images": null}', 1, "not a list"),
         (b'{"error": {"code": "IMG.0001"}}', 1, "neither an image nor a page"),
         (b'[{"ID": "a", "Name": "as the openstack client prints it"}]', 1, "neither an image nor a page"),
         (dumped(*PAGES, {"message": "busy"}, end="\n"), 3, "neither an image nor a page"),
@@ -135,8 +137,13 @@ def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
         (b'{"images": [\n{"id": "a"},\n{"id": "b"}\n', 3, "ends in the middle"),
         (b'{"images": [\n{"id": "a"},\n{"id": nope}\n]}', 3, "JSON"),
         (b'[\n{"id": "a"}\n{"id": "b"}\n]', 3, "','"),
-        (b'[\n{"id": "a"},\n]', 3, "value"),
+        (b'[\n{"id": "a"},\n]', 3, "']'"),
         (b'{"images": []}]', 1, "']'"),
+        (b'[\n{"id": "a",\n"n": ' + b"1" * 5000 + b"}]", 3, "number"),
+        (b'[\n{"id": "a",\n"n": 1e' + b"9" * 30 + b"}]", 3, "number"),
+        (b'[\n{"id": "a",\n"n": "\xff"}]', 3, "JSON"),
+        (b'[\n{"id": "a",\n"n": ' + b"[" * 5000 + b"]" * 5000 + b"}]", 3, "deep"),
+        (b'{"images": [{"id": "a"}],\n"id": "b"}', 1, "after it"),
         (gzip.compress(dumped(LISTING))[:-12], 1, "ends before its end"),
         (b"\x1f\x8bnonsense", 1, "damaged"),
         ("\ufeff[".encode("utf-16-le") + b"\x00", 1, "byte order mark"),
@@ -159,6 +166,29 @@ def test_a_record_without_an_id_among_others_is_a_record(tmp_path: Path) -> None
 def test_half_a_surrogate_pair_does_not_spoil_a_file(tmp_path: Path) -> None:
     content = b'{"images": [{"id": "a", "name": "\\ud83d"}]}'
     assert len(read(written(tmp_path, content))) == 1
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_values_stay_what_they_are_in_every_form(tmp_path: Path, indent: int | None) -> None:
+    """Numbers keep their decimals and size, half a surrogate pair and a NUL become what they become elsewhere."""
+    record = (
+        '{"id": "a", "os_version": 6.10, "one": 1.0, "int": 1, "large": 18446744073709551616, "tiny": 1e-9,'
+        ' "half": "x \\ud83d y", "turned": "\\ude00\\ud83d", "pair": "\\ud83d\\ude00", "nul": "\\u0000", "exp": 1.50e3}'
+    )
+    content = record if indent is None else '{"images":\n[' + record.replace(",", ",\n") + "\n]}"
+    (raw,) = [bytes(raw) for batch in written(tmp_path, content.encode()).read() for raw in batch]
+    mapped = map_record(raw, MappingRules())
+    assert mapped == map_record(record.encode(), MappingRules())
+
+
+def test_half_a_pair_is_mended_wherever_the_stream_is_cut(tmp_path: Path) -> None:
+    record = {"id": "a", "x": "\ud83d" * 7 + "\U0001f600" * 7 + "\\ud83d, \\", "y": ["\ude00,"]}
+    (tmp_path / "dump").write_text(json.dumps([record]))
+    expected = json.loads(
+        json.dumps(record).replace('"' + "\\ud83d" * 7, '"' + "\ufffd" * 7).replace("\\ude00,", "\ufffd,")
+    )
+    for piece in range(1, 40):
+        assert streamed(tmp_path / "dump", largest_line=piece, piece=piece) == [expected]
 
 
 def test_an_empty_listing_is_a_listing(tmp_path: Path) -> None:
@@ -187,21 +217,18 @@ def test_values_larger_than_the_window_are_split_where_they_end(
     """However small the stretches that a stream is read in, and however large a page is against its bound."""
     records = [{**record, "id": f"i{n}"} for n, record in enumerate(records)]
     folder = tmp_path_factory.mktemp("split")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dump_values, "_CHUNK", chunk)
-        largest = max(
-            len(json.dumps(record, indent=indent, ensure_ascii=False).encode()) for record in records
-        )
-        patch.setattr(dump_pieces, "LARGEST_PAGE", 2 * largest)
-        for value in ({"first": "x", "images": records, "next": None}, records, [{"images": records}]):
-            content = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
-            assert read(written(folder, content.encode())) == records
+    for value in ({"first": "x", "images": records, "next": None}, records, [{"images": records}]):
+        (folder / "dump").write_text(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
+        assert streamed(folder / "dump", largest_line=chunk, piece=chunk) == records
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def streamed(path: Path, **bounds: int) -> list[Any]:
+    with Lines(path) as lines:
+        return [json.loads(record) for record in read_records(lines, Counts(), **bounds)]
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Four times the records, the same memory: in lines, and in one body on one line."""
-    monkeypatch.setattr(dump_pieces, "LARGEST_PAGE", 2**18)
-    monkeypatch.setattr(dump_values, "_CHUNK", 2**17)
     peaks: dict[str, list[int]] = {"lines": [], "body": []}
     for count in (2_000, 8_000):
         for form, ends in peaks.items():
@@ -214,7 +241,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
                     file.write("\n" if form == "lines" else "")
                 file.write("" if form == "lines" else "]}")
             tracemalloc.start()
-            assert sum(len(batch) for batch in open_dump(path).read()) == count
+            with Lines(path) as lines:
+                records = read_records(lines, Counts(), largest_line=2**18)
+                assert sum(len(batch) for _, batch in in_batches(lines, records)) == count
             ends.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     for small, large in peaks.values():
