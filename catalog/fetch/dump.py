@@ -18,7 +18,6 @@ from catalog.fetch import archived
 from catalog.fetch.archived import Header, Trailer
 from catalog.fetch.dump_records import (
     LARGEST_RECORD,
-    MOST_VALUES,
     BadValue,
     Counts,
     Lines,

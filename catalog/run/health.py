@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -24,10 +26,10 @@ T = TypeVar("T")
 
 PATIENCE = 3.0
 """Seconds until the database counts as away."""
-CLIENT_SECONDS = 5.0
-"""Seconds that a client may be silent."""
+HEAD_SECONDS = 5.0
+"""Seconds that a client has for the whole head of its request."""
 MAX_CLIENTS = 16
-"""Requests at a time; more are turned away, so that nobody can use up our threads."""
+"""Requests at a time, so that nobody can use up our threads; the slowest head makes room for a newcomer."""
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
@@ -125,7 +127,9 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], health: HealthServer) -> None:
         self.health = health
-        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._lock = threading.Lock()
+        self._clients: dict[socket.socket, float | None] = {}
+        """When each came, oldest first; None once its head was read."""
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -135,26 +139,52 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
+        with self._lock:
+            if len(self._clients) >= MAX_CLIENTS:
+                self._drop([client for client, came in self._clients.items() if came is not None][:1])
+            if is_full := len(self._clients) >= MAX_CLIENTS:
+                self.shutdown_request(request)
+            else:
+                self._clients[request] = time.monotonic()
+        if not is_full:
             super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Called several times a second: drops whoever is too slow with its head."""
+        latest = time.monotonic() - HEAD_SECONDS
+        with self._lock:
+            self._drop(
+                [client for client, came in self._clients.items() if came is not None and came < latest]
+            )
+
+    def _drop(self, clients: list[socket.socket]) -> None:
+        for client in clients:
+            del self._clients[client]
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)  # ends the thread that reads from it
+
+    def head_read(self, request: socket.socket) -> None:
+        with self._lock:
+            if request in self._clients:
+                self._clients[request] = None
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            with self._lock:
+                self._clients.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = CLIENT_SECONDS
+    timeout = HEAD_SECONDS
     server: _Server
 
     def do_GET(self) -> None:
+        self.server.head_read(self.connection)
         try:
             status, content_type, body = self.server.health.answer(self.path.partition("?")[0])
         except Exception:
