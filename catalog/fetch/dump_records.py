@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ BATCH = 1000
 """Records handed on at once ..."""
 BATCH_BYTES = 8 * 2**20
 """... unless they take more bytes."""
+MOST_DIGITS = 4000
+"""Digits in a row that ijson may meet, below Python's own limit (sys.int_info.default_max_str_digits)."""
 MOST_IDLE = 100_000
 """Blank lines, empty lists and values without an id, above twice the number of images."""
 FREE_INFLATION = 16 * 2**20
@@ -271,6 +274,7 @@ def _mended(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
         return decoder.decode(mended)
 
 
+_DIGITS = re.compile(rb"[0-9]++")
 _STARTS = ("start_map", "start_array")
 _ENDS = ("end_map", "end_array")
 
@@ -306,8 +310,8 @@ class _Walk:
             raise self._bad(f"not in its encoding ({error.reason})") from None
         except RecursionError:
             raise self._bad("JSON nested too deeply to be read") from None
-        except (ArithmeticError, SystemError, ValueError):  # whatever Python makes of thousands of digits
-            raise self._bad("a number that is too long to be read") from None
+        except ArithmeticError:  # an exponent of twenty digits
+            raise self._bad("a number that is too large to be read") from None
 
     def read(self, size: int) -> bytes:
         """The next piece for the parser: a line, or as much of one as ends with a comma.
@@ -325,6 +329,8 @@ class _Walk:
         piece, self._rest = (piece[:cut], piece[cut:]) if cut else (piece, b"")
         if piece.isspace():
             self._counts.add(False, self._lines.number)
+        if len(piece) > MOST_DIGITS and max(map(len, _DIGITS.findall(piece)), default=0) > MOST_DIGITS:
+            raise self._bad(f"a number of more than {MOST_DIGITS} digits")  # the parser would crash
         self._bytes += len(piece)
         if self._bytes > LARGEST_RECORD:
             raise self._bad(f"one value takes more than {LARGEST_RECORD} bytes")
