@@ -7,7 +7,6 @@ that a cloud delivered is escaped, and characters that act or hide are shown as 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
+from catalog.files import written_whole
 from catalog.report.contents import gather
 from catalog.report.figures import duration
 from catalog.report.queries import matching_sources
@@ -42,15 +42,8 @@ def write_page(
     if target.exists() and not target.is_file():  # a pipe or a terminal
         target.write_text(page, encoding="utf-8")
         return
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(page)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with written_whole(target) as stream:
+        stream.write(page.encode())
 
 
 def render(context: dict[str, Any]) -> str:
