@@ -39,7 +39,7 @@ MOST_DIGITS = 4000
 MOST_IDLE = 100_000
 """Blank lines, empty lists and values without an id, above twice the number of images."""
 FREE_INFLATION = 16 * 2**20
-MOST_INFLATION = 200
+MOST_INFLATION = 100
 """A gzip stream larger than FREE_INFLATION bytes that grows more than so many times is a trap, not a listing."""
 
 Batch = tuple[int, list[bytes]]

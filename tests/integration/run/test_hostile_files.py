@@ -41,26 +41,26 @@ FILES: dict[str, tuple[Write, str]] = {
     "empty pages": (lambda path: gzipped(path, b"", b'{"images": []}\n', 1000), "blank lines"),
     "empty objects": (lambda path: gzipped(path, b"[{}", b",{}", 300), "not images"),
     "numbers": (lambda path: gzipped(path, b'{"images": [0', b",0", 300), "not images"),
-    "endless text": (lambda path: gzipped(path, b'[{"id": "', b"x", 1000), ":1: one value"),
-    "endless key": (lambda path: gzipped(path, b'[{"', b"x", 1000), ":1: one value"),
-    "endless number": (lambda path: gzipped(path, b'[{"id": 1', b"1", 1000), ":1: one value"),
+    "endless text": (lambda path: gzipped(path, b'[{"id": "', b"x", 1000), ":1: "),
+    "endless key": (lambda path: gzipped(path, b'[{"', b"x", 1000), ":1: "),
+    "endless number": (lambda path: gzipped(path, b'[{"id": 1', b"1", 1000), ":1: "),
     "values in a record": (
         lambda path: gzipped(path, b'[{"id": "a", "k": [{}', b",{}", 100, b"]}]"),
-        ":1: one value",
+        ":1: ",
     ),
-    "keys of a page": (lambda path: gzipped(path, b'{"a": 1', b',"a": 1', 300), ":1: one value"),
+    "keys of a page": (lambda path: gzipped(path, b'{"a": 1', b',"a": 1', 300), ":1: "),
     "the same image again and again": (
         lambda path: gzipped(path, b"", b'{"id":"a"}\n', 1000),
-        ": the gzip stream",
+        "the gzip stream",
     ),
     "archive with an endless line": (
         lambda path: gzipped(path, header(RUN), b"x", 2000),
-        ": the gzip stream",
+        "the gzip stream",
     ),
     "archive of newlines": (lambda path: gzipped(path, header(RUN), b"\n", 1000), ":2: "),
     "archive whose trailer never ends": (
         lambda path: gzipped(path, header(RUN) + b'{"catalog_archive_end":', b"[1],", 500),
-        ": the gzip stream",
+        "the gzip stream",
     ),
 }  # fmt: skip
 
