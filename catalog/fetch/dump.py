@@ -93,8 +93,10 @@ class Dump:
         last = b""
         try:
             with Lines(self.path) as lines:
-                while line := lines.whole(_LONGEST_LINE):
+                while (line := lines.whole(_LONGEST_LINE)).strip():  # an archive has no blank lines
                     last = line
+                if line:
+                    return False
         except (BadValue, OSError, EOFError, zlib.error, UnicodeDecodeError):
             return False
         return archived.split_trailer(last) is not None
