@@ -34,6 +34,7 @@ Example:
 @click.option("--observed-at", type=moment, help="When the listings were taken; else each file tells.")
 @click.option("--complete", is_flag=True, help="The listings are whole: an image that is missing was gone.")
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
+@click.option("--yes", is_flag=True, help="Load also a listing whose images seem to be another source's.")
 @click.option("--kind", type=click.Choice(("glance", "ims")), help="Of a source that is known nowhere yet.")
 @click.option("--forget", metavar="RUN_ID", help="Take the observation of one run out again, instead.")
 @format_option
@@ -45,6 +46,7 @@ def backfill(
     observed_at: datetime | None,
     complete: bool,
     accept_deletions: bool,
+    yes: bool,
     kind: SourceKind | None,
     forget: str | None,
     format: Format,
@@ -76,6 +78,7 @@ def backfill(
                 observed_at=observed_at,
                 complete=complete,
                 accept_deletions=accept_deletions,
+                confirmed=yes,
                 progress=lambda at: measure(at.bytes_done, at.bytes_total, f"{at.records} records"),
                 stop=stopping.asked,
             )

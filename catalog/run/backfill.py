@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from catalog.errors import UsageError
@@ -14,7 +14,15 @@ from catalog.fetch.dump import BrokenDump, Dump, open_dump
 from catalog.fetch.dump_names import date_in_name, find_files
 from catalog.model import SourceKind
 from catalog.run.contents import Contents
-from catalog.run.loading import BackfillResult, FileFailure, Interrupted, Loader, Progress, archived_run
+from catalog.run.loading import (
+    AHEAD,
+    BackfillResult,
+    FileFailure,
+    Interrupted,
+    Loader,
+    Progress,
+    archived_run,
+)
 from catalog.run.tenure import Busy
 from catalog.settings import Settings, SourceSettings, check_new_name, configured_source, source_settings
 from catalog.store import backfills, leases, runs, sources
@@ -25,8 +33,6 @@ from catalog.store.sources import Source
 
 __all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
 
-AHEAD = timedelta(minutes=5)
-"""How far a dump's time may be ahead of the database's clock (semantics 7)."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """What lies before it was told by a clock that nobody had set: no cloud is as old."""
 
@@ -99,6 +105,7 @@ def backfill(
     observed_at: datetime | None = None,
     complete: bool = False,
     accept_deletions: bool = False,
+    confirmed: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> BackfillResult:
@@ -106,6 +113,7 @@ def backfill(
 
     `observed_at`: when all of them were taken, else each file tells. `complete`: dumps prove the absence of
     what they lack (archives know for themselves). `accept_deletions`: beyond the deletion limit, too.
+    `confirmed`: also files that seem to be another source's.
 
     A file that cannot be read whole is among `failures`, and nothing of it is written. Raises UsageError,
     before anything is written, where a time cannot be told, lies ahead, or before the history that was kept,
@@ -121,6 +129,7 @@ def backfill(
         source,
         complete=complete,
         accept=accept_deletions,
+        confirmed=confirmed,
         total=sum(dump.size for dump in everything),
         progress=progress,
         stop=stop,

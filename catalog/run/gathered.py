@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import islice
 
+from catalog.fetch.client_output import unnested
 from catalog.fetch.dump import BrokenDump, Dump
 from catalog.fields import INDEX
 from catalog.mapping import MappingRules, Rejected, map_record, rejected_text
@@ -25,10 +26,15 @@ _MEMORY_OF_IMAGES = 2 * 2**20
 _MEMORY_OF_HASHES = 50_000
 _STEP = 500
 _UPDATED_AT = INDEX["updated_at"]
+_CREATED_AT = INDEX["created_at"]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _HASH = 16
 Step = Callable[[Dump, int, bool], None]
 """Told after each step of reading: the file, how many records came, and whether it is read once more."""
+
+
+Identity = tuple[str, bytes, datetime | None]
+"""Image id, fingerprint and `created_at` of a record."""
 
 
 class Memo:
@@ -36,13 +42,13 @@ class Memo:
 
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
-        self.hashes: dict[bytes, tuple[str, bytes]] = {}
-        """Hash of the bytes -> image id and fingerprint."""
+        self.hashes: dict[bytes, Identity] = {}
+        """Hash of the bytes -> what identifies the record."""
         self._images: dict[bytes, MappedImage] = {}
         self._size = 0
 
-    def identify(self, raw: bytes) -> tuple[str, bytes]:
-        """(image id, fingerprint) of a record. Raises Rejected."""
+    def identify(self, raw: bytes) -> Identity:
+        """What identifies a record. Raises Rejected."""
         raw_hash = _hash(raw)
         known = self.hashes.get(raw_hash)
         return known if known is not None else self.learn(raw, raw_hash)
@@ -56,13 +62,15 @@ class Memo:
             self._keep(image, raw, raw_hash)
         return image
 
-    def learn(self, raw: bytes, raw_hash: bytes) -> tuple[str, bytes]:
+    def learn(self, raw: bytes, raw_hash: bytes) -> Identity:
         """As `identify`, for bytes that were not met before."""
         image = map_record(raw, self.rules)
         self._keep(image, raw, raw_hash)
         if len(self.hashes) >= _MEMORY_OF_HASHES:
             self.hashes.clear()
-        known = self.hashes[raw_hash] = image.image_id, image.content_hash
+        created = image.values[_CREATED_AT]
+        known = (image.image_id, image.content_hash, created if isinstance(created, datetime) else None)
+        self.hashes[raw_hash] = known
         return known
 
     def _keep(self, image: MappedImage, raw: bytes, raw_hash: bytes) -> None:
@@ -80,12 +88,20 @@ class Gathered:
     canonical form (semantics 4.6), else, in an archive, the one read last (4.3), as the sweep took it."""
 
     def __init__(
-        self, dumps: Sequence[Dump], memo: Memo, step: Step, *, last_read_counts: bool = False
+        self,
+        dumps: Sequence[Dump],
+        memo: Memo,
+        step: Step,
+        *,
+        archived: bool = False,
+        too_late: tuple[datetime, datetime] | None = None,
     ) -> None:
+        """`archived`: by a sweep of ours. `too_late`: a record created between these was not there to be seen."""
         self.dumps = dumps
         self.memo = memo
         self._step = step
-        self.last_read_counts = last_read_counts
+        self._archived = archived
+        self._too_late = too_late
         self.records = 0
         self.pages = 0
         self.nameless = False
@@ -109,14 +125,25 @@ class Gathered:
     def read(self) -> None:
         """Reads all files. Raises BrokenDump for the first one that cannot be read whole."""
         for dump in self.dumps:
-            for records in dump.read():
-                self._add(records)
+            for records in self._records(dump):
+                self._add(records, dump)
                 self._step(dump, len(records), False)
             self.pages += dump.pages
         if self._contested:
             self._settle()
 
-    def _add(self, records: Sequence[bytes]) -> None:
+    def _records(self, dump: Dump) -> Iterator[Sequence[bytes]]:
+        """As a file holds them; what the `openstack` client nested is taken out of its nest."""
+        if self._archived:
+            yield from dump.read()
+            return
+        for records in dump.read():
+            try:
+                yield [unnested(bytes(raw)) for raw in records]
+            except ValueError as error:
+                raise BrokenDump(dump.path, None, str(error)) from None
+
+    def _add(self, records: Sequence[bytes], dump: Dump) -> None:
         batch: dict[str, Entry] = {}
         contested = self._contested
         known = self.memo.hashes
@@ -129,7 +156,9 @@ class Gathered:
                 except Rejected as rejection:
                     self._reject(raw, rejection)
                     continue
-            image_id, content_hash = identity
+            image_id, content_hash, created = identity
+            if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
+                raise self._misdated(dump, image_id, created)
             before = batch.get(image_id)
             if before is None:
                 batch[image_id] = content_hash, number
@@ -141,6 +170,14 @@ class Gathered:
                 contested.add(image_id)
         self._table.put(batch)
         self._keep(records)
+
+    def _misdated(self, dump: Dump, image_id: str, created: datetime) -> BrokenDump:
+        return BrokenDump(
+            dump.path,
+            None,
+            f"image {image_id} was created at {created.isoformat()}, after the moment that it is said to have been"
+            " seen (a date alone is its midnight); give the right one with --observed-at",
+        )
 
     def _keep(self, records: Sequence[bytes]) -> None:
         if self._raws is None:
@@ -159,13 +196,13 @@ class Gathered:
     def _settle(self) -> None:
         """Decides which of several differing records of an image counts."""
         best: dict[str, tuple[tuple[datetime, str | int], Entry]] = {}
-        for number, raw, (image_id, content_hash) in self._identified(self._numbered()):
+        for number, raw, (image_id, content_hash, _) in self._identified(self._numbered()):
             if image_id not in self._contested:
                 continue
             image = self.memo.image(raw)
             updated = image.values[_UPDATED_AT]
             moment = updated if isinstance(updated, datetime) else _EARLIEST
-            rank = (moment, number if self.last_read_counts else image.document)
+            rank = (moment, number if self._archived else image.document)
             if image_id not in best or rank > best[image_id][0]:
                 best[image_id] = rank, (content_hash, number)
         self._table.put({image_id: entry for image_id, (_, entry) in best.items()})
@@ -209,6 +246,10 @@ class Gathered:
         """Those of the ids that are among the images."""
         return self._table.among(ids)
 
+    def some_ids(self, most: int) -> list[str]:
+        """Ids of images, all or as many as that."""
+        return list(islice(self._table, most))
+
     @property
     def many_ids(self) -> ListedIds | None:
         """The ids, where they are too many for memory."""
@@ -227,7 +268,8 @@ class Gathered:
             return
         for batch in _batched(self._numbered()):
             images = [
-                (number, raw, image_id, hash_) for number, raw, (image_id, hash_) in self._identified(batch)
+                (number, raw, image_id, hash_)
+                for number, raw, (image_id, hash_, _) in self._identified(batch)
             ]
             entries = self._table.get(image_id for _, _, image_id, _ in images if image_id not in known)
             for number, raw, image_id, hash_ in images:
@@ -243,9 +285,7 @@ class Gathered:
         listed = image.image_id not in found
         return Candidate(image, _hash(raw) if listed else None, listed)
 
-    def _identified(
-        self, records: Iterable[tuple[int, bytes]]
-    ) -> Iterator[tuple[int, bytes, tuple[str, bytes]]]:
+    def _identified(self, records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, Identity]]:
         for number, raw in records:
             try:
                 yield number, raw, self.memo.identify(raw)
@@ -259,7 +299,7 @@ class Gathered:
             return
         number = 0
         for dump in self.dumps:
-            for records in dump.read():
+            for records in self._records(dump):
                 yield from enumerate(records, number)
                 number += len(records)
                 self._step(dump, 0, True)

@@ -6,9 +6,11 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from catalog.errors import UsageError
 from catalog.fetch.archived import ArchivedPass
+from catalog.fetch.client_output import SAVE, is_list
 from catalog.fetch.dump import BrokenDump, Dump
 from catalog.model import RejectedRecord, RunResult, SilentKind
 from catalog.run.contents import Contents
@@ -22,6 +24,12 @@ from catalog.store.database import Connection, Database
 from catalog.store.merge import BeforeHistory
 from catalog.store.sources import Source
 
+AHEAD = timedelta(minutes=5)
+"""How far clocks may differ: a listing's time from the database's, a cloud's from a listing's (semantics 7)."""
+NEARLY_ALL = 0.9
+"""The share of a file's images that another source must know for the file to be taken for its own."""
+SAMPLE = 5_000
+"""Images of a file that are compared with other sources at most."""
 NAMESPACE = uuid.UUID("6f1c2d6e-5c0e-5b57-9a0c-3f1f0f1b2c7d")
 """Of run ids made from what a dump holds; never to change."""
 
@@ -75,6 +83,7 @@ class Loader:
         *,
         complete: bool,
         accept: bool,
+        confirmed: bool,
         total: int,
         progress: Callable[[Progress], None] | None,
         stop: threading.Event | None,
@@ -83,12 +92,14 @@ class Loader:
         self.source = source
         self.complete = complete
         self.accept = accept
+        self.confirmed = confirmed
         self.result = BackfillResult(source.name)
         self._contents = Contents.of(source)
         self._memo = Memo(self._contents.rules)
         self._stored: Source | None = None
         self._present: Fingerprints | None = None
         self._tenure: Tenure | None = None
+        self._now: datetime | None = None
         self._total = total
         self._done = 0
         self._progress = progress
@@ -106,7 +117,7 @@ class Loader:
     def load_dumps(self, at: datetime, dumps: Sequence[Dump], *, broken: bool) -> None:
         """Loads what several files say of one moment. `broken`: another file of that moment cannot be read."""
         failures = len(self.result.failures)
-        gathered = self._gather(list(dumps), last_read_counts=False)
+        gathered = self._gather(list(dumps), too_late=self._too_late(at))
         if gathered is None:
             return
         try:
@@ -148,7 +159,8 @@ class Loader:
         if self._is_known(run_id) and dump.has_trailer():
             self.result.unchanged += 1
             return
-        gathered = self._gather([dump], last_read_counts=True)
+        moved = dump.header is not None and at != dump.header.observed_at
+        gathered = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
         if gathered is None:
             return
         try:
@@ -159,10 +171,22 @@ class Loader:
         finally:
             gathered.close()
 
-    def _gather(self, dumps: list[Dump], *, last_read_counts: bool) -> Gathered | None:
+    def _too_late(self, at: datetime) -> tuple[datetime, datetime]:
+        """A record created after a moment was not seen at it; one from the future tells nothing but its clock."""
+        if self._now is None:
+            self._now = self.database.now()
+        return at + AHEAD, self._now + AHEAD
+
+    def _gather(
+        self,
+        dumps: list[Dump],
+        *,
+        archived: bool = False,
+        too_late: tuple[datetime, datetime] | None = None,
+    ) -> Gathered | None:
         """The records of those files that can be read whole; the others are noted."""
         while dumps:
-            gathered = Gathered(dumps, self._memo, self._step, last_read_counts=last_read_counts)
+            gathered = Gathered(dumps, self._memo, self._step, archived=archived, too_late=too_late)
             records = self.result.records
             try:
                 gathered.read()
@@ -179,7 +203,10 @@ class Loader:
         return None
 
     def fail(self, error: BrokenDump) -> None:
-        self.result.failures.append(FileFailure(str(error.path), error.line, error.reason))
+        reason = error.reason
+        if is_list(error.path):
+            reason = f"what `openstack image list` prints lacks most of each image; save them whole: {SAVE}"
+        self.result.failures.append(FileFailure(str(error.path), error.line, reason))
 
     def done(self, dumps: Sequence[Dump]) -> None:
         """These files are finished, whatever became of them."""
@@ -216,6 +243,13 @@ class Loader:
         ):
             # without the lease, so that nothing at all is written where all is known
             self.result.unchanged += 1
+            return
+        if named and not self.confirmed and (owner := self._other_owner(gathered)) is not None:
+            self._refuse(
+                gathered,
+                f"nearly all of its images are known in {owner!r} and not in {self.source.name!r}; load it there, or"
+                " give --yes if it is this one's",
+            )
             return
         stored = self._register()
         if self._tenure is None:
@@ -257,6 +291,24 @@ class Loader:
         self.result.runs.append(writing.run)
         if writing.held or self.result.held:
             self.result.held = writing.run.held
+
+    def _other_owner(self, gathered: Gathered) -> str | None:
+        """The source of the same kind that a file seems to belong to, rather than to this one."""
+        ids = gathered.some_ids(SAMPLE)
+        if not ids or (self._present is not None and len(self._present.content.keys() & ids) * 2 > len(ids)):
+            return None
+        with self.database.transaction(read_only=True) as connection:
+            known = backfills.known_in(connection, self.source.kind, ids)
+        own = known.pop(self.source.name, 0)
+        owner = max(known, key=lambda name: known[name], default=None)
+        return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
+
+    def _refuse(self, gathered: Gathered, reason: str) -> None:
+        """Nothing of these files is written; before anything was, the command as a whole is wrong."""
+        path = gathered.dumps[0].path
+        if not self.result.runs:
+            raise UsageError(f"{path}: {reason}; nothing was written")
+        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in gathered.dumps]
 
     def _register(self) -> Source:
         if self._stored is None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from catalog.model import RejectedRecord
+from catalog.model import RejectedRecord, SourceKind
 from catalog.store import deletions, runs
 from catalog.store.database import Connection
 from catalog.store.ledger import Ledger
@@ -87,6 +87,17 @@ def present_rows(
     with connection.cursor(binary=True).copy(query) as copy:
         copy.set_types(["text", "bytea", "bool", "bool"])
         yield from copy.rows()
+
+
+def known_in(connection: Connection, kind: SourceKind, ids: Sequence[str]) -> dict[str, int]:
+    """How many of these images each source of a kind knows, by its name."""
+    rows = connection.execute(
+        "SELECT s.name, count(i.image_id) FROM sources s CROSS JOIN unnest(%s::text[]) AS asked (image_id)"
+        " CROSS JOIN LATERAL (SELECT image_id FROM images t WHERE t.source_id = s.source_id"
+        " AND t.image_id = asked.image_id OFFSET 0) AS i WHERE s.kind = %s GROUP BY s.name",
+        (list(ids), kind),
+    )
+    return dict(rows.fetchall())
 
 
 def outcome(connection: Connection, source_id: str, run_id: str) -> str | None:

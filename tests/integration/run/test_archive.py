@@ -339,7 +339,7 @@ def test_the_option_beats_the_header(database: Database, sites: Sites, tmp_path:
     site = sites.open(archive=tmp_path)
     run = site.sweep()
     assert run.observed_at is not None
-    other = run.observed_at.replace(year=2020)
+    other = run.observed_at.replace(month=2, day=1)
     loaded = backfill(database, site.source, [tmp_path], observed_at=other).runs[0]
     assert (loaded.observed_at, loaded.run_id == run.run_id) == (other, False)
     assert {row["first_seen_at"] for row in site.images().values()} == {other}

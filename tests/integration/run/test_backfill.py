@@ -146,7 +146,9 @@ def test_the_run_id_is_told_by_source_time_completeness_and_content(
     path = write(tmp_path, "x.json", listing(1))
     other = write(tmp_path, "y.json", listing(2))
     ids = [
-        backfill(database, source(name), [file], observed_at=hour(at), complete=complete).runs[0].run_id
+        backfill(database, source(name), [file], observed_at=hour(at), complete=complete, confirmed=True)
+        .runs[0]
+        .run_id
         for name, file, at, complete in (
             ("s", path, 1, False),
             ("t", path, 1, False),

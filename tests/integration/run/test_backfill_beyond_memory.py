@@ -32,7 +32,7 @@ def test_large_files_are_read_twice_and_say_the_same(
     ]
     for path in files:
         backfill(database, source("a"), [path], complete=True, accept_deletions=True)
-    backfill(database, source("b"), files[1:3], complete=True)
+    backfill(database, source("b"), files[1:3], complete=True, confirmed=True)
     monkeypatch.setattr(gathered, "MEMORY", 100)
     monkeypatch.setattr(gathered, "_MEMORY_OF_HASHES", 3)
     monkeypatch.setattr(gathered, "_MEMORY_OF_IMAGES", 500)
@@ -41,7 +41,7 @@ def test_large_files_are_read_twice_and_say_the_same(
     monkeypatch.setattr(ids.IdTable.__init__, "__defaults__", (10,))
     before = snapshot(database)
     assert backfill(database, source("a"), files[:1], complete=True).unchanged == 1
-    assert backfill(database, source("b"), files[1:3], complete=True).unchanged == 1
+    assert backfill(database, source("b"), files[1:3], complete=True, confirmed=True).unchanged == 1
     assert snapshot(database) == before
     with database.transaction() as connection:
         connection.execute("UPDATE sources SET name = 'before' WHERE name = 'a'")

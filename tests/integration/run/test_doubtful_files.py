@@ -1,0 +1,117 @@
+"""Files that are not what they are taken for: output of the `openstack` client, a wrong time, a wrong source."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import UsageError
+from catalog.run.backfill import backfill
+from catalog.store.database import Database
+from tests.integration.run.dumps import hour, images, listing, named
+from tests.integration.run.site import image, rows, snapshot
+from tests.integration.run.told import source, told, wipe, write
+
+OWN = {
+    "id", "name", "status", "visibility", "created_at", "updated_at", "tags", "owner", "protected", "size",
+    "min_ram", "min_disk", "checksum", "container_format", "disk_format", "file", "schema", "virtual_size",
+}  # fmt: skip
+
+
+def shown(record: dict[str, Any]) -> dict[str, Any]:
+    """As `openstack image show -f json` prints it."""
+    properties = {key: value for key, value in record.items() if key not in OWN}
+    return {**{key: value for key, value in record.items() if key in OWN}, "properties": properties}
+
+
+def test_what_image_show_prints_is_the_record(database: Database, tmp_path: Path) -> None:
+    """One object a file or many in a row, as a loop over all ids saves them: the same history as the API's."""
+    records = [
+        image(n, os_hidden=False, hw_rng=1.50, stores="fs", min_ram=512, locations=[{"url": "http://h/x"}])
+        for n in range(2)
+    ]
+    backfill(database, source(), [write(tmp_path, named(1), {"images": records})], complete=True)
+    text = "".join(json.dumps(shown(one), indent=2) + "\n" for one in records)
+    result = backfill(database, source(), [write(tmp_path, named(2), text.encode())], complete=True)
+    assert (result.failures, result.runs[0].unchanged, result.runs[0].listed) == ([], 2, 2)
+    assert len(rows(database, "SELECT * FROM revisions")) == 2
+    expected = told(database, "s")
+    wipe(database)
+    for number in (2, 1):
+        backfill(database, source(), [tmp_path / named(number)], complete=True)
+    assert told(database, "s") == expected
+
+
+def test_what_an_old_client_shows_is_refused(database: Database, tmp_path: Path) -> None:
+    record = {**shown(image(1)), "properties": "os_distro='ubuntu', stores='fs'"}
+    (failure,) = backfill(database, source(), [write(tmp_path, named(1), record)]).failures
+    assert "old openstack clients" in failure.reason
+    assert images(database) == {}
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), quoting=csv.QUOTE_NONNUMERIC)
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+LISTED = [{"ID": f"image-{n}", "Name": "ubuntu", "Status": "active"} for n in range(3)]
+LISTS = {
+    "json": json.dumps(LISTED, indent=2),
+    "json, in one line": json.dumps(LISTED),
+    "csv": _csv(LISTED),
+    "yaml": "".join(f"- ID: {one['ID']}\n  Name: {one['Name']}\n  Status: active\n" for one in LISTED),
+    "table": "+------+--------+\n| ID   | Name   |\n+------+--------+\n| a    | b      |\n+------+--------+\n",
+}
+
+
+@pytest.mark.parametrize("form", LISTS)
+def test_what_image_list_prints_is_refused_with_the_way_out(
+    database: Database, tmp_path: Path, form: str
+) -> None:
+    result = backfill(database, source(), [write(tmp_path, named(1), LISTS[form].encode())])
+    assert "openstack image show -f json" in result.failures[0].reason
+    assert images(database) == {}
+
+
+def test_a_record_that_was_created_later_is_refused_with_its_file(database: Database, tmp_path: Path) -> None:
+    """But for what clocks may differ by, and a date in the future, which tells of a clock alone."""
+    late = [image(1), image(2, created_at=hour(2).isoformat())]
+    good = write(tmp_path, named(1, "-good"), listing(3))
+    result = backfill(database, source(), [write(tmp_path, named(1), late), good])
+    assert "image-002 was created at" in result.failures[0].reason
+    assert "--observed-at" in result.failures[0].reason
+    assert images(database).keys() == {"image-003"}
+    for at in (hour(2), hour(3)):
+        assert backfill(database, source(), [tmp_path / named(1)], observed_at=at).failures == []
+    future = write(tmp_path, named(1, "-future"), [image(4, created_at="2099-01-01T00:00:00Z")])
+    assert backfill(database, source(), [future]).failures == []
+
+
+def test_a_listing_of_another_source_is_refused_unless_somebody_says_so(
+    database: Database, tmp_path: Path
+) -> None:
+    backfill(database, source("eu-de"), [write(tmp_path, named(1), listing(*range(18)))])
+    strange = write(tmp_path, named(2), listing(*range(19)))
+    before = snapshot(database)
+    for name in ("eu-nl", "new"):
+        with pytest.raises(UsageError, match=r"known in 'eu-de' and not in .*--yes.*nothing was written"):
+            backfill(database, source(name), [strange])
+    assert snapshot(database) == before
+    backfill(database, source("eu-nl"), [write(tmp_path, named(1, "-nl"), listing(*range(100, 120)))])
+    # among files of its own it is one that the others go on without
+    own = write(tmp_path, named(3, "-nl"), listing(*range(100, 121)))
+    mine = write(tmp_path, named(1, "-nl2"), listing(*range(100, 119)))
+    result = backfill(database, source("eu-nl"), [mine, strange, own])
+    assert [failure.path for failure in result.failures] == [str(strange)]
+    assert len(result.runs) == 2
+    assert len(backfill(database, source("eu-nl"), [strange], confirmed=True).runs) == 1
+    # another kind's ids mean nothing
+    assert len(backfill(database, source("ims", kind="ims"), [strange]).runs) == 1
