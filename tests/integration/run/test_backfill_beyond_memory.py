@@ -47,7 +47,7 @@ def test_large_files_are_read_twice_and_say_the_same(
         connection.execute("UPDATE sources SET name = 'before' WHERE name = 'a'")
     expected = contents_of(database, "before", (*HISTORY, "runs"))
     for path in files:
-        backfill(database, source("a"), [path], complete=True, accept_deletions=True)
+        backfill(database, source("a"), [path], complete=True, accept_deletions=True, confirmed=True)
     again = contents_of(database, "a", (*HISTORY, "runs"))
     times = [(r.pop("runs"), r)[0] for r in (expected, again)]
     assert again == expected
