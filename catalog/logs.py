@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, MutableMapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -24,6 +25,10 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 _NAMED_SECRET = re.compile(
     r"(?i)\b((?:ssl)?password|passwd|secret|token|x-auth-token|authorization)(['\"]?\s*[=:]\s*['\"]?)[^\s,;&'\"]+"
 )
+LONGEST_VALUE = 8192
+"""Characters of one value in a log line; the rest is cut."""
+MOST_VALUES = 100
+"""Members of one list in a log line."""
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 _NOISY = ("httpx", "httpcore", "urllib3")
 """Libraries whose lines repeat every request, addresses included."""
@@ -110,8 +115,11 @@ def _concealed(name: str, value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _concealed(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_concealed("", inner) for inner in value]
-    return _NAMED_SECRET.sub(r"\1\2***", _USER_INFO.sub("***@", str(value)))
+        first = [_concealed("", inner) for inner in islice(value, MOST_VALUES)]
+        return first if len(value) <= MOST_VALUES else [*first, f"... ({len(value)} values)"]
+    whole = str(value)
+    text = _NAMED_SECRET.sub(r"\1\2***", _USER_INFO.sub("***@", whole[: 8 * LONGEST_VALUE]))
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(whole)} characters)"
 
 
 def _as_json(_: object, __: str, event: Event) -> str:

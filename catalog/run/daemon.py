@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -35,7 +36,7 @@ from catalog.run.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_i
 from catalog.run.programme import Programme, Projects
 from catalog.run.schedule import Appointment, Schedule
 from catalog.run.sweep import sweep
-from catalog.settings import Settings
+from catalog.settings import Settings, SourceSettings
 from catalog.store import schedule, schema
 from catalog.store.database import Connection, Database, clock
 
@@ -100,7 +101,8 @@ class Daemon:
         self.projects = Projects(settings, self.stopping, self._renew)
         self._wake = threading.Event()
         self._lock = threading.Condition()
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, str] = {}
+        """Names of sources that are being swept, with the cloud of each."""
         self._resting: dict[str, float] = {}
         self._trouble: str | None = None
         self._aligned: Programme | None = None
@@ -275,7 +277,9 @@ class Daemon:
         if source is None or self.stopping.is_set():
             return  # it left the configuration since the job was made
         appointment = Appointment(lambda: self.programme.schedule_of(source), self.stopping)
-        with self._working(name):
+        with self._working(source) as admitted:
+            if not admitted:
+                return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
                 run = sweep(self.database, source, stop=self.stopping, turn=appointment)
             except DatabaseUnavailable as error:
@@ -292,15 +296,22 @@ class Daemon:
         gc.collect()  # the command line makes Python look for cycles seldom; a sweep's are not kept for the next
 
     @contextmanager
-    def _working(self, name: str) -> Iterator[None]:
+    def _working(self, source: SourceSettings) -> Iterator[bool]:
+        """False if sweeps of its cloud take all threads but one, and other clouds' sources need that one."""
+        cloud, name = _cloud(source), source.name
+        shared = any(_cloud(other) != cloud for other in self.programme.sources.values())
         with self._lock:
-            self._under_way.add(name)
+            taken = list(self._under_way.values()).count(cloud)
+            admitted = not shared or taken < max(1, self.settings.parallel_sources - 1)
+            if admitted:
+                self._under_way[name] = cloud
         try:
-            yield
+            yield admitted
         finally:
-            with self._lock:
-                self._under_way.discard(name)
-                self._lock.notify_all()
+            if admitted:
+                with self._lock:
+                    del self._under_way[name]
+                    self._lock.notify_all()
 
     def _tell(self, run: RunResult, appointment: Appointment) -> None:
         if run.outcome == "busy":
@@ -336,6 +347,11 @@ class Daemon:
             news, self._trouble = self._trouble is not None, None
         if news:
             log.info("database is back")
+
+
+def _cloud(source: SourceSettings) -> str:
+    """What sources share that may be slow together: the entry of clouds.yaml, else the service's origin."""
+    return source.cloud or urlsplit(source.endpoint or "").netloc
 
 
 def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None:

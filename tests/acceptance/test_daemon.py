@@ -234,3 +234,20 @@ def test_a_sweep_that_hangs_ends_at_its_deadline_and_the_next_one_comes(
         daemon.wait_for("sweep", source="moon", error_kind="deadline")
         daemon.wait_for("sweep", source="moon", outcome="complete")
         assert daemon.stop() == 0
+
+
+# --- fairness
+
+
+def test_a_cloud_that_never_answers_leaves_the_others_their_turns(
+    config: Path, database_url: str, cloud: CloudServer
+) -> None:
+    """Eight sources of it want the four threads all the time; the good one is swept as often as it is due."""
+    with CloudServer(Cloud("glance", IMAGES)) as mute:
+        mute.faults.add(hang(), times=None)
+        sources = {f"mute-{n}": mute.endpoint for n in range(8)} | {"moon": cloud.endpoint}
+        text = configuration(database_url, sources, deadline="60s")
+        with DaemonProcess(config, text) as daemon:
+            daemon.wait_for("sweep", 5, source="moon", outcome="complete")
+            assert not daemon.logged("sweep", source="mute-0", outcome="complete")
+            assert daemon.stop() == 0

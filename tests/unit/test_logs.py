@@ -153,3 +153,17 @@ def test_a_login_that_fails_is_not_announced_by_its_library(capsys: pytest.Captu
         logs.configure(verbosity)
         logging.getLogger("keystoneauth.identity.generic.base").warning("Failed to discover versions")
         assert ("discover" in capsys.readouterr().err) is bool(verbosity)
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_a_line_is_bounded_whatever_a_cloud_says(stream: type[io.StringIO]) -> None:
+    """A value of two million characters is cut with a note, in messages and lists too, after secrets were struck."""
+    huge = "https://user:hunter2@host/ " + "x" * 2_000_000
+    with contextlib.redirect_stderr(stream()) as pipe:
+        logs.configure()
+        structlog.get_logger().warning(huge, reason=huge, values=["y"] * 100_000)
+    text = pipe.getvalue()
+    assert len(text) < 20_000
+    assert "characters)" in text
+    assert "(100000 values)" in text
+    assert "hunter2" not in text
