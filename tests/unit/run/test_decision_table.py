@@ -73,7 +73,7 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
     return judge(
         missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
         accept=look_up == "`--accept-deletions`", control=Control(lambda _: ["listed", "listed too"], ask),
-        login_reaches_less=lambda: login == "less",
+        lost_rights=lambda: ["role admin"] if login == "less" else [],
     )  # fmt: skip
 
 
@@ -88,6 +88,9 @@ SITUATIONS = [
         ["yes", "no"],
     )
     if not (one[0] == "`--accept-deletions`" and one[4] == "yes")  # nothing is over the limit then
+    and not (
+        one[0] == "not asked, and found" and one[2] == "less"
+    )  # such a login asks about all of them again
 ]
 
 
