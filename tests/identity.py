@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,6 +37,9 @@ class IdentityService(ThreadingHTTPServer):
         """Makes another body of the one that grants a login."""
         self.redirect: str | None = None
         self.life = timedelta(hours=1)
+        self.token_header = "X-Subject-Token"
+        self.stream: Callable[[str], Iterator[bytes] | None] = lambda path: None
+        """Raw HTTP that answers requests to a path instead, as long as somebody reads it."""
         self.hold = threading.Event()
         self.hangs = False
         self.catalogue = [
@@ -53,6 +56,10 @@ class IdentityService(ThreadingHTTPServer):
         self.may_list_all = False
         self.when_asked: Callable[[str], None] = lambda path: None
         """Told the path of each question, before it is answered."""
+        self.raw_refusal: bytes | None = None
+        """Instead of the body with `status`."""
+        self.refuse_projects: Callable[[str], str] | None = None
+        """What it says of itself, made of the token, instead of the list of projects."""
         self.raw_projects: bytes | None = None
         """Instead of the list of projects."""
 
@@ -94,7 +101,12 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.when_asked(self.path)
-        if self.path == "/v3":
+        token = self.headers.get("X-Auth-Token", "")
+        if self._streamed():
+            return
+        if self.path == "/v3/auth/projects" and self.server.refuse_projects is not None:
+            self._answer(403, {"error": {"message": self.server.refuse_projects(token), "code": 403}})
+        elif self.path == "/v3":
             version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": self.server.url}]}
             self._answer(200, {"version": version})
         elif self.path == "/v3/auth/projects":
@@ -108,6 +120,8 @@ class _Answers(BaseHTTPRequestHandler):
         server = self.server
         auth = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]
         server.logins.append(auth)
+        if self._streamed():
+            return
         if server.hangs:
             server.hold.wait(20)
         if server.redirect is not None:
@@ -116,7 +130,8 @@ class _Answers(BaseHTTPRequestHandler):
         if server.status is not None and (server.refusals is None or len(server.logins) <= server.refusals):
             headers = {} if server.retry_after is None else {"Retry-After": server.retry_after}
             words = server.words if server.echo is None else server.echo(auth)
-            self._answer(server.status, {"error": {"message": words, "code": server.status}}, headers)
+            refusal = {"error": {"message": words, "code": server.status}}
+            self._answer(server.status, server.raw_refusal or refusal, headers)
             return
         given = auth["identity"].get("password", {}).get("user", {}).get("password")
         if given != server.password:
@@ -137,7 +152,16 @@ class _Answers(BaseHTTPRequestHandler):
                 "domain": {"id": "default", "name": "Default"},
             }
             token["catalog"] = server.catalogue
-        self._answer(201, server.bend({"token": token}), {"X-Subject-Token": f"token-{server.tokens}"})
+        self._answer(201, server.bend({"token": token}), {server.token_header: f"token-{server.tokens}"})
+
+    def _streamed(self) -> bool:
+        chunks = self.server.stream(self.path)
+        if chunks is not None:
+            self.close_connection = True
+            with suppress(OSError):
+                for chunk in chunks:
+                    self.wfile.write(chunk)
+        return chunks is not None
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import httpx
 
 from catalog.errors import LoginError
+from catalog.fetch.endpoint import origin, parse_address
 
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -36,7 +37,7 @@ class AkskAuth(httpx.Auth):
     requires_request_body = True
 
     def __init__(self, endpoint: str, project_id: str | None, read: Callable[[], AccessKey]) -> None:
-        self._origin = origin(httpx.URL(endpoint))
+        self._origin = origin(parse_address(endpoint.strip()))
         self._project_id = project_id
         self._read = read
         self._key = read()
@@ -69,11 +70,6 @@ class AkskAuth(httpx.Auth):
                 "set the clock (the service tolerates 15 minutes)"
             )
         return False
-
-
-def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what a credential is tied to. httpx leaves a scheme's own port out."""
-    return url.scheme, url.host, url.port
 
 
 def sign(request: httpx.Request, key: AccessKey, project_id: str | None, now: datetime) -> None:

@@ -1,9 +1,8 @@
-"""A cloud's entry in clouds.yaml, made ready for one source; and what in it is secret."""
+"""A cloud's entry in clouds.yaml, made ready for one source."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from catalog.clouds import UNFORESEEN, check_entry, first_line, open_clouds, unknown_cloud
 from catalog.errors import ConfigurationError, NetworkError
@@ -12,11 +11,6 @@ from catalog.settings import SourceSettings
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
 
-SECRETS = (
-    "password", "secret", "token", "passcode", "code", "client_secret", "access_token", "oauth_access_secret",
-    "application_credential_secret", "oauth2_client_secret", "consumer_secret", "access_secret",
-)  # fmt: skip
-"""Keys of `auth`, apart from those that the login's type itself calls secret."""
 PROJECT_KEYS = ("project_id", "project_name", "tenant_id", "tenant_name")
 APPLICATION_CREDENTIAL = "v3applicationcredential"
 
@@ -59,19 +53,6 @@ def read_entry(source: SourceSettings) -> CloudRegion:
         ) from None
     check_entry(cloud, ready.config)
     return ready
-
-
-def secrets_of(entry: CloudRegion) -> tuple[str, ...]:
-    """The values that no message may show."""
-    from keystoneauth1.loading import get_plugin_loader
-
-    auth: dict[str, Any] = entry.config.get("auth") or {}
-    of_type = [
-        option.dest for option in get_plugin_loader(entry.config["auth_type"]).get_options() if option.secret
-    ]
-    in_address = urlsplit(str(auth.get("auth_url") or "")).password
-    values = [auth.get(key) for key in (*SECRETS, *of_type)] + [in_address, unquote(in_address or "")]
-    return tuple({str(value) for value in values if value})
 
 
 def _set_project(entry: dict[str, Any], source: SourceSettings) -> None:

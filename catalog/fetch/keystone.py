@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from catalog.clouds import first_line, ims_domain, ims_endpoint
+from catalog.clouds import ims_domain, ims_endpoint
 from catalog.errors import ConfigurationError, LoginError
-from catalog.fetch.aksk import origin
 from catalog.fetch.background import BackgroundCall, DeadlineTask
-from catalog.fetch.cloud_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry, secrets_of
-from catalog.fetch.endpoint import service_root
-from catalog.fetch.keystone_errors import Attempt
+from catalog.fetch.cloud_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry
+from catalog.fetch.endpoint import AddressError, origin, parse_address, service_root
+from catalog.fetch.identity_session import AnswerTooLarge, bounded_session
+from catalog.fetch.keystone_errors import LoginContext, known_names
 from catalog.fetch.retries import Patience, Tries, TryAgain
 from catalog.fetch.surroundings import ca_bundle, proxy_for
 from catalog.model import Budget, SourceKind
 from catalog.settings import SourceSettings
-from catalog.text import storable
+from catalog.text import short, storable, usable_id
 
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfo
@@ -36,6 +36,7 @@ SERVICE_TYPES: dict[SourceKind, tuple[str, ...]] = {"glance": ("image",), "ims":
 """Names of the image service in a catalogue, the best first."""
 WRONG_ANSWERS = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
 """What comes of a body that no identity service would send."""
+INTERFACES = ("public", "internal", "admin")
 TIMEOUT = 30.0
 """Seconds that the identity service may be silent."""
 
@@ -73,24 +74,25 @@ class CloudLogin:
         self.proxy: str | None = config.get("proxy")
         auth: dict[str, Any] = config.get("auth") or {}
         self.auth_url = str(auth.get("auth_url") or "").rstrip("/")
-        self._attempt = Attempt(
-            cloud=self._cloud,
-            auth_url=self.auth_url,
-            trusted=bundle,
-            secrets=secrets_of(self.entry),
-        )
+        self._context = LoginContext(self._cloud, self.auth_url, bundle)
         timeout = min(
             TIMEOUT, float(config.get("api_timeout") or TIMEOUT), max(0.1, self._budget.remaining())
         )
         # A redirect could carry the password to another host.
+        self._http = bounded_session()
         self._session = Session(
-            auth=plugin, verify=self.verify, cert=self.client_certificate, timeout=timeout, redirect=False
+            plugin,
+            self._http,
+            verify=self.verify,
+            cert=self.client_certificate,
+            timeout=timeout,
+            redirect=False,
         )
         if not self.verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # asked for in clouds.yaml
         proxy = proxy_for(self.auth_url, self.proxy)
-        self._session.session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session.session.trust_env = False  # `proxy_for` and `ca_bundle` read it, as for the listing
+        self._http.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._http.trust_env = False  # `proxy_for` and `ca_bundle` read it, as for the listing
         self._plugin = plugin
 
     def headers(self) -> dict[str, str]:
@@ -106,18 +108,19 @@ class CloudLogin:
         Raises LoginError also for one that leads to another identity service, region or project: that one's
         images are not those that were listed so far, and its token must not reach this one's image service.
         """
-        self._session.close()
+        self._http.close()
         fresh = CloudLogin(self._source, self._budget)
-        self._compare("identity service", self._attempt.service, fresh._attempt.service)
+        self._compare("identity service", self._context.service, fresh._context.service)
         self._compare("region", self.entry.get_region_name(), fresh.entry.get_region_name())
         self._compare("project", self.project_id(), fresh.project_id())
         return fresh
 
     def _compare(self, what: str, before: str | None, now: str | None) -> None:
         if before != now:
+            new, old = (repr(value and short(value)) for value in (now, before))
             raise LoginError(
-                f"{self._attempt.where}: the new login is of another {what}, {now!r} and not {before!r}: no more "
-                "is listed with it; set clouds.yaml right, or run again if the change is meant"
+                f"{self._context.where}: the new login is of another {what}, {new} and not {old}: no more is "
+                "listed with it; set clouds.yaml right, or run again if the change is meant"
             )
 
     def _log_in(self) -> dict[str, str]:
@@ -135,16 +138,12 @@ class CloudLogin:
         self.headers()
         try:
             return None if self._access is None else read(self._access)
-        except WRONG_ANSWERS as error:
-            said = self._attempt.quote(f"{type(error).__name__}: {first_line(error)}")
-            raise LoginError(
-                f"{self._attempt.where}: the answer to the login is none of an identity service ({said}); "
-                "check auth_url"
-            ) from None
+        except WRONG_ANSWERS:
+            raise self._context.unexpected_response() from None
 
     def project_id(self) -> str | None:
         """The project that the login is for; None where it is for none."""
-        return storable(self.granted(lambda access: access.project_id))
+        return self.granted(lambda access: _text(access.project_id))
 
     def reach(self) -> frozenset[str]:
         """What the token says that it reaches; of a login without a token, only its type."""
@@ -164,16 +163,18 @@ class CloudLogin:
 
         if self.granted(is_scoped) is False:
             raise LoginError(
-                f"{self._attempt.where}: the token is not tied to a project; "
+                f"{self._context.where}: the token is not tied to a project; "
                 "set project_name (with its domain) or project_id in clouds.yaml, or `project` of the source"
             )
 
     def endpoint(self, kind: SourceKind) -> tuple[str, str | None]:
         """(address, region) of the image service: set in clouds.yaml, in the catalogue, or by its pattern."""
+        from os_service_types import ServiceTypes
+
         self._check_scope()
-        region = self.entry.get_region_name() or None
+        config, region = self.entry.config, self.entry.get_region_name() or None
         for service_type in SERVICE_TYPES[kind]:
-            if override := self.entry.config.get(f"{service_type}_endpoint_override"):
+            if override := config.get(f"{service_type}_endpoint_override"):
                 return override.strip(), region
         catalogue = self.granted(_services)
         if catalogue is None:
@@ -186,42 +187,47 @@ class CloudLogin:
                 f"cloud {self._cloud!r}: expected image_endpoint_override in clouds.yaml, "
                 "as this login brings no catalogue"
             )
-        for service_type in SERVICE_TYPES[kind]:
+        own_type, own_name = config.get("image_service_type"), config.get("image_service_name")
+        for service_type in (own_type,) if own_type else SERVICE_TYPES[kind]:
             endpoints = [
-                endpoint
+                endpoint | {"service": service.get("name")}
                 for service in catalogue
-                if service["type"] == service_type
+                if service["type"] == service_type and (not own_name or own_name == service.get("name"))
                 for endpoint in service["endpoints"]
             ]
             if endpoints:
                 return self._usable(*self._choose(endpoints, region))
         if kind == "ims" and region and (address := ims_endpoint(region, self.auth_url)):
             return address, region
-        offers = {str(service["type"]) for service in catalogue if service["endpoints"]}
-        offered = ", ".join(sorted(offers)) or "nothing"
+        named = f" called {own_name!r}" if own_name else ""
+        known = ServiceTypes()  # another type might be anything
+        offers = known_names(
+            service["type"]
+            for service in catalogue
+            if service["endpoints"] and known.is_known(str(service["type"]))
+        )
         raise LoginError(
-            f"{self._attempt.where}: no image service in the project's catalogue (it offers {offered}); "
+            f"{self._context.where}: no image service{named} in the project's catalogue (it offers {offers}); "
             "set image_endpoint_override in clouds.yaml"
         )
 
     def _usable(self, address: str, region: str | None) -> tuple[str, str | None]:
         try:
-            service_root(address)
-        except ConfigurationError:
-            shown = address.rpartition("@")[2]
+            service_root(str(parse_address(address.strip())))
+        except (AddressError, ConfigurationError):
             raise LoginError(
-                f"{self._attempt.where}: the image service's address in the catalogue is none: {shown!r}; "
+                f"{self._context.where}: invalid image endpoint in the catalogue; "
                 "set image_endpoint_override in clouds.yaml"
             ) from None
-        return address.strip(), region
+        return address.strip(), _text(region)
 
     def _choose(self, endpoints: list[dict[str, Any]], region: str | None) -> tuple[str, str | None]:
         wanted = self.entry.get_interface("image") or "public"
         interfaces = [name.removesuffix("URL") for name in ([wanted] if isinstance(wanted, str) else wanted)]
-        regions = sorted({str(endpoint["region_name"]) for endpoint in endpoints if endpoint["region_name"]})
+        regions = {str(endpoint["region_name"]) for endpoint in endpoints if endpoint["region_name"]}
         if region is None and len(regions) > 1:
             raise ConfigurationError(
-                f"cloud {self._cloud!r}: expected a region of the source, one of {', '.join(regions)}"
+                f"cloud {self._cloud!r}: expected a region of the source, one of {known_names(regions)}"
             )
         own = [one for one in endpoints if region is None or one["region_name"] == region]
         of_all_regions = [one for one in endpoints if region is not None and not one["region_name"]]
@@ -229,15 +235,20 @@ class CloudLogin:
         if not here:
             raise ConfigurationError(
                 f"cloud {self._cloud!r}: expected a region with an image service, not {region!r}; "
-                f"known: {', '.join(regions)}"
+                f"known: {known_names(regions)}"
             )
         for candidates, interface in product((own, of_all_regions), interfaces):
-            for endpoint in candidates:
-                if str(endpoint["interface"]).removesuffix("URL") == interface:
-                    return str(endpoint["url"]), region or endpoint["region_name"] or None
-        offered = ", ".join(sorted({str(endpoint["interface"]) for endpoint in here}))
+            found = [one for one in candidates if str(one["interface"]).removesuffix("URL") == interface]
+            if len({str(one["url"]) for one in found}) > 1 and len({one["service"] for one in found}) > 1:
+                raise ConfigurationError(
+                    f"cloud {self._cloud!r}: the catalogue has several image services here "
+                    f"({known_names(one['service'] for one in found)}); set image_service_name in clouds.yaml"
+                )
+            if found:
+                return str(found[0]["url"]), region or found[0]["region_name"] or None
+        offered = {str(endpoint["interface"]).removesuffix("URL") for endpoint in here} & set(INTERFACES)
         raise ConfigurationError(
-            f"cloud {self._cloud!r}: expected an interface that the catalogue offers ({offered}), "
+            f"cloud {self._cloud!r}: expected an interface that the catalogue offers ({known_names(offered)}), "
             f"not {' or '.join(interfaces)!r}"
         )
 
@@ -254,12 +265,13 @@ class CloudLogin:
             (project["id"], storable(project["name"]))
             for project in self._projects("/auth/projects")
             # There a project is named after its region: eu-de, eu-de_team.
-            if not of_region or f"{project['name']}_".startswith(f"{region}_")
+            if usable_id(project["name"])
+            and (not of_region or f"{project['name']}_".startswith(f"{region}_"))
         ]
         if not found:
             where = f" in region {region!r}" if of_region else ""
             raise LoginError(
-                f"{self._attempt.where}: the user may enter no project{where}; give it a role in one, or name "
+                f"{self._context.where}: the user may enter no project{where}; give it a role in one, or name "
                 "`project` instead of `projects`"
             )
         return found
@@ -268,8 +280,8 @@ class CloudLogin:
         """(id, name, domain's name) of all projects if this user may list them, else of the user's own."""
         domains = self.granted(
             lambda access: {
-                access.project_domain_id: access.project_domain_name,
-                access.user_domain_id: access.user_domain_name,
+                _text(access.project_domain_id): _text(access.project_domain_name),
+                _text(access.user_domain_id): _text(access.user_domain_name),
             }
         )
         if domains is None:
@@ -279,7 +291,7 @@ class CloudLogin:
         except LoginError:  # the list of all is for administrators
             projects = self._projects("/auth/projects")
         return [
-            (storable(one["id"]), storable(one["name"]), storable(domains.get(str(one.get("domain_id")))))
+            (storable(one["id"]), storable(one["name"]), domains.get(str(one.get("domain_id"))))
             for one in projects
         ]
 
@@ -290,12 +302,12 @@ class CloudLogin:
         )
         projects = answer.get("projects") if isinstance(answer, dict) else None
         if not isinstance(projects, list):
-            raise LoginError(f"{self._attempt.where}: no list of projects at {path}; check auth_url")
+            raise LoginError(f"{self._context.where}: no list of projects at {path}; check auth_url")
         return [
             project
             for project in projects
             if isinstance(project, dict)
-            and isinstance(project.get("id"), str)
+            and usable_id(project.get("id"))
             and isinstance(project.get("name"), str)
             and project.get("enabled", True)
         ]
@@ -307,21 +319,21 @@ class CloudLogin:
             task = DeadlineTask(self._budget)
             task.check()
             try:
-                return BackgroundCall(lambda: self._told(work), task, self._session.close).result()
+                return BackgroundCall(lambda: self._translated(work), task, self._http.close).result()
             except TryAgain as again:
                 task.sleep(tries.pause(again, self._budget.remaining()))
 
-    def _told(self, work: Callable[[], T]) -> T:
+    def _translated(self, work: Callable[[], T]) -> T:
         from keystoneauth1.exceptions import ClientException, RetriableConnectionFailure
 
         try:
             return work()
-        except (*WRONG_ANSWERS, ClientException, RetriableConnectionFailure) as error:
-            raise self._attempt.told(error) from None
+        except (*WRONG_ANSWERS, AnswerTooLarge, ClientException, RetriableConnectionFailure) as error:
+            raise self._context.translate(error) from None
         except Exception as error:
             if type(error) is not Exception:
-                raise  # a fault of ours
-            raise self._attempt.told(error) from None
+                raise  # a bug
+            raise self._context.translate(error) from None
 
 
 class KeystoneAuth(httpx.Auth):
@@ -330,7 +342,7 @@ class KeystoneAuth(httpx.Auth):
     def __init__(self, login: CloudLogin, endpoint: str) -> None:
         self._login = login
         self._reach: frozenset[str] | None = None
-        self._origin = origin(httpx.URL(endpoint))
+        self._origin = origin(parse_address(endpoint.strip()))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if origin(request.url) == self._origin:
@@ -356,7 +368,7 @@ class KeystoneAuth(httpx.Auth):
         return expires
 
     def project_name(self) -> str | None:
-        return storable(self._login.granted(lambda access: access.project_name))
+        return self._login.granted(lambda access: _text(access.project_name))
 
     def project_names(self) -> list[tuple[str, str, str | None]]:
         """(id, name, domain's name), by the login that is in force."""
@@ -379,6 +391,13 @@ def _reach(access: AccessInfo) -> frozenset[str]:
         **{f"role {role}": not str(role).startswith("op_gated") for role in roles[:ROLES]},
     }
     return frozenset(storable(right)[:255] for right, given in rights.items() if given)
+
+
+def _text(value: object) -> str | None:
+    """A name or an id out of a grant. Raises TypeError for anything else."""
+    if value is not None and usable_id(value) is None:
+        raise TypeError
+    return storable(value) if isinstance(value, str) else None
 
 
 def _services(access: AccessInfo) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ import httpx
 
 from catalog.clouds import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
 from catalog.errors import CatalogError, ConfigurationError
-from catalog.fetch.aksk import AccessKey, AkskAuth, origin
+from catalog.fetch.aksk import AccessKey, AkskAuth
 from catalog.fetch.connection import Connection
-from catalog.fetch.endpoint import service_root
+from catalog.fetch.endpoint import origin, parse_address, service_root
 from catalog.fetch.surroundings import ca_bundle, check_proxies
 from catalog.model import Budget
 from catalog.settings import PLACEHOLDER, SourceSettings
@@ -179,7 +179,7 @@ class TokenAuth(httpx.Auth):
     """A ready-made token, for the image service's origin alone; read again when it is refused."""
 
     def __init__(self, endpoint: str, read: Callable[[], str]) -> None:
-        self._origin = origin(httpx.URL(endpoint))
+        self._origin = origin(parse_address(endpoint.strip()))
         self._read = read
         self._token = read()
 

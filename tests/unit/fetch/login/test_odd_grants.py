@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.errors import CatalogError, LoginError
+from catalog.errors import CatalogError, ConfigurationError, LoginError
 from catalog.fetch import login
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
@@ -37,6 +37,8 @@ def image_service(*endpoints: Any) -> list[Any]:
         image_service(endpoint(url="http://10.0.0.300:9292")),
         image_service(endpoint(url="http://[::1/v2")),
         image_service(endpoint(url="http://h\n/v2")),
+        image_service(endpoint(url="http://xn--/")),
+        image_service(endpoint(url="javascript:x")),
     ],
 )
 def test_an_odd_catalogue_is_a_login_error(
@@ -57,11 +59,41 @@ def test_an_odd_service_beside_the_image_service_is_in_nobodys_way(
     assert connect(cloud()).endpoint == "https://image.test/v2"
 
 
-def test_a_catalogues_password_is_not_shown(identity: IdentityService, cloud: CloudsYaml) -> None:
-    identity.catalogue = image_service(endpoint(url="http://svc:hush@10.0.0.300:9292"))
+def test_a_catalogues_address_is_not_shown(identity: IdentityService, cloud: CloudsYaml) -> None:
+    """It may hold a password, and be as long as it likes."""
+    identity.catalogue = image_service(endpoint(url="http://svc:hush@10.0.0.300:9292/" + "x" * 100_000))
     message = refused(cloud(), LoginError)
-    assert "10.0.0.300" in message
+    assert "invalid image endpoint in the catalogue; set image_endpoint_override" in message
     assert "hush" not in message
+    assert len(message) < 300
+
+
+def test_types_and_regions_that_are_not_names_are_not_shown(
+    identity: IdentityService, cloud: CloudsYaml
+) -> None:
+    odd = [{"type": text, "endpoints": [endpoint()]} for text in ("T" * 2_000_000, "0f" * 16, "compute", 5)]
+    identity.catalogue = odd
+    assert "(it offers compute)" in refused(cloud(), LoginError)
+    regions = [endpoint(region=text) for text in ("R" * 2_000_000, "0f" * 16, "north", "a\x1b[0m")]
+    identity.catalogue = image_service(*regions)
+    message = refused(cloud(region="west"), ConfigurationError)
+    assert message.endswith("known: north")
+
+
+@pytest.mark.parametrize("odd", [5, [], "", "p" * 256], ids=["number", "list", "empty", "long"])
+@pytest.mark.parametrize("key", ["id", "name"])
+def test_an_odd_project_is_a_login_error(
+    identity: IdentityService, cloud: CloudsYaml, key: str, odd: Any
+) -> None:
+    project = {"id": "1" * 32, "name": "hay", "domain": {"id": "default", "name": "Default"}, key: odd}
+    identity.bend = lambda answer: {"token": {**answer["token"], "project": project}}
+    with pytest.raises(LoginError, match="unexpected login response; check auth_url"):
+        login.describe_credential(connect(cloud()))
+
+
+def test_a_grant_without_its_token_is_told(identity: IdentityService, cloud: CloudsYaml) -> None:
+    identity.token_header = "X-Other"
+    assert "granted without a token (header X-Subject-Token)" in refused(cloud(), LoginError)
 
 
 def with_project(project: Any) -> Callable[[Grant], Any]:

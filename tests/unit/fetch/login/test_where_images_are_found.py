@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.errors import ConfigurationError
+from catalog.errors import ConfigurationError, LoginError
 from catalog.fetch import login
 from tests.identity import PASSWORD, IdentityService, service_entry
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for, refused
@@ -131,3 +131,27 @@ def test_the_credential_is_described(cloud: CloudsYaml) -> None:
     left = credential.seconds_left(datetime.now(UTC))
     assert left is not None
     assert 3000 < left <= 3600
+
+
+def test_of_two_image_services_one_must_be_named(identity: IdentityService, cloud: CloudsYaml) -> None:
+    """None is taken in silence; the name in clouds.yaml chooses."""
+    other = service_entry("image", north="https://other.north.test") | {"name": "glance-other"}
+    identity.catalogue = [service_entry("image", north="https://image.north.test"), other]
+    message = refused(cloud(), ConfigurationError)
+    assert "has several image services here (glance-other, image); set image_service_name" in message
+    assert connect(cloud({"image_service_name": "glance-other"})).endpoint == "https://other.north.test"
+    assert connect(cloud({"image_service_name": "image"})).endpoint == "https://image.north.test"
+    assert "no image service called 'glans'" in refused(cloud({"image_service_name": "glans"}), LoginError)
+
+
+def test_two_services_in_two_regions_are_no_question(identity: IdentityService, cloud: CloudsYaml) -> None:
+    south = service_entry("image", south="https://south.test") | {"name": "other"}
+    identity.catalogue = [service_entry("image", north="https://north.test"), south]
+    assert connect(cloud()).endpoint == "https://north.test"
+    assert connect(cloud(region="south")).endpoint == "https://south.test"
+
+
+def test_the_services_type_in_clouds_yaml_is_the_one(identity: IdentityService, cloud: CloudsYaml) -> None:
+    identity.catalogue.append(service_entry("image-archive", north="https://archive.test"))
+    assert connect(cloud({"image_service_type": "image-archive"})).endpoint == "https://archive.test"
+    assert connect(cloud()).endpoint == "https://image.north.test/image/v2"
