@@ -263,6 +263,8 @@ KEYSTONE_CONF = """
 connection = sqlite:///{data}/keystone.sqlite
 [fernet_tokens]
 key_repository = {data}/fernet
+[fernet_receipts]
+key_repository = {data}/fernet
 [credential]
 key_repository = {data}/credential
 [identity]
@@ -343,6 +345,11 @@ class Keystone:
         known = {role["name"]: role["id"] for role in self.request("GET", "/roles")["roles"]}
         for role in roles:
             self.request("PUT", f"/projects/{project}/users/{user}/roles/{known[role]}")
+
+    def withdraw(self, user: str, project: str, role: str) -> None:
+        """The opposite of `grant`."""
+        known = {one["name"]: one["id"] for one in self.request("GET", "/roles")["roles"]}
+        self.request("DELETE", f"/projects/{project}/users/{user}/roles/{known[role]}")
 
     def revoke(self, token: str) -> None:
         answer = httpx.delete(

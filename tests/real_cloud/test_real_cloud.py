@@ -254,6 +254,32 @@ def test_a_sweep_names_the_owners_of_real_images(
     assert asked[0] == asked[1] != (None,)
 
 
+def test_a_role_that_is_withdrawn_deletes_no_image_of_other_projects(
+    real_cloud: Cloud, member: Member, clouds: WriteClouds, database: Database
+) -> None:
+    """Without `admin` five of twenty images are neither listed nor found: held, until the role is back."""
+    keystone, glance = real_cloud.keystone, real_cloud.glance
+    keystone.grant(member.user, member.project, "admin")
+    mine = [glance.create(member.token, visibility="private") for _ in range(15)]
+    foreign = [glance.create(keystone.admin_token, visibility="private") for _ in range(5)]
+    source = clouds()
+    first = sweep(database, source)
+    assert (first.outcome, first.listed >= 20) == ("complete", True)
+    keystone.withdraw(member.user, member.project, "admin")
+    for _ in range(2):
+        run = sweep(database, source)
+        assert (run.outcome, run.deleted, run.error) == ("complete", 0, None)
+        assert run.held >= 5
+        assert "no longer role admin" in str(run.note)
+    with database.transaction() as connection:
+        held = dict(connection.execute("SELECT image_id, reason FROM held_deletions WHERE decision = 'open'"))
+    assert {held.get(image_id) for image_id in foreign} == {"login_changed"}
+    keystone.grant(member.user, member.project, "admin")
+    glance.delete(member.token, mine[0])
+    run = sweep(database, source)
+    assert (run.deleted, run.held, run.note) == (1, 0, None)
+
+
 def test_the_credential_is_described(member: Member, clouds: WriteClouds) -> None:
     credential = login.describe_credential(connect(clouds()))
     assert (credential.project_id, credential.project_name) == (member.project, member.name)
