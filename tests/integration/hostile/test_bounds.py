@@ -62,7 +62,7 @@ def many_keys(text: str, number: int) -> Service:
 
 def duplicates() -> Service:
     big = f'{{"id": "X", "updated_at": "2030-01-01T00:00:00Z", "k": "{"x" * 15_000_000}"}}'
-    copies = page(",".join(['{"id": "X"}'] * 9_000))
+    copies = page(",".join(['{"id": "X"}'] * 9_000 + ['{"id": "Y"}']))
 
     def service(request: Request) -> Answer:
         if "os_hidden" in request.query:
