@@ -146,8 +146,11 @@ FIELDS: tuple[Field, ...] = (
 """Columns of `images`: the first release's, in its order, then each later one. `deleted_at` is judged, not copied."""
 
 DELETED_AT_KEY = "deleted_at"
+DELETED_KEY = "deleted"
 ID_KEY = "id"
-TAGS_KEY = "tags"
+TAGS_KEYS = ("tags", "image_tags")
+SET_KEYS = ("locations", "stores")
+"""Lists whose order means nothing."""
 LINK_KEYS = frozenset(key for field in FIELDS if not field.opens_revision for key in field.keys)
 COLUMNS = tuple(field.column for field in FIELDS)
 INDEX = {column: position for position, column in enumerate(COLUMNS)}

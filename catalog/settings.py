@@ -22,6 +22,14 @@ _SURROGATES = "\\ud800-\\udfff"
 """What an argument that is no UTF-8 holds; no database takes it."""
 
 
+DEFAULT_REDACT = (
+    "*[Pp]assw*", "*PASSW*", "*[Aa]dmin_[Pp]ass*", "*[Aa]dminPass*", "*[Ss]ecret*", "*SECRET*", "*[Tt]oken*", "*TOKEN*",
+    "*[Cc]redential*", "*[Pp]rivate_[Kk]ey*", "*[Pp]rivateKey*", "*[Aa]pi_[Kk]ey*", "*[Aa]pi[Kk]ey*",
+    "*[Aa]ccess_[Kk]ey*", "*[Aa]ccessKey*", "*[Uu]ser_[Dd]ata*", "*[Uu]serData*",
+)  # fmt: skip
+"""Globs over keys that usually hold secrets; no documented key is among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """`url` None = the embedded server in `data_dir`.
@@ -79,7 +87,7 @@ class SourceSettings:
     deletion_limit_count: int = 10
     archive: Path | None = None
     ignore: tuple[str, ...] = ("os_glance_*",)
-    redact: tuple[str, ...] = ()
+    redact: tuple[str, ...] = DEFAULT_REDACT
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ DEFAULTS_KEYS = {
     "deletion_limit_count": "... and more than this many.",
     "archive": "Folder where each sweep's records are kept, gzip JSON Lines, mode 0600. Default: off.",
     "ignore": "Upstream keys (globs) that open no revision. Replaces the default list.",
-    "redact": "Upstream keys (globs) whose value is replaced by its SHA-256 before anything is stored.",
+    "redact": "Upstream keys (globs, at any depth) whose value is replaced by its SHA-256 before it is stored.",
 }
 SOURCE_KEYS = {
     "name": "Unique name; with `regions` or `projects` a pattern, `otc/{region}`. Default: `cloud`.",

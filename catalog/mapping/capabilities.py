@@ -1,57 +1,77 @@
-"""What a `__support_*` key says (semantics 3.1)."""
+"""Reads what a `__support_*` key says (semantics 3.1)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import msgspec
+
 from catalog.fields import CAPABILITIES, Capability
 from catalog.mapping.canonical import encode_json
 from catalog.mapping.values import boolean, text
-from catalog.model import CapabilityValue
+from catalog.model import UNREADABLE, CapabilityValue
 
 KNOWN = {capability.capability: capability for capability in CAPABILITIES}
 _SHORT = 64
+_NO_MODEL = frozenset({"", "none", "null", "-"})
+_MODELS = msgspec.json.Decoder(list[str])
 
 
-def read_capability(name: str, value: object) -> tuple[CapabilityValue, bool]:
-    """(what the key says, whether that was understood). `value` is settled and not nothing.
+def read_capability(name: str, value: object) -> tuple[CapabilityValue, object]:
+    """(what the key says, that in its usual spelling; None if it was not understood).
 
-    A flag that is neither true nor false is not known to be supported, so `supported` is false and the
-    caller warns. The raw value is kept in each case.
+    `value` is canonical and says something. A flag that is neither true nor false is not known to be
+    supported, so `supported` is false and the caller warns. The raw value is kept in each case.
     """
-    if isinstance(value, str) and len(value) <= _SHORT and len(name) <= _SHORT:
+    if type(value) is str and len(value) <= _SHORT and len(name) <= _SHORT:
         return _read_text(name, value)  # a cloud has a dozen of these, each a hundred thousand times
     return _read(name, value)
 
 
 @lru_cache(maxsize=4096)
-def _read_text(name: str, value: str) -> tuple[CapabilityValue, bool]:
+def _read_text(name: str, value: str) -> tuple[CapabilityValue, object]:
     return _read(name, value)
 
 
-def _read(name: str, value: object) -> tuple[CapabilityValue, bool]:
-    raw = text(value)
-    if raw is None:
-        raw = encode_json(value)
+def _read(name: str, value: object) -> tuple[CapabilityValue, object]:
+    raw = encode_json(value) if isinstance(value, list | dict) else text(value)
     known = KNOWN.get(name) or Capability(name, "other", "")
+    try:
+        flag = boolean(value)
+    except ValueError:
+        flag = None
     if known.inverted:
-        # only a true takes the capability away; any other value leaves it (semantics 3.1)
-        return CapabilityValue(name, raw.strip().lower() != "true", raw), True
-    flag = boolean(value)
+        # only a true takes the capability away; any other value leaves it
+        supported = raw.strip().lower() != "true"
+        return CapabilityValue(name, supported, raw), text(not supported) if flag is not None else value
     if flag is None and known.value_kind == "models":
         models = _models(value)
-        return CapabilityValue(name, bool(models), raw, models or None), models is not None
-    return CapabilityValue(name, bool(flag), raw), flag is not None
+        if models is not None:
+            return CapabilityValue(name, bool(models), raw, models or None), _spelled(models)
+    return CapabilityValue(name, bool(flag), raw), None if flag is None else text(flag)
 
 
 def _models(value: object) -> tuple[str, ...] | None:
-    """The models that a value names, each once, in its order; None if it is no list of models."""
-    if isinstance(value, list):
-        if not all(isinstance(member, str) for member in value):
-            return None
-        named = value
-    elif isinstance(value, dict):
+    """The models that a value names, each once, in its order; None if it is not a list of models."""
+    if isinstance(value, str):
+        value = _split(value)
+    if not isinstance(value, list):
+        return None if isinstance(value, dict) else (text(value),)
+    if not all(isinstance(member, str) for member in value):
         return None
-    else:
-        named = (text(value) or "").split(",")
-    return tuple(dict.fromkeys(filter(None, (model.strip() for model in named))))
+    named = (model.strip() for model in value)
+    return tuple(dict.fromkeys(model for model in named if model.lower() not in _NO_MODEL))
+
+
+def _split(models: str) -> list[str]:
+    try:
+        return _MODELS.decode(models)
+    except UNREADABLE:
+        return models.split(",")
+
+
+def _spelled(models: tuple[str, ...]) -> object:
+    """Models in one spelling, the documented one wherever it is unambiguous; no model is a false."""
+    if any("," in model for model in models):
+        return list(models)
+    return ",".join(models) or "false"

@@ -1,78 +1,135 @@
-"""Taking secrets out of values before anything is stored or logged (semantics 3.3).
+"""Takes secrets out of texts before anything is stored or logged (semantics 3.3).
 
-Every text loses the user info of its URLs. In keys that name a place (`locations`, `direct_url`,
-`__image_location`, ...) the query string goes too, in everything below them. All of it can be repeated
-without a further effect.
+Every text, tag and key loses the user info of its addresses, and a query string, fragment or parameter that
+signs or logs in. Under keys that name a location (`locations`, `direct_url`, `__image_location`, ...) every
+query string goes. All of it can be repeated without a further effect, and takes time linear in the text.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from urllib.parse import unquote
 
-_USER_INFO = re.compile(r"""(:\\?/\\?/)[^/?#\s"'<>\\]*@""")
-"""Also where the URL stands in JSON inside a text, slashes escaped. Runs are disjoint, so it stays linear."""
+_SLASHES = re.compile(r"(:(?:\\*+/|\\++u002[fF]){2}|%3[aA]%2[fF]%2[fF])")
+"""Between scheme and address: also in JSON inside of a text, slashes escaped, and inside of another address."""
+_AT = re.compile(r"@|\\u0040|%40")
+_PLAIN_USER_INFO = re.compile(r"""[^/?#\s"'<>\\]*""")
+_PORT = re.compile(r"""\d{1,5}(?![^/?#\s"'<>\\),;.\]])|/""")
+_STORE = re.compile(r"(?:s3|swift)(?:\+\w{1,5})?\Z", re.IGNORECASE)
+"""Schemes of stores whose addresses always carry an account: digits after its colon are not a port."""
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]*\]|[\w.-]*)([:/\\]?)")
+_DOTTED_NAME = re.compile(r"[A-Za-z][\w-]*(?:\.[\w-]+)+")
+_ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_WITHOUT_SCHEME = re.compile(
+    r"\A[^\s/:@]+:[^\s/:]*(?::[^\s/:]*)?@(?=(?:[A-Za-z\[]|\d+\.\d+\.\d+\.\d+)[^\s/@]*/)"
+)
+"""More colons are host:port:bucket:object, whose object may well hold an @; so may bucket:object."""
+
+_QUERY = re.compile(r"""(?:[?#;&]|%3[fF]|%23|%26)(?:[^\s"'<>\\]++|\\++(?:/|u00[0-9a-fA-F]{2}))*+""")
+_SIGNING_PARAMETER = re.compile(
+    r"(?:[?#;&]|%3f|%23|%26|u003f|u0026|amp;)"
+    r"(?:x-(?:amz|goog|obs|oss|cos|tos|ms|auth)-[\w-]{0,60}|q-(?:ak|signature)|temp_url_\w{1,20}|jwt"
+    r"|(?:aws|oss|google)?access_?(?:key_?)?id|[\w.-]{0,40}(?:signature|token|secret|passw\w{0,4}|pwd|credentials?)"
+    r"|(?:[\w.-]{0,40}[_.-])?(?:sig|api_?key|access_?key|session_?id|auth)|\w{0,10}sess(?:ion)?id)"
+    r"(?:=|%3d|\\u003d)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"""[^\s"'<>]+""")
-_WHOLE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*\Z")
-_END_OF_HOST = re.compile(r"[/?#]")
-_PLACE = re.compile(
+_LOCATION_KEY = re.compile(
     r"(?i:(?:^|[^a-z])(?:url|uri|href|location)s?(?:$|[^a-z]))|(?:Url|URL|Uri|URI|Href|Location)s?(?![a-z])"
 )
 _LINKS = frozenset({"file", "self", "schema"})
 _MARKER = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def names_place(key: str) -> bool:
-    """True if values under this key say where data lies; the three links are kept as delivered."""
-    return key not in _LINKS and _PLACE.search(key) is not None
+def may_hold_secret(raw: bytes) -> bool:
+    """False for nearly all records: no text of them holds anything that `scrub` takes out."""
+    return (
+        b"@" in raw or b"\\" in raw or b"?" in raw or b"#" in raw or b";" in raw or b"&" in raw or b"%" in raw
+    )
 
 
-def scrub_text(text: str) -> str:
-    """`text` without the user info of any URL in it."""
-    if "@" not in text:
-        return text
-    text = _USER_INFO.sub(r"\1", text)
-    return _drop_user_info(text) if "@" in text and _WHOLE_URL.match(text) else text
+def names_location(key: str) -> bool:
+    """True if values under this key say where data lies; the three links are not meant."""
+    return key not in _LINKS and _LOCATION_KEY.search(key) is not None
 
 
-def scrub_place(text: str) -> str:
-    """A text that names a place, without user info and query string, with or without a scheme."""
-    if "@" in text:
-        text = _drop_user_info(_USER_INFO.sub(r"\1", text))
-    return text.partition("?")[0]
+def scrub(text: str) -> str:
+    """`text` without the user info of any address in it, and without signed queries."""
+    if "@" in text or "40" in text:
+        before, *parts = _SLASHES.split(text)
+        if parts:
+            kept = [before]
+            for slashes, address in zip(parts[::2], parts[1::2], strict=True):
+                kept += (
+                    slashes,
+                    _without_user_info(address, in_store=_STORE.search(kept[-1][-20:]) is not None),
+                )
+            text = "".join(kept)
+    if "=" in text or "%3" in text or "u003" in text:
+        text = _QUERY.sub(_without_signature, text)
+    return text
 
 
-def _drop_user_info(text: str) -> str:
-    """As `scrub_text`, but also where there is no scheme, or where the password holds `/`, `?` or `#`."""
-    mark = text.find("://") + 3 if "://" in text else 2 if text.startswith("//") else 0
-    before, rest = text[:mark], text[mark:]
-    while "@" in rest:
-        end = _END_OF_HOST.search(rest)
-        host = rest[: end.start()] if end else rest
-        # more colons without a scheme are host:port:bucket:object, whose object may well hold an @
-        if "@" in host and (mark or host.rpartition("@")[0].count(":") <= 2):
-            rest = rest[host.rindex("@") + 1 :]
-        elif "@" not in host and _starts_password(host, bool(mark)):
-            rest = rest[rest.rindex("@") + 1 :]
-        else:
+def _without_signature(query: re.Match[str]) -> str:
+    return "" if _SIGNING_PARAMETER.search(query[0]) else query[0]
+
+
+def _without_user_info(address: str, *, in_store: bool) -> str:
+    """What follows the slashes, up to the next address, from the host on."""
+    start = 0
+    while at := _AT.search(address, start):
+        host = _HOST.match(address, at.end())
+        assert host is not None
+        if not _is_user_info(address[start : at.start()], host, first=start == 0, in_store=in_store):
             break
-    return before + rest
+        start = at.end()
+    return address[start:]
 
 
-def _starts_password(host: str, has_scheme: bool) -> bool:
-    """True for the `user:pa` of `user:pa/ss@host`: what follows the colon is no port."""
-    before, colon, port = host.rpartition(":")
-    if not colon or port.isdigit() or before.startswith("["):
+def _is_user_info(text: str, host: re.Match[str], *, first: bool, in_store: bool) -> bool:
+    """True for the `user:password` before an @, also where the password holds `/`, `?`, `#`, a quote or a blank."""
+    if _PLAIN_USER_INFO.fullmatch(text):
+        return True
+    text = _unescaped(unquote(text))
+    user, colon, password = text.partition(":")
+    if (
+        not colon
+        or user[:1] == "["
+        or not host[1]
+        or "\n" in text
+        or password[:1].isspace()
+        or not _PLAIN_USER_INFO.fullmatch(user)
+    ):
         return False
-    return has_scheme or ":" not in before
+    if _PORT.match(password):
+        return first and (
+            in_store or ("." not in user and host[2] != "" and _DOTTED_NAME.fullmatch(host[1]) is not None)
+        )
+    return host[2] != "" or not any(map(str.isspace, password))
 
 
-def scrub_source(text: str) -> str:
-    """Text that is no JSON, without user info and query strings of anything that looks like a URL."""
-    return _WORD.sub(_drop_query, _USER_INFO.sub(r"\1", text))
+def scrub_location(text: str) -> str:
+    """A text that names a location, without user info and query string, with or without a scheme."""
+    if text.startswith("//"):
+        text = "//" + _without_user_info(text[2:], in_store=False)
+    elif "//" not in text:
+        text = _WITHOUT_SCHEME.sub("", text)
+    return scrub(text).partition("?")[0]
 
 
-def _drop_query(match: re.Match[str]) -> str:
+def scrub_unread(text: str) -> str:
+    """Text of a record that can't be decoded, without user info and query strings of anything like an address."""
+    return _WORD.sub(_without_query, scrub(_unescaped(text)))
+
+
+def _unescaped(text: str) -> str:
+    """JSON text with plain characters for escaped ones, but for those that JSON itself has to escape."""
+    return _ESCAPED.sub(lambda escape: escape[0] if (c := chr(int(escape[1], 16))) in '"\\' else c, text)
+
+
+def _without_query(match: re.Match[str]) -> str:
     word = match.group()
     return word.partition("?")[0] if "?" in word and "/" in word else word
 

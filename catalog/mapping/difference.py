@@ -1,11 +1,11 @@
-"""What changed between two canonical documents (`image_revisions.changed`)."""
+"""Finds what changed between two canonical documents (`image_revisions.changed`)."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from catalog.fields import LINK_KEYS
-from catalog.mapping.canonical import encode_bytes, settle
+from catalog.mapping.canonical import encode_bytes
+from catalog.mapping.record import meanings
 from catalog.mapping.rules import MappingRules
 from catalog.mapping.wire import Rejected, read_record
 
@@ -15,23 +15,22 @@ Document = dict[str, Any] | str | bytes
 def show_difference(old: Document, new: Document, rules: MappingRules | None = None) -> dict[str, list[Any]]:
     """`{key: [old, new]}` by upstream keys, a missing side None; ignored keys and links left out.
 
-    Equal are values whose canonical forms are: 40 is 40.0, but true is not 1. Take documents as text where
+    Values are equal if they mean the same: 40 is 40.0, but true is not 1. Take documents as text where
     you can, else numbers in text columns (6.1, 6.10) may have become floats. Values of documents given as
-    text may hold Decimals: write them with `encode_json`. Raises Rejected if a text is no JSON object.
+    text may hold Decimals: write them with `encode_json`. Raises Rejected if a text is not a JSON object.
     """
     rules = rules or MappingRules()
     before, after = _decoded(old), _decoded(new)
-    changed = {}
-    for key in sorted(before.keys() | after.keys()):
-        pair = [before.get(key), after.get(key)]
-        if _are_plainly_equal(*pair):  # nearly all, and cheaper to tell than what the rules say of the key
-            continue
-        use = rules.use(key)
-        if use.ignored or key in LINK_KEYS:
-            continue
-        if _canonical(pair[0], use.text) != _canonical(pair[1], use.text):
-            changed[key] = pair
-    return changed
+    # nearly all keys are plainly equal, which is cheaper to tell than what they mean
+    keys = [
+        key for key in before.keys() | after.keys() if not _are_plainly_equal(before.get(key), after.get(key))
+    ]
+    was, now = (meanings({key: side[key] for key in keys if key in side}, rules) for side in (before, after))
+    return {
+        key: [before.get(key), after.get(key)]
+        for key in sorted(keys)
+        if encode_bytes(was.get(key)) != encode_bytes(now.get(key))
+    }
 
 
 def _are_plainly_equal(old: object, new: object) -> bool:
@@ -54,7 +53,3 @@ def _decoded(document: Document) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise Rejected("not an object")
     return cast("dict[str, Any]", decoded)
-
-
-def _canonical(value: object, keep_decimals: bool) -> bytes:
-    return encode_bytes(settle(value, keep_decimals=keep_decimals, place=False, outside=[]))

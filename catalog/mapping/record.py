@@ -1,23 +1,31 @@
-"""One wire record to what the tables hold of it: a walk over its keys, each to its place (`rules.Use`)."""
+"""Maps one wire record to what the tables hold of it: a walk over its keys, each by its `rules.Use`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 from catalog.fields import COLUMNS, ID_KEY, INDEX
-from catalog.mapping.canonical import check_size, encode_bytes, encode_json, fingerprint, settle
+from catalog.mapping.canonical import (
+    canonical_set,
+    canonicalise,
+    check_size,
+    encode_bytes,
+    encode_json,
+    fingerprint,
+    redact,
+)
 from catalog.mapping.capabilities import read_capability
-from catalog.mapping.credentials import is_redacted, redacted, scrub_place, scrub_text
-from catalog.mapping.numbers import LARGEST_BIGINT, is_outside_numeric
+from catalog.mapping.credentials import is_redacted, may_hold_secret, scrub, scrub_location
+from catalog.mapping.numbers import LARGEST_BIGINT
 from catalog.mapping.rules import LONGEST_NAME, MappingRules, Use
-from catalog.mapping.values import timestamp
+from catalog.mapping.values import text, utc
 from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage
-from catalog.text import usable_id
+from catalog.text import short, usable_id
 
 DELETED_STATUS = "deleted"
 _STATUS = INDEX["status"]
@@ -27,13 +35,14 @@ _SOURCE_SERVER = INDEX["source_server_id"]
 _FROM_SERVER = "instance,"
 _CAPABILITY = attrgetter("capability")
 _ONLY_TEXT = frozenset({str})
-_BEYOND = "a number beyond what PostgreSQL holds, kept as text in the document only"
+_SURELY_FITS = LONGEST_NAME // 4
+_TAG_MEMBERS = {"key", "value"}
 
 
 def map_record(raw: Buffer, rules: MappingRules) -> MappedImage:
-    """The image that a record (JSON in UTF-8) describes, as semantics 3 says.
+    """The image that a record (JSON in UTF-8) describes, by semantics 3.
 
-    Raises Rejected if it is no object, has no usable id, or can't be held whatever is left out.
+    Raises Rejected if it is not an object, has no usable id, or can't be held whatever is left out.
     """
     source = raw if isinstance(raw, bytes) else bytes(raw)
     record = read_record(source)
@@ -43,8 +52,10 @@ def map_record(raw: Buffer, rules: MappingRules) -> MappedImage:
     if image_id is None:
         raise Rejected("no usable id: text of 1 to 255 characters is needed")
     try:
-        # without :// and escapes no text can hold a URL; most records need no look at each
-        return _map(image_id, record, rules, urls=b"://" in source or b"\\" in source)
+        draft = _Draft(image_id)
+        # most records hold no sign of a secret, and need no look at each text
+        draft.walk(record, rules, signs=may_hold_secret(source))
+        return draft.finish()
     except Rejected as error:
         raise Rejected(error.reason, image_id) from None
     except RecursionError:
@@ -67,30 +78,27 @@ def map_document(document: str | bytes | dict[str, Any], rules: MappingRules) ->
     return map_record(document, rules)
 
 
-class _Draft:
-    """What is known of an image while its record is walked."""
+def meanings(document: Mapping[str, object], rules: MappingRules) -> dict[str, object]:
+    """How the keys of a document count in comparisons, each by its meaning; ignored keys and links left out."""
+    draft = _Draft(str(document.get(ID_KEY)))
+    draft.walk(document, rules, signs=True)
+    return draft.considered()
 
-    __slots__ = (
-        "canonical",
-        "capabilities",
-        "deleted_at",
-        "image_id",
-        "links",
-        "properties",
-        "reported_deleted",
-        "seconds",
-        "tags",
-        "values",
-        "warnings",
-    )  # fmt: skip
+
+class _Draft:
+    """What is known of an image while its record is walked.
+
+    `meanings` holds what counts instead of the canonical value, where that differs; None: nothing does.
+    """
 
     def __init__(self, image_id: str) -> None:
         self.image_id = image_id
         self.canonical: dict[str, object] = {}
+        self.meanings: dict[str, object] = {}
         self.links: dict[str, object] = {}
         self.values: list[object] = [None] * len(COLUMNS)
         self.seconds: list[tuple[Use, object]] = []
-        self.tags: tuple[str, ...] = ()
+        self.tags: set[str] = set()
         self.capabilities: list[CapabilityValue] = []
         self.properties: list[tuple[str, str]] = []
         self.deleted_at: datetime | None = None
@@ -98,218 +106,246 @@ class _Draft:
         self.warnings: list[str] = []
 
     def warn(self, key: str, problem: str) -> None:
-        self.warnings.append(f"image {_printable(self.image_id)}: {_printable(key)}: {problem}")
+        self.warnings.append(f"image {short(self.image_id)}: {short(key)}: {problem}")
 
-
-def _map(image_id: str, record: dict[str, object], rules: MappingRules, *, urls: bool) -> MappedImage:
-    draft = _Draft(image_id)
-    known = rules.uses
-    canonical, values = draft.canonical, draft.values
-    ignored = False
-    for key, delivered in record.items():
-        if not delivered and (delivered is None or delivered == ""):
-            continue
-        use = known.get(key) or rules.use(key)
-        value = delivered
-        if type(value) is str:
-            if use.place:
-                value = scrub_place(value)
-            elif urls:
-                value = scrub_text(value)
-            if use.plain:
-                if value:
+    def walk(self, record: Mapping[str, object], rules: MappingRules, *, signs: bool) -> None:
+        """Puts every key where it belongs. `signs`: texts of the record may hold secrets."""
+        if signs:
+            record = {scrub(key): value for key, value in record.items()}
+        known = rules.uses
+        canonical, values = self.canonical, self.values
+        for key, value in record.items():
+            if not value and (value is None or value == ""):
+                continue
+            use = known.get(key) or rules.use(key)
+            if type(value) is str:
+                if use.location:
+                    value = scrub_location(value)
+                elif signs:
+                    value = scrub(value)
+                if use.plain:
+                    if value:
+                        canonical[key] = values[use.position] = value
+                    continue
+                if not value:  # nothing but credentials
+                    continue
+                if use.link and not use.redacted:
+                    self.links[key] = values[use.position] = value
+                    continue
+            elif type(value) is int and -LARGEST_BIGINT <= value <= LARGEST_BIGINT:
+                if 0 <= value <= use.most:
                     canonical[key] = values[use.position] = value
+                    continue
+            elif type(value) is not bool:
+                value = _canonical(use, value, rules, signs=signs)
+            if use.redacted and not is_redacted(value):
+                if use.role == "deleted_at" and _converted(use, value) is None:
+                    continue
+                value = redact(value)
+            if use.link:
+                self.links[key] = value
+                _place_column(self, use, value)
                 continue
-            if not value:  # nothing but credentials
-                continue
-        elif type(value) is int and -LARGEST_BIGINT <= value <= LARGEST_BIGINT:
-            if use.least <= value <= use.most:
-                canonical[key] = values[use.position] = value
-                continue
-        elif type(value) is not bool:
-            value = _settle(draft, use, value)
-        if use.redacted and not is_redacted(value):
-            value = redacted(encode_bytes(value))
-        ignored = ignored or use.ignored
-        if use.link:
-            draft.links[key] = value
-        else:
             canonical[key] = value
-        if use.role == "column":
-            values[use.position] = _convert(draft, use, value)
-        else:
-            _PLACES[use.role](draft, use, value)
-    _place_seconds(draft)
-    return _finish(draft, rules, ignored=ignored)
+            meaning = _PLACES[use.role](self, use, value)
+            if use.ignored:
+                self.meanings[key] = None
+            elif meaning is not value and (meaning != value or type(meaning) is not type(value)):
+                self.meanings[key] = meaning
+        self._place_seconds()
 
+    def _place_seconds(self) -> None:
+        """Keys that come second: into a column that is still empty, else into a property if they differ."""
+        values = self.values
+        origin = values[_DATA_ORIGIN]
+        if isinstance(origin, str) and origin.startswith(_FROM_SERVER):
+            server = origin[len(_FROM_SERVER) :].strip()
+            if server and "," not in server:
+                values[_SOURCE_SERVER] = server
+        for use, value in sorted(self.seconds, key=lambda second: second[0].rank):
+            if values[use.position] is None:
+                _place_column(self, use, value)
+            elif (value if use.redacted else _converted(use, value)) != values[use.position]:
+                _place_property(self, use, value)
 
-def _settle(draft: _Draft, use: Use, value: object) -> object:
-    """The canonical form of a value that is neither text nor boolean nor a small number."""
-    if use.role == "tags" and type(value) is list:
-        return _settle_tags(value)
-    outside: list[str] = []
-    value = settle(value, keep_decimals=use.text, place=use.place, outside=outside)
-    if outside and not use.redacted and use.role != "tags":
-        draft.warn(use.key, f"{_printable(min(outside))} is {_BEYOND}")
-    return value
+    def considered(self) -> dict[str, object]:
+        """Keys by what they mean, without those that say nothing or are ignored."""
+        by_meaning = self.canonical | self.meanings
+        if None in self.meanings.values():
+            return {key: meaning for key, meaning in by_meaning.items() if meaning is not None}
+        return by_meaning
 
-
-def _settle_tags(delivered: list[Any]) -> list[Any]:
-    """A set of tags in one order: the texts, then what else is not null, by its JSON text."""
-    if _ONLY_TEXT.issuperset(map(type, delivered)):
-        return sorted(set(map(scrub_text, delivered)))
-    texts = {scrub_text(tag) for tag in delivered if type(tag) is str}
-    odd: dict[bytes, object] = {}
-    for tag in delivered:
-        if tag is not None and type(tag) is not str:
-            settled = settle(tag, keep_decimals=False, place=False, outside=[], depth=2)
-            odd[encode_bytes(settled)] = settled
-    return [*sorted(texts), *(odd[text] for text in sorted(odd))]
-
-
-def _convert(draft: _Draft, use: Use, value: object) -> object:
-    """The value of a column; None with a warning for what cannot be converted."""
-    if use.redacted:
-        return value if use.text else None
-    if use.text and type(value) is str:
-        return value
-    converted = use.convert(value)
-    if converted is None:
-        draft.warn(use.key, f"{_shown(value)} is {use.failure}; left empty")
-    return converted
-
-
-def _place_id(draft: _Draft, use: Use, value: object) -> None:
-    """The id is taken as it is, so that look-ups find the image."""
-    draft.canonical[use.key] = draft.image_id
-
-
-def _place_deleted_at(draft: _Draft, use: Use, value: object) -> None:
-    """A `deleted_at` that cannot be read says nothing, so it deletes nothing; a redacted one was sent."""
-    draft.deleted_at = None if use.redacted else timestamp(value)
-    draft.reported_deleted = use.redacted or draft.deleted_at is not None
-    if not draft.reported_deleted:
-        draft.warn(use.key, f"{_shown(value)} is no point in time; left empty")
-
-
-def _place_tags(draft: _Draft, use: Use, value: object) -> None:
-    if use.redacted:
-        return
-    if not isinstance(value, list):
-        draft.warn(use.key, f"{_shown(value)} is no list; no tags")
-        return
-    tags: set[str] = set()
-    odd: list[object] = []
-    for tag in value:
-        if isinstance(tag, str) and not _is_too_long(tag) and not is_outside_numeric(tag):
-            tags.add(tag)
-        elif tag is not None:
-            odd.append(tag)
-    tags.discard("")
-    draft.tags = tuple(sorted(tags))
-    if odd:
-        draft.warn(
-            use.key, f"{_shown(odd[0])} {_and_more(odd)} no text of up to {LONGEST_NAME} bytes; no tag"
+    def finish(self) -> MappedImage:
+        document = encode_bytes(self.canonical)
+        check_size(document)
+        status, updated_at = self.values[_STATUS], self.values[_UPDATED_AT]
+        assert updated_at is None or isinstance(updated_at, datetime)
+        reported = self.reported_deleted or (isinstance(status, str) and status.lower() == DELETED_STATUS)
+        return MappedImage(
+            image_id=self.image_id,
+            values=tuple(self.values),
+            deleted_at=self.deleted_at,
+            reported_deleted=reported,
+            cloud_time=(self.deleted_at or updated_at) if reported else updated_at,
+            tags=tuple(sorted(self.tags)),
+            capabilities=tuple(sorted(self.capabilities, key=_CAPABILITY)),
+            properties=tuple(sorted(self.properties)),
+            document=document.decode(),
+            links=encode_json(self.links)[1:-1] if self.links else "",
+            content_hash=fingerprint(encode_bytes(self.considered()) if self.meanings else document),
+            warnings=tuple(sorted(self.warnings)),
         )
 
 
-def _is_too_long(tag: str) -> bool:
-    return len(tag) > LONGEST_NAME // 4 and len(tag.encode()) > LONGEST_NAME
+def _canonical(use: Use, value: object, rules: MappingRules, *, signs: bool) -> object:
+    """The canonical form of a value that is neither text nor boolean nor a small number."""
+    if use.role == "tags" and type(value) is list and _ONLY_TEXT.issuperset(map(type, value)):
+        return sorted(set(map(scrub, value) if signs else value))
+    redacts = None if use.redacted else rules.redacts
+    value = canonicalise(value, keep_decimals=use.text, location=use.location, redacts=redacts)
+    return canonical_set(value) if use.role in ("tags", "set") and isinstance(value, list) else value
 
 
-def _and_more(odd: list[object]) -> str:
-    return "is" if len(odd) == 1 else f"and {len(odd) - 1} more are"
+def _converted(use: Use, value: object) -> object:
+    """The value as its column holds it; None if it says nothing or can't be converted."""
+    try:
+        return use.convert(value)
+    except ValueError:
+        return None
 
 
-def _place_second(draft: _Draft, use: Use, value: object) -> None:
+# Each of these puts a canonical value where it belongs, and returns what it means in its usual spelling: the
+# value itself if it can't be read, None if it says nothing.
+
+
+def _place_id(draft: _Draft, use: Use, value: object) -> object:
+    """The id is taken as it is, so that look-ups find the image."""
+    draft.canonical[use.key] = draft.image_id
+    return value
+
+
+def _place_column(draft: _Draft, use: Use, value: object) -> object:
+    if use.redacted:
+        draft.values[use.position] = value if use.text else None
+        return value
+    try:
+        converted = draft.values[use.position] = use.convert(value)
+    except ValueError:
+        draft.warn(use.key, f"{_shown(value)} is {use.failure}; left empty")
+        return value
+    return converted if converted is None or use.spell is None else use.spell(converted)
+
+
+def _place_second(draft: _Draft, use: Use, value: object) -> object:
     draft.seconds.append((use, value))
+    return value if use.redacted or isinstance(value, list | dict) else text(value)
 
 
-def _place_capability(draft: _Draft, use: Use, value: object) -> None:
+def _place_deleted(draft: _Draft, use: Use, value: object) -> object:
+    flag = _converted(use, value)
+    draft.reported_deleted |= flag is True
+    _place_property(draft, use, value)
+    return value if flag is None else flag
+
+
+def _place_deleted_at(draft: _Draft, use: Use, value: object) -> object:
+    """A `deleted_at` that can't be read says nothing, so it deletes nothing; a redacted one was sent."""
+    if use.redacted:
+        draft.reported_deleted = True
+        return value
+    try:
+        moment = use.convert(value)
+    except ValueError:
+        draft.warn(use.key, f"{_shown(value)} is not a point in time; left empty")
+        return value
+    if not isinstance(moment, datetime):
+        return None
+    draft.deleted_at, draft.reported_deleted = moment, True
+    return utc(moment)
+
+
+def _place_tags(draft: _Draft, use: Use, value: object) -> object:
+    if use.redacted:
+        return value
+    members = [{"key": key, "value": tag} for key, tag in value.items()] if isinstance(value, dict) else value
+    if isinstance(value, dict) and value.keys() == _TAG_MEMBERS:
+        members = [value]
+    if not isinstance(members, list):
+        draft.warn(use.key, f"{_shown(value)} is not a list; no tags")
+        return value
+    if _ONLY_TEXT.issuperset(map(type, members)) and max(map(len, members), default=0) <= _SURELY_FITS:
+        draft.tags.update(members)
+        draft.tags.discard("")
+        return [tag for tag in members if tag] if "" in members else value if members is value else members
+    tags = [_tag(member) for member in members]
+    odd = [member for member, tag in zip(members, tags, strict=True) if tag is None]
+    texts = {tag for tag in tags if tag}
+    draft.tags |= texts
+    if odd:
+        more = "is" if len(odd) == 1 else f"and {len(odd) - 1} more are"
+        draft.warn(use.key, f"{_shown(odd[0])} {more} not text of up to {LONGEST_NAME} bytes; no tag")
+    return [*sorted(texts), *canonical_set(odd)]
+
+
+def _tag(member: object) -> str | None:
+    """The tag that a member of a list is, `key=value` for a pair; empty for nothing, None for what is not a tag."""
+    if isinstance(member, dict) and "key" in member and member.keys() <= _TAG_MEMBERS:
+        key, value = member["key"], member.get("value")
+        if not isinstance(key, str) or not key or isinstance(value, list | dict):
+            return None
+        member = key if value in (None, "") else f"{key}={text(value)}"
+    if member is None or not isinstance(member, str):
+        return "" if member is None else None
+    return None if len(member) > _SURELY_FITS and len(member.encode()) > LONGEST_NAME else member
+
+
+def _place_capability(draft: _Draft, use: Use, value: object) -> object:
     if use.redacted:  # a hash is neither true nor a model
-        return
-    if not use.held:
+        return value
+    if not use.fits:
         draft.warn(use.key, f"a name of over {LONGEST_NAME} bytes; no capability")
-        return
-    capability, understood = read_capability(use.name, value)
+        return value
+    capability, meaning = read_capability(use.name, value)
     draft.capabilities.append(capability)
-    if not understood:
+    if meaning is None:
         draft.warn(use.key, f"{_shown(value)} is neither true nor false; taken for not supported")
+        return value
+    return meaning
 
 
-def _place_property(draft: _Draft, use: Use, value: object) -> None:
-    if not use.held:
-        draft.warn(use.key, f"a name of over {LONGEST_NAME} bytes; no property")
-    elif isinstance(value, str) and is_outside_numeric(value):
-        draft.warn(use.key, f"{_printable(value)} is {_BEYOND}")
-    else:
+def _place_set(draft: _Draft, use: Use, value: object) -> object:
+    _place_property(draft, use, value)
+    if use.redacted or not isinstance(value, str):
+        return value
+    return sorted({member.strip() for member in value.split(",")} - {""})
+
+
+def _place_property(draft: _Draft, use: Use, value: object) -> object:
+    if use.fits:
         draft.properties.append((use.key, encode_json(value)))
+    else:
+        draft.warn(use.key, f"a name of over {LONGEST_NAME} bytes; no property")
+    return value
 
 
-_PLACES: dict[str, Callable[[_Draft, Use, object], None]] = {
+_PLACES: dict[str, Callable[[_Draft, Use, object], object]] = {
     "id": _place_id,
+    "column": _place_column,
+    "second": _place_second,
+    "deleted": _place_deleted,
     "deleted_at": _place_deleted_at,
     "tags": _place_tags,
-    "second": _place_second,
     "capability": _place_capability,
+    "set": _place_set,
     "property": _place_property,
 }
-
-
-def _place_seconds(draft: _Draft) -> None:
-    """Keys that come second: into a column that is still empty, else into a property if they differ."""
-    values = draft.values
-    origin = values[_DATA_ORIGIN]
-    if isinstance(origin, str) and origin.startswith(_FROM_SERVER):
-        server = origin[len(_FROM_SERVER) :].strip()
-        if server and "," not in server:
-            values[_SOURCE_SERVER] = server
-    if not draft.seconds:
-        return
-    for use, value in sorted(draft.seconds, key=lambda second: second[0].rank):
-        if values[use.position] is None:
-            values[use.position] = _convert(draft, use, value)
-        elif (value if use.redacted else use.convert(value)) != values[use.position]:
-            _place_property(draft, use, value)
-
-
-def _finish(draft: _Draft, rules: MappingRules, *, ignored: bool) -> MappedImage:
-    canonical, values = draft.canonical, draft.values
-    document = encode_bytes(canonical)
-    check_size(canonical, document)
-    considered = document
-    if ignored:
-        considered = encode_bytes({key: canonical[key] for key in canonical if not rules.use(key).ignored})
-    text = document.decode()
-    reported = draft.reported_deleted or values[_STATUS] == DELETED_STATUS
-    updated_at = values[_UPDATED_AT]
-    assert updated_at is None or isinstance(updated_at, datetime)
-    return MappedImage(
-        image_id=draft.image_id,
-        values=tuple(values),
-        deleted_at=draft.deleted_at,
-        reported_deleted=reported,
-        cloud_time=(draft.deleted_at or updated_at) if reported else updated_at,
-        tags=draft.tags,
-        capabilities=tuple(sorted(draft.capabilities, key=_CAPABILITY)),
-        properties=tuple(sorted(draft.properties)),
-        document=text,
-        links=encode_json(draft.links)[1:-1] if draft.links else "",
-        content_hash=fingerprint(considered),
-        warnings=tuple(sorted(draft.warnings)),
-    )
 
 
 def _shown(value: object) -> str:
     """A delivered value for a warning: short, and harmless in logs and terminals."""
     if isinstance(value, str):
-        return f'"{_printable(value)}"'
-    return _printable(str(value)) if isinstance(value, int | Decimal) else f"a {_KINDS[type(value)]}"
+        return f'"{short(value)}"'
+    return short(str(value)) if isinstance(value, int | Decimal) else f"a {_KINDS[type(value)]}"
 
 
 _KINDS: dict[type, str] = {list: "list", dict: "JSON object"}
-
-
-def _printable(text: str, longest: int = 60) -> str:
-    text = text if len(text) <= longest else text[:longest] + "..."
-    return text if text.isprintable() else text.encode("unicode_escape").decode()

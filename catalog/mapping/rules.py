@@ -1,4 +1,4 @@
-"""What becomes of each upstream key: the table of `catalog.fields` and a source's `ignore` and `redact`."""
+"""Rules for each upstream key: the table of `catalog.fields` and a source's `ignore` and `redact`."""
 
 from __future__ import annotations
 
@@ -6,59 +6,77 @@ import fnmatch
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from catalog.fields import (
     CAPABILITY_PREFIX,
     DELETED_AT_KEY,
+    DELETED_KEY,
     FIELDS,
     ID_KEY,
     INDEX,
     LINK_KEYS,
-    TAGS_KEY,
+    SET_KEYS,
+    TAGS_KEYS,
+    Conversion,
     Field,
 )
-from catalog.mapping.credentials import names_place
-from catalog.mapping.values import BITS, CONVERSIONS
+from catalog.mapping.credentials import names_location
+from catalog.mapping.values import BITS, CONVERSIONS, boolean, timestamp, utc
 
 LONGEST_NAME = 1000
 """Bytes of a tag, capability or property name that still fit into an index row (semantics 3.2)."""
 _REMEMBERED_KEYS = 10_000
 _REMEMBERED_LENGTH = 200
 
-Role = Literal["id", "deleted_at", "tags", "column", "second", "capability", "property"]
+Role = Literal["id", "deleted", "deleted_at", "tags", "set", "column", "second", "capability", "property"]
 
 _COLUMNS: dict[str, tuple[Field, int]] = {
     key: (column, rank) for column in FIELDS for rank, key in enumerate(column.keys)
 }
+_ROLES: dict[str, Role] = {
+    ID_KEY: "id",
+    DELETED_KEY: "deleted",
+    DELETED_AT_KEY: "deleted_at",
+    **dict.fromkeys(TAGS_KEYS, "tags"),
+    **dict.fromkeys(SET_KEYS, "set"),
+}
+_SPELL: dict[tuple[Conversion, bool], Callable[[Any], object]] = {
+    ("timestamp", False): utc,
+    ("boolean", True): {True: "true", False: "false"}.__getitem__,
+    ("integer", True): str,
+    ("bigint", True): str,
+}
 _AFTER_DATA_ORIGIN = "source_server_id"
+_NEVER_REDACTED = frozenset({ID_KEY, DELETED_KEY})
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What becomes of one upstream key.
+    """The use of one upstream key.
 
-    `name`: of its row (capability, property); `held` false if it is too long for one. Role `second`:
+    `name`: of its row (capability, property); `fits` is false if it is too long for one. Role `second`:
     another key comes first, so the value may end in a property. `text`: for a column of text; `plain`: and
-    a text goes there as it is, and so does a whole number from `least` to `most`. `place`: values name a
-    place and may carry credentials.
+    a text goes there as it is, and so does a whole number up to `most`. `location`: values name a location
+    and may carry credentials. `spell`: makes the usual spelling of a converted value, as services document it,
+    so that most deliveries need no other; None: that value itself.
     """
 
     key: str
     role: Role
     name: str
-    held: bool
+    fits: bool
     ignored: bool
     redacted: bool
+    location: bool = False
+    spell: Callable[[Any], object] | None = None
     link: bool = False
-    place: bool = False
     position: int = -1
     rank: int = 0
     plain: bool = False
-    least: int = 0
     most: int = -1
     text: bool = False
-    convert: Callable[[object], object] = lambda value: value
+    convert: Callable[[Any], object] = lambda value: value
     failure: str = ""
 
 
@@ -66,8 +84,9 @@ class Use:
 class MappingRules:
     """A source's globs over upstream keys, case-sensitive.
 
-    `ignore`d keys open no revision. Values of `redact`ed keys are replaced by their SHA-256 before anything
-    is stored; the id is not, the catalog could not tell images apart.
+    `ignore`d keys open no revision. Values of `redact`ed keys, at any depth, are replaced by their SHA-256
+    before anything is stored; the id and `deleted` are not: the catalog could not tell images apart, nor
+    which of them live.
     """
 
     ignore: Sequence[str] = ()
@@ -83,8 +102,12 @@ class MappingRules:
         object.__setattr__(self, "_ignored", _compile(self.ignore))
         object.__setattr__(self, "_redacted", _compile(self.redact))
 
+    def redacts(self, key: str) -> bool:
+        """True if values under this key are replaced by their hash."""
+        return key not in _NEVER_REDACTED and self._redacted.match(key) is not None
+
     def use(self, key: str) -> Use:
-        """What becomes of `key`."""
+        """The use of `key`."""
         known = self.uses.get(key)
         if known is None:
             known = self._find_use(key)
@@ -96,17 +119,25 @@ class MappingRules:
 
     def _find_use(self, key: str) -> Use:
         ignored = self._ignored.match(key) is not None
-        redacted = key != ID_KEY and self._redacted.match(key) is not None
+        redacted = self.redacts(key)
         if key in _COLUMNS:
             return _column_use(key, ignored, redacted)
-        role: Role = "property"
-        name = key
-        if key in (ID_KEY, DELETED_AT_KEY, TAGS_KEY):
-            role = {ID_KEY: "id", DELETED_AT_KEY: "deleted_at", TAGS_KEY: "tags"}[key]  # type: ignore[assignment]
-        elif key.startswith(CAPABILITY_PREFIX) and key != CAPABILITY_PREFIX:
+        role, name = _ROLES.get(key, "property"), key
+        if key.startswith(CAPABILITY_PREFIX) and key != CAPABILITY_PREFIX:
             role, name = "capability", key[len(CAPABILITY_PREFIX) :]
-        held = len(name.encode()) <= LONGEST_NAME
-        return Use(key, role, name, held, ignored, redacted, place=names_place(key))
+        fits = len(name.encode()) <= LONGEST_NAME
+        convert = timestamp if role == "deleted_at" else boolean
+        return Use(
+            key,
+            role,
+            name,
+            fits,
+            ignored,
+            redacted,
+            location=names_location(key),
+            convert=convert,
+            spell=utc if role == "deleted_at" else None,
+        )
 
 
 def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
@@ -114,8 +145,9 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
     convert, failure = CONVERSIONS[column.conversion]
     second = rank > 0 or column.column == _AFTER_DATA_ORIGIN
     link = key in LINK_KEYS
+    is_text = column.conversion == "text"
+    as_text, bits = key.startswith("__") or key == "max_ram", BITS.get(column.conversion)
     as_it_is = not (second or link or ignored or redacted)
-    bits = BITS.get(column.conversion) if as_it_is else None
     return Use(
         key,
         "second" if second else "column",
@@ -123,13 +155,13 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
         True,
         ignored,
         redacted,
+        spell=_SPELL.get((column.conversion, as_text)),
         link=link,
         position=INDEX[column.column],
         rank=rank,
-        plain=column.conversion == "text" and as_it_is,
-        least=-(1 << bits) if bits else 0,
-        most=(1 << bits) - 1 if bits else -1,
-        text=column.conversion == "text",
+        plain=is_text and as_it_is,
+        most=(1 << bits) - 1 if bits and as_it_is and not as_text else -1,
+        text=is_text,
         convert=convert,
         failure=failure,
     )

@@ -1,11 +1,17 @@
-"""Conversions of single values to the types of columns. Each returns None for what it cannot convert."""
+"""Conversions of single values to the types of columns.
+
+Each returns None for a value that says nothing, and raises ValueError for one that it can't convert.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
 
 from catalog.fields import Conversion
 from catalog.mapping.numbers import number_text
@@ -16,81 +22,133 @@ _SURELY_64_BITS = 19
 """Fewer digits than this make a number of 63 bits at most."""
 _INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})(?:\.0*)?")
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
-_BOOLEAN_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:(?:[Tt]| +)(\d\d:\d\d)(:\d\d)?(?:[.,](\d+))?)?"
-    r" ?(?:[Zz]|UTC|([+-]\d\d):?(\d\d)?)?",
+_BOOLEAN_WORDS = {
+    word: word in ("true", "t", "yes", "y", "on", "1")
+    for word in ("true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0")
+}
+"""Those of OpenStack's own libraries."""
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:(?:[Tt]| *)(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?"
+    # a zone; after it may stand its name, as Go and Java write it
+    r" ?(?:(?:[Zz]|UTC|GMT|([+-]\d\d):?(\d\d)?)(?: (?:[A-Z]{1,5}|[+-]\d{4}))?(?:\[[\w/+:-]+\])?)?",
     re.ASCII,
 )
+_HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [\w :-]+ (?:GMT|UTC|[+-]?\d{4})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_SINCE_1970 = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_BASIC_LENGTHS = 8, 14
+"""Digits of a date, and of a date and a time, in ISO's basic form without separators."""
+_FAR = 10**17
+"""Microseconds: the year 5138. More are meant in a smaller unit, as milliseconds are: they give the year 50,000."""
+_FIRST_YEAR, _LAST_YEAR = 1971, 9998
 
 
-def text(value: object) -> str | None:
-    """Text as it is; a number or a boolean as its JSON text; a list or an object is no text."""
+def text(value: object) -> str:
+    """Text as it is; a number or a boolean as its JSON text; a list or an object is not text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return number_text(value) if isinstance(value, int | Decimal) else None
+    if isinstance(value, int | Decimal):
+        return number_text(value)
+    raise ValueError
 
 
-def integer(value: object) -> int | None:
-    """A whole number of 32 bits, also as text or with a fraction of zeros."""
-    return _whole(value, BITS["integer"])
-
-
-def bigint(value: object) -> int | None:
-    """A whole number of 64 bits, also as text or with a fraction of zeros."""
-    return _whole(value, BITS["bigint"])
-
-
-def _whole(value: object, bits: int) -> int | None:
+def whole(value: object, bits: int) -> int | None:
+    """A whole number of so many bits, also as text or with a fraction of zeros. A negative one says nothing."""
     if type(value) is str and len(value) < _SURELY_64_BITS and value.isascii() and value.isdigit():
         value = int(value)
     elif type(value) is str:
-        match = _INTEGER.fullmatch(value) or _INTEGER.fullmatch(value.strip())
-        if match is None:
-            return None
-        value = int(match[1] + match[2])
-    # settled numbers are ints wherever they are whole and small enough; a boolean is no number
-    return value if type(value) is int and -(1 << bits) <= value < 1 << bits else None
+        match = _INTEGER.fullmatch(value.strip())
+        value = int(match[1] + match[2]) if match else None
+    # canonical numbers are ints wherever they are whole and small enough; a boolean is not a number
+    if type(value) is not int or not -(1 << bits) <= value < 1 << bits:
+        raise ValueError
+    return value if value >= 0 else None
 
 
-def boolean(value: object) -> bool | None:
-    """A JSON boolean, 1 or 0, or one of true, false, yes, no, 1, 0 as text in any case."""
+def boolean(value: object) -> bool:
+    """A JSON boolean, 1 or 0, or a word such as true, yes, on, 1 as text in any case."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
         known = _BOOLEANS.get(value)
-        return _BOOLEAN_WORDS.get(value.strip().lower()) if known is None else known
-    return value == 1 if isinstance(value, int) and value in (0, 1) else None
+        known = _BOOLEAN_WORDS.get(value.strip().lower()) if known is None else known
+        if known is not None:
+            return known
+    elif isinstance(value, int) and value in (0, 1):
+        return value == 1
+    raise ValueError
 
 
 def timestamp(value: object) -> datetime | None:
-    """A moment in UTC: `Z`, an offset or no zone at all (= UTC), T or a blank, digits past microseconds cut.
+    """A point in time in UTC; None if it is before 1971 or in the year 9999: a time that was never set.
 
-    None also for what no calendar holds: year 0, 31 February, a shift beyond the years 1 to 9999.
+    ISO 8601 extended or basic (T or a blank, `Z`, an offset or no zone at all = UTC, leap seconds, 24:00,
+    digits past microseconds cut), HTTP dates, and seconds, milli-, micro- or nanoseconds since 1970.
     """
-    if not isinstance(value, str):
-        return None
-    try:
+    if type(value) is str:
         if len(value) == 20 and value[10] == "T" and value[19] == "Z" and value[4] == "-" == value[7]:
-            return datetime.fromisoformat(value)
-        match = _TIMESTAMP.fullmatch(value.strip())
-        if match is None:
-            return None
-        day, minute, second, fraction, hours, minutes = match.groups()
-        clock = f"{minute or '00:00'}{second or ':00'}.{(fraction or '')[:6]:0<6}"
-        zone = f"{hours}:{minutes or '00'}" if hours else "+00:00"
-        return datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(UTC)
-    except (ValueError, OverflowError):
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                pass
+            else:
+                return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
+        value = value.strip()
+    try:
+        read = _read_time(value)
+    except OverflowError:
+        raise ValueError from None
+    return read if read is not None and _FIRST_YEAR <= read.year <= _LAST_YEAR else None
+
+
+def _read_time(value: object) -> datetime | None:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _since_1970(value)
+    if not isinstance(value, str):
+        raise ValueError
+    if _SECONDS_SINCE_1970.fullmatch(value) and not (value.isdigit() and len(value) in _BASIC_LENGTHS):
+        return _since_1970(Decimal(value))
+    match = _ISO.fullmatch(value)
+    if match is None:
+        if not _HTTP_DATE.fullmatch(value):
+            raise ValueError
+        moment = parsedate_to_datetime(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    year, month, day, hour, minute, second, micros, zone_hours, zone_minutes = match.groups("0")
+    if int(year) < _FIRST_YEAR - 1:
         return None
+    clock = int(hour) * 3600 + int(minute) * 60 + int(second)
+    if int(minute) > 59 or int(second) > 60 or clock > 24 * 3600:
+        raise ValueError
+    offset = timedelta(hours=int(zone_hours), minutes=int(zone_hours[0] + zone_minutes))
+    since = timedelta(seconds=clock, microseconds=int(f"{micros[:6]:0<6}"))
+    return datetime(int(year), int(month), int(day), tzinfo=UTC) + since - offset
 
 
-CONVERSIONS: dict[Conversion, tuple[Callable[[object], object], str]] = {
-    "text": (text, "no text"),
-    "integer": (integer, "no whole number of 32 bits"),
-    "bigint": (bigint, "no whole number of 64 bits"),
+def _since_1970(number: int | Decimal) -> datetime | None:
+    if number < 0:
+        return None
+    micros = int(number * 1_000_000)
+    for _ in range(3):
+        if micros >= _FAR:
+            micros //= 1000
+    if micros >= _FAR:
+        raise ValueError
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+CONVERSIONS: dict[Conversion, tuple[Callable[[Any], object], str]] = {
+    "text": (text, "not text"),
+    "integer": (partial(whole, bits=BITS["integer"]), "not a whole number of 32 bits"),
+    "bigint": (partial(whole, bits=BITS["bigint"]), "not a whole number of 64 bits"),
     "boolean": (boolean, "neither true nor false"),
-    "timestamp": (timestamp, "no point in time"),
+    "timestamp": (timestamp, "not a point in time"),
 }
-"""By conversion of `catalog.fields`: the function, and what is said of a value that it cannot convert."""
+"""By conversion of `catalog.fields`: the function, and what is said of a value that it can't convert."""
+
+
+def utc(moment: datetime) -> str:
+    """A point in time as services write it."""
+    return moment.isoformat().replace("+00:00", "Z")

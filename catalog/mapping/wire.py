@@ -8,7 +8,6 @@ become U+FFFD *before* keys are compared, so that of keys that become equal the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -61,14 +60,26 @@ _LONG_INTEGER = 4000
 def read_record(raw: bytes) -> object:
     """The record's values: dict, list, str, int, bool, None, Decimal; no character that PostgreSQL refuses.
 
-    Numbers outside `numeric` come as their text. Raises Rejected if the text is no JSON, also not after
-    repair, or nested so deeply that it cannot be read.
+    Numbers beyond float64's range come as text. Raises Rejected if the text is not JSON, also not after
+    repair, is nested so deeply that it can't be read, or has more than 16 MiB or 100,000 values.
     """
     if len(raw) > LARGEST_RECORD_BYTES:
         raise Rejected("too large for a document: more than 16 MiB of JSON", peek(raw)[0])
     if len(raw) > MOST_VALUES and has_too_many_values(raw):
         raise Rejected(f"too large: more than {MOST_VALUES:,} values", peek(raw)[0])
-    return _decode(_DECODER.decode, raw)
+    try:
+        if _NUL not in raw:
+            return _DECODER.decode(raw)
+    except RecursionError:
+        raise Rejected("nested too deeply", peek(raw)[0]) from None
+    except UNREADABLE:
+        pass
+    try:
+        return _DECODER.decode(_repair(raw))
+    except RecursionError:
+        raise Rejected("nested too deeply", peek(raw)[0]) from None
+    except UNREADABLE as error:
+        raise Rejected(f"not JSON: {error}", peek(raw)[0]) from None
 
 
 def peek(raw: Buffer) -> tuple[str | None, str | None]:
@@ -106,22 +117,6 @@ def record_text(raw: Buffer) -> str:
     return storable(bytes(raw).decode("utf-8", "replace"))
 
 
-def _decode(decode: Callable[[bytes], object], raw: bytes) -> object:
-    try:
-        if _NUL not in raw:
-            return decode(raw)
-    except RecursionError:
-        raise Rejected("nested too deeply", peek(raw)[0]) from None
-    except UNREADABLE:
-        pass
-    try:
-        return decode(_repair(raw))
-    except RecursionError:
-        raise Rejected("nested too deeply", peek(raw)[0]) from None
-    except UNREADABLE as error:
-        raise Rejected(f"not JSON: {error}", peek(raw)[0]) from None
-
-
 def _repair(raw: bytes) -> bytes:
     """The record with U+FFFD for what PostgreSQL cannot hold, and with integers of any length readable."""
     return _REPAIRABLE.sub(_repair_token, raw.decode("utf-8", "replace").encode())
@@ -133,4 +128,4 @@ def _repair_token(match: re.Match[bytes]) -> bytes:
         return without_unstorable_escapes(token) if b"\\u" in token else token
     if len(token) < _LONG_INTEGER or not token.lstrip(b"-").isdigit():
         return token
-    return token + b"e0"  # a float to msgspec, whose digits it hands on as text
+    return b'"' + token + b'"'

@@ -72,20 +72,25 @@ def test_a_million_brackets_are_rejected() -> None:
     assert peek(b"[" * 1_000_000) == (None, None)
 
 
-def test_a_document_too_large_for_jsonb_is_rejected_with_its_id() -> None:
-    with pytest.raises(Rejected, match="too large") as rejected:
-        map_record(b'{"id":"a","x":[' + b"1," * (1 << 22) + b"1]}", RULES)
-    assert rejected.value.image_id == "a"
+def test_a_record_of_more_than_100_000_values_is_rejected_undecoded() -> None:
+    for value in (b"1", b"{}", b"[]", b"1.5", b'{"a":[]}'):
+        with pytest.raises(Rejected, match="more than 100,000 values") as rejected:
+            map_record(b'{"id":"a","x":[' + (value + b",") * 100_000 + b"1]}", RULES)
+        assert rejected.value.image_id == "a"
+    assert mapped(x=[0] * 99_000).properties
+    assert mapped(x="," * 200_000).properties
 
 
-def test_numbers_that_jsonb_could_never_write_out_again_are_rejected() -> None:
-    with pytest.raises(Rejected, match="would take"):
-        mapped_json(f'"x":[{",".join(["1e131071"] * 2000)}]')
+def test_a_document_of_over_16_mib_is_rejected_with_its_id() -> None:
+    with pytest.raises(Rejected, match="too large for a document: more than 16 MiB") as rejected:
+        mapped(x="x" * 17_000_000)
+    assert rejected.value.image_id == "image-1"
+    assert mapped(x="x" * 16_000_000).properties == (("x", '"' + "x" * 16_000_000 + '"'),)
 
 
-def test_a_long_text_is_held() -> None:
-    text = "x" * 16_000_000
-    assert mapped(x=text).properties == (("x", f'"{text}"'),)
+def test_numbers_that_jsonb_would_write_out_beyond_the_bound_are_rejected() -> None:
+    with pytest.raises(Rejected, match="too large"):
+        mapped_json(f'"x":[{",".join(["1e300"] * 60_000)}]')
 
 
 @pytest.mark.parametrize(
@@ -133,37 +138,21 @@ def test_of_keys_that_become_equal_the_last_counts() -> None:
     assert map_record(record, RULES).image_id == peek(record)[0] == "b"
 
 
-def test_integers_of_thousands_of_digits_are_held() -> None:
-    for digits in (4000, 4300, 4301, 5000, 131_072):
-        image = mapped_json(f'"x":{"7" * digits},"name":-{"7" * digits},"l":[{"7" * digits}]')
-        assert image.properties[1] == ("x", "7" * digits)
-        assert column(image, "name") == "-" + "7" * digits
-        assert image.warnings == ()
-
-
 @pytest.mark.parametrize(
-    ("number", "kept"),
+    "number",
     [
-        ("1e131072", "1E+0131072"), ("-1E+400000", "-1E+0400000"), ("1.50e200000", "1.50E+0200000"),
-        ("7" * 131_073, "7" * 131_073 + "E+0"), ("0." + "1" * 16_384, "0." + "1" * 16_384 + "E+0"),
-        ("1e-16384", "1E-016384"), ("0e-16384", "0E-016384"), ("1e+00200000", "1E+0200000"),
-        ("1e" + "9" * 30, "1E+0" + "9" * 30), ("1E+0200000", "1E+0200000"),
+        "1e309", "-1E+400000", "1.50e200000", "7" * 310, "7" * 4300, "7" * 5000, "0." + "1" * 1001, "1e-400",
+        "1e" + "9" * 30, "1E+0200000", "-" + "7" * 20_000,
     ],
 )  # fmt: skip
-def test_a_number_outside_numeric_stays_as_text_with_a_warning_and_has_no_row(number: str, kept: str) -> None:
-    image = mapped_json(f'"x":{number}')
-    assert image.properties == ()
-    assert json.loads(image.document)["x"] == kept
-    assert len(image.warnings) == 1
-    tagged = mapped_json(f'"tags":["a",{number}],"min_disk":{number}')
-    assert tagged.tags == ("a",)
-    assert column(tagged, "min_disk") is None
-    assert len(tagged.warnings) == 2
-    nested = mapped_json(f'"x":{{"y":[{number}]}}')
-    assert properties(nested) == {"x": {"y": [kept]}}
-    assert len(nested.warnings) == 1
-    for one in (image, tagged, nested):
-        assert map_document(one.document, RULES) == one
+def test_a_number_beyond_what_readers_of_json_take_is_text(number: str) -> None:
+    """Everywhere as if it had been delivered as text, so that the stored document maps alike."""
+    image = mapped_json(f'"x":{number},"tags":["a",{number}],"l":[{number}],"name":{number}')
+    assert image.properties == (("l", f'["{number}"]'), ("x", f'"{number}"'))
+    assert image == mapped_json(f'"x":"{number}","tags":["a","{number}"],"l":["{number}"],"name":"{number}"')
+    assert column(image, "name") == number
+    assert map_document(image.document, RULES) == image
+    assert column(mapped_json(f'"min_disk":{number}'), "min_disk") is None
 
 
 LOOKS_LIKE_A_NUMBER = [
@@ -173,7 +162,7 @@ LOOKS_LIKE_A_NUMBER = [
 
 
 @pytest.mark.parametrize("text", [*LOOKS_LIKE_A_NUMBER, "7" * 131_073, "7" * 131_073 + "e0"])
-def test_text_that_looks_like_a_number_outside_numeric_is_text_everywhere(text: str) -> None:
+def test_text_that_looks_like_a_number_is_text_everywhere(text: str) -> None:
     image = mapped(x=text, name=text, description=text, nested={text: [text]}, __support_agent_list=text)
     assert properties(image) == {"x": text, "nested": {text: [text]}}
     assert column(image, "name") == column(image, "description") == text
@@ -184,7 +173,7 @@ def test_text_that_looks_like_a_number_outside_numeric_is_text_everywhere(text: 
 
 
 @pytest.mark.parametrize("text", LOOKS_LIKE_A_NUMBER)
-def test_a_tag_or_a_key_that_looks_like_a_number_outside_numeric_has_its_row(text: str) -> None:
+def test_a_tag_or_a_key_that_looks_like_a_number_has_its_row(text: str) -> None:
     image = mapped(**{"tags": [text, "plain"], text: "a", f"__support_{text}": "true"})
     assert image.tags == tuple(sorted([text, "plain"]))
     assert properties(image) == {text: "a"}
@@ -196,7 +185,7 @@ def test_a_tag_or_a_key_that_looks_like_a_number_outside_numeric_has_its_row(tex
 @pytest.mark.parametrize(
     ("spelling", "stored"),
     [
-        ("1e400", "1E+400"), ("1e131071", "1E+131071"), ("1e2", "100"), ("-0.0", "0"), ("40.0", "40"),
+        ("1e300", "1E+300"), ("1e-300", "1E-300"), ("1e2", "100"), ("-0.0", "0"), ("40.0", "40"),
         ("6.10", "6.1"), ("1e-7", "1E-7"), ("0.1e1", "1"), ("123456789012345678901234567890", None),
         ("18446744073709551616", None), ("-9223372036854775808", None), ("0e99", "0"), ("0.0e-16000", "0"),
     ],
