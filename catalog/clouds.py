@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.address import split_address
 from catalog.errors import ConfigurationError
 from catalog.model import SourceKind
+from catalog.private_folders import check_owner
 
 if TYPE_CHECKING:
     from openstack.config.loader import OpenStackConfig
@@ -97,8 +98,9 @@ def open_clouds() -> OpenStackConfig:
         for stem in ("clouds", "secure", "clouds-public")
         for endings in [loader.YAML_SUFFIXES + loader.JSON_SUFFIXES]
     )
-    _check_syntax(clouds, os.environ.get("OS_CLIENT_CONFIG_FILE"))
-    _check_syntax(secure, os.environ.get("OS_CLIENT_SECURE_FILE"))
+    _check_file(clouds, "OS_CLIENT_CONFIG_FILE")
+    _check_file(secure, "OS_CLIENT_SECURE_FILE")
+    _check_file(vendors, None)
     try:
         found = loader.OpenStackConfig(config_files=clouds, secure_files=secure, vendor_files=vendors)
     except (exceptions.ConfigException, UnicodeDecodeError, AttributeError, TypeError) as error:
@@ -123,13 +125,19 @@ def _complete_profile(entry: Any) -> None:
         auth.setdefault("auth_url", f"https://{address}")
 
 
-def _check_syntax(candidates: list[str], first: str | None) -> None:
-    """The loader goes on without a file that is no YAML; people then look for the fault everywhere else."""
+def _check_file(candidates: list[str], variable: str | None) -> None:
+    """Raises ConfigurationError for a file of another user that is only found here, and for one that is not YAML.
+
+    The loader goes on without the latter; people then look for the fault everywhere else.
+    """
     import yaml
 
+    first = os.environ.get(variable) if variable else None
     path = next((path for path in ([first] if first else []) + candidates if Path(path).exists()), None)
     if path is None:
         return
+    if path != first and Path(path).parent == Path.cwd():
+        check_owner(Path(path), f"name it: {variable}={path}" if variable else "move it to a folder of yours")
     try:
         yaml.safe_load(Path(path).read_bytes())
     except OSError:
@@ -171,7 +179,8 @@ def check_entry(cloud: str, entry: Any) -> None:
 def _is_address(value: Any) -> bool:
     if not isinstance(value, str):
         return False
-    return "{" in value or split_address(value.strip()) is not None  # what is in braces the loader fills in
+    parts = split_address(value.strip())  # a query might be a secret, and nothing is asked with it
+    return "{" in value or (parts is not None and not parts.query)  # what is in braces the loader fills in
 
 
 def _is_duration(value: Any) -> bool:

@@ -19,6 +19,7 @@ from catalog.clouds import ENVIRONMENT_CLOUD, auth_url_of, cloud_entries, guess_
 from catalog.database_url import parse_database_url, with_password
 from catalog.errors import ConfigurationError
 from catalog.model import DEFAULT_PASSES
+from catalog.private_folders import check_owner
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.source_entries import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.toml_place import Place
@@ -86,10 +87,13 @@ def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     if wanted is not None:
         if not wanted.is_file():
             origin = "--config" if path else "CATALOG_CONFIG"
-            raise ConfigurationError(f"{origin}: expected a configuration file; {wanted} is none")
+            raise ConfigurationError(f"{origin}: expected a configuration file; {wanted} is not a file")
         return wanted
-    candidates = (Path(FILE_NAME), _user_folder(environ, "XDG_CONFIG_HOME", ".config") / FILE_NAME)
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    here, own = Path(FILE_NAME), _user_folder(environ, "XDG_CONFIG_HOME", ".config") / FILE_NAME
+    if here.is_file():
+        check_owner(here, f"name it: --config ./{FILE_NAME}")
+        return here
+    return own if own.is_file() else None
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
@@ -123,7 +127,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigurationError(f"{path}: expected a readable file; {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: expected UTF-8; byte {error.start} is none") from None
+        raise ConfigurationError(f"{path}: expected UTF-8; not valid at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: expected TOML; {' '.join(str(error).split())}") from None
 

@@ -94,7 +94,7 @@ class Place:
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
             raise self.error(key, f"a readable file; {path}: {reason}") from None
 
 

@@ -277,7 +277,7 @@ def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
             try:
                 value = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+                reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
                 raise ConfigurationError(f"source {source.name!r}: {place}: {reason}") from None
         value = value.strip()
         if not value:

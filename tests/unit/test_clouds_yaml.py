@@ -61,6 +61,7 @@ def test_a_password_that_is_no_plain_yaml_is_not_repeated(home: Path, written: s
         ({"auth": AUTH | {"auth_url": "http://[::1/v3"}}, "auth_url: expected an address"),
         ({"auth": AUTH | {"auth_url": "http://u:hush@h:port/v3"}}, "auth_url: expected an address"),
         ({"auth": AUTH | {"auth_url": 5}}, "auth_url: expected an address"),
+        ({"auth": AUTH | {"auth_url": "https://iam.test/v3?token=hush"}}, "auth_url: expected an address"),
         ({"auth_url": "iam.test", "auth": {}}, "auth_url: expected an address"),
         ({"auth": AUTH, "api_timeout": "30s"}, "api_timeout: expected seconds"),
         ({"auth": AUTH, "api_timeout": -5}, "api_timeout: expected seconds"),

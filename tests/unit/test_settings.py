@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def source(load: Load, entry: str, defaults: str = "") -> SourceSettings:
     return only
 
 
-def refusal(load: Load, toml: str, environ: Mapping[str, str] | None = None) -> str:
+def refusal(load: Load, toml: str | None, environ: Mapping[str, str] | None = None) -> str:
     with pytest.raises(ConfigurationError) as caught:
         load(toml, environ)
     message = str(caught.value)
@@ -246,9 +247,44 @@ def test_the_file_is_searched_in_the_documented_order(home: Path) -> None:
     assert port(write(home / "o.toml", 4), by_variable) == 4
 
 
+def test_a_file_of_another_user_is_obeyed_only_if_it_is_named(
+    load: Load, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As git does it; else whoever may write to the folder decides where passwords are sent."""
+    load('[daemon]\nhttp_bind = "127.0.0.1:1"')
+    if os.getuid() != 0:
+        monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    else:
+        for path in (home / "catalog.toml", home / "clouds.yaml"):
+            os.chown(path, 4711, 4711)
+    message = refusal(load, None)
+    assert (
+        message == "catalog.toml belongs to another user; if you trust it, name it: --config ./catalog.toml"
+    )
+    named = load_settings(Path("catalog.toml"), {"HOME": str(home.parent)}, None)
+    assert named.http_bind == "127.0.0.1:1"
+    (home / "catalog.toml").unlink()
+    assert "clouds.yaml belongs to another user" in refusal(load, None, {"OS_CLOUD": "meadow"})
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(home / "clouds.yaml"))
+    assert [source.name for source in load(environ={"OS_CLOUD": "meadow"}).sources] == ["meadow"]
+
+
+def test_a_link_of_another_user_is_not_followed(
+    load: Load, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "own.toml").write_text("")
+    (home / "catalog.toml").symlink_to("own.toml")
+    assert load().path is not None
+    if os.getuid() == 0:
+        os.chown(home / "catalog.toml", 4711, 4711, follow_symlinks=False)
+        assert "belongs to another user" in refusal(load, None)
+        monkeypatch.setenv("SUDO_UID", "4711")
+        assert load().path is not None
+
+
 def test_a_named_file_that_is_missing_is_an_error(home: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"--config: expected a configuration file; no\.toml is none"
+        ConfigurationError, match=r"--config: expected a configuration file; no\.toml is not a file"
     ):
         load_settings(Path("no.toml"), {}, None)
 
