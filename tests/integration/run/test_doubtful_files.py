@@ -13,9 +13,9 @@ import pytest
 from catalog.errors import UsageError
 from catalog.run.backfill import backfill
 from catalog.store.database import Database
-from tests.integration.run.dumps import hour, images, listing, named
-from tests.integration.run.site import image, rows, snapshot
-from tests.integration.run.told import source, told, wipe, write
+from tests.support.records import hour, image, listing, named, write
+from tests.support.rows import contents_of, images, rows, snapshot, wipe
+from tests.support.world import source
 
 OWN = {
     "id", "name", "status", "visibility", "created_at", "updated_at", "tags", "owner", "protected", "size",
@@ -40,11 +40,11 @@ def test_what_image_show_prints_is_the_record(database: Database, tmp_path: Path
     result = backfill(database, source(), [write(tmp_path, named(2), text.encode())], complete=True)
     assert (result.failures, result.runs[0].unchanged, result.runs[0].listed) == ([], 2, 2)
     assert len(rows(database, "SELECT * FROM revisions")) == 2
-    expected = told(database, "s")
+    expected = contents_of(database, "s")
     wipe(database)
     for number in (2, 1):
         backfill(database, source(), [tmp_path / named(number)], complete=True)
-    assert told(database, "s") == expected
+    assert contents_of(database, "s") == expected
 
 
 def test_what_an_old_client_shows_is_refused(database: Database, tmp_path: Path) -> None:
