@@ -198,6 +198,8 @@ class RunResult:
     unlisted: int = 0
     held: int = 0
     looked_up: int = 0
+    revised: int = 0
+    """Revisions before the present that were added, taken out or dated anew."""
     error_kind: str | None = None
     error: str | None = None
     note: str | None = None
@@ -264,11 +266,12 @@ class Observation:
 
 @dataclass(slots=True)
 class MergeCounts:
-    """What a merge did to the present."""
+    """What a merge did to the present; `revised`: revisions before it that were added, taken out or dated anew."""
 
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     restored: int = 0
     unchanged: int = 0
+    revised: int = 0
     warnings: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import format_option, moment, print_rows
+from catalog.cli.parameters import ask, format_option, moment, print_rows
 
 if TYPE_CHECKING:
     from catalog.model import SourceKind
@@ -34,7 +34,11 @@ Example:
 @click.option("--observed-at", type=moment, help="When the listings were taken; else each file tells.")
 @click.option("--complete", is_flag=True, help="The listings are whole: an image that is missing was gone.")
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
-@click.option("--yes", is_flag=True, help="Load also a listing whose images seem to be another source's.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Load what seems to be another source's, or was forgotten; forget without asking.",
+)
 @click.option("--kind", type=click.Choice(("glance", "ims")), help="Of a source that is known nowhere yet.")
 @click.option("--forget", metavar="RUN_ID", help="Take the observation of one run out again, instead.")
 @format_option
@@ -68,6 +72,7 @@ def backfill(
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
+            ask(f"take the observation of run {forget} out of the history of {source!r}", yes=yes)
             forgotten = loading.forget(database, settings, forget)
             return _say_forgotten(source, forgotten)
         with PoliteStop() as stopping, measuring("files") as measure:
@@ -99,6 +104,10 @@ def _print(database: Database, result: BackfillResult, format: Format) -> None:
         told = f"{result.source}: {number(len(rows), 'observation')} loaded"
         if result.unchanged:
             told += f", {result.unchanged} known already"
+        if result.forgotten:
+            told += (
+                f", {number(result.forgotten, 'file')} left out that were forgotten (name one, with --yes)"
+            )
         if result.held:
             held = number(result.held, "deletion")
             told += f"; {held} held, see `catalog deletions list {result.source}`"
@@ -130,11 +139,12 @@ def _place(failure: FileFailure) -> str:
 
 def _say_forgotten(source: str, forgotten: Forgotten) -> int:
     from catalog.cli.failures import say_error
-    from catalog.cli.wording import say
+    from catalog.cli.wording import DONE, changes, say
 
     if forgotten.busy:
         say_error(f"another process is working on {source!r}; try again")
         return BUSY
     moment = forgotten.observed_at.isoformat().replace("+00:00", "Z")
-    say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)})")
+    did = changes({word: getattr(forgotten.counts, word) for word in (*DONE, "revised")})
+    say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)}); {did}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +40,15 @@ def moment(text: str) -> datetime:
         raise click.BadParameter(f"expected {expected}; found {text!r}") from None
 
 
+def ask(what: str, *, yes: bool) -> None:
+    """Asks on a terminal before something is destroyed; elsewhere `--yes` must say so (exit 2)."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"this would {what}; add --yes to do it without being asked")
+    click.confirm(what[0].upper() + what[1:] + "?", abort=True)
+
+
 def format_option(command: F) -> F:
     return click.option(
         "--format",
@@ -52,8 +62,6 @@ def format_option(command: F) -> F:
 
 def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:
     """Rows on standard output, in the format asked for."""
-    import sys
-
     from catalog.report import terminal
 
     terminal.print_rows(columns, rows, format, sys.stdout)

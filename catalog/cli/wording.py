@@ -35,8 +35,14 @@ def number(count: int, thing: str) -> str:
 
 
 def changes(counts: Mapping[str, int]) -> str:
-    """What a run did to the present, as `3 inserted, 1 deleted`."""
-    return ", ".join(f"{counts[word]} {word}" for word in DONE if counts[word]) or "nothing changed"
+    """What a run did to the present, as `3 inserted, 1 deleted`, and to what was before it."""
+    told = [f"{counts[word]} {word}" for word in DONE if counts[word]]
+    if counts["revised"]:
+        told = [
+            *(told or ["nothing changed now"]),
+            number(counts["revised"], "revision") + " of the past changed",
+        ]
+    return ", ".join(told) or "nothing changed"
 
 
 def planned(counts: Mapping[str, int]) -> str:
@@ -58,7 +64,7 @@ def summary(run: RunResult, *, plan: bool = False) -> str:
     name = visible(run.source)
     parts = [click.style(run.outcome, fg=COLOURS[run.outcome])]
     if run.outcome in ("complete", "partial"):
-        counts = {word: getattr(run, word) for word in DONE}
+        counts = {word: getattr(run, word) for word in (*DONE, "revised")}
         parts += [f"{run.listed} listed", planned(counts) if plan else changes(counts)]
         if run.unlisted:
             parts.append(f"{run.unlisted} unlisted but live")

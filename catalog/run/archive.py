@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -34,8 +35,7 @@ class Archive:
     """One file being written. Nothing is raised: after the first failure the file is given up."""
 
     def __init__(self, folder: Path, header: Header) -> None:
-        moment = header.observed_at.strftime("%Y%m%dT%H%M%S.%fZ")
-        self._name = folder / f"{moment}-{header.run_id[:8]}{archived.SUFFIX}"
+        self._name = folder / file_name(header.observed_at, header.run_id)
         self._part = folder / f".{self._name.name}.part"
         self._source = header.source
         self._file: BinaryIO | None = None
@@ -127,6 +127,23 @@ def open_archive(
         observed_at=run.observed_at,
     )
     return Archive(folder_of(source.archive, source.name), header)
+
+
+def file_name(observed_at: datetime, run_id: str) -> str:
+    return f"{observed_at:%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}{archived.SUFFIX}"
+
+
+def set_aside(source: SourceSettings, observed_at: datetime, run_id: str) -> None:
+    """Hides the archive of a sweep that somebody forgot, so that no database rebuilt from the folder has it."""
+    if source.archive is None:
+        return
+    path = folder_of(source.archive, source.name) / file_name(observed_at, run_id)
+    try:
+        path.rename(path.with_name(f".{path.name}.forgotten"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.warning("archive of a forgotten sweep stays", file=str(path), reason=error.strerror or str(error))
 
 
 def folder_of(archive: Path, source_name: str) -> Path:

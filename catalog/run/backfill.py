@@ -12,7 +12,8 @@ from pathlib import Path
 from catalog.errors import UsageError
 from catalog.fetch.dump import BrokenDump, Dump, open_dump
 from catalog.fetch.dump_names import date_in_name, find_files
-from catalog.model import SourceKind
+from catalog.model import MergeCounts, SourceKind
+from catalog.run.archive import set_aside
 from catalog.run.contents import Contents
 from catalog.run.loading import (
     AHEAD,
@@ -39,10 +40,12 @@ EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """An observation that was taken out. `run_ids`: all that made it up; `busy`: nothing was done."""
+    """An observation that was taken out. `run_ids`: all that made it up; `counts`: what that changed; `busy`:
+    nothing was done."""
 
     observed_at: datetime
     run_ids: tuple[str, ...]
+    counts: MergeCounts = field(default_factory=MergeCounts)
     busy: bool = False
 
 
@@ -113,13 +116,14 @@ def backfill(
 
     `observed_at`: when all of them were taken, else each file tells. `complete`: dumps prove the absence of
     what they lack (archives know for themselves). `accept_deletions`: beyond the deletion limit, too.
-    `confirmed`: also files that seem to be another source's.
+    `confirmed`: also files that seem to be another source's, or whose observation was forgotten.
 
     A file that cannot be read whole is among `failures`, and nothing of it is written. Raises UsageError,
     before anything is written, where a time cannot be told, lies ahead, or before the history that was kept,
     or where an archive is another source's; DatabaseError and LeaseLost.
     """
     files = find_files(paths)
+    asked_for = {path for path in paths if path.is_file()}
     moments = _sort(files, observed_at)
     archives = [(at, dump) for at, moment in sorted(moments.items()) for dump in moment.archives]
     _check(database, source, moments, archives)
@@ -130,6 +134,7 @@ def backfill(
         complete=complete,
         accept=accept_deletions,
         confirmed=confirmed,
+        asked_for=asked_for,
         total=sum(dump.size for dump in everything),
         progress=progress,
         stop=stop,
@@ -268,7 +273,7 @@ def forget(
     """Takes the observation of a run out again: history and present become what they were without it.
 
     Runs of one moment are one observation, and can only go together: `run_ids` names them all. Their files can
-    be loaded again. Raises UsageError for a run that has no observation.
+    be loaded again, but not unasked. Raises UsageError for a run that has no observation.
     """
     try:
         wanted = str(uuid.UUID(run_id))
@@ -284,7 +289,7 @@ def forget(
         return Forgotten(at, (), busy=True)
     source_id = stored.source_id
 
-    def work(connection: Connection) -> tuple[str, ...]:
+    def work(connection: Connection) -> tuple[tuple[str, ...], MergeCounts]:
         since = backfills.history_from(connection, source_id)
         if since is not None and at < since:
             raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
@@ -293,11 +298,15 @@ def forget(
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
         kept = backfills.kept_by(connection, source_id, observed.run_ids)
-        Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
+        counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
         backfills.forget_runs(connection, source_id, observed.run_ids, at)
+        runs.remember_forgotten(connection, source_id, observed.run_ids, at)
         backfills.remember_look_ups(connection, source_id, at, {})
         backfills.settle_held(connection, source_id, at, "forget", kept)
-        return observed.run_ids
+        return observed.run_ids, counts
 
     with leases.Keeper(database, lease):
-        return Forgotten(at, leases.written(database, lease, work))
+        run_ids, counts = leases.written(database, lease, work)
+    for one in run_ids:
+        set_aside(source, at, one)
+    return Forgotten(at, run_ids, counts)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from catalog.errors import UsageError
 from catalog.fetch.archived import ArchivedPass
@@ -59,14 +60,16 @@ class FileFailure:
 @dataclass(slots=True)
 class BackfillResult:
     """What a backfill did. `runs`: the observations that were merged; `unchanged`: how many were known
-    already; `held`: deletions of this source that wait for a decision, if this command held any; `busy`: the
-    source was another's, so not all was loaded; `stopped`: told to stop before the end."""
+    already; `forgotten`: files of folders that were left out, because somebody took their observation out; `held`:
+    deletions of this source that wait for a decision, if this command held any; `busy`: the source was another's,
+    so not all was loaded; `stopped`: told to stop before the end."""
 
     source: str
     runs: list[RunResult] = field(default_factory=list)
     failures: list[FileFailure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unchanged: int = 0
+    forgotten: int = 0
     records: int = 0
     held: int = 0
     busy: bool = False
@@ -84,6 +87,7 @@ class Loader:
         complete: bool,
         accept: bool,
         confirmed: bool,
+        asked_for: Set[Path],
         total: int,
         progress: Callable[[Progress], None] | None,
         stop: threading.Event | None,
@@ -93,6 +97,7 @@ class Loader:
         self.complete = complete
         self.accept = accept
         self.confirmed = confirmed
+        self.asked_for = asked_for
         self.result = BackfillResult(source.name)
         self._contents = Contents.of(source)
         self._memo = Memo(self._contents.rules)
@@ -144,7 +149,8 @@ class Loader:
                 silent=dict.fromkeys(gathered.silent(), "rejected"),
                 rejected=gathered.rejected,
             )
-            self._merge(at, gathered, said, named=True)
+            if not self._is_left_out(said.run_id, gathered.dumps):
+                self._merge(at, gathered, said, named=True)
         finally:
             gathered.close()
 
@@ -158,6 +164,8 @@ class Loader:
         run_id = archived_run(at, dump)
         if self._is_known(run_id) and dump.has_trailer():
             self.result.unchanged += 1
+            return
+        if self._is_left_out(run_id, [dump]):
             return
         moved = dump.header is not None and at != dump.header.observed_at
         gathered = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
@@ -273,6 +281,7 @@ class Loader:
             known, self._present = self._present, None
             writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
             writing.write(self._contents)
+            runs.remember_again(connection, stored.source_id, said.run_id)
             return writing
 
         try:
@@ -302,6 +311,20 @@ class Loader:
         own = known.pop(self.source.name, 0)
         owner = max(known, key=lambda name: known[name], default=None)
         return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
+
+    def _is_left_out(self, run_id: str, dumps: Sequence[Dump]) -> bool:
+        """Whether somebody took this observation out: it does not come back unless it is asked for."""
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            if stored is None or not runs.is_forgotten(connection, stored.source_id, run_id):
+                return False
+        named = [dump for dump in dumps if dump.path in self.asked_for]
+        if self.confirmed and named:
+            return False
+        reason = "its observation was forgotten; give --yes to load it again"
+        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in named]
+        self.result.forgotten += len(dumps) - len(named)
+        return True
 
     def _refuse(self, gathered: Gathered, reason: str) -> None:
         """Nothing of these files is written; before anything was, the command as a whole is wrong."""

@@ -117,12 +117,12 @@ class Writing:
         merge = Merge(connection, self.source_id, said.run_id, contents, run.started_at)
         counts = merge.apply(observation)
         run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
-        run.deleted, run.restored = counts.deleted, counts.restored
+        run.deleted, run.restored, run.revised = counts.deleted, counts.restored, counts.revised
         if self._warnings > WARNINGS:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
         self._remember(observation, appending=appending)
-        self._finish(run)
+        self._finish(run, appending=appending)
 
     def _is_last(self) -> bool:
         """Whether this observation is later than all others."""
@@ -287,7 +287,7 @@ class Writing:
             if kind != "rejected" and image_id in known.content
         )
 
-    def _finish(self, run: RunResult) -> None:
+    def _finish(self, run: RunResult, *, appending: bool) -> None:
         said, trailer, connection = self.said, self.said.trailer, self.connection
         run.pages = self.gathered.pages
         run.listed = len(self.gathered) - len(said.found)
@@ -306,7 +306,7 @@ class Writing:
             for one in said.passes
         ]
         runs.finish(connection, self.source_id, run, passes)
-        backfills.save_rejected(connection, self.source_id, run.run_id, self.at, said.rejected)
+        runs.save_rejected(connection, self.source_id, run, said.rejected, last=appending)
         if trailer is not None and run.outcome == "complete":
             backfills.note_complete(connection, self.source_id, self.at)
 

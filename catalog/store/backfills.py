@@ -197,34 +197,6 @@ def settle_held(
     connection.execute(SQL["date_held"], values)
 
 
-def save_rejected(
-    connection: Connection, source_id: str, run_id: str, at: datetime, rejected: Iterable[RejectedRecord]
-) -> None:
-    """As `runs.save_rejected`, but first and last are told by when runs observed, not by when they were loaded."""
-    distinct = {record_hash(row): row for row in rejected}
-    for digest, row in distinct.items():
-        connection.execute(
-            "INSERT INTO rejected_records AS r"
-            " (source_id, record_hash, image_id, reason, record, first_run_id, last_run_id, count)"
-            " VALUES (%(source)s, %(hash)s, %(image)s, %(reason)s, %(record)s, %(run)s, %(run)s, 1)"
-            " ON CONFLICT (source_id, record_hash) DO UPDATE SET count = r.count + 1, first_run_id = CASE WHEN"
-            " %(at)s < (SELECT observed_at FROM runs u WHERE u.source_id = r.source_id AND u.run_id = r.first_run_id)"
-            " THEN excluded.first_run_id ELSE r.first_run_id END, last_run_id = CASE WHEN"
-            " %(at)s < (SELECT observed_at FROM runs u WHERE u.source_id = r.source_id AND u.run_id = r.last_run_id)"
-            " THEN r.last_run_id ELSE excluded.last_run_id END"
-            " WHERE excluded.last_run_id NOT IN (r.first_run_id, r.last_run_id)",
-            {
-                "source": source_id,
-                "hash": digest,
-                "image": row.image_id,
-                "reason": row.reason,
-                "record": row.record,
-                "run": run_id,
-                "at": at,
-            },
-        )
-
-
 def kept_by(connection: Connection, source_id: str, run_ids: Iterable[str]) -> list[str]:
     """Images that somebody decided to keep, whose deletion these runs held back first."""
     rows = connection.execute(
@@ -235,25 +207,13 @@ def kept_by(connection: Connection, source_id: str, run_ids: Iterable[str]) -> l
     return [image_id for (image_id,) in rows]
 
 
-def forget_runs(connection: Connection, source_id: str, run_ids: Iterable[str], at: datetime) -> None:
+def forget_runs(connection: Connection, source_id: str, run_ids: Sequence[str], at: datetime) -> None:
     """Takes the runs of the observation at a moment out of the ledgers, so that it can be loaded again."""
+    runs.forget(connection, source_id, run_ids)
     values = {"source": source_id, "runs": list(run_ids), "at": at}
     for statement in (
-        "DELETE FROM run_passes WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
-        "DELETE FROM runs WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
         "DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY(%(runs)s::uuid[])",
         "DELETE FROM look_ups WHERE source_id = %(source)s AND asked_at = %(at)s",
-        (
-            "DELETE FROM rejected_records WHERE source_id = %(source)s AND count = 1"
-            " AND first_run_id = ANY(%(runs)s::uuid[])"
-        ),
-        (
-            "UPDATE rejected_records SET count = count - 1,"
-            " first_run_id = CASE WHEN first_run_id = ANY(%(runs)s::uuid[]) THEN last_run_id ELSE first_run_id END,"
-            " last_run_id = CASE WHEN last_run_id = ANY(%(runs)s::uuid[]) THEN first_run_id ELSE last_run_id END"
-            " WHERE source_id = %(source)s"
-            " AND (first_run_id = ANY(%(runs)s::uuid[]) OR last_run_id = ANY(%(runs)s::uuid[]))"
-        ),
         (
             "UPDATE sources s SET observed_since = (SELECT min(observed_at) FROM observations o"
             " WHERE o.source_id = s.source_id) WHERE source_id = %(source)s AND observed_since = %(at)s"

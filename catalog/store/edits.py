@@ -23,6 +23,16 @@ class Edit(Struct, frozen=True):
     new: list[Revision]
     candidate: Candidate | None
 
+    def revised(self) -> int:
+        """How many revisions come, go or are dated anew, those left out that are or were the present."""
+        old = {(one.observed_at, one.valid_from, one.content.hash) for one in self.old[:-1]}
+        new = {(one.observed_at, one.valid_from, one.content.hash) for one in self.new[:-1]}
+        if self.old:
+            new.discard((self.old[-1].observed_at, self.old[-1].valid_from, self.old[-1].content.hash))
+        if self.new:
+            old.discard((self.new[-1].observed_at, self.new[-1].valid_from, self.new[-1].content.hash))
+        return len({key[0] for key in old ^ new})
+
     def changes(self) -> list[int]:
         """Positions in the new line of revisions that must be written; the last too if it is another one."""
         if not self.old:
@@ -80,6 +90,7 @@ def collect(
         batch.refreshed.append((edit.image_id, candidate.raw_hash, candidate.image.content_hash))
         counts.unchanged += 1
         return
+    counts.revised += edit.revised()
     _take_out(edit, {new[n].observed_at for n in positions}, batch)
     if not new:
         if old:

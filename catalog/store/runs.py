@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -13,7 +13,7 @@ from catalog.text import storable
 
 COUNTERS = (
     "pages", "requests", "retries", "listed", "inserted", "updated", "unchanged", "deleted", "restored",
-    "rejected", "unlisted", "held", "looked_up",
+    "rejected", "unlisted", "held", "looked_up", "revised",
 )  # fmt: skip
 ARCHIVED = "get_byte(uuid_send(run_id), 6) >> 4 = 4"
 """Of runs that were loaded: a sweep's archive keeps its random id (UUID version 4), a dump's id is made of what it
@@ -87,7 +87,7 @@ def finish(
                 storable(row.error),
             ),
         )
-    save_rejected(connection, source_id, run.run_id, rejected)
+    save_rejected(connection, source_id, run, rejected)
     if run.kind == "sync":
         _update_health(connection, values)
     return True
@@ -129,26 +129,97 @@ def record_hash(row: RejectedRecord) -> bytes:
 
 
 def save_rejected(
-    connection: Connection, source_id: str, run_id: str, rejected: Iterable[RejectedRecord]
+    connection: Connection,
+    source_id: str,
+    run: RunResult,
+    rejected: Iterable[RejectedRecord],
+    *,
+    last: bool = True,
 ) -> None:
-    """Keeps rejected records whole, each distinct one once."""
+    """Keeps rejected records whole, each distinct one once, and that this run met them.
+
+    `last`: no run of the source observed later.
+    """
     distinct = {record_hash(row): row for row in rejected}
     for digest, row in distinct.items():
+        values = {
+            "source": source_id, "hash": digest, "image": row.image_id, "reason": row.reason,
+            "record": row.record, "run": run.run_id, "at": run.observed_at,
+        }  # fmt: skip
         connection.execute(
-            "INSERT INTO rejected_records AS r"
+            "INSERT INTO rejected_records"
             " (source_id, record_hash, image_id, reason, record, first_run_id, last_run_id, count)"
-            " VALUES (%(source)s, %(hash)s, %(image)s, %(reason)s, %(record)s, %(run)s, %(run)s, 1)"
-            " ON CONFLICT (source_id, record_hash) DO UPDATE SET last_run_id = excluded.last_run_id,"
-            " count = r.count + 1 WHERE r.last_run_id <> excluded.last_run_id",
-            {
-                "source": source_id,
-                "hash": digest,
-                "image": row.image_id,
-                "reason": row.reason,
-                "record": row.record,
-                "run": run_id,
-            },
+            " VALUES (%(source)s, %(hash)s, %(image)s, %(reason)s, %(record)s, %(run)s, %(run)s, 0)"
+            " ON CONFLICT DO NOTHING",
+            values,
         )
+        is_new = connection.execute(
+            "INSERT INTO rejections (source_id, record_hash, run_id, observed_at)"
+            " VALUES (%(source)s, %(hash)s, %(run)s, %(at)s) ON CONFLICT DO NOTHING",
+            values,
+        ).rowcount
+        if last and is_new:
+            connection.execute(
+                "UPDATE rejected_records SET last_run_id = %(run)s, count = count + 1"
+                " WHERE source_id = %(source)s AND record_hash = %(hash)s",
+                values,
+            )
+    if not last:
+        count_rejections(connection, source_id, distinct)
+
+
+def count_rejections(connection: Connection, source_id: str, hashes: Iterable[bytes]) -> None:
+    """First and last run, and count, of these rejected records as their runs tell them; those that no run met
+    any more go."""
+    values = {"source": source_id, "hashes": list(hashes)}
+    connection.execute(
+        "UPDATE rejected_records r SET first_run_id = met.runs[1], last_run_id = met.runs[cardinality(met.runs)],"
+        " count = cardinality(met.runs)"
+        " FROM (SELECT record_hash, array_agg(run_id ORDER BY observed_at, run_id) AS runs FROM rejections"
+        " WHERE source_id = %(source)s AND record_hash = ANY(%(hashes)s) GROUP BY record_hash) AS met"
+        " WHERE r.source_id = %(source)s AND r.record_hash = met.record_hash",
+        values,
+    )
+    connection.execute(
+        "DELETE FROM rejected_records r WHERE source_id = %(source)s AND record_hash = ANY(%(hashes)s)"
+        " AND NOT EXISTS (SELECT FROM rejections m WHERE m.source_id = r.source_id"
+        " AND m.record_hash = r.record_hash)",
+        values,
+    )
+
+
+def forget(connection: Connection, source_id: str, run_ids: Sequence[str]) -> None:
+    """Takes runs out of the ledger, with their passes and what they rejected."""
+    values = (source_id, list(run_ids))
+    hashes = connection.execute(
+        "DELETE FROM rejections WHERE source_id = %s AND run_id = ANY(%s::uuid[]) RETURNING record_hash",
+        values,
+    ).fetchall()
+    count_rejections(connection, source_id, {digest for (digest,) in hashes})
+    for table in ("run_passes", "runs"):
+        connection.execute(f"DELETE FROM {table} WHERE source_id = %s AND run_id = ANY(%s::uuid[])", values)
+
+
+def remember_forgotten(connection: Connection, source_id: str, run_ids: Sequence[str], at: datetime) -> None:
+    """Notes that somebody took these runs' observation out, so that their files do not come back unasked."""
+    connection.execute(
+        "INSERT INTO forgotten_runs (source_id, run_id, observed_at, forgotten_at)"
+        " SELECT %s, run_id, %s, now() FROM unnest(%s::uuid[]) AS run_id ON CONFLICT DO NOTHING",
+        (source_id, at, list(run_ids)),
+    )
+
+
+def remember_again(connection: Connection, source_id: str, run_id: str) -> None:
+    """Somebody asked for the observation to be loaded again."""
+    connection.execute("DELETE FROM forgotten_runs WHERE source_id = %s AND run_id = %s", (source_id, run_id))
+
+
+def is_forgotten(connection: Connection, source_id: str, run_id: str) -> bool:
+    """Whether somebody took this run's observation out."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM forgotten_runs WHERE source_id = %s AND run_id = %s)", (source_id, run_id)
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def exists(connection: Connection, source_id: str, run_id: str) -> bool:

@@ -190,6 +190,9 @@ runs = Table(
     count("unlisted", "Images live but not listed."),
     count("held", "Deletions held back."),
     count("looked_up", "Look-ups by id."),
+    count(
+        "revised", "Revisions before the present that were added, taken out or dated anew by what came late."
+    ),
     text_column(
         "error_kind", "login, network, throttled, upstream, bad_listing, deadline, database, config."
     ),
@@ -228,6 +231,28 @@ rejected_records = Table(
     Column("count", BigInteger, nullable=False, comment="Runs that met it."),
     PrimaryKeyConstraint("source_id", "record_hash"),
     comment="Records that could not be stored as images, kept whole.",
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    source_id(),
+    Column("record_hash", LargeBinary, nullable=False, comment="As in rejected_records.record_hash."),
+    run_id("Run that met the record.", nullable=False),
+    moment("observed_at", "When the run observed.", nullable=False),
+    PrimaryKeyConstraint("source_id", "record_hash", "run_id"),
+    comment="Which run met which rejected record: first, last and count follow from it. Internal.",
+)
+
+forgotten_runs = Table(
+    "forgotten_runs",
+    metadata,
+    source_id(),
+    run_id("Run whose observation somebody took out.", nullable=False),
+    moment("observed_at", "When it observed.", nullable=False),
+    moment("forgotten_at", "When it was taken out.", nullable=False),
+    PrimaryKeyConstraint("source_id", "run_id"),
+    comment="Runs of backfill --forget: their files do not come back unasked. Internal.",
 )
 
 held_deletions = Table(

@@ -681,6 +681,7 @@ CREATE TABLE runs (
     unlisted BIGINT DEFAULT 0 NOT NULL,
     held BIGINT DEFAULT 0 NOT NULL,
     looked_up BIGINT DEFAULT 0 NOT NULL,
+    revised BIGINT DEFAULT 0 NOT NULL,
     error_kind TEXT,
     error TEXT,
     note TEXT,
@@ -711,6 +712,7 @@ COMMENT ON COLUMN runs.rejected IS 'Records that could not be stored as images.'
 COMMENT ON COLUMN runs.unlisted IS 'Images live but not listed.';
 COMMENT ON COLUMN runs.held IS 'Deletions held back.';
 COMMENT ON COLUMN runs.looked_up IS 'Look-ups by id.';
+COMMENT ON COLUMN runs.revised IS 'Revisions before the present that were added, taken out or dated anew by what came late.';
 COMMENT ON COLUMN runs.error_kind IS 'login, network, throttled, upstream, bad_listing, deadline, database, config.';
 COMMENT ON COLUMN runs.error IS 'One line.';
 COMMENT ON COLUMN runs.note IS 'Why the run could not prove what is missing, one line.';
@@ -760,6 +762,36 @@ COMMENT ON COLUMN rejected_records.record IS 'The record as text; NUL shown as U
 COMMENT ON COLUMN rejected_records.first_run_id IS 'First run that met it.';
 COMMENT ON COLUMN rejected_records.last_run_id IS 'Last run that met it.';
 COMMENT ON COLUMN rejected_records.count IS 'Runs that met it.';
+
+CREATE TABLE rejections (
+    source_id TEXT COLLATE "C" NOT NULL,
+    record_hash BYTEA NOT NULL,
+    run_id UUID NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_rejections PRIMARY KEY (source_id, record_hash, run_id)
+);
+
+COMMENT ON TABLE rejections IS 'Which run met which rejected record: first, last and count follow from it. Internal.';
+
+COMMENT ON COLUMN rejections.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN rejections.record_hash IS 'As in rejected_records.record_hash.';
+COMMENT ON COLUMN rejections.run_id IS 'Run that met the record.';
+COMMENT ON COLUMN rejections.observed_at IS 'When the run observed. Unit: UTC.';
+
+CREATE TABLE forgotten_runs (
+    source_id TEXT COLLATE "C" NOT NULL,
+    run_id UUID NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    forgotten_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_forgotten_runs PRIMARY KEY (source_id, run_id)
+);
+
+COMMENT ON TABLE forgotten_runs IS 'Runs of backfill --forget: their files do not come back unasked. Internal.';
+
+COMMENT ON COLUMN forgotten_runs.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN forgotten_runs.run_id IS 'Run whose observation somebody took out.';
+COMMENT ON COLUMN forgotten_runs.observed_at IS 'When it observed. Unit: UTC.';
+COMMENT ON COLUMN forgotten_runs.forgotten_at IS 'When it was taken out. Unit: UTC.';
 
 CREATE TABLE held_deletions (
     source_id TEXT COLLATE "C" NOT NULL,

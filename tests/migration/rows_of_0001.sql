@@ -43,6 +43,15 @@ INSERT INTO rejected_records (source_id, record_hash, image_id, reason, record, 
     count)
     VALUES ('765390d5', '\x2afb9b83f9314e5d029766197f539792', 'c', 'made up', '{}',
         '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000001', 2);
+INSERT INTO rejections (source_id, record_hash, run_id, observed_at)
+    VALUES ('765390d5', '\x2afb9b83f9314e5d029766197f539792', '00000000-0000-0000-0000-000000000000',
+        '2026-01-01 00:00:00+00');
+INSERT INTO rejections (source_id, record_hash, run_id, observed_at)
+    VALUES ('765390d5', '\x2afb9b83f9314e5d029766197f539792', '00000000-0000-0000-0000-000000000001',
+        '2026-01-02 00:00:00+00');
+INSERT INTO forgotten_runs (source_id, run_id, observed_at, forgotten_at)
+    VALUES ('765390d5', '00000000-0000-0000-0000-000000000002', '2026-01-01 12:00:00+00',
+        '2026-01-03 00:00:00+00');
 INSERT INTO revision_documents (source_id, image_id, observed_at, document)
     VALUES ('765390d5', 'a', '2026-01-01 00:00:00+00',
         '{"id": "a", "name": "image a", "tags": ["t"], "status": "active", "purpose": "x", "__support_unheard": "true"}');

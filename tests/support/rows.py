@@ -20,7 +20,8 @@ _LEFT_OUT = {
     "source_id", "recorded_at", "file_url", "self_url", "schema_url", "decided_at", "decided_by",
 }  # fmt: skip
 EVERYTHING = (
-    *HISTORY, *SWEEPS, "image_state", "observations", "id_sets", "runs", "leases", "sources", "stage",
+    *HISTORY, *SWEEPS, "image_state", "observations", "id_sets", "runs", "leases", "sources", "stage", "rejections",
+    "forgotten_runs",
 )  # fmt: skip
 Contents = dict[str, list[str]]
 

@@ -58,7 +58,9 @@ def test_a_file_that_says_no_time_is_refused_before_anything_is_written(saved: D
 
 def test_an_observation_can_be_forgotten(saved: Desk) -> None:
     first = saved.run("backfill", "lab", "saved", "--format", "json").rows
-    assert saved.run("backfill", "lab", "--forget", first[0]["run_id"]).code == 0
+    refused = saved.run("backfill", "lab", "--forget", first[0]["run_id"])
+    assert (refused.code, "--yes" in refused.error) == (2, True)
+    assert saved.run("backfill", "lab", "--forget", first[0]["run_id"], "--yes").code == 0
     assert saved.query("SELECT count(*) FROM images WHERE image_id = 'image-003'") == [(0,)]
     for arguments in (["--forget", "nonsense"], [], ["saved", "--forget", first[1]["run_id"]]):
         assert saved.run("backfill", "lab", *arguments).code == 2

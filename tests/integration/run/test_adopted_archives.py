@@ -99,14 +99,14 @@ def test_a_sweep_from_before_the_adoption_comes_back(
     """Beside the others, which tell whose it is; alone it could be another source's."""
     expected, stored = contents_of(database, "s"), identity(database)
     first = rows(database, "SELECT run_id::text FROM runs ORDER BY observed_at")[0]["run_id"]
-    forget(database, adopted.source, first)
+    forget(database, source(), first)
     before = snapshot(database)
     with pytest.raises(
         UsageError, match=r"'s' with region 'r1', while 's' has 'r2'.*sources adopt s`.*nothing"
     ):
-        backfill(database, source(), files(tmp_path)[:1])
+        backfill(database, source(), files(tmp_path)[:1], confirmed=True)
     assert snapshot(database) == before
-    assert len(backfill(database, source(), [tmp_path]).runs) == 1
+    assert len(backfill(database, source(), files(tmp_path), confirmed=True).runs) == 1
     assert (contents_of(database, "s"), identity(database)) == (expected, stored)
 
 
@@ -115,9 +115,9 @@ def test_an_old_archive_does_not_undo_an_adoption(sites: Sites, database: Databa
     site = sites.open(images=3, project_id="p1", archive=tmp_path)
     runs = [site.sweep(), site.sweep()]
     old, late = files(tmp_path)
-    forget(database, site.source, runs[1].run_id)
+    forget(database, source(), runs[1].run_id)
     adopt(database)
-    assert len(backfill(database, source(), [late]).runs) == 1
+    assert len(backfill(database, source(), [late], confirmed=True).runs) == 1
     assert identity(database) == (None, None, None)
     assert site.sweep(changed=NEW).outcome == "complete"
     wipe(database)

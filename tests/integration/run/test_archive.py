@@ -223,7 +223,7 @@ def test_loading_the_archive_beside_its_sweeps_writes_nothing(
     assert snapshot(database) == before
 
 
-def test_a_forgotten_sweep_comes_back_from_the_archive(
+def test_a_forgotten_sweep_comes_back_from_the_archive_if_asked_for(
     database: Database, sites: Sites, tmp_path: Path
 ) -> None:
     site = sites.open(images=6, archive=tmp_path)
@@ -236,7 +236,8 @@ def test_a_forgotten_sweep_comes_back_from_the_archive(
     expected = contents_of(database, "s")
     forget(database, site.source, runs[1].run_id)
     assert contents_of(database, "s") != expected
-    assert len(backfill(database, site.source, [tmp_path]).runs) == 1
+    (hidden,) = tmp_path.rglob(".*.forgotten")
+    assert len(backfill(database, site.source, [hidden], confirmed=True).runs) == 1
     assert contents_of(database, "s") == expected
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from catalog.cli.wording import DONE, changes
 from catalog.errors import UsageError
 from catalog.run.backfill import backfill, forget
 from catalog.store.database import Database
-from tests.support.records import hour, listing, named, write
-from tests.support.rows import HISTORY, contents_of, images, rows
-from tests.support.world import source
+from tests.support.records import hour, image, listing, named, too_deep, write
+from tests.support.rows import HISTORY, contents_of, images, rows, wipe
+from tests.support.world import Sites, source
 
 
 def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Database, tmp_path: Path) -> None:
@@ -25,7 +26,70 @@ def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Databa
     gone = forget(database, source(), run.run_id)
     assert (gone.observed_at, gone.run_ids) == (hour(4), (run.run_id,))
     assert contents_of(database, "s", (*HISTORY, "runs")) == expected
-    assert len(backfill(database, source(), [files[2]], complete=True).runs) == 1
+    again = backfill(database, source(), [tmp_path], complete=True)
+    assert (again.runs, again.unchanged, again.forgotten) == ([], 3, 1)
+    refused = backfill(database, source(), [files[2]], complete=True)
+    assert "--yes" in refused.failures[0].reason
+    assert contents_of(database, "s", (*HISTORY, "runs")) == expected
+    assert len(backfill(database, source(), [files[2]], complete=True, confirmed=True).runs) == 1
+    assert backfill(database, source(), [tmp_path], complete=True).forgotten == 0
+
+
+def test_a_forgotten_sweep_comes_back_neither_here_nor_where_its_archive_is_loaded(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    site = sites.open(images=3, archive=tmp_path)
+    runs = [site.sweep().run_id for _ in range(2)]
+    (early, late) = sorted(tmp_path.rglob("*.gz"))
+    content = early.read_bytes()
+    forget(database, site.source, runs[0])
+    assert sorted(tmp_path.rglob("*.gz")) == [late]
+    early.write_bytes(content)
+    assert backfill(database, site.source, [tmp_path]).forgotten == 1
+    assert backfill(database, site.source, [early]).runs == []
+    assert len(rows(database, "SELECT * FROM runs")) == 1
+    early.unlink()
+    wipe(database)
+    assert [run.run_id for run in backfill(database, site.source, [tmp_path]).runs] == [runs[1]]
+
+
+def test_which_runs_met_a_rejected_record_follows_neither_order_nor_what_is_forgotten(
+    database: Database, tmp_path: Path
+) -> None:
+    """Two of one moment too: the least id is the first one's."""
+    files = [
+        write(tmp_path, named(n, part), [image(k), too_deep("odd")])
+        for n, part, k in ((2, "-a", 1), (2, "-b", 2), (4, "", 3), (1, "", 4))
+    ]
+    met = "SELECT first_run_id::text, last_run_id::text, count FROM rejected_records"
+    found = []
+    for order in (files, files[::-1], sorted(files)):
+        wipe(database)
+        for path in order:
+            backfill(database, source(), [path], confirmed=True)
+        found += rows(database, met)
+    assert found[0] == found[1] == found[2]
+    assert found[0]["count"] == 4
+    run = {
+        row["observed_at"]: row["run_id"]
+        for row in rows(database, "SELECT observed_at, run_id::text FROM runs")
+    }
+    assert (found[0]["first_run_id"], found[0]["last_run_id"]) == (run[hour(1)], run[hour(4)])
+    for number, count in ((4, 3), (1, 2), (2, 0)):
+        forget(database, source(), run[hour(number)])
+        assert [row["count"] for row in rows(database, met)] == [count] * (count > 0)
+
+
+def test_what_changed_in_history_alone_is_told(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(3), listing(1, 2))], complete=True)
+    old = write(tmp_path, named(1), listing(1, name="old"))
+    run = backfill(database, source(), [old], complete=True).runs[0]
+    assert (run.inserted, run.updated, run.revised) == (0, 0, 1)
+    (row,) = rows(database, "SELECT revised FROM runs WHERE run_id = %s", run.run_id)
+    assert row["revised"] == 1
+    told = changes({**dict.fromkeys(DONE, 0), "revised": run.revised})
+    assert told == "nothing changed now, 1 revision of the past changed"
+    assert forget(database, source(), run.run_id).counts.revised == 1
 
 
 def test_the_first_and_the_only_observation_can_be_forgotten(database: Database, tmp_path: Path) -> None:

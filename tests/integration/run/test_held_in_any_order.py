@@ -153,7 +153,8 @@ def test_what_was_approved_is_held_again_when_its_file_is(database: Database, tm
     assert len(live(database)) == 1
     forget(database, source(), run_at(database, 2))
     assert (len(live(database)), held(database)) == (20, {})
-    assert load(database, tmp_path, 2, 0).held == 19
+    again = backfill(database, source(), [tmp_path / named(2)], complete=True, confirmed=True)
+    assert again.held == 19
     assert held(database) == dict.fromkeys(GONE, ("open", 2))
     settle(database, "approve")
     assert len(live(database)) == 1
