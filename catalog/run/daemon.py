@@ -2,11 +2,11 @@
 
     main thread     waits for signals, and does nothing that may hang
     watch           asks the database every few seconds what is due soon, and makes jobs of it
-    scheduler       APScheduler: fires the jobs on time, one a source, in a pool of `parallel_sources` threads
+    scheduler       APScheduler: fires the jobs on time, one per source, in a pool of `parallel_sources` threads
     projects        finds out which sources `projects = "*"` stands for
     health          /healthz, /readyz, /metrics
 
-The agenda is `sources.next_due_at`, shared by all daemons; jobs are its next few seconds, kept in memory.
+`sources.next_due_at` says what is due, for all daemons; jobs are its next few seconds, kept in memory.
 Whoever gets the lease of a due source sweeps it; the others find it busy, or due later.
 """
 
@@ -33,8 +33,8 @@ from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, Sch
 from catalog.model import RunResult
 from catalog.run.health import HealthServer, Probe
 from catalog.run.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
-from catalog.run.programme import Programme, Projects
-from catalog.run.schedule import Appointment, Schedule
+from catalog.run.schedule import DueClaim, Schedule
+from catalog.run.source_registry import Projects, SourceRegistry
 from catalog.run.sweep import sweep
 from catalog.settings import Settings, SourceSettings
 from catalog.store import schedule, schema
@@ -42,25 +42,25 @@ from catalog.store.database import Connection, Database, clock
 
 log = structlog.get_logger("catalog.daemon")
 
-LOOK = 2.0
-"""Seconds between two looks at the agenda."""
-LONGEST_PAUSE = 10.0
-"""Seconds between two tries to reach a database that is away, at most."""
-REST = 30.0
+POLL_SECONDS = 2.0
+"""Seconds between two questions for what is due."""
+LONGEST_RETRY_SECONDS = 10.0
+"""Seconds between two attempts to reach a database that is unavailable, at most."""
+REST_SECONDS = 30.0
 """Seconds that a source rests after a failure that left no row in the ledger."""
-STOPPING = 6.0
+STOPPING_SECONDS = 6.0
 """Seconds that sweeps get to end once they were told to."""
-LAST_MOMENT = 8.0
+SHUTDOWN_SECONDS = 8.0
 """Seconds after which a stopping daemon ends, whatever hangs: open transactions are rolled back."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-FAR = 10.0
-"""Seconds between two looks at sources whose turn is further away than usual."""
-LATE = 0.02
-"""Seconds that a job comes after the database's moment, so that it is never too early."""
-TOLD = (
+FAR_POLL_SECONDS = 10.0
+"""Seconds between two looks at sources whose next run is further away than usual."""
+DELAY_SECONDS = 0.02
+"""Seconds that a job comes after the database's time, so that it is never too early."""
+LOGGED = (
     "source", "run_id", "outcome", "listed", "inserted", "updated", "deleted", "restored", "rejected", "held",
 )  # fmt: skip
-"""What the log tells of each run."""
+"""Columns of `runs` that the log shows of each."""
 
 
 def serve(load: Callable[[], Settings]) -> int:
@@ -97,7 +97,7 @@ class Daemon:
         self.settings = settings
         self.stopping = threading.Event()
         self.counts = RunCounts()
-        self.programme = Programme.of(settings)
+        self.registry = SourceRegistry.of(settings)
         self.projects = Projects(settings, self.stopping, self._renew)
         self._wake = threading.Event()
         self._lock = threading.Condition()
@@ -105,7 +105,7 @@ class Daemon:
         """Names of sources that are being swept, with the cloud of each."""
         self._resting: dict[str, float] = {}
         self._trouble: str | None = None
-        self._aligned: Programme | None = None
+        self._aligned: SourceRegistry | None = None
         self._far_again = 0.0
         # First of all the address, so that one in use is told before anything is started or written.
         self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
@@ -142,16 +142,16 @@ class Daemon:
             try:
                 required.ask()
             except DatabaseError as error:
-                self._away(error)
+                self._database_lost(error)
             else:
-                self._back()
+                self._database_found()
                 return True
             received = _next_signal(pause)
             if received == signal.SIGHUP:
                 self.reload(load)
             elif received is not None:
                 return False
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_RETRY_SECONDS)
 
     def start(self) -> None:
         from apscheduler.executors.pool import ThreadPoolExecutor
@@ -171,7 +171,7 @@ class Daemon:
             version=__version__,
             database=self.database.safe_url,
             http=self.health.address,
-            sources=len(self.programme.sources),
+            sources=len(self.registry.sources),
             parallel_sources=self.settings.parallel_sources,
         )
 
@@ -179,7 +179,7 @@ class Daemon:
         """Takes over the sources of the configuration as it is now; a broken one changes nothing."""
         try:
             settings = load()
-            Programme.of(settings)
+            SourceRegistry.of(settings)
         except Exception as error:
             log.error("configuration refused, the old one stays", reason=str(error))
             return
@@ -188,16 +188,16 @@ class Daemon:
         ):  # fmt: skip
             log.warning("database, http_bind and parallel_sources of the new configuration need a restart")
         self.projects.take(settings)
-        log.info("configuration read again", sources=len(self.programme.sources))
+        log.info("configuration read again", sources=len(self.registry.sources))
 
     def _renew(self) -> None:
         """The configuration or a cloud's list of projects is another."""
-        self.programme = self.projects.programme
-        self.counts.know(list(self.programme.sources))
+        self.registry = self.projects.registry
+        self.counts.know(list(self.registry.sources))
         self._wake.set()
 
     def stop(self, received: signal.Signals | None) -> None:
-        """No new sweeps; those under way end after their page. Returns when they did, or after STOPPING."""
+        """No new sweeps; those under way end after their page. Returns when they did, or after STOPPING_SECONDS."""
         threading.Thread(target=self._end_at_last, name="last moment", daemon=True).start()
         self.stopping.set()
         self._wake.set()
@@ -208,30 +208,30 @@ class Daemon:
                 under_way=", ".join(sorted(self._under_way)),
             )
             self._scheduler.shutdown(wait=False)
-            self._lock.wait_for(lambda: not self._under_way, timeout=STOPPING)
+            self._lock.wait_for(lambda: not self._under_way, timeout=STOPPING_SECONDS)
         log.info("stopped")
 
     def _end_at_last(self) -> None:
-        time.sleep(LAST_MOMENT)
-        log.error("ended without waiting any longer", under_way=", ".join(sorted(self._under_way)))
+        time.sleep(SHUTDOWN_SECONDS)
+        log.error("shutdown timed out", under_way=", ".join(sorted(self._under_way)))
         os._exit(0)
 
-    # --- the agenda
+    # --- due sources
 
     def _watch(self) -> None:
         pause = 1.0
         while not self.stopping.is_set():
             self._wake.clear()
-            wait = LOOK
+            wait = POLL_SECONDS
             try:
                 self._look()
-                self._back()
+                self._database_found()
                 pause = 1.0
             except DatabaseError as error:
-                self._away(error)
-                wait, pause = pause, min(2 * pause, LONGEST_PAUSE)
+                self._database_lost(error)
+                wait, pause = pause, min(2 * pause, LONGEST_RETRY_SECONDS)
             except Exception:
-                log.exception("the agenda could not be read")
+                log.exception("due sources could not be read")
             self._wake.wait(wait)
 
     def _look(self) -> None:
@@ -239,26 +239,26 @@ class Daemon:
         if not schema_is_current(self.database):
             self._scheduler.remove_all_jobs()
             raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
-        programme = self.programme
-        if programme is not self._aligned:
-            self.database.written(partial(_align, schedules=programme.schedules))
-            self._aligned = programme
+        registry = self.registry
+        if registry is not self._aligned:
+            self.database.written(partial(_align, schedules=registry.schedules))
+            self._aligned = registry
         with self.database.transaction() as connection:
-            agenda = schedule.agenda(connection, programme.sources)
-        for name in programme.sources:
-            entry = agenda.get(name, schedule.NEW)
-            if entry.due_in is not None and entry.due_in < 2 * LOOK and not entry.busy:
-                self._appoint(name, entry.due_in)
-        plans = programme.schedules
-        far = [name for name, entry in agenda.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
+            due = schedule.due_sources(connection, registry.sources)
+        for name in registry.sources:
+            entry = due.get(name, schedule.NEW)
+            if entry.due_in is not None and entry.due_in < 2 * POLL_SECONDS and not entry.busy:
+                self._add_job(name, entry.due_in)
+        plans = registry.schedules
+        far = [name for name, entry in due.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
         if far and time.monotonic() >= self._far_again:
             # not at each look: for most of the year a crontab of January alone is as far away
             self.database.written(partial(_align, schedules={name: plans[name] for name in far}))
-            self._far_again = time.monotonic() + FAR
+            self._far_again = time.monotonic() + FAR_POLL_SECONDS
 
-    def _appoint(self, name: str, due_in: float) -> None:
+    def _add_job(self, name: str, due_in: float) -> None:
         rest = self._resting.get(name, 0.0) - time.monotonic()
-        delay = timedelta(seconds=max(due_in, rest, 0.0) + LATE)
+        delay = timedelta(seconds=max(due_in, rest, 0.0) + DELAY_SECONDS)
         # One that still waits for a thread of the pool is not run twice: max_instances.
         self._scheduler.add_job(
             self._sweep,
@@ -272,34 +272,36 @@ class Daemon:
     # --- one sweep
 
     def _sweep(self, name: str) -> None:
-        programme = self.programme
-        source = programme.sources.get(name)
+        registry = self.registry
+        source = registry.sources.get(name)
         if source is None or self.stopping.is_set():
             return  # it left the configuration since the job was made
-        appointment = Appointment(lambda: self.programme.schedule_of(source), self.stopping)
+        claim = DueClaim(lambda: self.registry.schedule_of(source), self.stopping)
         with self._working(source) as admitted:
             if not admitted:
                 return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
-                run = sweep(self.database, source, stop=self.stopping, turn=appointment)
+                run = sweep(self.database, source, stop=self.stopping, turn=claim)
             except DatabaseUnavailable as error:
-                self._away(error)
-            except CatalogError as error:
-                self._resting[name] = time.monotonic() + REST
-                log.error("sweep not possible", source=name, reason=str(error), again_in_seconds=REST)
-            except Exception:
-                self._resting[name] = time.monotonic() + REST
-                log.exception("sweep broke: an error in catalog itself", source=name, again_in_seconds=REST)
+                self._database_lost(error)
+            except Exception as error:
+                self._resting[name] = time.monotonic() + REST_SECONDS
+                if isinstance(error, CatalogError):
+                    log.error(
+                        "sweep not possible", source=name, reason=str(error), retry_seconds=REST_SECONDS
+                    )
+                else:
+                    log.exception("sweep crashed (bug)", source=name, retry_seconds=REST_SECONDS)
             else:
                 self._resting.pop(name, None)
-                self._tell(run, appointment)
+                self._tell(run, claim)
         gc.collect()  # the command line makes Python look for cycles seldom; a sweep's are not kept for the next
 
     @contextmanager
     def _working(self, source: SourceSettings) -> Iterator[bool]:
         """False if sweeps of its cloud take all threads but one, and other clouds' sources need that one."""
         cloud, name = _cloud(source), source.name
-        shared = any(_cloud(other) != cloud for other in self.programme.sources.values())
+        shared = any(_cloud(other) != cloud for other in self.registry.sources.values())
         with self._lock:
             taken = list(self._under_way.values()).count(cloud)
             admitted = not shared or taken < max(1, self.settings.parallel_sources - 1)
@@ -313,36 +315,36 @@ class Daemon:
                     del self._under_way[name]
                     self._lock.notify_all()
 
-    def _tell(self, run: RunResult, appointment: Appointment) -> None:
+    def _tell(self, run: RunResult, claim: DueClaim) -> None:
         if run.outcome == "busy":
             log.debug("left to another process", source=run.source)
             return
         self.counts.add(run.source, run.outcome)
-        due = appointment.due_at.isoformat(timespec="seconds") if appointment.due_at else None
-        values = {name: getattr(run, name) for name in TOLD} | {"next_due_at": due}
+        due = claim.due_at.isoformat(timespec="seconds") if claim.due_at else None
+        values = {name: getattr(run, name) for name in LOGGED} | {"next_due_at": due}
         if run.outcome == "complete":
             log.info("sweep", **values)
         else:
-            values |= {"error_kind": run.error_kind, "reason": run.error, "failures": appointment.failures}
+            values |= {"error_kind": run.error_kind, "reason": run.error, "failures": claim.failures}
             log.warning("sweep", **values)
-            rest = self.programme.schedules[run.source].back_off(appointment.failures) if due else 0
+            rest = self.registry.schedules[run.source].back_off(claim.failures) if due else 0
             if rest:
                 log.warning(
                     "source keeps failing, it is swept less often",
-                    source=run.source, failures=appointment.failures, back_off_seconds=rest, next_due_at=due,
+                    source=run.source, failures=claim.failures, back_off_seconds=rest, next_due_at=due,
                 )  # fmt: skip
         self._wake.set()
 
-    # --- the database's absence
+    # --- the database unavailable
 
-    def _away(self, error: DatabaseError) -> None:
+    def _database_lost(self, error: DatabaseError) -> None:
         """Logged once, however many threads notice it and however often they try."""
         with self._lock:
             news, self._trouble = self._trouble is None, str(error)
         if news:
-            log.error("database away, trying again until it is back", reason=str(error))
+            log.error("database unavailable, retrying until it is back", reason=str(error))
 
-    def _back(self) -> None:
+    def _database_found(self) -> None:
         with self._lock:
             news, self._trouble = self._trouble is not None, None
         if news:
@@ -355,7 +357,7 @@ def _cloud(source: SourceSettings) -> str:
 
 
 def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None:
-    """Brings forward what is due earlier by this configuration and clock than by those that made the agenda."""
+    """Brings forward what is due earlier by this configuration and clock than by those that set it."""
     now = clock(connection)
     for name, plan in schedules.items():
         schedule.align(connection, name, plan.next_due(now, now), plan.latest(now), plan.expected_seconds)

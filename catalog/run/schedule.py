@@ -1,6 +1,6 @@
 """When a source is swept next: by interval with jitter or by crontab in a zone; later while it keeps failing.
 
-The database holds the appointment (`sources.next_due_at`), this module computes it. Times come in and go out
+The database holds the next run (`sources.next_due_at`), this module computes it. Times come in and go out
 with a zone; "now" is always the database's clock.
 """
 
@@ -106,7 +106,7 @@ class Schedule:
         return max(now, due + timedelta(seconds=random.uniform(-reach, reach)))
 
     def latest(self, now: datetime) -> datetime:
-        """No run that ends now makes an appointment later than this, however often the source failed."""
+        """No run that ends now sets a next run later than this, however often the source failed."""
         # this one's jitter may be the least, that one's the most
         return self.next_due(now, now, failures=MANY) + timedelta(seconds=2 * LONGEST_JITTER)
 
@@ -119,7 +119,7 @@ class Schedule:
         return max(self.gaps.longest, LONGEST_BACK_OFF) + LONGEST_JITTER
 
 
-class Appointment:
+class DueClaim:
     """A daemon's claim on one due sweep: the database decides under the lease, and is told the next time.
 
     `current` gives the schedule as configured when the run ends. `due_at`, `failures`: what was written.

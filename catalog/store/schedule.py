@@ -1,4 +1,4 @@
-"""The daemons' shared agenda: when each source is due, decided by the database for all of them."""
+"""When each source is due, shared by all daemons, decided by the database for all of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SQL = load("schedule.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A source's place in the agenda. `due_in`: seconds from now, None = retired. `busy`: it is held."""
+class DueSource:
+    """How one source stands. `due_in`: seconds from now, None = retired. `busy`: it is held."""
 
     due_in: float | None
     busy: bool
 
 
-NEW = Entry(0.0, busy=False)
+NEW = DueSource(0.0, busy=False)
 """A source that no sweep has recorded yet: due at once."""
 
 
@@ -41,10 +41,10 @@ class SourceHealth:
     deleted: int
 
 
-def agenda(connection: Connection, names: Collection[str]) -> dict[str, Entry]:
+def due_sources(connection: Connection, names: Collection[str]) -> dict[str, DueSource]:
     """Of these sources, those that the database knows."""
-    rows = connection.execute(_SQL["agenda"], {"names": list(names)}).fetchall()
-    return {name: Entry(due_in, busy) for name, due_in, busy in rows}
+    rows = connection.execute(_SQL["due_sources"], {"names": list(names)}).fetchall()
+    return {name: DueSource(due_in, busy) for name, due_in, busy in rows}
 
 
 def is_due(connection: Connection, source_id: str) -> bool:
@@ -60,14 +60,14 @@ def failures(connection: Connection, source_id: str) -> int:
 
 
 def set_due(connection: Connection, source_id: str, due: datetime, expected_seconds: float) -> None:
-    """Makes the next appointment; `expected_seconds` is what `source_freshness` measures staleness by."""
+    """Sets the next run; `expected_seconds` is what `source_freshness` measures staleness by."""
     connection.execute(_SQL["set_due"], {"source": source_id, "due": due, "expected": expected_seconds})
 
 
 def align(
     connection: Connection, name: str, due: datetime, latest: datetime, expected_seconds: float
 ) -> None:
-    """Brings a source's turn forward to `due`, its next regular time by today's configuration and clock.
+    """Brings a source's next run forward to `due`, its next regular time by today's configuration and clock.
 
     `latest`: the latest that a run which ends now may set; what is later goes, though the source fails.
     """

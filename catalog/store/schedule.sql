@@ -1,6 +1,6 @@
--- The daemons' shared agenda, and what they tell of it. Time is the database's.
+-- When each source is due, for all daemons, and what they report of it. Time is the database's.
 
--- name: agenda
+-- name: due_sources
 -- Sources by name: seconds until due (0 or less: due; NULL: retired), and whether somebody holds the lease.
 SELECT s.name,
     CASE WHEN s.retired_at IS NULL

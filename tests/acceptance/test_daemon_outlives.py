@@ -60,13 +60,13 @@ def test_it_outlives_a_database_that_goes_and_comes_back(
     url = own_server.acquire()
     own_server.release()  # nobody else uses it: it stops
     with DaemonProcess(config, configuration(url, {"moon": cloud.endpoint})) as daemon:
-        daemon.wait_for("database away")
+        daemon.wait_for("database unavailable")
         assert daemon.process.poll() is None
         own_server.acquire()
         daemon.wait_for("database is back")
         daemon.wait_for("sweep", 2, source="moon", outcome="complete")
         own_server.release()
-        daemon.wait_for("database away", 2)
+        daemon.wait_for("database unavailable", 2)
         assert daemon.get("/healthz")[0] == 200
         assert daemon.get("/readyz")[0] == 503
         assert daemon.metrics()["catalog_database_up"] == 0
@@ -76,9 +76,9 @@ def test_it_outlives_a_database_that_goes_and_comes_back(
         assert daemon.get("/readyz")[0] == 200
         swept = len(daemon.logged("sweep", outcome="complete"))
         daemon.wait_for("sweep", swept + 1, source="moon", outcome="complete")
-        assert len(daemon.logged("database away")) == 2
+        assert len(daemon.logged("database unavailable")) == 2
         own_server.release()
-        daemon.wait_for("database away", 3)
+        daemon.wait_for("database unavailable", 3)
         assert daemon.stop() == 0
     own_server.acquire()
     assert one(url, "SELECT count(*) FROM runs WHERE finished_at IS NULL") <= 1, (
@@ -93,7 +93,7 @@ def test_sighup_counts_while_it_waits_for_its_database(
     url = own_server.acquire()
     own_server.release()
     with DaemonProcess(config, configuration(url, {"moon": cloud.endpoint})) as daemon:
-        daemon.wait_for("database away")
+        daemon.wait_for("database unavailable")
         config.write_text("[[sources]]\nname = 5\n")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("configuration refused")
@@ -337,4 +337,4 @@ def test_five_minutes_of_a_bad_day(config: Path, own_server: EmbeddedServer, tmp
         " AND a.started_at < b.finished_at AND b.started_at < a.finished_at",
     )
     assert overlaps == 0
-    assert not [line for daemon in daemons for line in daemon.logged("sweep broke")]
+    assert not [line for daemon in daemons for line in daemon.logged("sweep crashed")]

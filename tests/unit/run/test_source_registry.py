@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from catalog.errors import ConfigurationError
-from catalog.run.programme import Programme, Projects
+from catalog.run.source_registry import Projects, SourceRegistry
 from catalog.settings import DatabaseSettings, Settings, SourceSettings
 from tests.identity import PASSWORD, IdentityService
 
@@ -55,7 +55,7 @@ class Watched:
 
     @property
     def names(self) -> list[str]:
-        return sorted(self.projects.programme.sources)
+        return sorted(self.projects.registry.sources)
 
     def until(self, true: Callable[[], bool]) -> None:
         ends = time.monotonic() + 30
@@ -87,7 +87,7 @@ def test_each_project_becomes_a_source_with_the_schedule_of_its_template(
 ) -> None:
     watched = watch(MARKED, OTHER)
     watched.until(lambda: watched.names == ["meadow/hay", "meadow/straw", "other"])
-    schedules = watched.projects.programme.schedules
+    schedules = watched.projects.registry.schedules
     assert schedules["meadow/hay"].expected_seconds == 300
     assert schedules["other"].expected_seconds == 60
 
@@ -128,7 +128,7 @@ def test_a_source_of_the_very_name_beats_a_project_and_the_log_says_so_once(
         watched.projects.take(settings(MARKED, taken))
         watched.until(lambda: len(identity.logins) > asked)
         watched.until(lambda: watched.names == ["meadow/hay", "meadow/straw"])
-    assert watched.projects.programme.sources["meadow/hay"] == taken
+    assert watched.projects.registry.sources["meadow/hay"] == taken
     (line,) = [line for line in logged if line["event"] == "source left out"]
     assert line["source"] == "meadow/{project}"
     assert "'meadow/hay'" in line["reason"]
@@ -153,4 +153,4 @@ def test_a_configuration_without_a_change_changes_nothing(watch: Callable[..., W
 
 def test_a_configuration_without_sources_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no source is configured"):
-        Programme.of(settings())
+        SourceRegistry.of(settings())

@@ -1,4 +1,4 @@
-"""Which sources a daemon sweeps and by which schedules, `projects = "*"` expanded."""
+"""The sources that a daemon sweeps, and their schedules, `projects = "*"` expanded."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from catalog.settings import Settings, SourceSettings
 
 log = structlog.get_logger("catalog.daemon")
 
-ASK_EVERY = 3600.0
+ASK_EVERY_SECONDS = 3600.0
 """Seconds after which a cloud is asked again which projects there are."""
-ASK_AGAIN = 60.0
+ASK_AGAIN_SECONDS = 60.0
 """Seconds after which a cloud that could not be asked is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
+class SourceRegistry:
     """Sources and schedules by name; never changed, only replaced."""
 
     sources: dict[str, SourceSettings]
@@ -31,7 +31,9 @@ class Programme:
     left_out: tuple[LeftOut, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, found: Mapping[str, Sequence[SourceSettings]] | None = None) -> Programme:
+    def of(
+        cls, settings: Settings, found: Mapping[str, Sequence[SourceSettings]] | None = None
+    ) -> SourceRegistry:
         """`found`: what each `projects = "*"` stands for, by its name.
 
         Raises ConfigurationError if there is no source, or for a schedule that can't be kept.
@@ -51,13 +53,13 @@ class Programme:
 
 
 class Projects:
-    """Keeps the programme up to date with the configuration and with what clouds say of their projects.
+    """Keeps the registry up to date with the configuration and with what clouds say of their projects.
 
-    `changed` is called whenever `programme` was replaced. A cloud that can't be asked keeps its sources.
+    `changed` is called whenever `registry` was replaced. A cloud that can't be asked keeps its sources.
     """
 
     def __init__(self, settings: Settings, stopping: threading.Event, changed: Callable[[], None]) -> None:
-        self.programme = Programme.of(settings)
+        self.registry = SourceRegistry.of(settings)
         self._settings = settings
         self._stopping = stopping
         self._changed = changed
@@ -78,7 +80,7 @@ class Projects:
         while not self._stopping.is_set():
             self._wake.clear()
             self._ask()
-            self._wake.wait(ASK_AGAIN if self._failed else ASK_EVERY)
+            self._wake.wait(ASK_AGAIN_SECONDS if self._failed else ASK_EVERY_SECONDS)
 
     def _ask(self) -> None:
         templates = [source for source in self._settings.sources if source.all_projects]
@@ -104,10 +106,10 @@ class Projects:
         names = [source.name for source in self._settings.sources if source.all_projects]
         self._found = {name: self._found[name] for name in names if name in self._found}
         self._failed = {name: self._failed[name] for name in names if name in self._failed}
-        programme = Programme.of(self._settings, self._found)
-        if programme != self.programme:
-            for one in programme.left_out:
-                if one not in self.programme.left_out:
+        registry = SourceRegistry.of(self._settings, self._found)
+        if registry != self.registry:
+            for one in registry.left_out:
+                if one not in self.registry.left_out:
                     log.warning("source left out", source=one.entry, reason=one.reason)
-            self.programme = programme
+            self.registry = registry
             self._changed()
