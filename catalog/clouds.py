@@ -37,22 +37,20 @@ ADDRESSES = (
 UNFORESEEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 """What openstacksdk's loader raises for odd values, and for the address of a profile that does not answer."""
 
+_HUAWEI_REGIONS = """
+    ae-ad-1 af-north-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5
+    cn-east-2 cn-east-3 cn-east-4 cn-east-5 cn-north-1 cn-north-11 cn-north-12 cn-north-2 cn-north-4 cn-north-9
+    cn-south-1 cn-south-2 cn-south-4 cn-southwest-2 cn-southwest-3 la-north-2 la-south-2 me-east-1
+    my-kualalumpur-1 na-mexico-1 ru-moscow-1 sa-brazil-1 tr-west-1
+"""
 REGION_DOMAINS = {
-    **dict.fromkeys(("eu-de", "eu-nl"), "otc.t-systems.com"),
-    **dict.fromkeys(
-        (
-            "ae-ad-1", "af-north-1", "af-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
-            "ap-southeast-4", "ap-southeast-5", "cn-east-2", "cn-east-3", "cn-east-4", "cn-east-5",
-            "cn-north-1", "cn-north-11", "cn-north-12", "cn-north-2", "cn-north-4", "cn-north-9", "cn-south-1",
-            "cn-south-2", "cn-south-4", "cn-southwest-2", "cn-southwest-3", "la-north-2", "la-south-2",
-            "me-east-1", "my-kualalumpur-1", "na-mexico-1", "ru-moscow-1", "sa-brazil-1", "tr-west-1",
-        ),
-        HUAWEI_DOMAIN,
-    ),
+    "eu-de": "otc.t-systems.com",
+    "eu-nl": "otc.t-systems.com",
     "eu-ch2": "sc.otc.t-systems.com",
     "eu-west-101": "myhuaweicloud.eu",
     "eu-west-0": "prod-cloud-ocb.orange-business.com",
-}  # fmt: skip
+    **dict.fromkeys(_HUAWEI_REGIONS.split(), HUAWEI_DOMAIN),
+}
 """Regions by their clouds' own SDKs and sites (November 2026); only used where no URL says more."""
 
 
@@ -82,7 +80,7 @@ def knows_enterprise_projects(endpoint: str) -> bool:
 
 
 def open_clouds() -> OpenStackConfig:
-    """openstacksdk's view of clouds.yaml, secure.yaml and the process's `OS_*`, read anew.
+    """openstacksdk's view of clouds.yaml, secure.yaml and the process's `OS_*`, read again.
 
     Raises ConfigurationError: one of the files can't be read.
     """
@@ -141,7 +139,7 @@ def _check_file(candidates: list[str], variable: str | None) -> None:
     try:
         yaml.safe_load(Path(path).read_bytes())
     except OSError:
-        return  # the loader's rule: one that may not be read is none
+        return  # the loader's rule: one that may not be read does not count
     except (yaml.YAMLError, ValueError) as error:
         # The problem and its line only: the text around it may be a password, and so may a name or a value in it.
         mark = getattr(error, "problem_mark", None)
@@ -162,18 +160,18 @@ def cloud_entries() -> dict[str, Any]:
 
 def check_entry(cloud: str, entry: Any) -> None:
     """Raises ConfigurationError for values that openstacksdk takes, and that then break in other places."""
-    place = f"cloud {cloud!r} in {'OS_*' if cloud == ENVIRONMENT_CLOUD else 'clouds.yaml'}"
+    where = f"cloud {cloud!r} in {'OS_*' if cloud == ENVIRONMENT_CLOUD else 'clouds.yaml'}"
     if not isinstance(entry, dict):
-        raise ConfigurationError(f"{place}: expected a table of settings")
+        raise ConfigurationError(f"{where}: expected a table of settings")
     auth = entry.get("auth", {})
     if not isinstance(auth, dict):
-        raise ConfigurationError(f"{place}: auth: expected a table with auth_url, username and so on")
+        raise ConfigurationError(f"{where}: auth: expected a table with auth_url, username and so on")
     for table, key in product((auth, entry), ADDRESSES):
         if (value := table.get(key)) and not _is_address(value):
             # It is not repeated: it may hold a password.
-            raise ConfigurationError(f'{place}: {key}: expected an address such as "https://example.com/v3"')
+            raise ConfigurationError(f'{where}: {key}: expected an address such as "https://example.com/v3"')
     if (timeout := entry.get("api_timeout")) and not _is_duration(timeout):
-        raise ConfigurationError(f"{place}: api_timeout: expected seconds, such as 30; found {timeout!r}")
+        raise ConfigurationError(f"{where}: api_timeout: expected seconds, such as 30; found {timeout!r}")
 
 
 def _is_address(value: Any) -> bool:

@@ -19,7 +19,7 @@ PLACEHOLDER = "{project}"
 DEFAULT_SPOOL_LIMIT = 2 * 2**30
 """Bytes; where the temporary folder is memory, so are these."""
 _SURROGATES = "\\ud800-\\udfff"
-"""What an argument that is no UTF-8 holds; no database takes it."""
+"""What an argument that is not valid UTF-8 holds; no database takes it."""
 
 
 DEFAULT_REDACT = (

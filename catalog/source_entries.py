@@ -1,4 +1,4 @@
-"""`[[sources]]` and `[defaults]` of the file become `SourceSettings`, one a region and project."""
+"""`[[sources]]` and `[defaults]` of the file become `SourceSettings`, one per region and project."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ SECRET_KEYS = (
     "token_env", "token_file", "access_key_env", "access_key_file", "secret_key_env", "secret_key_file",
     "security_token_env", "security_token_file",
 )  # fmt: skip
+
+
+LIMITS: tuple[tuple[str, float, float], ...] = (
+    ("page_size", 1, 10_000),
+    ("max_pages", 1, 10_000_000),
+    ("lookup_limit", 0, 10_000_000),
+    ("deletion_limit_percent", 0, 100),
+    ("deletion_limit_count", 0, 1_000_000_000),
+)
+"""Least and greatest value of each."""
 
 
 class DefaultsTable(msgspec.Struct):
@@ -76,7 +86,7 @@ class SourceTable(DefaultsTable):
 def read_sources(
     entries: Sequence[tuple[Place, SourceTable]], shared: dict[str, Any]
 ) -> tuple[SourceSettings, ...]:
-    """Each entry with the shared defaults, once a region and project. Raises ConfigurationError."""
+    """Each entry with the shared defaults, once per region and project. Raises ConfigurationError."""
     _check_clouds(entries)
     sources: list[SourceSettings] = []
     places: dict[str, Place] = {}
@@ -92,40 +102,32 @@ def read_sources(
 
 def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     """What the table sets, checked and converted, as keyword arguments of SourceSettings."""
-    values: dict[str, Any] = {}
-    if table.interval is not None and table.cron is not None:
+    named = {key: getattr(table, key) for key in DefaultsTable.__struct_fields__}
+    values: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    if "interval" in values and "cron" in values:
         raise place.error("cron", "either interval or cron, not both")
-    if table.interval is not None:
-        values |= {"interval": place.seconds("interval", table.interval), "cron": None}
+    for key in ("interval", "deadline"):
+        if key in values:
+            values[key] = place.seconds(key, values[key])
     if table.cron is not None:
         try:
             Crontab.parse(table.cron)
         except ConfigurationError as error:
             raise place.error("cron", str(error).removeprefix("cron: expected ")) from None
-        values["cron"] = table.cron
+    elif table.interval is not None:
+        values["cron"] = None
     if table.timezone is not None:
         _check_timezone(place, table.timezone)
-        values["timezone"] = table.timezone
-    if table.deadline is not None:
-        values["deadline"] = place.seconds("deadline", table.deadline)
-    for key, low, high in (
-        ("page_size", 1, 10_000),
-        ("max_pages", 1, 10_000_000),
-        ("lookup_limit", 0, 10_000_000),
-        ("deletion_limit_percent", 0, 100),
-        ("deletion_limit_count", 0, 1_000_000_000),
-    ):
-        number = getattr(table, key)
-        if number is not None:
-            place.within(key, number, low, high)
-            values[key] = number
+    for key, low, high in LIMITS:
+        if key in values:
+            place.within(key, values[key], low, high)
     if table.spool_limit is not None:
         values["spool_limit"] = place.bytes("spool_limit", table.spool_limit)
     if table.archive is not None:
         values["archive"] = place.path(table.archive) if table.archive else None
     for key in ("ignore", "redact"):
-        if (names := getattr(table, key)) is not None:
-            values[key] = tuple(names)
+        if key in values:
+            values[key] = tuple(values[key])
     return values
 
 

@@ -32,7 +32,7 @@ class AccessKey(NamedTuple):
 
 
 class AkskAuth(httpx.Auth):
-    """Signs each request to `origin`, and none to any other. `read` gives the keys, anew at each renewal."""
+    """Signs each request to `origin`, and none to any other. `read` gives the keys, again at each renewal."""
 
     requires_request_body = True
 

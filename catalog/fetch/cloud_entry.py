@@ -16,7 +16,7 @@ APPLICATION_CREDENTIAL = "v3applicationcredential"
 
 
 def read_entry(source: SourceSettings) -> CloudRegion:
-    """The cloud's entry for the source's region, project and interface, its secrets read anew."""
+    """The cloud's entry for the source's region, project and interface, its secrets read again."""
     from keystoneauth1 import exceptions as login_exceptions
     from openstack import exceptions, warnings
 

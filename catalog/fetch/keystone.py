@@ -103,7 +103,7 @@ class CloudLogin:
             return self._headers
 
     def renewed(self) -> CloudLogin:
-        """This login once more, with the configuration read anew and already logged in.
+        """This login once more, with the configuration read again and already logged in.
 
         Raises LoginError also for one that leads to another identity service, region or project: that one's
         images are not those that were listed so far, and its token must not reach this one's image service.
@@ -350,7 +350,7 @@ class KeystoneAuth(httpx.Auth):
         yield request
 
     def renew(self) -> bool:
-        """Logs in anew. True: there are other headers to try. After a failure the login stays the old one."""
+        """Logs in again. True: there are other headers to try. After a failure the login stays the old one."""
         reach, before = self.reach(), self._login
         self._login = before.renewed()
         self._reach = reach

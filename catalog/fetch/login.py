@@ -23,7 +23,7 @@ from catalog.settings import PLACEHOLDER, SourceSettings
 from catalog.text import storable
 
 EXPANSION_SECONDS = 60.0
-"""How long one cloud may take to say which projects there are."""
+"""How long one cloud may take to say which projects there are, if its deadline is not shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
     if source.auth == "cloud":
         return _with_parameters(source, _cloud_connection(source, budget))
     endpoint = source.endpoint or _endpoint_of_region(source)
-    service_root(endpoint)  # raises for what is no URL
+    service_root(endpoint)  # raises for what is not a URL
     auth: httpx.Auth | None = None
     if source.auth == "token":
         auth = TokenAuth(endpoint, _secret(source, "token"))
@@ -112,7 +112,7 @@ def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     from catalog.fetch.keystone import CloudLogin
 
     check_proxies()
-    login = CloudLogin(source, Budget(EXPANSION_SECONDS))
+    login = CloudLogin(source, Budget(min(EXPANSION_SECONDS, source.deadline)))
     projects = sorted(login.enterable_projects(), key=lambda project: project[1])
     names = [name for _, name in projects]
     return tuple(
@@ -130,7 +130,7 @@ def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
 def unite(
     sources: Sequence[SourceSettings], found: Mapping[str, Sequence[SourceSettings]]
 ) -> tuple[tuple[SourceSettings, ...], tuple[LeftOut, ...]]:
-    """The sources with what was `found` in the place of each `projects = "*"`; and what is left out.
+    """The sources with what was `found` instead of each `projects = "*"`; and what is left out.
 
     Names are unique, or two clouds would delete each other's images (docs/configuration.md): an entry of the very name
     comes first, then whichever stands first. An entry for one of the projects found only says how to sweep it.
@@ -199,7 +199,7 @@ def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
 
     login = CloudLogin(source, budget)
     endpoint, region = login.endpoint(source.kind)
-    service_root(endpoint)  # raises for an override that is no URL
+    service_root(endpoint)  # raises for an override that is not a URL
     auth = KeystoneAuth(login, endpoint)
     return Connection(
         endpoint,
@@ -264,26 +264,28 @@ def _access_key(source: SourceSettings) -> Callable[[], AccessKey]:
 
 
 def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
-    """Reads the secret anew at each call: from `{stem}_env`, else from `{stem}_file`."""
+    """Reads the secret again at each call: from `{stem}_env`, else from `{stem}_file`."""
     variable: str | None = getattr(source, f"{stem}_env")
     path: Path | None = getattr(source, f"{stem}_file")
 
     def read() -> str:
         if variable is not None:
-            value, place = os.environ.get(variable, ""), f"{stem}_env: environment variable {variable}"
+            value, location = os.environ.get(variable, ""), f"{stem}_env: environment variable {variable}"
         else:
             assert path is not None
-            place = f"{stem}_file: {path}"
+            location = f"{stem}_file: {path}"
             try:
                 value = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
-                raise ConfigurationError(f"source {source.name!r}: {place}: {reason}") from None
+                raise ConfigurationError(f"source {source.name!r}: {location}: {reason}") from None
         value = value.strip()
         if not value:
-            raise ConfigurationError(f"source {source.name!r}: {place}: expected a secret, found nothing")
+            raise ConfigurationError(f"source {source.name!r}: {location}: expected a secret, found nothing")
         if not (value.isascii() and value.isprintable()):
-            raise ConfigurationError(f"source {source.name!r}: {place}: expected printable ASCII on one line")
+            raise ConfigurationError(
+                f"source {source.name!r}: {location}: expected printable ASCII on one line"
+            )
         return value
 
     return read

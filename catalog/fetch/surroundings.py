@@ -81,8 +81,8 @@ def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
 def _goes_direct(url: str) -> bool:
     """Whether NO_PROXY names the URL in a way that requests does not read: with a port or a scheme, IPv6."""
     parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    if proxy_bypass(place):
+    location = parts.netloc.rpartition("@")[2]
+    if proxy_bypass(location):
         return True
     try:
         address = ip_address(parts.hostname or "")
@@ -90,7 +90,7 @@ def _goes_direct(url: str) -> bool:
         address = None
     for entry in getproxies().get("no", "").lower().split(","):
         entry = entry.strip()
-        if entry in (f"{parts.scheme}://{place}", f"{parts.scheme}://{parts.hostname}"):
+        if entry in (f"{parts.scheme}://{location}", f"{parts.scheme}://{parts.hostname}"):
             return True
         if address is not None:
             with suppress(ValueError):
