@@ -6,6 +6,7 @@ each transaction. Every transaction is READ COMMITTED; the writer's exclusivenes
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import time
@@ -26,6 +27,7 @@ from sqlalchemy.pool import QueuePool
 from catalog.database_url import database_url, parse_database_url
 from catalog.errors import DatabaseConflict, DatabaseError, DatabaseUnavailable
 from catalog.settings import DatabaseSettings
+from catalog.store.refusals import REFUSED_LOGINS, accept, lock_holder, login_state
 
 if TYPE_CHECKING:
     from catalog.store.embedded import EmbeddedServer
@@ -34,18 +36,29 @@ Connection = psycopg.Connection[TupleRow]
 T = TypeVar("T")
 log = structlog.get_logger("catalog.store")
 
-_REFUSED = re.compile(
-    "failed: FATAL: .*(authentication failed|does not exist|permission denied for database|pg_hba.conf"
-    "|not permitted to log in|valid client certificate|no such (user|database))|no password supplied"
-)
-"""Of a connection that failed libpq tells no SQLSTATE, only the server's or the pooler's words."""
 DRIVER = "postgresql+psycopg://"
 CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
 """serialization_failure, deadlock_detected, lock_not_available (PostgreSQL manual, appendix A)."""
+READ_ONLY = "25006"
+"""read_only_sql_transaction: after a failover the server behind this connection may be a standby by now."""
 ATTEMPTS = 5
 """How often a transaction is tried whose way others block."""
+LOCK_SECONDS = 10.0
+"""Longest wait for somebody else's lock; who forgot one is named then."""
+WRITE_SECONDS = 3600.0
+"""Longest statement that writes, and longest pause between two, where no deadline says less."""
+SETTINGS = (
+    "TIME ZONE 'UTC'",  # a cloud's year 9999 shown in a zone east of it is one that Python's calendar lacks
+    "DateStyle TO 'ISO, YMD'",
+    "IntervalStyle TO 'postgres'",
+    "extra_float_digits TO 1",
+    "bytea_output TO 'hex'",
+    "array_nulls TO on",
+    "standard_conforming_strings TO on",
+)
+"""What a value's text depends on: ours, whatever the server, the database or the role prefer."""
 
 
 class Database:
@@ -130,61 +143,88 @@ class Database:
         """
         with translated(self.safe_url):
             pooled = self._connect()
+            connection = pooled.driver_connection
+            assert isinstance(connection, psycopg.Connection)
             try:
-                connection = pooled.driver_connection
-                assert isinstance(connection, psycopg.Connection)
                 yield connection
                 connection.rollback()
-            except BaseException:
-                broken = getattr(pooled.driver_connection, "broken", True)
-                if broken:
+            except BaseException as error:
+                if connection.broken:
                     pooled.invalidate()
+                elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                    pooled.invalidate()
+                    self._connected().dispose()  # those that wait in the pool lead to the same server
                 else:
-                    pooled.driver_connection.rollback()  # type: ignore[union-attr]
+                    connection.rollback()
+                    if isinstance(error, psycopg.errors.LockNotAvailable):
+                        self._name_holder(connection, error)
                 raise
             finally:
                 pooled.close()
 
     @contextmanager
-    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
-        """One transaction: committed at the end, rolled back on any error."""
+    def transaction(self, *, read_only: bool = False, seconds: float = WRITE_SECONDS) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any error.
+
+        No statement of one that writes takes longer than `seconds`, nor any pause between two. Raises
+        DatabaseConflict, which names whoever holds it, for a lock that is not free within LOCK_SECONDS.
+        """
         with self.session() as connection:
-            self.begin(connection, read_only=read_only)
+            self.begin(connection, read_only=read_only, seconds=seconds)
             yield connection
             connection.commit()
 
-    def written(self, work: Callable[[Connection], T], **told: str) -> T:
+    def written(self, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS, **told: str) -> T:
         """What the work, done in a transaction that writes, returns.
 
         Where another's locks are in the way (somebody's own report or script, since no two of ours write the
-        same source) the work is done anew, up to ATTEMPTS times; so it may depend on nothing that an attempt
-        changed. A conflict only: it says that nothing was committed, as a connection that breaks does not.
+        same source) the work is done again, up to ATTEMPTS times within `seconds`, and not after a wait of
+        LOCK_SECONDS; so it may depend on nothing that an attempt changed. A conflict only: it says that nothing
+        was committed, as a connection that breaks does not.
         `told`: what the log says of it besides. Raises what the work does, and DatabaseError.
         """
-        for attempt in range(1, ATTEMPTS):
+        began = time.monotonic()
+        for attempt in itertools.count(1):
+            left = max(0.1, began + seconds - time.monotonic())
             try:
-                with self.transaction() as connection:
+                with self.transaction(seconds=left) as connection:
                     return work(connection)
             except DatabaseConflict as error:
-                log.warning("written again", attempt=attempt, reason=str(error), **told)
+                waited = time.monotonic() - began
+                if attempt == ATTEMPTS or waited >= min(seconds, LOCK_SECONDS):
+                    raise
+                log.warning("transaction retried", attempt=attempt, reason=str(error), **told)
                 time.sleep(random.uniform(0, 0.1 * 2**attempt))
-        with self.transaction() as connection:
-            return work(connection)
+        raise AssertionError("unreachable")
 
-    def begin(self, connection: Connection, *, read_only: bool = False) -> None:
+    def begin(
+        self, connection: Connection, *, read_only: bool = False, seconds: float = WRITE_SECONDS
+    ) -> None:
         """Opens the transaction with the configured schema; `read_only` makes a write an error.
 
-        Its isolation is ours whatever the server's default. In UTC: a cloud's year 9999 shown in a zone east
-        of it is one that Python's calendar lacks. Times as ISO 8601: a role's own DateStyle is none that the
-        driver reads.
+        Its isolation is ours whatever the server's default, and so are SETTINGS. Its time-outs are ours too:
+        those of a role are meant for people's queries, and only apply to what does not write.
         """
         level = "REPEATABLE READ, READ ONLY" if read_only else "READ COMMITTED"
-        chosen = sql.SQL(
-            "SET TRANSACTION ISOLATION LEVEL {}; SET LOCAL TIME ZONE 'UTC'; SET LOCAL DateStyle TO 'ISO'"
-        ).format(sql.SQL(level))
+        chosen = [*SETTINGS, f"lock_timeout TO {_milliseconds(min(LOCK_SECONDS, seconds))}"]
+        if not read_only:
+            limits = ["statement_timeout", "idle_in_transaction_session_timeout"]
+            if connection.info.server_version >= 170000:
+                chosen.append("transaction_timeout TO 0")
+            chosen += [f"{limit} TO {_milliseconds(seconds)}" for limit in limits]
         if self.settings.schema:
-            chosen += sql.SQL("; SET LOCAL search_path TO {}").format(sql.Identifier(self.settings.schema))
-        connection.execute(chosen)
+            chosen.append(f"search_path TO {sql.Identifier(self.settings.schema).as_string(connection)}")
+        statements = [f"SET TRANSACTION ISOLATION LEVEL {level}", *(f"SET LOCAL {name}" for name in chosen)]
+        connection.execute("; ".join(statements).encode())
+
+    def _name_holder(self, connection: Connection, error: psycopg.Error) -> None:
+        with suppress(psycopg.Error):
+            self.begin(connection, read_only=True)
+            holder = lock_holder(connection)
+            connection.rollback()
+            raise DatabaseConflict(
+                f"database {self.safe_url}: {one_line(str(error))}{holder}; try again, or end that transaction"
+            ) from error
 
     def now(self) -> datetime:
         """The database's clock: the one clock that all processes share."""
@@ -229,6 +269,10 @@ def _choose_schema(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(name)))
 
 
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean: for ever
+
+
 def clock(connection: Connection) -> datetime:
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
@@ -248,7 +292,8 @@ def _open(parameters: dict[str, str]) -> Connection:
         "tcp_user_timeout": 30_000,
     }
     # whatever PGCLIENTENCODING, the URL, the role or the database prefer: ours is Unicode
-    return psycopg.connect(**preferred | parameters | {"client_encoding": "UTF8", "prepare_threshold": None})
+    ours = {"client_encoding": "UTF8", "prepare_threshold": None}
+    return accept(psycopg.connect(**preferred | parameters | ours))
 
 
 @contextmanager
@@ -272,7 +317,8 @@ def _explained(error: BaseException, address: str) -> DatabaseError:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and (
         state is None or state.startswith(("08", "57P")) or state == "53300"
     ):
-        if _REFUSED.search(text):
+        answered = state or login_state(error) or ""
+        if answered.startswith(REFUSED_LOGINS) or (state is None and "no password supplied" in text):
             return DatabaseUnavailable(
                 f"database {address} refuses the login: {text};"
                 " check user, password and name here, and pg_hba.conf there"
@@ -280,6 +326,10 @@ def _explained(error: BaseException, address: str) -> DatabaseError:
         return DatabaseUnavailable(f"database {address} cannot be reached: {text}; is it running?")
     if state in CONFLICTS:
         return DatabaseConflict(f"database {address}: {text}; try again")
+    if state == READ_ONLY:
+        return DatabaseConflict(
+            f"database {address} takes no writes: {text}; name its primary, or see default_transaction_read_only"
+        )
     if state == "42501":
         return DatabaseError(f"database {address}: {text}; ask for the right, or run `catalog db check`")
     if state == "22P05":

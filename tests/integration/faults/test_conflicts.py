@@ -130,7 +130,6 @@ REFUSED = {
     "57014": "canceling statement",
     "53100": "could not extend file",
     "53200": "out of memory",
-    "25006": "read-only transaction",
 }
 
 
