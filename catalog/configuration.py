@@ -142,6 +142,8 @@ def _database(
     table = place.convert(raw, DatabaseTable)
     if table.schema is not None and not 0 < len(table.schema.encode()) < 64:
         raise place.error("schema", "the name of a schema, at most 63 bytes")
+    if table.schema == "$user":
+        raise place.error("schema", "the name of a schema itself; leave the key out to go by the search path")
     data_dir = data_folder(environ)
     outside = _outside_url(environ, database_url)
     if outside is None:

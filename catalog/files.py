@@ -1,13 +1,15 @@
-"""Files of our own making appear whole or not at all."""
+"""Files of our own making appear whole or not at all; what should be a file and is not is not waited for."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 
 @contextmanager
@@ -27,6 +29,23 @@ def written_whole(target: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     except BaseException:
         file.unlink(missing_ok=True)
         raise
+
+
+def open_regular(path: Path, flags: int) -> IO[bytes] | None:
+    """The file, opened without buffer; None for what is not a regular file. A FIFO is not waited for.
+
+    A symbolic link as its last part is not followed. Raises OSError. A file that is made has mode 0600.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            return None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "ab", buffering=0)
 
 
 def _umask() -> int:

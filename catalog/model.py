@@ -53,6 +53,10 @@ class Budget:
         """Seconds left, never below zero."""
         return max(0.0, self.ends - time.monotonic())
 
+    def to_write(self) -> float:
+        """Seconds that the database may take: what is left, and never less than a tenth, for what was read."""
+        return max(self.remaining(), self.seconds / 10, 2.0)
+
     def check(self) -> None:
         if self.stop.is_set():
             raise Stopped("stopped before the listing ended; start it again to read the rest")

@@ -13,8 +13,11 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.sql.schema import SchemaItem
 
+from catalog.settings import DatabaseSettings
 from catalog.store.tables import VERSION_TABLE, metadata
 
+SETTINGS = ("SET LOCAL standard_conforming_strings = on", "SET LOCAL check_function_bodies = on")
+"""What the files' text means must not depend on the server's, the database's or the role's settings."""
 LOCK = 0x696D616765  # "image": one migration at a time in a database
 
 
@@ -23,6 +26,19 @@ def ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, compare
     if kind == "table":
         return name in metadata.tables
     return True
+
+
+def configured() -> DatabaseSettings:
+    from catalog.configuration import load_settings
+
+    return load_settings(None, os.environ, None).database
+
+
+def in_schema(name: str | None) -> tuple[str, ...]:
+    if name is None:
+        return ()
+    quoted = '"' + name.replace('"', '""') + '"'
+    return (f"CREATE SCHEMA IF NOT EXISTS {quoted}", f"SET LOCAL search_path TO {quoted}")
 
 
 def options(**more: Any) -> dict[str, Any]:
@@ -45,6 +61,8 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '30s'"))
         connection.execute(text("SET LOCAL statement_timeout = '30min'"))
         connection.execute(text("SET LOCAL client_min_messages = warning"))
+        for statement in SETTINGS:
+            connection.execute(text(statement))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         context.run_migrations()
 
@@ -56,17 +74,20 @@ def run() -> None:
             dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, **options()
         )
         with context.begin_transaction():
+            for statement in (
+                *SETTINGS,
+                *in_schema(context.config.attributes.get("schema", configured().schema)),
+            ):
+                context.execute(text(statement.replace(":", "\\:")))
             context.run_migrations()
         return
     given = context.config.attributes.get("connection")
     if given is not None:
         migrate(given)
         return
-    from catalog.configuration import load_settings
     from catalog.store.database import Database
 
-    settings = load_settings(None, os.environ, None)
-    with Database(settings.database) as database, database.migration_connection() as connection:
+    with Database(configured()) as database, database.migration_connection() as connection:
         migrate(connection)
 
 

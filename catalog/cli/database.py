@@ -56,7 +56,7 @@ def upgrade(invocation: Invocation, sql: bool) -> None:
     from catalog.store import schema
 
     if sql:
-        schema.print_sql(sys.stdout)
+        schema.print_sql(sys.stdout, invocation.settings.database.schema)
         return
     with invocation.bare_database() as database:
         before, after = schema.upgrade(database)
@@ -72,9 +72,10 @@ Example:
 @format_option
 @click.pass_obj
 def check(invocation: Invocation, format: Format) -> int:
-    """Connect, look at the schema's version, and try each right that the daemon needs.
+    """Connect, and look at the schema's version, at each right that the daemon needs, and at the collation.
 
-    What it tries is rolled back. For each right that is missing it prints the GRANT; exit 1 then.
+    For each right that is missing it prints the GRANT; exit 1 then. A collation that changed with the machine's
+    C library calls for a REINDEX; exit 1 too.
     """
     from catalog.store import rights, schema
 
@@ -83,11 +84,14 @@ def check(invocation: Invocation, format: Format) -> int:
             database.begin(connection)
             server = connection.info.parameter_status("server_version") or "?"
             missing = rights.missing(connection) if not database.embedded else []
+            advice = schema.collation_advice(connection)
             connection.rollback()
         rows = [
             ("connection", True, f"PostgreSQL {server.split()[0]}, {database.safe_url}"),
             *((f"{lack.right} on {lack.on}", False, f"{lack.grant};") for lack in missing),
         ]
+        if advice is not None:
+            rows.append(("collation", False, advice))
         if not missing:
             schema.require(database)
             with database.transaction(read_only=True) as connection:
@@ -102,7 +106,7 @@ def check(invocation: Invocation, format: Format) -> int:
             f"missing: {number(len(missing), 'right')}; let the tables' owner run the GRANTs above, or"
             " `catalog db grant ROLE --as writer`"
         )
-    return FAILED if missing else 0
+    return FAILED if missing or advice else 0
 
 
 @db.command(

@@ -71,7 +71,7 @@ def sweep(
     """
     run = RunResult(source.name, str(uuid.uuid4()))
     try:
-        stored, longest = database.written(partial(_register, source=source))
+        stored, longest = database.written(partial(_register, source=source), source.deadline)
     except ConfigurationError as error:
         return _refused(database, run, error, turn)
     lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
@@ -81,7 +81,10 @@ def sweep(
     budget = Budget(max(source.deadline, longest), stop)
     with leases.Keeper(database, lease) as keeper:
         if not leases.written(
-            database, lease, partial(_begin, run=run, source_id=stored.source_id, turn=turn)
+            database,
+            lease,
+            partial(_begin, run=run, source_id=stored.source_id, turn=turn),
+            budget.to_write(),
         ):
             return _not_due(run)
         try:
@@ -131,7 +134,8 @@ def _run(
 ) -> None:
     service = opener(source, budget)
     try:
-        known = leases.written(database, lease, partial(_observe, run=run, stored=stored, service=service))
+        observe = partial(_observe, run=run, stored=stored, service=service)
+        known = leases.written(database, lease, observe, budget.to_write())
         assert run.observed_at is not None
         archive = open_archive(source, stored, service, run)
         try:
@@ -147,7 +151,7 @@ def _run(
                     raise LeaseLost(
                         "the lease on this source could not be kept; nothing of this run was written"
                     )
-                _merge(database, lease, source, stored, run, fetched, known, names, turn)
+                _merge(database, lease, source, stored, run, fetched, known, names, turn, budget)
                 if archive is not None and run.outcome != "failed" and not fetched.intake.cut:
                     archive.finish(run, fetched)
             finally:
@@ -224,6 +228,7 @@ def _merge(
     known: present.Present,
     names: dict[str, tuple[str, str | None]] | None,
     turn: Turn | None,
+    budget: Budget,
 ) -> None:
     source_id = stored.source_id
 
@@ -246,7 +251,7 @@ def _merge(
             turn.done(connection, source_id, run)
 
     try:
-        leases.written(database, lease, merge)
+        leases.written(database, lease, merge, budget.to_write())
     except DatabaseUnavailable:
         # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
         if not leases.written(database, lease, partial(runs.read_back, source_id=source_id, run=run)):

@@ -36,10 +36,10 @@ from urllib.parse import quote
 import psycopg
 
 from catalog.errors import CatalogError, ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaError
+from catalog.files import open_regular
 from catalog.private_folders import make_private
 from catalog.store.programs import (
     give,
-    is_postgres,
     name_of,
     named_account,
     own_account,
@@ -83,10 +83,9 @@ LOG_BYTES: Final = 1 << 20
 """Once the log is longer than this, the next start begins a new one and keeps this one as `server.log.1`."""
 SOCKET_FOLDER_BYTES: Final = 107 - len("/.s.PGSQL.5432")
 """The kernel holds socket addresses of 107 bytes (unix(7))."""
-MISLEADING: Final = (
-    "PGCHANNELBINDING", "PGHOSTADDR", "PGOPTIONS", "PGREQUIREAUTH", "PGSERVICE", "PGTARGETSESSIONATTRS",
-)  # fmt: skip
-"""Variables by which libpq would look for another server than ours, or ask of it what it does not offer."""
+HARMLESS: Final = ("PGPASSFILE", "PGAPPNAME")
+"""Of libpq's variables, those that change nothing of how our server is found and talked to. All others (PGTZ,
+PGGSSENCMODE, PGSSLNEGOTIATION, ...) would look for another server, or ask of ours what it does not offer."""
 
 
 class EmbeddedServer:
@@ -121,13 +120,13 @@ class EmbeddedServer:
         Raises ConfigurationError (the folder can't be used), SchemaError (the data are another major
         version's), DatabaseUnavailable (not ready in time), DatabaseError (anything else the server says).
         """
-        for name in MISLEADING:
-            os.environ.pop(name, None)  # psql and all connections of this process are for this server
+        for name in [name for name in os.environ if name.startswith("PG") and name not in HARMLESS]:
+            del os.environ[name]  # psql and all connections of this process are for this server
         try:
             self._make_home()
             with self._turn():
                 if self._use is None:
-                    self._use = (self.home / "users.lock").open("ab")
+                    self._use = _lock_file(self.home / "users.lock")
                     fcntl.flock(self._use, fcntl.LOCK_SH)
                     atexit.register(self.release)
                 try:
@@ -155,7 +154,11 @@ class EmbeddedServer:
     def pid(self) -> int | None:
         """The process id that the server, running or not, left in its data folder."""
         try:
-            return int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+            found = open_regular(self.cluster / "postmaster.pid", os.O_RDONLY)
+            if found is None:
+                return None
+            with found:
+                return int(found.read(4096).split(b"\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return None
 
@@ -183,7 +186,7 @@ class EmbeddedServer:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """The right to start or stop the server."""
-        with (self.home / "turn.lock").open("ab") as lock:
+        with _lock_file(self.home / "turn.lock") as lock:
             give_up = time.monotonic() + PATIENCE
             while not _try_lock(lock):
                 if time.monotonic() > give_up:
@@ -205,13 +208,13 @@ class EmbeddedServer:
 
     def _leave(self) -> None:
         self._forget()
-        with (self.home / "users.lock").open("ab") as users:
+        with _lock_file(self.home / "users.lock") as users:
             if _try_lock(users):
                 self._stop()
 
     def _is_running(self) -> bool:
         """Whether any process of a server that we started is left."""
-        with (self.home / "server.lock").open("ab") as lock:
+        with _lock_file(self.home / "server.lock") as lock:
             return not _try_lock(lock)
 
     def _address(self) -> str:
@@ -232,9 +235,17 @@ class EmbeddedServer:
 
     def _refuse_other_major(self) -> None:
         try:
-            theirs = (self.cluster / "PG_VERSION").read_text().strip()
+            found = open_regular(self.cluster / "PG_VERSION", os.O_RDONLY)
+            if found is None:
+                raise DatabaseError(f"{self.cluster}/PG_VERSION is not a regular file; move that folder away")
+            with found:
+                theirs = found.read(64).decode("ascii").strip()
         except FileNotFoundError:
             return
+        except UnicodeDecodeError as error:
+            raise DatabaseError(
+                f"{self.cluster}/PG_VERSION is damaged: it names no version; restore that folder, or move it away"
+            ) from error
         with (server_binaries().parent / "share" / "postgres.bki").open() as catalogs:
             ours = catalogs.readline().removeprefix("# PostgreSQL ").strip()
         if theirs != ours:
@@ -249,7 +260,7 @@ class EmbeddedServer:
         started_at: int | None = None
         said: Exception | None = None
         while time.monotonic() < give_up:
-            with (self.home / "server.lock").open("ab") as lock:
+            with _lock_file(self.home / "server.lock") as lock:
                 if _try_lock(lock):
                     if started_at is not None:
                         raise self._failure("did not start", self.log.read_bytes()[started_at:])
@@ -349,7 +360,7 @@ class EmbeddedServer:
                 if time.monotonic() > give_up:
                     break
                 pid = self.pid
-                if not told and pid is not None and is_postgres(pid):
+                if not told and pid is not None and serves(pid, self.cluster):
                     with suppress(ProcessLookupError):
                         os.kill(pid, kind)
                     told = True
@@ -366,6 +377,14 @@ class EmbeddedServer:
         return DatabaseError(
             "; ".join([f"the embedded PostgreSQL in {self.home} {what}: {told[-1]}", *advice[-1:]])
         )
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    """The file, made if need be. Raises DatabaseError for what is not a regular one: a FIFO would be waited for."""
+    file = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    if file is None:
+        raise DatabaseError(f"{path} is not a regular file; remove it and try again")
+    return file
 
 
 def _try_lock(file: IO[bytes]) -> bool:

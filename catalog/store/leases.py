@@ -1,4 +1,4 @@
-"""Leases: one writer a source, in whatever process, by the database's clock and a fencing number.
+"""Leases: one writer per source, in whatever process, by the database's clock and a fencing number.
 
 A holder renews its lease from a thread while it waits for the network, and locks the lease's row in each
 transaction that writes; a process that was paused past its lease finds another holder or number there, and
@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
+import structlog
+
 from catalog.errors import CatalogError, ConfigurationError, LeaseLost
-from catalog.store.database import Connection, Database, T
+from catalog.store.database import WRITE_SECONDS, Connection, Database, T
+
+log = structlog.get_logger("catalog.store")
+LONGEST = 3600
+"""Longest lease. One that ends much later was written while the database's clock went wrong. Unit: seconds."""
 
 
 def _length() -> float:
@@ -26,8 +32,10 @@ def _length() -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 1 <= seconds <= 3600:
-        raise ConfigurationError(f"CATALOG_LEASE_SECONDS: expected a number from 1 to 3600; found {text!r}")
+    if not 1 <= seconds <= LONGEST:
+        raise ConfigurationError(
+            f"CATALOG_LEASE_SECONDS: expected a number from 1 to {LONGEST}; found {text!r}"
+        )
     return seconds
 
 
@@ -59,12 +67,18 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
         "INSERT INTO leases (source_id, fence) VALUES (%s, 0) ON CONFLICT DO NOTHING", (source_id,)
     )
     free = connection.execute(
-        "SELECT fence FROM leases WHERE source_id = %s"
-        " AND (holder IS NULL OR expires_at < clock_timestamp()) FOR UPDATE SKIP LOCKED",
-        (source_id,),
+        """
+        SELECT fence, expires_at > clock_timestamp() FROM leases
+        WHERE source_id = %s AND (holder IS NULL OR expires_at IS NULL OR expires_at < clock_timestamp()
+            OR expires_at > clock_timestamp() + make_interval(secs => %s))
+        FOR UPDATE SKIP LOCKED
+        """,
+        (source_id, 2 * LONGEST),
     ).fetchone()
     if free is None:
         return None
+    if free[1]:
+        log.warning("lease taken over", source_id=source_id, reason="it ends later than any lease may")
     connection.execute(
         "UPDATE leases SET holder = %s, fence = fence + 1,"
         " expires_at = clock_timestamp() + make_interval(secs => %s) WHERE source_id = %s",
@@ -125,8 +139,7 @@ class Keeper:
         renewed = time.monotonic()
         while not self._done.wait(RENEW_EVERY):
             try:
-                with self.database.transaction() as connection:
-                    connection.execute("SET LOCAL lock_timeout = '5s'")
+                with self.database.transaction(seconds=RENEW_EVERY) as connection:
                     row = connection.execute(
                         "UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => %s)"
                         " WHERE source_id = %s AND holder = %s AND fence = %s RETURNING fence",
@@ -158,8 +171,11 @@ def release(database: Database, lease: Lease) -> None:
         return
 
 
-def written(database: Database, lease: Lease, work: Callable[[Connection], T]) -> T:
-    """What the work, done in a transaction that holds the source, returns; tried again like `Database.written`.
+def written(
+    database: Database, lease: Lease, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS
+) -> T:
+    """What the work, done in a transaction that holds the source, returns; tried again, and bounded by `seconds`,
+    like `Database.written`.
 
     Raises LeaseLost if the source is another's by now: nothing was written.
     """
@@ -168,4 +184,4 @@ def written(database: Database, lease: Lease, work: Callable[[Connection], T]) -
         lease.lock(connection)
         return work(connection)
 
-    return database.written(locked, source_id=lease.source_id)
+    return database.written(locked, seconds, source_id=lease.source_id)

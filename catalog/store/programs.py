@@ -153,7 +153,7 @@ def name_of(account: int) -> str:
         return str(account)
 
 
-def is_postgres(pid: int) -> bool:
+def _is_postgres(pid: int) -> bool:
     """Whether process `pid` is a live PostgreSQL server; a zombie has no command line."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0", 1)[0]
@@ -164,7 +164,7 @@ def is_postgres(pid: int) -> bool:
 
 def serves(pid: int, cluster: Path) -> bool:
     """Whether process `pid` is a PostgreSQL server in `cluster`, as far as this account may know."""
-    if not is_postgres(pid):
+    if not _is_postgres(pid):
         return False
     try:
         return Path(f"/proc/{pid}/cwd").samefile(cluster)

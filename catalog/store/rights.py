@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +19,13 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 ONLY_READ = (VERSION_TABLE, "image_family_rules")
 """Tables that the daemon reads and never writes."""
 
+_GRANTED = """
+    SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)
+    FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, right_name, place)
+    LEFT JOIN pg_class c ON c.relname = needed.name
+        AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+    ORDER BY needed.place
+"""
 NOT_GRANTED = {"01007", "0LP01"}
 """privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
 
@@ -34,39 +40,45 @@ class MissingRight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Needed:
-    """`attempt` does nothing, but needs the right to do it."""
-
-    right: str
-    on: str
-    attempt: sql.Composed
-    object: sql.Composed
-
-
-@dataclass(frozen=True, slots=True)
 class _Function:
     name: str
-    oid: int
+    may_be_called: bool
     object: sql.Composed
 
 
 def missing(connection: Connection) -> list[MissingRight]:
-    """Tries each right of the daemon, and takes it back; the caller rolls the transaction back anyway.
+    """The daemon's rights that this role lacks.
 
-    Raises SchemaError where no schema of ours is in sight, DatabaseError for any refusal but a missing right
-    (a read-only standby, for instance).
+    Raises SchemaError where no schema of ours is in sight or a table is missing, DatabaseError where nothing can
+    be written (a standby).
     """
+    row = connection.execute(
+        "SELECT current_user, current_setting('transaction_read_only')::boolean"
+    ).fetchone()
+    assert row is not None
+    role, takes_no_writes = row
+    if takes_no_writes:
+        raise DatabaseError(
+            "the database takes no writes (a standby, or default_transaction_read_only): name its primary"
+        )
     home = _schema_name(connection)
+    found: list[tuple[str, str, sql.Composed]] = []
     if not _may(connection, "SELECT has_schema_privilege(%s, 'USAGE')", home):
-        return [_missing(connection, "USAGE", home, sql.SQL("SCHEMA {}").format(sql.Identifier(home)))]
-    found = []
-    for needed in _needed(connection, home):
-        if not _succeeds(connection, needed.attempt):
-            found.append(_missing(connection, needed.right, needed.on, needed.object))
-    for function in _functions(connection, home):
-        if not _may(connection, "SELECT has_function_privilege(%s::oid, 'EXECUTE')", function.oid):
-            found.append(_missing(connection, "EXECUTE", function.name, function.object))
-    return found
+        found.append(("USAGE", home, sql.SQL("SCHEMA {}").format(sql.Identifier(home))))
+    else:
+        needed = [(name, right) for name in _tables() for right in _rights(name, "writer")]
+        needed += [(name, "SELECT") for name in _views(connection, home)]
+        for name, right, granted in connection.execute(
+            _GRANTED, (*map(list, zip(*needed, strict=True)), home)
+        ):
+            if granted is None:
+                raise SchemaError(f"relation {name} does not exist; run `catalog db upgrade`")
+            if not granted:
+                found.append((right, name, _table(home, name)))
+        for function in _functions(connection, home):
+            if not function.may_be_called:
+                found.append(("EXECUTE", function.name, function.object))
+    return [MissingRight(right, on, _grant(connection, right, what, role)) for right, on, what in found]
 
 
 def grant_statements(connection: Connection, role: str, level: Level) -> list[str]:
@@ -79,9 +91,7 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
         raise UsageError(f"the database has no role {role!r}; a database administrator can CREATE ROLE it")
     home = _schema_name(connection)
     named = [(sql.SQL("SCHEMA {}").format(sql.Identifier(home)), "USAGE")]
-    for name in _tables():
-        rights = "SELECT" if level == "reader" or name in ONLY_READ else ", ".join(("SELECT", *WRITES))
-        named.append((_table(home, name), rights))
+    named += [(_table(home, name), ", ".join(_rights(name, level))) for name in _tables()]
     named += [(_table(home, name), "SELECT") for name in _views(connection, home)]
     named += [(function.object, "EXECUTE") for function in _functions(connection, home)]
     return [_grant(connection, rights, what, role) for what, rights in named]
@@ -95,6 +105,9 @@ def grant(database: Database, role: str, level: Level) -> list[str]:
     with database.migration_connection() as owner:
         connection = owner.connection.driver_connection
         assert isinstance(connection, psycopg.Connection)
+        if database.settings.schema:
+            path = sql.Identifier(database.settings.schema)
+            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(path))
         statements = grant_statements(connection, role, level)
         warnings: list[str | None] = []
         connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
@@ -108,40 +121,6 @@ def grant(database: Database, role: str, level: Level) -> list[str]:
                 )
         connection.commit()
     return statements
-
-
-def _needed(connection: Connection, home: str) -> Iterator[_Needed]:
-    for name in _tables():
-        table = sql.Identifier(home, name)
-        column = sql.Identifier("version_num" if name == VERSION_TABLE else _first_column(name))
-        attempts = {
-            "SELECT": "SELECT {column} FROM {table} LIMIT 0",
-            "INSERT": "INSERT INTO {table} ({column}) SELECT NULL WHERE false",
-            "UPDATE": "UPDATE {table} SET {column} = NULL WHERE false",
-            "DELETE": "DELETE FROM {table} WHERE false",
-        }
-        for right, attempt in attempts.items():
-            if right == "SELECT" or name not in ONLY_READ:
-                composed = sql.SQL(attempt).format(table=table, column=column)
-                yield _Needed(right, name, composed, _table(home, name))
-    for name in _views(connection, home):
-        attempt_view = sql.SQL("SELECT FROM {} LIMIT 0").format(sql.Identifier(home, name))
-        yield _Needed("SELECT", name, attempt_view, _table(home, name))
-
-
-def _succeeds(connection: Connection, attempt: sql.Composed) -> bool:
-    try:
-        with connection.transaction(force_rollback=True):
-            connection.execute(attempt)
-    except psycopg.errors.InsufficientPrivilege:
-        return False
-    except psycopg.errors.UndefinedTable as error:
-        raise SchemaError(f"{error.diag.message_primary}; run `catalog db upgrade`") from error
-    except psycopg.errors.ReadOnlySqlTransaction as error:
-        raise DatabaseError(
-            "the database takes no writes (a standby, or default_transaction_read_only): name its primary"
-        ) from error
-    return True
 
 
 # ---- names --------------------------------------------------------------------------------------------
@@ -171,8 +150,8 @@ def _tables() -> list[str]:
     return [VERSION_TABLE, *metadata.tables]
 
 
-def _first_column(table: str) -> str:
-    return next(iter(metadata.tables[table].columns)).name
+def _rights(table: str, level: Level) -> tuple[str, ...]:
+    return ("SELECT",) if level == "reader" or table in ONLY_READ else ("SELECT", *WRITES)
 
 
 def _created(kind: str) -> set[str]:
@@ -193,7 +172,7 @@ def _views(connection: Connection, home: str) -> list[str]:
 
 def _functions(connection: Connection, home: str) -> list[_Function]:
     rows = connection.execute(
-        "SELECT p.proname, p.oid, pg_get_function_identity_arguments(p.oid)"
+        "SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)"
         " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " WHERE n.nspname = %s AND p.proname = ANY(%s) ORDER BY p.proname",
         (home, sorted(_created("FUNCTION"))),
@@ -201,10 +180,10 @@ def _functions(connection: Connection, home: str) -> list[_Function]:
     return [
         _Function(
             name,
-            oid,
+            may_be_called,
             sql.SQL("FUNCTION {}({})").format(sql.Identifier(home, name), sql.SQL(arguments)),
         )
-        for name, oid, arguments in rows
+        for name, may_be_called, arguments in rows
     ]
 
 
@@ -212,15 +191,9 @@ def _table(home: str, name: str) -> sql.Composed:
     return sql.SQL("TABLE {}").format(sql.Identifier(home, name))
 
 
-def _may(connection: Connection, question: str, about: str | int) -> bool:
+def _may(connection: Connection, question: str, about: str) -> bool:
     row = connection.execute(question.encode(), (about,)).fetchone()
     return bool(row and row[0])
-
-
-def _missing(connection: Connection, right: str, on: str, what: sql.Composed) -> MissingRight:
-    row = connection.execute("SELECT current_user").fetchone()
-    assert row is not None
-    return MissingRight(right, on, _grant(connection, right, what, str(row[0])))
 
 
 def _grant(connection: Connection, rights: str, what: sql.Composed, role: str) -> str:

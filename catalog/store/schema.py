@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import psycopg
+from psycopg import sql
 
 from catalog.errors import SchemaError
 from catalog.store.database import Connection, Database
@@ -59,6 +60,26 @@ def require(database: Database) -> None:
     raise SchemaError(f"database {database.safe_url} {state}; run `catalog db upgrade`")
 
 
+def collation_advice(connection: Connection) -> str | None:
+    """What to do where the machine sorts in another way than when the database was made; None = as it was.
+
+    Our own keys are sorted by their bytes; this is about indexes on other columns, of other products too.
+    """
+    row = connection.execute(
+        "SELECT datname, datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
+        " WHERE datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    name, recorded, actual = row
+    if recorded is None or actual is None or recorded == actual:
+        return None
+    quoted = sql.Identifier(name).as_string(connection)
+    return (
+        f"made with collation version {recorded}, the machine has {actual}: REINDEX DATABASE {quoted};"
+        f" ALTER DATABASE {quoted} REFRESH COLLATION VERSION;"
+    )
+
+
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Brings the schema to this release's head; returns the versions before and after.
 
@@ -84,11 +105,12 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     return before, after
 
 
-def print_sql(stream: TextIO) -> None:
-    """The SQL of all migrations, for a database team to run by hand."""
+def print_sql(stream: TextIO, home: str | None) -> None:
+    """The SQL of all migrations, in the schema `home` (None: where the search path leads), to be run by hand."""
     from alembic import command
 
     config = configuration()
+    config.attributes["schema"] = home
     config.output_buffer = stream
     command.upgrade(config, "head", sql=True)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,13 +27,19 @@ import psycopg
 from psycopg import sql
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.files import open_regular, written_whole
 from catalog.model import UNREADABLE
+from catalog.store.database import SETTINGS
 
 FORMAT: Final = "image-catalog-sync dump"
 VERSION: Final = 1
 END_OF_ROWS: Final = b"\\.\n"
 BLOCK: Final = 1 << 17
 """Bytes of rows handed to the server at once."""
+LONGEST_HEAD: Final = 1 << 16
+"""Longest line that is not a row. Unit: bytes."""
+LONGEST_ROW: Final = 128 << 20
+"""Longest row that is read: two documents of the largest size, escaped. Unit: bytes."""
 
 Connection = psycopg.Connection[Any]
 
@@ -48,22 +53,15 @@ def dump(connection: Connection, tables: Sequence[str], file: Path) -> int:
     Raises SchemaError (no schema), UsageError (`file` can't be written), DatabaseError.
     """
     if file.exists() and not file.is_file():
-        raise UsageError(f"{file} is no regular file; name one that may be replaced")
-    target = file.resolve()
+        raise UsageError(f"{file} is not a regular file; name one that may be replaced")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as raw:
-                with gzip.GzipFile(fileobj=raw, filename="", mode="wb", compresslevel=6, mtime=0) as out:
-                    with _transaction(connection):
-                        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                        rows = _write(connection, tables, out)
-                raw.flush()
-                os.fsync(raw.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with (
+            written_whole(file, private=True) as raw,
+            gzip.GzipFile(fileobj=raw, filename="", mode="wb", compresslevel=6, mtime=0) as out,
+            _transaction(connection),
+        ):
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            rows = _write(connection, tables, out)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; nothing was written") from error
     return rows
@@ -81,9 +79,11 @@ def restore(
     a table has rows, the file is no whole dump or can't be read), DatabaseError.
     """
     try:
-        with file.open("rb") as raw, gzip.GzipFile(fileobj=raw, mode="rb") as dumped:
-            with _transaction(connection):
-                return _read(connection, tables, dumped, file, replace)
+        raw = open_regular(file.resolve(), os.O_RDONLY)
+        if raw is None:
+            raise UsageError(f"{file} is not a regular file; name one that `catalog db dump` wrote")
+        with raw, gzip.GzipFile(fileobj=raw, mode="rb") as dumped, _transaction(connection):
+            return _read(connection, tables, dumped, file, replace)
     except (gzip.BadGzipFile, zlib.error, EOFError, *UNREADABLE) as error:
         raise UsageError(f"{file} is no whole dump ({error}); nothing was restored") from error
     except OSError as error:
@@ -114,6 +114,14 @@ class _End(msgspec.Struct):
     rows: int
 
 
+def _line(dumped: gzip.GzipFile, longest: int) -> bytes:
+    """The next line. Raises EOFError for one that is longer: a small file may inflate to anything."""
+    line = dumped.readline(longest + 1)
+    if len(line) > longest:
+        raise EOFError(f"a line of it is longer than {longest} bytes")
+    return line
+
+
 def _put(out: gzip.GzipFile, line: msgspec.Struct) -> None:
     out.write(msgspec.json.encode(line) + b"\n")
 
@@ -141,7 +149,7 @@ def _write(connection: Connection, tables: Sequence[str], out: gzip.GzipFile) ->
 def _read(
     connection: Connection, tables: Sequence[str], dumped: gzip.GzipFile, file: Path, replace: Collection[str]
 ) -> int:
-    head = msgspec.json.decode(dumped.readline(), type=_Head)
+    head = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_Head)
     if head.format != FORMAT or head.version != VERSION:
         raise UsageError(f"{file} is no dump that this release reads; nothing was restored")
     here = _schema_version(connection)
@@ -166,7 +174,7 @@ def _read(
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         # rows that the tables do not take come before the checksum that would tell of the damage
         raise UsageError(f"{file} is no whole dump ({_first_line(error)}); nothing was restored") from error
-    end = msgspec.json.decode(dumped.readline(), type=_End)
+    end = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_End)
     if (end.tables, end.rows) != (len(head.tables), total) or dumped.read(1):  # the read checks the checksum
         raise UsageError(f"{file} is no whole dump (its counts differ); nothing was restored")
     for table in head.tables:
@@ -175,24 +183,29 @@ def _read(
 
 
 def _read_table(connection: Connection, table: str, dumped: gzip.GzipFile, file: Path) -> int:
-    begin = msgspec.json.decode(dumped.readline(), type=_Table)
+    begin = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_Table)
     columns = _columns(connection, table)
     if begin.table != table or sorted(begin.columns) != sorted(columns):
         raise UsageError(f"{file}: the columns of {table} are not this database's; nothing was restored")
     copied = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _names(begin.columns))
     rows = 0
     with connection.cursor() as cursor, cursor.copy(copied) as copy:
-        block = bytearray()
-        while (line := dumped.readline()) != END_OF_ROWS:
-            if not line:
-                raise EOFError(f"it ends amid table {table}")
-            rows += 1
-            block += line
+        block, size = bytearray(), 0
+        # by pieces: a small file may inflate to a row of any length
+        while (piece := dumped.readline(BLOCK)) != END_OF_ROWS or size:
+            size += len(piece)
+            if not piece or size > LONGEST_ROW:
+                raise EOFError(
+                    f"it ends amid table {table}" if not piece else f"a row of {table} is too long"
+                )
+            block += piece
+            if piece.endswith(b"\n"):
+                rows, size = rows + 1, 0
             if len(block) >= BLOCK:
                 copy.write(bytes(block))
                 block.clear()
         copy.write(bytes(block))
-    if msgspec.json.decode(dumped.readline(), type=_TableEnd).rows != rows:
+    if msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_TableEnd).rows != rows:
         raise UsageError(f"{file} is no whole dump (rows of {table} are missing); nothing was restored")
     return rows
 
@@ -206,18 +219,13 @@ def _transaction(connection: Connection) -> Iterator[None]:
     try:
         with connection.transaction():
             settings = (
-                "SET LOCAL client_encoding = 'UTF8'",
-                "SET LOCAL timezone = 'UTC'",
-                "SET LOCAL datestyle = 'ISO, YMD'",
-                "SET LOCAL intervalstyle = 'postgres'",
-                "SET LOCAL extra_float_digits = 1",
-                "SET LOCAL bytea_output = 'hex'",
+                *SETTINGS,
+                "client_encoding TO 'UTF8'",
                 # Whatever was set for short statements is not meant for these.
-                "SET LOCAL statement_timeout = 0",
-                "SET LOCAL idle_in_transaction_session_timeout = 0",
+                "statement_timeout TO 0",
+                "idle_in_transaction_session_timeout TO 0",
             )
-            for statement in settings:
-                connection.execute(statement)
+            connection.execute("; ".join(f"SET LOCAL {setting}" for setting in settings).encode())
             yield
     except psycopg.Error as error:
         raise DatabaseError(_first_line(error)) from error

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from catalog.errors import SchemaError
 from catalog.settings import DatabaseSettings
-from catalog.store import schema
+from catalog.store import rights, schema
 from catalog.store.database import Database
 from tests.migration.conftest import Run
 from tests.migration.filled import columns_of, fill, rows_of
@@ -71,6 +71,10 @@ def test_a_schema_of_its_own(empty_database_url: str, expected: Portrait, name: 
         with database.migration_connection() as connection:
             config.attributes["connection"] = connection
             alembic.check(config)
+        granted = rights.grant(database, "pg_monitor", "writer")
+        assert len(granted) > len(expected["views"])
+        with database.transaction() as connection:
+            assert rights.missing(connection) == []
     assert portrait(empty_database_url) == untouched
     with psycopg.connect(empty_database_url) as outside:
         as_of = sql.SQL("SELECT count(*) FROM {}.images_as_of(now())").format(sql.Identifier(name))
@@ -126,3 +130,34 @@ def test_another_role_migrates_where_one_is_configured(
         finally:
             with psycopg.connect(server_url) as connection:
                 connection.execute(sql.SQL("DROP ROLE {}").format(daemon))
+
+
+HABITS = {
+    "array_nulls": "off", "bytea_output": "escape", "DateStyle": "'German, DMY'", "IntervalStyle": "iso_8601",
+    "TimeZone": "'Asia/Kathmandu'", "extra_float_digits": "-15", "standard_conforming_strings": "off",
+    "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on", "row_security": "off",
+    "idle_in_transaction_session_timeout": "2", "lock_timeout": "1", "xmloption": "document",
+    "quote_all_identifiers": "on", "check_function_bodies": "off", "escape_string_warning": "on",
+}  # fmt: skip
+
+
+def test_a_server_with_other_habits(empty_database_url: str, expected: Portrait) -> None:
+    """What a server, a database or a role prefers changes neither what is stored nor what is read."""
+    with psycopg.connect(empty_database_url, autocommit=True) as outside:
+        for name, value in HABITS.items():
+            outside.execute(f"ALTER DATABASE {outside.info.dbname} SET {name} = {value}".encode())
+    with Database(DatabaseSettings(url=empty_database_url, data_dir=Path())) as database:
+        schema.upgrade(database)
+        fill(database)
+        sites = Sites(database)
+        try:
+            site = sites.open(name="swept")
+            assert site.sweep().outcome == "complete"
+            assert site.sweep().unchanged == 3
+        finally:
+            sites.close()
+    with psycopg.connect(empty_database_url, autocommit=True) as outside:
+        outside.execute(f"ALTER DATABASE {outside.info.dbname} RESET ALL".encode())
+    drawn = portrait(empty_database_url)
+    drawn["capabilities"] = [row for row in drawn["capabilities"] if row[0] != "unheard"]
+    assert drawn == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from catalog.errors import DatabaseError
 from catalog.settings import DatabaseSettings
 from catalog.store import schema
 from catalog.store.database import Database
-from tests.migration.conftest import Run, start, surroundings
+from tests.migration.conftest import CHECKOUT, Run, start, surroundings
 from tests.migration.filled import columns_of, fill, fill_first, rows_of
 from tests.migration.portrait import Portrait, portrait
 
@@ -34,11 +35,36 @@ def go(database: Database, direction: str, revision: str) -> None:
         getattr(alembic, direction)(config, revision)
 
 
-def test_the_printed_sql_makes_the_same_schema(empty: Database, expected: Portrait) -> None:
+@pytest.mark.parametrize("name", [None, 'My "odd" 100%: %(s)s :schema'])
+def test_the_printed_sql_makes_the_same_schema(empty: Database, expected: Portrait, name: str | None) -> None:
     printed = io.StringIO()
-    schema.print_sql(printed)
+    schema.print_sql(printed, name)
     with psycopg.connect(empty.libpq_url) as connection:
         connection.execute(printed.getvalue().encode())
+    assert portrait(empty.libpq_url, name or "public") == expected
+    if name is not None:
+        assert portrait(empty.libpq_url)["tables"] == []
+
+
+@pytest.mark.parametrize("module", ["alembic", "catalog"])
+def test_commands_print_the_sql_for_the_configured_schema(command: Run, tmp_path: Path, module: str) -> None:
+    (tmp_path / "catalog.toml").write_text('[database]\nschema = "inventory"\n')
+    where = ("upgrade", "head", "--sql") if module == "alembic" else ("db", "upgrade", "--sql")
+    printed = command(module, *where)
+    assert printed.returncode == 0, printed.stderr
+    assert 'SET LOCAL search_path TO "inventory";' in printed.stdout.split("CREATE TABLE")[0]
+
+
+def test_a_checkout_below_an_odd_path(empty: Database, expected: Portrait, tmp_path: Path) -> None:
+    checkout = tmp_path / "50%(x)s %"
+    for folder in ("catalog", "migrations"):
+        shutil.copytree(CHECKOUT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "alembic.ini", checkout)
+    named = surroundings(empty.libpq_url, checkout)
+    named["env"].pop("PYTHONPATH")  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    ran = subprocess.run(command, **named, timeout=120)  # type: ignore[call-overload]
+    assert ran.returncode == 0, ran.stderr
     assert portrait(empty.libpq_url) == expected
 
 
