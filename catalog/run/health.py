@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable
+from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable, SchemaError
 
 log = structlog.get_logger("catalog.health")
 T = TypeVar("T")
@@ -30,6 +30,12 @@ HEAD_SECONDS = 5.0
 """Seconds that a client has for the whole head of its request."""
 MAX_CLIENTS = 16
 """Requests at a time, so that nobody can use up our threads; the slowest head makes room for a newcomer."""
+
+READINESS: dict[type[CatalogError], str] = {
+    DatabaseUnavailable: "the database cannot be reached; see the log",
+    SchemaError: "the database has not the schema that this release needs; run `catalog db upgrade`",
+}
+"""What `/readyz` tells of an error."""
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
@@ -115,7 +121,9 @@ class HealthServer:
                 try:
                     self._check()
                 except CatalogError as error:
-                    return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{error}\n".encode()
+                    # the error itself may name role, host and database: it is for the log
+                    told = READINESS.get(type(error), "the database does not serve; see the log")
+                    return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{told}\n".encode()
                 return HTTPStatus.OK, text, b"ready\n"
             case "/metrics":
                 return HTTPStatus.OK, self._content_type, self._metrics()

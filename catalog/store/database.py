@@ -191,7 +191,7 @@ class Database:
                     return work(connection)
             except DatabaseConflict as error:
                 waited = time.monotonic() - began
-                if attempt == ATTEMPTS or waited >= min(seconds, LOCK_SECONDS):
+                if attempt == ATTEMPTS or waited >= min(0.9 * seconds, LOCK_SECONDS):
                     raise
                 log.warning("transaction retried", attempt=attempt, reason=str(error), **told)
                 time.sleep(random.uniform(0, 0.1 * 2**attempt))
@@ -206,7 +206,7 @@ class Database:
         those of a role are meant for people's queries, and only apply to what does not write.
         """
         level = "REPEATABLE READ, READ ONLY" if read_only else "READ COMMITTED"
-        chosen = [*SETTINGS, f"lock_timeout TO {_milliseconds(min(LOCK_SECONDS, seconds))}"]
+        chosen = [*SETTINGS, f"lock_timeout TO {_milliseconds(min(LOCK_SECONDS, 0.9 * seconds))}"]
         if not read_only:
             limits = ["statement_timeout", "idle_in_transaction_session_timeout"]
             if connection.info.server_version >= 170000:

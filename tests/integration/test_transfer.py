@@ -118,7 +118,7 @@ def test_something_that_is_no_file_is_not_replaced(full, tmp_path) -> None:
     """A pipe or a device of that name stays what it is."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         dump(full, TABLES, pipe)
     assert pipe.is_fifo()
 

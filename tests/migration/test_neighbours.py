@@ -136,7 +136,7 @@ HABITS = {
     "array_nulls": "off", "bytea_output": "escape", "DateStyle": "'German, DMY'", "IntervalStyle": "iso_8601",
     "TimeZone": "'Asia/Kathmandu'", "extra_float_digits": "-15", "standard_conforming_strings": "off",
     "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on", "row_security": "off",
-    "idle_in_transaction_session_timeout": "2", "lock_timeout": "1", "xmloption": "document",
+    "xmloption": "document",
     "quote_all_identifiers": "on", "check_function_bodies": "off", "escape_string_warning": "on",
 }  # fmt: skip
 
