@@ -29,6 +29,7 @@ def test_a_fifo_is_not_waited_for(data_dir: Path, name: str) -> None:
     os.mkfifo(path)
     with pytest.raises(DatabaseError, match="not a regular file"):
         EmbeddedServer(data_dir, settings=FAST).acquire()
+    path.unlink()  # what ends the tests' servers would wait for it
 
 
 def test_a_version_that_is_not_text_is_one_line(data_dir: Path) -> None:
