@@ -23,6 +23,8 @@ def written_whole(target: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
             if not private:
                 os.fchmod(stream.fileno(), 0o666 & ~_umask())
         file.replace(target)
