@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -83,7 +83,7 @@ def sweep(connection: psycopg.Connection[Any], client: httpx.Client, endpoint: s
     for page in pages(client, endpoint):
         fresh = []
         for raw in page:
-            digest = blake2b(raw, digest_size=16).digest()
+            digest = sha256(raw).digest()[:16]
             if known.pop(digest, None) is None:
                 fresh.append((digest, read_record(raw)))
         if not fresh:

@@ -32,7 +32,7 @@ MOST_VALUES = 100
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 _NOISY = ("httpx", "httpcore", "urllib3")
 """Libraries whose lines repeat every request, addresses included."""
-_FOREBODING = ("keystoneauth", "stevedore")
+_FOREBODING = ("keystoneauth", "stevedore", "psycopg")
 """Libraries that warn of what they raise next, which is then told in our words."""
 
 

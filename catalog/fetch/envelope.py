@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +11,7 @@ import msgspec
 from catalog.errors import BadListingError
 from catalog.fetch.bodies import CutBodyError
 from catalog.fetch.nesting import flattened, without_deep_records
+from catalog.fingerprint import fingerprint
 from catalog.text import LONGEST_ID, has_too_many_values, without_unstorable_escapes
 
 MOST_RECORDS = 10_000
@@ -149,4 +149,4 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 
 
 def _hash(record: msgspec.Raw) -> int:
-    return int.from_bytes(hashlib.blake2b(record, digest_size=8).digest())
+    return int.from_bytes(fingerprint(record)[:8])

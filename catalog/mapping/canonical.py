@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -30,11 +29,6 @@ def encode_json(value: object) -> str:
 def encode_bytes(value: object) -> bytes:
     """`encode_json` in UTF-8."""
     return _ENCODER.encode(value)
-
-
-def fingerprint(canonical: bytes) -> bytes:
-    """16 bytes that stand for a canonical form."""
-    return hashlib.blake2b(canonical, digest_size=16).digest()
 
 
 def canonicalise(

@@ -9,13 +9,13 @@ from operator import attrgetter
 from typing import Any
 
 from catalog.fields import COLUMNS, ID_KEY, INDEX
+from catalog.fingerprint import fingerprint
 from catalog.mapping.canonical import (
     canonical_set,
     canonicalise,
     check_size,
     encode_bytes,
     encode_json,
-    fingerprint,
     redact,
 )
 from catalog.mapping.capabilities import read_capability

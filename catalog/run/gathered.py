@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
-from hashlib import blake2b
 from itertools import islice
 
 from catalog.fetch.client_output import unnested
 from catalog.fetch.dump import BrokenDump, Dump
 from catalog.fields import INDEX
+from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, rejected_text
 from catalog.model import Candidate, ListedIds, MappedImage, RejectedRecord
 from catalog.store.ids import Entry, IdTable
@@ -28,7 +28,6 @@ _STEP = 500
 _UPDATED_AT = INDEX["updated_at"]
 _CREATED_AT = INDEX["created_at"]
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-_HASH = 16
 Step = Callable[[Dump, int, bool], None]
 """Told after each step of reading: the file, how many records came, and whether it is read once more."""
 
@@ -49,13 +48,13 @@ class Memo:
 
     def identify(self, raw: bytes) -> Identity:
         """What identifies a record. Raises Rejected."""
-        raw_hash = _hash(raw)
+        raw_hash = fingerprint(raw)
         known = self.hashes.get(raw_hash)
         return known if known is not None else self.learn(raw, raw_hash)
 
     def image(self, raw: bytes) -> MappedImage:
         """The record mapped. Raises Rejected."""
-        raw_hash = _hash(raw)
+        raw_hash = fingerprint(raw)
         image = self._images.get(raw_hash)
         if image is None:
             image = map_record(raw, self.rules)
@@ -148,7 +147,7 @@ class Gathered:
         contested = self._contested
         known = self.memo.hashes
         for number, raw in enumerate(records, self.records):
-            raw_hash = blake2b(raw, digest_size=_HASH).digest()
+            raw_hash = fingerprint(raw)
             identity = known.get(raw_hash)
             if identity is None:
                 try:
@@ -191,7 +190,7 @@ class Gathered:
     def _reject(self, raw: bytes, rejection: Rejected) -> None:
         record = RejectedRecord(rejection.reason, rejected_text(raw, self.memo.rules), rejection.image_id)
         self.nameless = self.nameless or rejection.image_id is None
-        self._rejected[_hash(record.record.encode("utf-8", "surrogatepass"))] = record
+        self._rejected[fingerprint(record.record.encode("utf-8", "surrogatepass"))] = record
 
     def _settle(self) -> None:
         """Decides which of several differing records of an image counts."""
@@ -283,7 +282,7 @@ class Gathered:
     def _candidate(self, raw: bytes, found: Set[str]) -> Candidate:
         image = self.memo.image(raw)
         listed = image.image_id not in found
-        return Candidate(image, _hash(raw) if listed else None, listed)
+        return Candidate(image, fingerprint(raw) if listed else None, listed)
 
     def _identified(self, records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, Identity]]:
         for number, raw in records:
@@ -308,10 +307,6 @@ class Gathered:
 
     def _changed(self) -> BrokenDump:
         return BrokenDump(self.dumps[-1].path, None, "a file of this moment changed while it was read")
-
-
-def _hash(raw: bytes) -> bytes:
-    return blake2b(raw, digest_size=_HASH).digest()
 
 
 def _length(raw: bytes) -> int:

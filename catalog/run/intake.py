@@ -10,10 +10,10 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from hashlib import blake2b
 
 from catalog.errors import FetchError
 from catalog.fetch.background import DeadlineTask
+from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
 from catalog.mapping.credentials import redacted
 from catalog.mapping.values import timestamp
@@ -160,7 +160,7 @@ class Intake:
         self._reading.check()
         known, unchanged = self.present.by_raw, self._unchanged
         for raw in records:
-            raw_hash = blake2b(raw, digest_size=16).digest()
+            raw_hash = fingerprint(raw)
             image_id = known.get(raw_hash) if listed else None
             if self._archive is not None:
                 self._keep(raw)
@@ -294,7 +294,7 @@ class Intake:
                 self.silent[image_id] = "unanswered" if image_id in self._found else "rejected"
                 continue
             listed = image_id not in self._found
-            yield Candidate(image, blake2b(raw, digest_size=16).digest() if listed else None, listed)
+            yield Candidate(image, fingerprint(raw) if listed else None, listed)
 
 
 _LENGTH_BITS = 32

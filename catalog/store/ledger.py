@@ -7,13 +7,13 @@ that stays partial, or holds deletions back, for weeks repeats them in every swe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Literal
 
+from catalog.fingerprint import fingerprint_of
 from catalog.store.database import Connection
 from catalog.store.staging import SQL
 
@@ -103,10 +103,7 @@ class Ledger:
         rows = [(kind, ids) for kind, ids in rows if ids or kind == LISTED]
         if not rows:
             return None
-        digest = hashlib.blake2b(digest_size=16)
-        for kind, ids in rows:
-            digest.update(repr((kind, ids)).encode())
-        key = digest.digest()
+        key = fingerprint_of(repr(row).encode() for row in rows)
         for kind, ids in rows:
             self.connection.execute(
                 "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, %s)"
@@ -117,13 +114,11 @@ class Ledger:
 
     def save_listed(self, ids: Iterable[str]) -> bytes:
         """As `save_set` with the ids listed alone, for more of them than memory should hold; sorted already."""
-        digest = hashlib.blake2b(f"({LISTED!r}, [".encode(), digest_size=16)
-        separator = ""
-        for image_id in ids:
-            digest.update(f"{separator}{image_id!r}".encode())
-            separator = ", "
-        digest.update(b"])")
-        key = digest.digest()
+        separators = chain([""], repeat(", "))
+        named = (
+            f"{separator}{image_id!r}".encode() for separator, image_id in zip(separators, ids, strict=False)
+        )
+        key = fingerprint_of(chain([f"({LISTED!r}, [".encode()], named, [b"])"]))
         inserted = self.connection.execute(
             "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, '{}')"
             " ON CONFLICT DO NOTHING",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 
+from catalog.fingerprint import fingerprint
 from catalog.model import RejectedRecord, RunResult, Verdict
 from catalog.store.database import Connection
 from catalog.text import storable
@@ -125,7 +125,7 @@ def _update_health(connection: Connection, values: dict[str, object]) -> None:
 
 def record_hash(row: RejectedRecord) -> bytes:
     """The key of a rejected record, beside its source."""
-    return blake2b(row.record.encode(), digest_size=16).digest()
+    return fingerprint(row.record.encode())
 
 
 def save_rejected(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.store import schema
+from catalog.store.tables import TRANSFERRED, metadata
 from catalog.store.transfer import dump, restore
+from tests.support.measured import PEAK_MIB, run_measured
 
 TABLES = ["clouds", "pictures"]
 SCHEMA = """
@@ -121,6 +126,37 @@ def test_something_that_is_no_file_is_not_replaced(full, tmp_path) -> None:
     with pytest.raises(UsageError, match="not a regular file"):
         dump(full, TABLES, pipe)
     assert pipe.is_fifo()
+
+
+def test_a_symbolic_link_is_replaced_and_not_followed(full, tmp_path) -> None:
+    """In a folder for all, another user's link may lead to any file of one's own."""
+    precious, link = tmp_path / "precious", tmp_path / "d"
+    precious.write_text("mine")
+    link.symlink_to(precious)
+    dump(full, TABLES, link)
+    assert precious.read_text() == "mine"
+    assert (link.is_symlink(), link.stat().st_mode & 0o777) == (False, 0o600)
+
+
+def test_a_row_without_end_costs_no_memory(database_url: str, tmp_path: Path) -> None:
+    """Under a megabyte on the disk, 700 in one line: refused in one line, nothing stored, memory bounded."""
+    file = tmp_path / "endless.dump"
+    columns = [column.name for column in metadata.tables[TRANSFERRED[0]].columns]
+    head = {
+        "format": "image-catalog-sync dump", "version": 1, "schema_version": schema.head(),
+        "tables": list(TRANSFERRED),
+    }  # fmt: skip
+    with gzip.open(file, "wb", compresslevel=6) as out:
+        for line in (head, {"table": TRANSFERRED[0], "columns": columns}):
+            out.write(json.dumps(line).encode() + b"\n")
+        for _ in range(700):
+            out.write(bytes(2**20))
+    environment = {"CATALOG_DATABASE_URL": database_url, "HOME": str(tmp_path)}
+    ran = run_measured(["db", "restore", str(file)], tmp_path, environment, give_up_seconds=120)
+    assert ran.exit_code == 2, ran.stderr
+    assert "too long" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert ran.peak_mib < PEAK_MIB
 
 
 def test_a_folder_that_is_missing_is_named(full, tmp_path) -> None:

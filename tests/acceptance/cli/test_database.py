@@ -69,6 +69,18 @@ def test_check_names_each_missing_grant(desk: Desk, role: str) -> None:
     }
 
 
+def test_check_tells_of_a_collation_that_changed_with_the_machine(desk: Desk) -> None:
+    """As a restored data folder, or an upgraded C library, leaves it."""
+    if desk.query("SELECT FROM pg_database WHERE datname = current_database() AND datcollversion IS NULL"):
+        pytest.skip("this server's collation has no version")
+    assert desk.run("db", "check").code == 0
+    desk.query("UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()")
+    checked = desk.run("db", "check", "--format", "json")
+    assert checked.code == 1
+    assert "REINDEX DATABASE" in checked.out
+    assert "REFRESH COLLATION VERSION" in checked.out
+
+
 def test_a_writer_can_do_all_that_a_sweep_does(desk: Desk, role: str, record: Make) -> None:
     cloud = Cloud("glance", [record(number) for number in range(5)])
     desk.add_source("lab", cloud)
