@@ -21,11 +21,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from catalog.backfill.command import backfill
+from catalog.config.settings import DatabaseSettings, SourceSettings
 from catalog.demo.images import benchmark_images
-from catalog.run.backfill import backfill
-from catalog.settings import DatabaseSettings, SourceSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 

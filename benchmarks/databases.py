@@ -130,7 +130,7 @@ def server(url: str | None, cache: Path, *, watched: bool = False) -> Iterator[S
     if url is not None:
         yield Server(url)
         return
-    from catalog.store.embedded import EmbeddedServer
+    from catalog.store.db.embedded.server import EmbeddedServer
 
     settings = {"autovacuum": "off"}
     if watched:

@@ -13,8 +13,8 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.sql.schema import SchemaItem
 
-from catalog.settings import DatabaseSettings
-from catalog.store.tables import VERSION_TABLE, metadata
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db.tables import VERSION_TABLE, metadata
 
 SETTINGS = ("SET LOCAL standard_conforming_strings = on", "SET LOCAL check_function_bodies = on")
 """What the files' text means must not depend on the server's, the database's or the role's settings."""
@@ -29,7 +29,7 @@ def ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, compare
 
 
 def configured() -> DatabaseSettings:
-    from catalog.configuration import load_settings
+    from catalog.config.load import load_settings
 
     return load_settings(None, os.environ, None).database
 
@@ -85,7 +85,7 @@ def run() -> None:
     if given is not None:
         migrate(given)
         return
-    from catalog.store.database import Database
+    from catalog.store.db.connection import Database
 
     with Database(configured()) as database, database.migration_connection() as connection:
         migrate(connection)

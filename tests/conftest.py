@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 from tests.support import environment
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, print_blob=True)
@@ -34,7 +34,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    from catalog.store.embedded import EmbeddedServer
+    from catalog.store.db.embedded.server import EmbeddedServer
 
     with EmbeddedServer(tmp_path_factory.mktemp("pg"), settings=FAST) as url:
         yield url

@@ -12,10 +12,10 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.parameters import ask, format_option, moment, print_rows
 
 if TYPE_CHECKING:
+    from catalog.backfill.command import BackfillResult, FileFailure, Forgotten
     from catalog.model import SourceKind
     from catalog.report.terminal import Format
-    from catalog.run.backfill import BackfillResult, FileFailure, Forgotten
-    from catalog.store.database import Database
+    from catalog.store.db.connection import Database
 
 FAILED, HELD, BUSY = 1, 4, 5
 TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
@@ -65,9 +65,9 @@ def backfill(
         raise click.UsageError("name a PATH to load, or --forget RUN_ID")
     if forget and (observed_at or complete or accept_deletions):
         raise click.UsageError("--forget stands alone")
+    from catalog.backfill import command as loading
     from catalog.cli.progress import measuring
     from catalog.cli.stopping import PoliteStop
-    from catalog.run import backfill as loading
 
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
@@ -94,7 +94,7 @@ def backfill(
 def _print(database: Database, result: BackfillResult, format: Format) -> None:
     from catalog.cli.results import as_row
     from catalog.cli.wording import in_short, number, say
-    from catalog.store.listings import RUN_COLUMNS
+    from catalog.store.state.listings import RUN_COLUMNS
 
     rows = [as_row(database, run) for run in result.runs]
     if format == "table":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from catalog.run.contents import Contents
-from catalog.settings import Settings, source_settings
-from catalog.store.sources import Source
+from catalog.config.settings import Settings, source_settings
+from catalog.store.state.sources import Source
+from catalog.sync.mapping_adapter import Contents
 
 
 def rules_of(settings: Settings, known: Source) -> Contents:

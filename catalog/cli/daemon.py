@@ -23,8 +23,8 @@ def daemon(invocation: Invocation) -> int:
     are answered on CATALOG_HTTP_BIND (default 127.0.0.1:9477). Logs go to standard error.
     """
     from catalog import logs
-    from catalog.configuration import load_settings
-    from catalog.run.daemon import serve
+    from catalog.config.load import load_settings
+    from catalog.daemon.daemon import serve
 
     logs.configure(invocation.verbosity, daemon=True)
     return serve(lambda: load_settings(invocation.config, os.environ, invocation.database_url))

@@ -16,9 +16,9 @@ from catalog.cli.parameters import duration, format_option, print_rows
 
 if TYPE_CHECKING:
     from catalog.report.terminal import Format
-    from catalog.store.database import Connection
-    from catalog.store.rights import Level
-    from catalog.store.sources import Source
+    from catalog.store.db.connection import Connection
+    from catalog.store.db.privileges import Level
+    from catalog.store.state.sources import Source
 
 FAILED = 1
 WOULD_CHANGE = 3
@@ -53,7 +53,7 @@ def upgrade(invocation: Invocation, sql: bool) -> None:
 
     Runs as `migration_url` where one is configured. A running daemon of the release before goes on.
     """
-    from catalog.store import schema
+    from catalog.store.db import schema
 
     if sql:
         schema.print_sql(sys.stdout, invocation.settings.database.schema)
@@ -77,13 +77,13 @@ def check(invocation: Invocation, format: Format) -> int:
     For each right that is missing it prints the GRANT; exit 1 then. A collation that changed with the machine's
     C library calls for a REINDEX; exit 1 too.
     """
-    from catalog.store import rights, schema
+    from catalog.store.db import privileges, schema
 
     with invocation.bare_database() as database:
         with database.session() as connection:
             database.begin(connection)
             server = connection.info.parameter_status("server_version") or "?"
-            missing = rights.missing(connection) if not database.embedded else []
+            missing = privileges.missing(connection) if not database.embedded else []
             advice = schema.collation_advice(connection)
             connection.rollback()
         rows = [
@@ -180,8 +180,8 @@ def prune(
         )
     from catalog.cli.failures import one_by_one
     from catalog.cli.progress import counting
-    from catalog.store import prune as pruning
-    from catalog.store.sources import matching
+    from catalog.store.maintenance import prune as pruning
+    from catalog.store.state.sources import matching
 
     rows: list[tuple[Any, ...]] = []
     with invocation.database() as database, counting("rows", None) as advance:
@@ -213,11 +213,11 @@ def dump(invocation: Invocation, file: Path) -> None:
 
     The file is compressed, may be restored into another PostgreSQL version, and holds no password.
     """
-    from catalog.store import transfer
-    from catalog.store.tables import TRANSFERRED
+    from catalog.store.db import dump
+    from catalog.store.db.tables import TRANSFERRED
 
     with _whole_database(invocation) as connection:
-        rows = transfer.dump(connection, TRANSFERRED, file)
+        rows = dump.dump(connection, TRANSFERRED, file)
     click.echo(f"{file}: {rows} rows")
 
 
@@ -230,11 +230,11 @@ Example:
 @click.pass_obj
 def restore(invocation: Invocation, file: Path) -> None:
     """Read what `catalog db dump` wrote into a database that was only upgraded; all or nothing."""
-    from catalog.store import transfer
-    from catalog.store.tables import TRANSFERRED
+    from catalog.store.db import dump
+    from catalog.store.db.tables import TRANSFERRED
 
     with _whole_database(invocation) as connection:
-        rows = transfer.restore(connection, TRANSFERRED, file, replace=SEEDED)
+        rows = dump.restore(connection, TRANSFERRED, file, replace=SEEDED)
     click.echo(f"{file}: {rows} rows restored")
 
 
@@ -260,10 +260,10 @@ def grant(invocation: Invocation, role: str, level: Level) -> None:
     Runs as `migration_url` where one is configured: only the tables' owner may grant. Only what belongs to
     the catalog is granted. Repeat it after an upgrade that brings new tables.
     """
-    from catalog.store import rights
+    from catalog.store.db import privileges
 
     with invocation.database() as database:
-        statements = rights.grant(database, role, level)
+        statements = privileges.grant(database, role, level)
     click.echo(f"{role} is a {level} now: {len(statements)} grants")
 
 

@@ -14,9 +14,9 @@ from catalog.cli.parameters import F, format_option, print_rows
 
 if TYPE_CHECKING:
     from catalog.report.terminal import Format
-    from catalog.run.decisions import Verb
-    from catalog.store.deletions import HeldDeletion
-    from catalog.store.sources import Source
+    from catalog.store.state.held_deletions import HeldDeletion
+    from catalog.store.state.sources import Source
+    from catalog.sync.decisions import Verb
 
 WOULD_CHANGE = 3
 TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decision")
@@ -66,8 +66,8 @@ def list_held(
     format: Format,
 ) -> None:
     """Show what is held in SOURCE (names or globs; default: all): open, or kept until listed again."""
-    from catalog.store.deletions import held
-    from catalog.store.sources import matching
+    from catalog.store.state.held_deletions import held
+    from catalog.store.state.sources import matching
 
     if source and everything:
         raise click.UsageError("SOURCE and --all exclude each other")
@@ -143,8 +143,8 @@ def _decide(
     from catalog.cli.contents import rules_of
     from catalog.cli.failures import one_by_one
     from catalog.errors import UsageError
-    from catalog.run.decisions import DECISION, decidable, decide
-    from catalog.store.sources import matching
+    from catalog.store.state.sources import matching
+    from catalog.sync.decisions import DECISION, decidable, decide
 
     with invocation.database() as database:
         with database.transaction(read_only=True) as connection:
@@ -177,7 +177,7 @@ def _user() -> str:
 
 
 def _print(rows: list[HeldDeletion], format: Format) -> None:
-    from catalog.store.deletions import HeldDeletion
+    from catalog.store.state.held_deletions import HeldDeletion
 
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":

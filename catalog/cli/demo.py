@@ -35,11 +35,11 @@ def demo(invocation: Invocation) -> None:
     """
     from catalog import logs
     from catalog.cli.wording import say, summary
-    from catalog.configuration import data_folder
-    from catalog.run import demo as story
-    from catalog.settings import DatabaseSettings
-    from catalog.store import schema
-    from catalog.store.database import Database
+    from catalog.config.load import data_folder
+    from catalog.config.settings import DatabaseSettings
+    from catalog.demo import walkthrough as story
+    from catalog.store.db import schema
+    from catalog.store.db.connection import Database
 
     logs.configure(invocation.verbosity)
     folder = data_folder(os.environ) / "demo"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from catalog.settings import Settings
-    from catalog.store.database import Database
+    from catalog.config.settings import Settings
+    from catalog.store.db.connection import Database
 
 
 @dataclass
@@ -26,14 +26,14 @@ class Invocation:
     @cached_property
     def settings(self) -> Settings:
         """Raises ConfigurationError."""
-        from catalog.configuration import load_settings
+        from catalog.config.load import load_settings
 
         return load_settings(self.config, os.environ, self.database_url)
 
     @contextmanager
     def database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database, its schema new enough. Raises SchemaError, DatabaseError, ConfigurationError."""
-        from catalog.store import schema
+        from catalog.store.db import schema
 
         with self.bare_database(pool_size=pool_size) as database:
             schema.require(database)
@@ -43,7 +43,7 @@ class Invocation:
     def bare_database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database in whatever state it is."""
         from catalog import logs
-        from catalog.store.database import Database
+        from catalog.store.db.connection import Database
 
         logs.configure(self.verbosity)
         with Database(self.settings.database, pool_size=pool_size) as database:

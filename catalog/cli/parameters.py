@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from catalog.durations import LONGEST_DAYS, duration_seconds
+from catalog.config.durations import LONGEST_DAYS, duration_seconds
 
 if TYPE_CHECKING:
     from catalog.report.terminal import Format

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from catalog.errors import CatalogError, UsageError
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 
 
 def run_psql(database: Database, arguments: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def _find_psql(*, embedded: bool) -> str:
     installed = shutil.which("psql")
     if installed and not embedded:
         return installed
-    from catalog.store.embedded import server_binaries
+    from catalog.store.db.embedded.server import server_binaries
 
     try:
         ours = server_binaries() / "psql"

@@ -11,7 +11,7 @@ from catalog.cli.parameters import format_option, print_rows
 
 if TYPE_CHECKING:
     from catalog.report.terminal import Format
-    from catalog.store.sources import Source
+    from catalog.store.state.sources import Source
 
 
 @click.command(
@@ -32,8 +32,8 @@ def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> in
     from catalog.cli.contents import rules_of
     from catalog.cli.failures import one_by_one
     from catalog.cli.progress import counting
-    from catalog.run.remap import remap as rebuild
-    from catalog.store.sources import matching
+    from catalog.store.state.sources import matching
+    from catalog.sync.remap import remap as rebuild
 
     rows: list[tuple[object, ...]] = []
     with invocation.database() as database, counting("documents", None) as advance:

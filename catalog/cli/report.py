@@ -76,7 +76,7 @@ def report(
 def _write_page(invocation: Invocation, file: Path, source: str | None) -> None:
     from catalog.errors import UsageError
     from catalog.report.html import write_page
-    from catalog.store.database import clock
+    from catalog.store.db.connection import clock
 
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         try:

@@ -6,9 +6,9 @@ from typing import Any
 
 from catalog.errors import CatalogError
 from catalog.model import RunResult
-from catalog.store import sources
-from catalog.store.database import Database
-from catalog.store.listings import RUN_COLUMNS
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
+from catalog.store.state.listings import RUN_COLUMNS
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def runs(invocation: Invocation, source: str | None, limit: int, format: Format)
 
     JSON and CSV carry all columns of the table `runs`. A run with no outcome is under way.
     """
-    from catalog.store import listings, sources
+    from catalog.store.state import listings, sources
 
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         known = sources.matching(connection, [source] if source else [])

@@ -57,9 +57,9 @@ def sources(
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
-    from catalog.selection import select_names
-    from catalog.settings import configured_source
-    from catalog.store import listings
+    from catalog.config.selection import select_names
+    from catalog.config.settings import configured_source
+    from catalog.store.state import listings
 
     configured = invocation.settings.sources
     with invocation.database() as database, database.transaction(read_only=True) as connection:
@@ -90,7 +90,7 @@ def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, form
     from catalog import logs
     from catalog.cli.progress import counting
     from catalog.cli.side_by_side import choose, side_by_side, workers
-    from catalog.run.check import CHECK_COLUMNS, check, refused
+    from catalog.sync.source_check import CHECK_COLUMNS, check, refused
 
     logs.configure(invocation.verbosity)
     settings = invocation.settings
@@ -120,8 +120,8 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
 
     Change the name in the configuration too, or the next sweep begins a source of the old name.
     """
-    from catalog.settings import check_new_name
-    from catalog.store import sources as stored
+    from catalog.config.settings import check_new_name
+    from catalog.store.state import sources as stored
 
     check_new_name(invocation.settings, new)
     with invocation.database() as database:
@@ -141,7 +141,7 @@ def retire(invocation: Invocation, name: str) -> None:
 
     A complete sweep of it brings it back.
     """
-    from catalog.store import sources as stored
+    from catalog.store.state import sources as stored
 
     with invocation.database() as database:
         database.written(lambda connection: stored.retire(connection, name))
@@ -161,8 +161,8 @@ def adopt(invocation: Invocation, name: str) -> None:
     The next sweep records what it meets. Images that the new one does not list go as any missing image
     would: looked up first, and held back if they are many.
     """
-    from catalog.settings import configured_source
-    from catalog.store import sources as stored
+    from catalog.config.settings import configured_source
+    from catalog.store.state import sources as stored
 
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None

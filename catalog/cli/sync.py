@@ -17,11 +17,11 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.parameters import duration, format_option, print_rows
 
 if TYPE_CHECKING:
+    from catalog.config.settings import SourceSettings
     from catalog.errors import CatalogError
     from catalog.model import RunResult
     from catalog.report.terminal import Format
-    from catalog.settings import SourceSettings
-    from catalog.store.database import Database
+    from catalog.store.db.connection import Database
 
 WAIT_STEP = 1.0
 """Seconds between two looks at a busy source: so soon Ctrl-C ends the waiting."""
@@ -111,12 +111,12 @@ class Sweeper:
             return _failed(source.name, UnexpectedError(error))
 
     def _plan(self, source: SourceSettings) -> RunResult:
-        from catalog.run.plan import plan_sweep
+        from catalog.sync.preview import plan_sweep
 
         return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
 
     def _sweep(self, source: SourceSettings) -> RunResult:
-        from catalog.run.sweep import sweep
+        from catalog.sync.sweep import sweep
 
         ends = time.monotonic() + self.wait_seconds
         while True:
@@ -160,7 +160,7 @@ def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
     """How to show a result, now or at the end, on standard output."""
     from catalog.cli.results import as_row
     from catalog.cli.wording import say, summary
-    from catalog.store.listings import RUN_COLUMNS
+    from catalog.store.state.listings import RUN_COLUMNS
 
     if format == "table":
         yield lambda run: say(summary(run, plan=plan))

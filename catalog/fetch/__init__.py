@@ -2,5 +2,5 @@
 
     open_service(source, budget, connection) -> ImageService
 
-The connection comes from `catalog.fetch.login.connect`.
+The connection comes from `catalog.fetch.auth.login.connect`.
 """

@@ -16,8 +16,8 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from catalog.files import written_whole
-from catalog.report.contents import gather
-from catalog.report.figures import duration
+from catalog.report.charts import duration
+from catalog.report.page_data import gather
 from catalog.report.queries import matching_sources
 from catalog.text import visible
 

@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
+from catalog.config.selection import select_names
 from catalog.errors import UsageError
-from catalog.selection import select_names
 
 SOURCE, SINCE, AS_OF, IMAGE = "source", "since", "as_of", "image"
 

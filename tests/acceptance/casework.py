@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer, Request
 from catalog.demo.faults import Exchange, head
 from catalog.demo.server import CloudServer
 from catalog.model import RunResult
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.support.rows import rows
 from tests.support.world import hasty
 
@@ -154,7 +154,7 @@ class Stage:
 
     def play(self, step: dict[str, Any], *, accept: bool = False) -> RunResult:
         key = step["source"]
-        assert "command" not in step, "a case with a backfill: play it by catalog.run.backfill"
+        assert "command" not in step, "a case with a backfill: play it by catalog.backfill.command"
         self.scripts[key].begin(step["exchange"])
         source = self.settings(key, self.case.get("config", {}), step.get("config", {}))
         return sweep(self.database, source, accept_deletions=accept, opener=hasty)

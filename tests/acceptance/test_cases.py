@@ -17,8 +17,8 @@ import pytest
 from catalog.fields import FIELDS
 from catalog.mapping.values import timestamp
 from catalog.model import RunResult
-from catalog.run.sweep import sweep
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.acceptance.casework import CASES, Stage, load
 from tests.support.rows import rows, snapshot
 from tests.support.world import LEDGER, hasty

@@ -15,16 +15,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from catalog.config.settings import DatabaseSettings
+from catalog.daemon.health import HealthServer
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import Exchange, drip, hang, html
 from catalog.demo.images import example_images
 from catalog.demo.server import CloudServer
 from catalog.errors import ConfigurationError
-from catalog.run.health import HealthServer
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import ATTEMPTS, Database
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db import schema
+from catalog.store.db.connection import ATTEMPTS, Database
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
 from tests.conftest import FAST
 from tests.integration.faults.refusals import raise_in

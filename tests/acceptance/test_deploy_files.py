@@ -13,9 +13,9 @@ import pytest
 import yaml
 from kubernetes_validate import validate
 
-from catalog.configuration import load_settings
-from catalog.run.metrics import Metrics, Reading, RunCounts
-from catalog.store.schedule import SourceHealth
+from catalog.config.load import load_settings
+from catalog.daemon.metrics import Metrics, Reading, RunCounts
+from catalog.store.state.due_sources import SourceHealth
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"

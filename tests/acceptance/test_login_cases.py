@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from catalog.fetch.login import connect
+from catalog.config.settings import SourceSettings
+from catalog.fetch.auth.login import connect
 from catalog.mapping.values import timestamp
 from catalog.model import Budget
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.acceptance.casework import Stage, load
 
 LOGIN = "POST /v3/auth/tokens"

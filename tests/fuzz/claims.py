@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from catalog.errors import BadListingError
-from catalog.fetch.archived import write_checksum
-from catalog.fetch.dump import BrokenDump, open_dump
-from catalog.fetch.envelope import read_linked, read_plain
+from catalog.fetch.files.archive_format import write_checksum
+from catalog.fetch.files.reader import BrokenDump, open_dump
+from catalog.fetch.listing.page import read_linked, read_plain
 from catalog.mapping import (
     MappingRules,
     Rejected,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.fetch import archived
+from catalog.fetch.files import archive_format
 from tests.fuzz.claims import CLAIMS
 
 RUNS = os.environ.get("CATALOG_TEST_FUZZ_RUNS")
@@ -28,15 +28,15 @@ SEEDS = {
         b'{"images": [{"id": "a"}]}\n{"images": []}\n',
         b'\xef\xbb\xbf[{"id": "a"}]',
         b'{"catalog_archive": 1, "kind": "glance"}\n{"id": "a"}\n',
-        archived.write_header(
-            archived.Header(1, "s", "ims", "r", None, None, "n", datetime(2026, 1, 1, tzinfo=UTC))
+        archive_format.write_header(
+            archive_format.Header(1, "s", "ims", "r", None, None, "n", datetime(2026, 1, 1, tzinfo=UTC))
         )
         + b'{"id": "a"}\n'
-        + archived.write_trailer(
-            archived.Trailer(
-                True, "complete", 1, [archived.ArchivedPass("listed", "complete", 1, 1)],
+        + archive_format.write_trailer(
+            archive_format.Trailer(
+                True, "complete", 1, [archive_format.ArchivedPass("listed", "complete", 1, 1)],
                 {"z": "not_found"}, {"b": "rejected"}, ["c"], {"d": "active"}, ["e"],
-                [archived.ArchivedRejection("r", "{}")], {"u": 1},
+                [archive_format.ArchivedRejection("r", "{}")], {"u": 1},
             )
         ),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 from tests.identity import IdentityService
 from tests.integration.run.cloud_entry import CloudEntry
 from tests.support.world import Sites

@@ -7,9 +7,9 @@ import signal
 import time
 from pathlib import Path
 
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
-from catalog.store.embedded import EmbeddedServer
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db.connection import Database
+from catalog.store.db.embedded.server import EmbeddedServer
 
 
 def test_a_server_that_was_killed_is_started_again_by_the_next_transaction(tmp_path: Path) -> None:

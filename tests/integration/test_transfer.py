@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
-from catalog.store import schema
-from catalog.store.tables import TRANSFERRED, metadata
-from catalog.store.transfer import dump, restore
+from catalog.store.db import schema
+from catalog.store.db.dump import dump, restore
+from catalog.store.db.tables import TRANSFERRED, metadata
 from tests.support.measured import PEAK_MIB, run_measured
 
 TABLES = ["clouds", "pictures"]

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db.connection import Database
 from tests.migration.portrait import Portrait, portrait
 from tests.support.environment import bare
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation, RejectedRecord, RunResult
-from catalog.run.contents import Contents
-from catalog.store import runs, sources
-from catalog.store.database import Database
-from catalog.store.merge import Merge
-from catalog.store.tables import TRANSFERRED
+from catalog.store.db.connection import Database
+from catalog.store.db.tables import TRANSFERRED
+from catalog.store.history.writer import Merge
+from catalog.store.state import runs, sources
+from catalog.sync.mapping_adapter import Contents
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = MappingRules()

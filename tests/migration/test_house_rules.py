@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from sqlalchemy import ARRAY, Text
 
-from catalog.store.database import Database
-from catalog.store.tables import metadata
+from catalog.store.db.connection import Database
+from catalog.store.db.tables import metadata
 from tests.migration.portrait import Portrait
 
 

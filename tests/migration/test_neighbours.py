@@ -10,10 +10,10 @@ from alembic import command as alembic
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import SchemaError
-from catalog.settings import DatabaseSettings
-from catalog.store import rights, schema
-from catalog.store.database import Database
+from catalog.store.db import privileges, schema
+from catalog.store.db.connection import Database
 from tests.migration.conftest import Run
 from tests.migration.filled import columns_of, fill, rows_of
 from tests.migration.portrait import Portrait, portrait
@@ -71,10 +71,10 @@ def test_a_schema_of_its_own(empty_database_url: str, expected: Portrait, name: 
         with database.migration_connection() as connection:
             config.attributes["connection"] = connection
             alembic.check(config)
-        granted = rights.grant(database, "pg_monitor", "writer")
+        granted = privileges.grant(database, "pg_monitor", "writer")
         assert len(granted) > len(expected["views"])
         with database.transaction() as connection:
-            assert rights.missing(connection) == []
+            assert privileges.missing(connection) == []
     assert portrait(empty_database_url) == untouched
     with psycopg.connect(empty_database_url) as outside:
         as_of = sql.SQL("SELECT count(*) FROM {}.images_as_of(now())").format(sql.Identifier(name))

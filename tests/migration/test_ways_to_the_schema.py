@@ -15,10 +15,10 @@ from alembic import command as alembic
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import DatabaseError
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 from tests.migration.conftest import CHECKOUT, Run, start, surroundings
 from tests.migration.filled import columns_of, fill, fill_first, rows_of
 from tests.migration.portrait import Portrait, portrait

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError, ConfigurationError, LoginError
-from catalog.fetch import login
-from catalog.fetch.connection import Connection
-from catalog.fetch.service import open_service
+from catalog.fetch.auth import login
+from catalog.fetch.http.connection import Connection
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, Page
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.real_cloud.conftest import REGION, Cloud
 
 pytestmark = pytest.mark.real_cloud

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from catalog.fetch.login import connect
-from catalog.fetch.service import open_service
+from catalog.config.settings import SourceSettings
+from catalog.fetch.auth.login import connect
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, Page
-from catalog.settings import SourceSettings
 from tests.real_cloud.services import Glance
 
 pytestmark = pytest.mark.real_cloud

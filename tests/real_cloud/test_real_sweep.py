@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.model import RunResult
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.real_cloud.services import Glance
 from tests.real_cloud.test_real_glance import KINDS, token_of
 

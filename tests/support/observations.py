@@ -10,9 +10,9 @@ from typing import Any
 
 from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation
-from catalog.run.contents import Contents
-from catalog.store.database import Connection, Database
-from catalog.store.merge import Merge
+from catalog.store.db.connection import Connection, Database
+from catalog.store.history.writer import Merge
+from catalog.sync.mapping_adapter import Contents
 from tests.support.records import START
 
 SOURCE = "s"

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 
 HISTORY = (
     "images", "image_tags", "image_capabilities", "image_properties", "revisions", "revision_documents",

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from catalog.fetch.login import connect
-from catalog.fetch.retries import Patience
-from catalog.fetch.service import open_service
+from catalog.fetch.auth.login import connect
+from catalog.fetch.http.retry import Patience
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, RunResult
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.support.records import image
 from tests.support.rows import rows
 

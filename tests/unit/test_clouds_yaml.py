@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from catalog.clouds import auth_url_of, ims_endpoint
-from catalog.configuration import load_settings
+from catalog.config.load import load_settings
+from catalog.config.openstack import auth_url_of, ims_endpoint
+from catalog.config.settings import Settings
 from catalog.errors import ConfigurationError
-from catalog.fetch.cloud_entry import read_entry
-from catalog.settings import Settings
+from catalog.fetch.auth.clouds_entry import read_entry
 
 AUTH = {"auth_url": "https://iam.test/v3", "username": "ann", "password": "hush", "project_name": "hay"}
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.store.database import Database
-from docs import new_column
+from catalog.store.db.connection import Database
+from tools import new_column
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -53,14 +53,14 @@ def test_a_field_is_added_by_the_steps_of_contributing(
     lacking = alembic("check")
     assert lacking.returncode != 0
     assert column in lacking.stdout + lacking.stderr
-    assert "versions/" in run("docs/new_column.py").stdout
+    assert "versions/" in run("tools/new_column.py").stdout
     assert alembic("upgrade", "head").returncode == 0
     complete = alembic("check")
     assert complete.returncode == 0, complete.stdout + complete.stderr
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(f"SELECT {column} FROM images".encode())
         connection.execute(f"SELECT {column} FROM images_as_of(now())".encode())
-    assert run("docs/generate.py").returncode == 0
+    assert run("tools/generate.py").returncode == 0
     assert f"| `{column}` | text |" in (tmp_path / "docs" / "fields.md").read_text(encoding="utf-8")
     assert alembic("downgrade", "-1").returncode == 0
     with psycopg.connect(empty_database_url) as connection:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.configuration import load_settings
-from catalog.database_url import database_url, parse_database_url, with_password
+from catalog.config.database_url import database_url, parse_database_url, with_password
+from catalog.config.load import load_settings
 from catalog.errors import ConfigurationError
 
 

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from catalog.cli import program
-from catalog.configuration import load_settings
-from catalog.run.demo import let_change, simulated_clouds, sweep_all
-from catalog.store.database import Database
-from docs import generate
+from catalog.config.load import load_settings
+from catalog.demo.walkthrough import let_change, simulated_clouds, sweep_all
+from catalog.store.db.connection import Database
+from tools import generate
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(
@@ -43,7 +43,7 @@ def blocks(language: str) -> list[Any]:
 @pytest.mark.parametrize("page", generate.PAGES, ids=name_of)
 def test_generated_parts_are_what_the_code_says(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert text == generate.with_parts(text), "run `python docs/generate.py`"
+    assert text == generate.with_parts(text), "run `python tools/generate.py`"
 
 
 def test_every_part_that_can_be_generated_stands_in_a_page() -> None:

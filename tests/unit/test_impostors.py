@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import DatabaseError
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
-from catalog.store.refusals import other_product
+from catalog.store.db.connection import Database
+from catalog.store.db.refusals import other_product
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from catalog.config.selection import select_names
 from catalog.errors import UsageError
-from catalog.selection import select_names
 
 NAMES = ["otc/b", "otc/a", "lab[1]", "lab1", "*"]
 

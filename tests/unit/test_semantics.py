@@ -7,8 +7,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.source_entries import DefaultsTable
-from catalog.store.tables import metadata
+from catalog.config.sources import DefaultsTable
+from catalog.store.db.tables import metadata
 from tests.reference import Seen, fold
 
 PAGE = (Path(__file__).parents[2] / "docs" / "semantics.md").read_text(encoding="utf-8")

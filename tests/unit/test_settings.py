@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.configuration import load_settings
+from catalog.config.load import load_settings
+from catalog.config.selection import select_sources
+from catalog.config.settings import Settings, SourceSettings
 from catalog.errors import ConfigurationError, UsageError
-from catalog.selection import select_sources
-from catalog.settings import Settings, SourceSettings
 
 CLOUDS = """
 clouds:

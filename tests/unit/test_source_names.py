@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.errors import UsageError
-from catalog.settings import (
+from catalog.config.settings import (
     DatabaseSettings,
     Settings,
     SourceSettings,
@@ -16,6 +15,7 @@ from catalog.settings import (
     configured_source,
     source_settings,
 )
+from catalog.errors import UsageError
 
 DEFAULTS: dict[str, Any] = {"redact": ("owner_*",), "deletion_limit_count": 3}
 

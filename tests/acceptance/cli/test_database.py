@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from catalog.database_url import database_url, parse_database_url
+from catalog.config.database_url import database_url, parse_database_url
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk

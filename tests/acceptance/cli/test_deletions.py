@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import DatabaseSettings
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
-from catalog.settings import DatabaseSettings
-from catalog.store import leases
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
 
 Make = Callable[..., Record]

@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from catalog.config.settings import DatabaseSettings
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from catalog.demo.faults import hang, status
-from catalog.settings import DatabaseSettings
-from catalog.store import leases
-from catalog.store.database import Database
-from catalog.store.tables import runs
+from catalog.store.db.connection import Database
+from catalog.store.db.tables import runs
+from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
 
 Make = Callable[..., Record]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.embedded.users import FAST, server_alive, wait_until
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from catalog.errors import ConfigurationError
-from catalog.store.embedded import EmbeddedServer, server_binaries
+from catalog.store.db.embedded.server import EmbeddedServer, server_binaries
 from tests.integration.embedded.users import FAST, NOBODY, PROJECT, USE, as_root
 
 
@@ -122,7 +122,7 @@ def test_an_ordinary_user_needs_nothing_of_root(user) -> None:
         # Root's own Python may lie below /root; the system's does as well.
         system = shutil.which("python{}.{}".format(*sys.version_info), path="/usr/local/bin:/usr/bin")
         for python in filter(None, (sys.executable, system)):
-            check = [python, "-c", "import catalog.store.embedded"]
+            check = [python, "-c", "import catalog.store.db.embedded.server"]
             try:
                 tried = subprocess.run(
                     check, capture_output=True, env={"PYTHONPATH": packages}, cwd="/", **options

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import DatabaseError
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.embedded.users import FAST
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.store.embedded import EmbeddedServer, server_binaries
+from catalog.store.db.embedded.server import EmbeddedServer, server_binaries
 from tests.integration.embedded.users import FAST, USE, server_alive
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import CatalogError, ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaError
-from catalog.store import embedded
-from catalog.store.embedded import EmbeddedServer
-from catalog.store.programs import runnable_binaries
+from catalog.store.db.embedded.binaries import runnable_binaries
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.embedded.users import FAST, as_root, server_alive, wait_until
 
 
@@ -81,7 +80,7 @@ def test_a_cluster_that_is_open_to_others_is_explained(data_dir: Path) -> None:
 
 def test_waiting_for_another_process_has_an_end(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that starts or stops the server and hangs there; one line, exit 1."""
-    monkeypatch.setattr(embedded, "PATIENCE", 0.1)
+    monkeypatch.setattr("catalog.store.db.embedded.server.PATIENCE", 0.1)
     server = EmbeddedServer(data_dir)
     server.home.mkdir(parents=True)
     with (server.home / "turn.lock").open("ab") as lock:
@@ -117,11 +116,11 @@ def test_a_log_that_has_grown_is_begun_anew(data_dir: Path) -> None:
     server = EmbeddedServer(data_dir, settings=FAST)
     with server:
         pass
-    server.log.write_bytes(b"x" * (embedded.LOG_BYTES + 1))
+    server.log.write_bytes(b"x" * (server.LOG_BYTES + 1))
     with server:
         pass
-    assert server.log.stat().st_size < embedded.LOG_BYTES
-    assert server.log.with_name("server.log.1").stat().st_size > embedded.LOG_BYTES
+    assert server.log.stat().st_size < server.LOG_BYTES
+    assert server.log.with_name("server.log.1").stat().st_size > server.LOG_BYTES
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db.embedded.server import EmbeddedServer
 
 PROJECT = Path(__file__).parents[3]
 FAST = {"fsync": "off"}

@@ -11,8 +11,8 @@ import pytest
 
 from catalog.errors import DatabaseConflict
 from catalog.model import RunResult
-from catalog.store import leases
-from catalog.store.database import ATTEMPTS
+from catalog.store.db.connection import ATTEMPTS
+from catalog.store.state import leases
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.faults.refusals import raise_in
 from tests.support.records import name_of

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from catalog.errors import DatabaseConflict, DatabaseError
-from catalog.run.contents import Contents
-from catalog.run.remap import remap
-from catalog.store import database as connections
-from catalog.store import prune, sources
+from catalog.store.db import connection as connections
+from catalog.store.maintenance import prune
+from catalog.store.state import sources
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.remap import remap
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.run.site import Site, Sites
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import CatalogError
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.support.records import image
 from tests.support.world import Sites

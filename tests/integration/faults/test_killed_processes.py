@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.migration.conftest import start, surroundings
 from tests.migration.portrait import portrait

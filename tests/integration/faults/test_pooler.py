@@ -18,10 +18,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL
 
+from catalog.config.settings import DatabaseSettings
 from catalog.model import RunResult
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.support.rows import snapshot
 from tests.support.world import LEDGER, Sites

@@ -14,12 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from catalog.backfill.command import backfill
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import CatalogError
-from catalog.run.backfill import backfill
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.run.truth import check_history, check_ledger
 from tests.support.records import image, too_deep, write

@@ -10,13 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.run.backfill import backfill, forget
-from catalog.run.contents import Contents
-from catalog.run.decisions import decide
-from catalog.run.remap import remap
-from catalog.store import leases, sources
-from catalog.store.database import ATTEMPTS, Database
-from catalog.store.prune import prune
+from catalog.backfill.command import backfill, forget
+from catalog.store.db.connection import ATTEMPTS, Database
+from catalog.store.maintenance.prune import prune
+from catalog.store.state import leases, sources
+from catalog.sync.decisions import decide
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.remap import remap
 from tests.integration.faults.refusals import raise_in
 from tests.integration.run.truth import check_history, check_ledger
 from tests.support.records import image, name_of, write

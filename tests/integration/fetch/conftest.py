@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from catalog.fetch.client import Limits
-from catalog.fetch.connection import Connection
-from catalog.fetch.retries import Patience
-from catalog.fetch.service import open_service
+from catalog.fetch.http.client import Limits
+from catalog.fetch.http.connection import Connection
+from catalog.fetch.http.retry import Patience
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, Listing
-from catalog.settings import SourceSettings
 from tests.support.records import image
 
 HASTY = Patience(first_wait=0.005, longest_wait=0.02)

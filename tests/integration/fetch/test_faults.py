@@ -29,8 +29,8 @@ from catalog.demo.faults import (
     zipped,
 )
 from catalog.errors import FetchError, NetworkError
-from catalog.fetch.client import Limits
-from catalog.fetch.retries import Patience
+from catalog.fetch.http.client import Limits
+from catalog.fetch.http.retry import Patience
 from catalog.model import Budget
 from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
 

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.demo.faults import hang, status
 from catalog.errors import NetworkError
-from catalog.fetch.client import Limits
+from catalog.fetch.http.client import Limits
 from tests.integration.fetch.conftest import Opened, cloud_of, ids
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill
 from catalog.errors import CatalogError
-from catalog.fetch import login
+from catalog.fetch.auth import login
 from catalog.model import Budget
-from catalog.run.backfill import backfill
 from catalog.text import storable
 from tests.identity import service_entry
 from tests.integration.run.cloud_entry import CloudEntry, later_page

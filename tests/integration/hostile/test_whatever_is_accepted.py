@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, example, given, settings
 from psycopg.types.json import set_json_loads
 
 from catalog.errors import BadListingError
-from catalog.fetch.envelope import read_linked
+from catalog.fetch.listing.page import read_linked
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
 from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation
-from catalog.run.contents import Contents
-from catalog.run.intake import Intake
-from catalog.store import present, runs, sources
-from catalog.store.database import Connection, Database
-from catalog.store.merge import Merge
+from catalog.store.db.connection import Connection, Database
+from catalog.store.history.writer import Merge
+from catalog.store.state import runs, sources, stored_state
+from catalog.sync.buffer import Intake
+from catalog.sync.mapping_adapter import Contents
 from tests.integration.hostile.records import NARROW, WIDE, Spelled, body, listings, noise
 from tests.integration.run.truth import check_history, fetch
 
@@ -63,10 +63,10 @@ class Sweeps:
             page = read_linked(raw)
         except BadListingError:
             return {}, MergeCounts()
-        intake = Intake(present.load(self.connection, self.source_id), RULES, Budget(60))
+        intake = Intake(stored_state.load(self.connection, self.source_id), RULES, Budget(60))
         intake.add(page.records)
         if intake.contested():
-            intake.settle(present.updated_at_of(self.connection, self.source_id, intake.contested()))
+            intake.settle(stored_state.updated_at_of(self.connection, self.source_id, intake.contested()))
         accepted: dict[str, MappedImage] = {}
 
         def candidates() -> Iterator[Candidate]:

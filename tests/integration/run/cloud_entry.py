@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
 from catalog.demo.faults import Exchange, status
-from catalog.settings import SourceSettings
 from tests.identity import PASSWORD, IdentityService, service_entry
 from tests.support.world import Site
 

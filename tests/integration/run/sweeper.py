@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from catalog.run.sweep import sweep
-from catalog.settings import DatabaseSettings, SourceSettings
-from catalog.store.database import Database
+from catalog.config.settings import DatabaseSettings, SourceSettings
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.support.world import hasty
 
 

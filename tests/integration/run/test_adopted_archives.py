@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill, forget
 from catalog.errors import UsageError
-from catalog.fetch.archived import HEADER_START
-from catalog.run.backfill import backfill, forget
-from catalog.store import sources
-from catalog.store.database import Database
+from catalog.fetch.files.archive_format import HEADER_START
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
 from tests.support.records import name_of, write
 from tests.support.rows import contents_of, rows, snapshot, wipe
 from tests.support.world import Site, Sites, source

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.backfill import command
+from catalog.backfill.command import backfill, find_source
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.errors import UsageError
-from catalog.run import backfill as command
-from catalog.run.backfill import backfill, find_source
-from catalog.settings import DatabaseSettings, Settings, SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 from tests.support.records import START, hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import images, live, rows, snapshot
 from tests.support.world import LEDGER, Sites, source

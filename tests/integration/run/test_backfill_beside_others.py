@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.run import tenure
-from catalog.run.backfill import Progress, backfill
-from catalog.store import leases, sources
-from catalog.store.database import Database
-from catalog.store.prune import prune
+from catalog.backfill import yielding_lease
+from catalog.backfill.command import Progress, backfill
+from catalog.store.db.connection import Database
+from catalog.store.maintenance.prune import prune
+from catalog.store.state import leases, sources
 from tests.support.records import image, listing, name_of, named, write
 from tests.support.rows import contents_of, live, rows
 from tests.support.world import Sites, source
@@ -22,9 +22,9 @@ from tests.support.world import Sites, source
 def test_a_busy_source_is_left_alone(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from catalog.run import loading
+    from catalog.backfill import loader
 
-    monkeypatch.setattr(loading, "FIRST_WAIT", 0.2)
+    monkeypatch.setattr(loader, "FIRST_WAIT", 0.2)
     backfill(database, source(), [write(tmp_path, named(1), listing(1))])
     with database.transaction() as connection:
         stored = sources.find(connection, "s")
@@ -42,7 +42,7 @@ def test_sweeps_get_their_turn_while_files_are_loaded(
     database: Database, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both end right: the sweep is not kept waiting to the end, and the present stays the sweep's."""
-    monkeypatch.setattr(tenure, "TURN", 0.05)
+    monkeypatch.setattr(yielding_lease, "TURN", 0.05)
     site = sites.open(images=[image(n, name="of the sweep") for n in range(4)])
     site.sweep()
     for n in range(25):
@@ -72,12 +72,12 @@ def test_another_writer_in_a_pause_is_noticed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is remembered of the present between two files is thrown away when somebody else may have written."""
-    monkeypatch.setattr(tenure, "TURN", 0.0)
+    monkeypatch.setattr(yielding_lease, "TURN", 0.0)
     write(tmp_path, named(1), listing(1, name="first"))
     write(tmp_path, named(3), listing(1, name="first"))
     other = write(tmp_path / "other", named(2), listing(1, name="second"))
     pauses: list[int] = []
-    sleep = tenure.time.sleep
+    sleep = yielding_lease.time.sleep
 
     def meanwhile(seconds: float) -> None:
         if not pauses:
@@ -85,7 +85,7 @@ def test_another_writer_in_a_pause_is_noticed(
             backfill(database, source(), [other])
         sleep(0)
 
-    monkeypatch.setattr(tenure.time, "sleep", meanwhile)
+    monkeypatch.setattr(yielding_lease.time, "sleep", meanwhile)
     backfill(database, source(), [tmp_path / named(1), tmp_path / named(3)])
     found = rows(database, "SELECT name FROM revisions ORDER BY observed_at")
     assert [row["name"] for row in found] == ["first", "second", "first"]
@@ -136,14 +136,14 @@ def test_history_that_is_pruned_while_files_wait_for_the_source_is_not_written_a
     backfill(database, source(), [write(tmp_path, at(30), listing(1))], complete=True)
     backfill(database, source(), [write(tmp_path, at(20), listing(1, 2))], complete=True)
     files = [write(tmp_path, at(days), listing(3)) for days in (25, 15, 5)]
-    hold = tenure.Tenure.hold
+    hold = yielding_lease.Tenure.hold
 
-    def pruned_first(self: tenure.Tenure) -> object:
-        monkeypatch.setattr(tenure.Tenure, "hold", hold)
+    def pruned_first(self: yielding_lease.Tenure) -> object:
+        monkeypatch.setattr(yielding_lease.Tenure, "hold", hold)
         prune(database, ["s"], 10 * day)
         return hold(self)
 
-    monkeypatch.setattr(tenure.Tenure, "hold", pruned_first)
+    monkeypatch.setattr(yielding_lease.Tenure, "hold", pruned_first)
     result = backfill(database, source(), files)
     assert [Path(one.path) for one in result.failures] == files[:2]
     assert all("`catalog db prune`; leave it out" in one.reason for one in result.failures)

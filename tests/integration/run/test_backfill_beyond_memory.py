@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from catalog.run.backfill import Progress, backfill
-from catalog.store.database import Database
+from catalog.backfill.command import Progress, backfill
+from catalog.store.db.connection import Database
 from tests.support.records import image, listing, named, write
 from tests.support.rows import HISTORY, contents_of, images, rows, snapshot
 from tests.support.world import source
@@ -20,8 +20,7 @@ def test_large_files_are_read_twice_and_say_the_same(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With next to no memory for records, hashes, ids and the present, the tables are the same, run ids too."""
-    from catalog.run import gathered, observing
-    from catalog.store import ids
+    from catalog.backfill import id_table, observation, record_set
 
     double = {"images": [*listing(*range(30))["images"], image(3, name="twice"), image(4)]}
     files = [
@@ -33,12 +32,12 @@ def test_large_files_are_read_twice_and_say_the_same(
     for path in files:
         backfill(database, source("a"), [path], complete=True, accept_deletions=True)
     backfill(database, source("b"), files[1:3], complete=True, confirmed=True)
-    monkeypatch.setattr(gathered, "MEMORY", 100)
-    monkeypatch.setattr(gathered, "_MEMORY_OF_HASHES", 3)
-    monkeypatch.setattr(gathered, "_MEMORY_OF_IMAGES", 500)
-    monkeypatch.setattr(gathered, "_STEP", 7)
-    monkeypatch.setattr(observing, "KEPT_IN_MEMORY", 5)
-    monkeypatch.setattr(ids.IdTable.__init__, "__defaults__", (10,))
+    monkeypatch.setattr(record_set, "MEMORY", 100)
+    monkeypatch.setattr(record_set, "_MEMORY_OF_HASHES", 3)
+    monkeypatch.setattr(record_set, "_MEMORY_OF_IMAGES", 500)
+    monkeypatch.setattr(record_set, "_STEP", 7)
+    monkeypatch.setattr(observation, "KEPT_IN_MEMORY", 5)
+    monkeypatch.setattr(id_table.IdTable.__init__, "__defaults__", (10,))
     before = snapshot(database)
     assert backfill(database, source("a"), files[:1], complete=True).unchanged == 1
     assert backfill(database, source("b"), files[1:3], complete=True, confirmed=True).unchanged == 1
@@ -62,9 +61,9 @@ def _counters(row: str) -> dict[str, Any]:
 def test_a_file_that_changes_while_it_is_read_is_not_merged(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from catalog.run import gathered
+    from catalog.backfill import record_set
 
-    monkeypatch.setattr(gathered, "MEMORY", 10)
+    monkeypatch.setattr(record_set, "MEMORY", 10)
     path = write(tmp_path, named(1), listing(1, 2, name="as it was"))
     other = json.dumps(listing(1, 2, name="as it is!")).encode()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from catalog.run.backfill import backfill
-from catalog.store.database import Database
+from catalog.backfill.command import backfill
+from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, name_of, named, write
 from tests.support.rows import images, live, rows
 from tests.support.world import source

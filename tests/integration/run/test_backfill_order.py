@@ -16,15 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalog.backfill.command import backfill
 from catalog.cli import main
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import body, status
 from catalog.demo.server import CloudServer, _service
 from catalog.model import RunResult
-from catalog.run.backfill import backfill
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.reference import Seen, fold
 from tests.support.records import too_deep
 from tests.support.rows import HISTORY, contents_of, wipe

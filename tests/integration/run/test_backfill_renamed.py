@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from catalog.run.backfill import backfill
-from catalog.store import sources
-from catalog.store.database import Database
+from catalog.backfill.command import backfill
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
 from tests.support.records import hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import rows, snapshot
 from tests.support.world import source

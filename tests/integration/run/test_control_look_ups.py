@@ -8,8 +8,8 @@ import pytest
 
 from catalog.demo.answers import Request
 from catalog.demo.faults import Exchange, hang, status
-from catalog.run.absences import CONTROL_EVERY
-from catalog.run.plan import plan_sweep
+from catalog.sync.missing import CONTROL_EVERY
+from catalog.sync.preview import plan_sweep
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill
 from catalog.errors import UsageError
-from catalog.run.backfill import backfill
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, named, write
 from tests.support.rows import contents_of, images, rows, snapshot, wipe
 from tests.support.world import source

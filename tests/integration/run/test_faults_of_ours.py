@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.model import Budget, ImageService
-from catalog.settings import SourceSettings
 from tests.support.world import Site, Sites
 
 ROW = (

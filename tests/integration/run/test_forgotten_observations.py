@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from catalog.backfill.command import backfill, forget
 from catalog.cli.wording import DONE, changes
 from catalog.errors import UsageError
-from catalog.run.backfill import backfill, forget
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, named, too_deep, write
 from tests.support.rows import HISTORY, contents_of, images, rows, wipe
 from tests.support.world import Sites, source

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from catalog.run.health import HEAD_SECONDS, HealthServer
+from catalog.daemon.health import HEAD_SECONDS, HealthServer
 
 
 @pytest.fixture

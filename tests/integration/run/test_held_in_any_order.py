@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from catalog.fetch import archived
-from catalog.run import observing
-from catalog.run.backfill import backfill, forget
-from catalog.run.contents import Contents
-from catalog.run.decisions import decide
-from catalog.run.loading import BackfillResult
-from catalog.store.database import Database
+from catalog.backfill import observation
+from catalog.backfill.command import backfill, forget
+from catalog.backfill.loader import BackfillResult
+from catalog.fetch.files import archive_format
+from catalog.store.db.connection import Database
+from catalog.sync.decisions import decide
+from catalog.sync.mapping_adapter import Contents
 from tests.support.records import hour, image, listing, name_of, named, write
 from tests.support.rows import contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
@@ -204,16 +204,16 @@ def archive(folder: Path, number: int, *ids: int, said: str | None = None, **mor
     found = [nine] if said == "found" else []
     lacks: dict[str, Any] = {nine: said} if said == "not_found" else {}
     silent: dict[str, Any] = {nine: said} if said and not found and not lacks else {}
-    header = archived.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
+    header = archive_format.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
     records = [image(n) for n in (*ids, *(9 for _ in found))]
-    body = archived.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
-    trailer = archived.Trailer(
+    body = archive_format.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
+    trailer = archive_format.Trailer(
         True, "complete", len(records), [], lacks, silent, found, dict.fromkeys(found, "found"),
         [nine] if said == "held" else [], [], {},
     )  # fmt: skip
-    body += archived.write_trailer(structs.replace(trailer, **more))
+    body += archive_format.write_trailer(structs.replace(trailer, **more))
     path = folder / f"{number}.jsonl"
-    path.write_bytes(body + archived.write_checksum(hashlib.sha256(body).hexdigest()))
+    path.write_bytes(body + archive_format.write_checksum(hashlib.sha256(body).hexdigest()))
     return path
 
 
@@ -301,7 +301,7 @@ def test_an_archive_ends_what_was_held_before_it(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, larger_than_memory: bool
 ) -> None:
     if larger_than_memory:
-        monkeypatch.setattr(observing, "KEPT_IN_MEMORY", 3)
+        monkeypatch.setattr(observation, "KEPT_IN_MEMORY", 3)
     load(database, tmp_path, 1, *ALL)
     for number, said in ((2, "held"), (3, "not_found")):
         backfill(database, source(), [archive(tmp_path, number, *range(9), *range(10, 20), said=said)])

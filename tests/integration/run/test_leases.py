@@ -21,8 +21,8 @@ import pytest
 
 from catalog.demo.faults import Exchange, drip, hang
 from catalog.model import RunResult
-from catalog.store import leases
-from catalog.store import runs as ledger
+from catalog.store.state import leases
+from catalog.store.state import runs as ledger
 from tests.support.records import image, name_of
 from tests.support.rows import rows, snapshot
 from tests.support.world import LEDGER, Site, Sites

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.faults import status
-from catalog.run.contents import Contents
-from catalog.run.decisions import decide
-from catalog.run.plan import plan_sweep
-from catalog.settings import SourceSettings
-from catalog.store import sources as stored_sources
+from catalog.store.state import sources as stored_sources
+from catalog.sync.decisions import decide
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.preview import plan_sweep
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from catalog.config.settings import DatabaseSettings
 from catalog.demo.answers import Request
 from catalog.demo.faults import body, close, cut, first_page, html, images_null, status
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 from tests.support.records import body_of, image, name_of
 from tests.support.rows import rows, snapshot
 from tests.support.world import LEDGER, Sites

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import structlog
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import status
 from catalog.demo.server import CloudServer
 from catalog.model import RunResult
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.sync.sweep import sweep
 from tests.identity import PASSWORD, IdentityService, service_entry
 from tests.support.records import image
 from tests.support.rows import rows, snapshot
@@ -63,7 +63,7 @@ class Meadow:
 
 @pytest.fixture
 def meadow(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meadow]:
-    monkeypatch.setattr("catalog.fetch.retries.Patience.wait", lambda self, failures: 0.0)
+    monkeypatch.setattr("catalog.fetch.http.retry.Patience.wait", lambda self, failures: 0.0)
     images = [image(1, owner=HAY), image(2, owner=STRAW), image(3, owner="unknown")]
     identity = IdentityService()
     with ExitStack() as stack:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.faults import status
-from catalog.settings import SourceSettings
 from tests.identity import IdentityService
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
 from tests.support.records import name_of

@@ -18,18 +18,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
 from catalog.demo.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from catalog.demo.server import CloudServer, _service
 from catalog.errors import CatalogError
-from catalog.fetch.connection import Connection as CloudConnection
-from catalog.fetch.retries import Patience
-from catalog.fetch.service import open_service
+from catalog.fetch.http.connection import Connection as CloudConnection
+from catalog.fetch.http.retry import Patience
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, RunResult
-from catalog.run.sweep import sweep
-from catalog.settings import SourceSettings
-from catalog.store.database import Connection, Database
+from catalog.store.db.connection import Connection, Database
+from catalog.sync.sweep import sweep
 from tests.integration.run.truth import (
     check_history,
     check_ledger,

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from catalog.demo.cloud import Cloud, Held
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_record
-from catalog.store.database import Connection
+from catalog.store.db.connection import Connection
 
 CONTENT = tuple((n, field.column) for n, field in enumerate(FIELDS) if field.opens_revision)
 DATA = (

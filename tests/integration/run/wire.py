@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from catalog.database_url import database_url
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
+from catalog.config.database_url import database_url
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db.connection import Database
 
 Side = Literal["before", "after"]
 _ENDS_STATEMENT = frozenset(b"QSc")

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from catalog.backfill.command import backfill, forget
 from catalog.mapping import MappingRules
 from catalog.model import LackReason, SilentKind
-from catalog.run.backfill import backfill, forget
-from catalog.store.database import Database
-from catalog.store.prune import prune
+from catalog.store.db.connection import Database
+from catalog.store.maintenance.prune import prune
 from tests.support.observations import START, add_source, merge_of, observe
 from tests.support.records import write
 from tests.support.rows import HISTORY, contents_of, rows, wipe

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.run.contents import Contents
-from catalog.store.database import Connection, Database
-from catalog.store.merge import Merge
+from catalog.store.db.connection import Connection, Database
+from catalog.store.history.writer import Merge
+from catalog.sync.mapping_adapter import Contents
 from tests.reference import RULES, Seen, evidence, fold, unite
 from tests.support.observations import observe
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from catalog.store.database import Database
-from catalog.store.prune import prune
+from catalog.store.db.connection import Database
+from catalog.store.maintenance.prune import prune
 from tests.support.observations import SOURCE, add_source, day, observe, rows
 
 AGES = "SELECT image_id, change, name FROM revisions ORDER BY image_id, valid_from"
@@ -90,7 +90,7 @@ def test_an_image_stays_that_was_still_seen_alive_after_the_cut(database: Databa
 def test_steps_are_small_and_leave_nothing_out(aged: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many short transactions come to the same as one."""
     planned = prune(aged, ["cloud"], since(day(7)), since(day(7)), plan=True)[0]
-    monkeypatch.setattr("catalog.store.prune.STEP", 1)
+    monkeypatch.setattr("catalog.store.maintenance.prune.STEP", 1)
     steps: list[int] = []
     done = prune(aged, ["cloud"], since(day(7)), since(day(7)), progress=steps.append)[0]
     assert (planned.images, done.images) == (1, 1)

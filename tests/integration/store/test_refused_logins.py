@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import DatabaseUnavailable
-from catalog.settings import DatabaseSettings
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
 
 NAME = f"refused_{os.getpid()}"
 

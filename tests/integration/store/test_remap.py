@@ -6,10 +6,10 @@ import pytest
 
 from catalog.demo import example_images
 from catalog.mapping import MappingRules
-from catalog.run.contents import Contents
-from catalog.run.remap import remap
-from catalog.store import sources
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.remap import remap
 from tests.support.observations import add_source, day, observe, rows
 
 TABLES = ("images", "image_state", "image_tags", "image_capabilities", "image_properties", "revisions",

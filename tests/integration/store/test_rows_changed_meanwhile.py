@@ -9,8 +9,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from catalog.store.database import Database
-from catalog.store.staging import SQL
+from catalog.store.db.connection import Database
+from catalog.store.history.stage import SQL
 from tests.migration.filled import START, fill
 
 LATER = START + timedelta(days=9)

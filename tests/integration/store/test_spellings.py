@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill
+from catalog.config.settings import SourceSettings
 from catalog.mapping import MappingRules
-from catalog.run.backfill import backfill
-from catalog.run.contents import Contents
-from catalog.run.remap import remap
-from catalog.settings import SourceSettings
-from catalog.store import sources
-from catalog.store.database import Database
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.remap import remap
 from tests.support.observations import add_source, day, observe
 from tests.support.rows import rows
 from tests.support.world import Sites

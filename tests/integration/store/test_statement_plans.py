@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalog.store.database import Database
-from catalog.store.staging import SQL, Stage
+from catalog.store.db.connection import Database
+from catalog.store.history.stage import SQL, Stage
 from tests.migration.filled import fill
 
 BY_ID = sorted(name for name, statement in SQL.items() if "%(ids)s" in statement)

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from catalog.settings import DatabaseSettings
-from catalog.store import rights
-from catalog.store.database import Database
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db import privileges
+from catalog.store.db.connection import Database
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def reader(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         with psycopg.connect(dsn, autocommit=True) as owner:
             owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             try:
-                rights.grant(database, role, "reader")
+                privileges.grant(database, role, "reader")
                 with psycopg.connect(dsn, autocommit=True) as connection:
                     connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
                     connection.execute("SET default_transaction_read_only = on")

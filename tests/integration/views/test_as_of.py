@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from catalog.config.settings import DatabaseSettings
 from catalog.fields import COLUMNS
-from catalog.settings import DatabaseSettings
-from catalog.store import schema
-from catalog.store.database import Database
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 from tests.integration.views.conftest import T0, Shelf, days
 
 DELIVERED = (

@@ -9,9 +9,9 @@ import pytest
 from catalog.cli.failures import one_by_one
 from catalog.cli.sync import exit_code
 from catalog.cli.wording import summary
+from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, DatabaseError, SourceBusy
 from catalog.model import RunResult
-from catalog.settings import SourceSettings
 
 
 def run(**values: Any) -> RunResult:

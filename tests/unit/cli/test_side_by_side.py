@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from catalog.cli.side_by_side import choose, side_by_side, workers
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.errors import ConfigurationError, UsageError
-from catalog.settings import DatabaseSettings, Settings, SourceSettings
 
 FILE = DatabaseSettings(url=None, data_dir=Path())
 SERVER = DatabaseSettings(url="postgresql://db/x", data_dir=Path())

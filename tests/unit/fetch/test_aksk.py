@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import LoginError
-from catalog.fetch.aksk import AccessKey, AkskAuth, sign
+from catalog.fetch.auth.aksk import AccessKey, AkskAuth, sign
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 KEY = AccessKey("AKEXAMPLE", "a-secret-that-is-made-up")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from catalog.errors import DeadlineError
-from catalog.fetch.background import BackgroundCall, DeadlineTask
+from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.model import Budget, Stopped
 
 
@@ -26,7 +26,7 @@ def test_an_errand_ends_its_reserve_before_the_whole() -> None:
 
 def test_work_that_cannot_be_cut_is_left_to_itself_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a look-up of a host's name, which no one can interrupt."""
-    monkeypatch.setattr("catalog.fetch.background.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("catalog.fetch.http.background.GRACE_SECONDS", 0.1)
     free = threading.Event()
     cuts: list[bool] = []
     sent = BackgroundCall(free.wait, DeadlineTask(Budget(0.2)), lambda: cuts.append(True))

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import UsageError
-from catalog.fetch import archived
-from catalog.fetch.dump import BrokenDump, Dump, open_dump
-from catalog.fetch.dump_names import date_in_name, find_files
-from catalog.fetch.dump_records import Counts, Lines, in_batches, read_records
+from catalog.fetch.files import archive_format
+from catalog.fetch.files.discovery import date_in_name, find_files
+from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
+from catalog.fetch.files.records import Counts, Lines, in_batches, read_records
 from catalog.mapping import MappingRules, map_record
 
 A = {"id": "a", "name": "Ä", "tags": ["x"], "note": 'brackets ]} and "quotes" \\'}
@@ -252,23 +252,23 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 # ---- archives --------------------------------------------------------------------------------------
 
-HEADER = archived.Header(
+HEADER = archive_format.Header(
     1, "s", "glance", "r", "p", "http://x", str(uuid.uuid4()), datetime(2026, 3, 1, tzinfo=UTC)
 )
 
 
 def archive(records: list[Any], *, trailer: bool = True) -> bytes:
-    body = archived.write_header(HEADER) + dumped(*records, end="\n")
+    body = archive_format.write_header(HEADER) + dumped(*records, end="\n")
     if not trailer:
         return body
-    end = archived.write_trailer(
-        archived.Trailer(True, "complete", len(records), [], {"z": "not_found"}, {}, [], {}, [], [], {})
+    end = archive_format.write_trailer(
+        archive_format.Trailer(True, "complete", len(records), [], {"z": "not_found"}, {}, [], {}, [], [], {})
     )
     return sealed(body + end)
 
 
 def sealed(content: bytes) -> bytes:
-    return content + archived.write_checksum(hashlib.sha256(content).hexdigest())
+    return content + archive_format.write_checksum(hashlib.sha256(content).hexdigest())
 
 
 def test_an_archive_is_told_by_its_header_and_trusted_by_its_checksum(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import ConfigurationError
-from catalog.fetch.endpoint import AddressError, parse_address, service_root, trust
+from catalog.fetch.http.endpoint import AddressError, parse_address, service_root, trust
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import BadListingError
-from catalog.fetch.bodies import CutBodyError, read_body
-from catalog.fetch.envelope import read_linked, read_plain, usable_id
+from catalog.fetch.http.body import CutBodyError, read_body
+from catalog.fetch.listing.page import read_linked, read_plain, usable_id
 from catalog.text import without_unstorable_escapes
 
 ANY_JSON = st.recursive(

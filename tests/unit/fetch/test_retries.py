@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.fetch.retries import Patience, error_code, is_throttled, retry_after
+from catalog.fetch.http.retry import Patience, error_code, is_throttled, retry_after
 
 DATE = "Wed, 04 Mar 2026 10:00:00 GMT"
 

@@ -7,10 +7,10 @@ import time
 import pytest
 from mapping_records import column, mapped, properties
 
+from catalog.config.settings import DEFAULT_REDACT
 from catalog.fields import CAPABILITIES, FIELDS
 from catalog.mapping import MappingRules, map_record, rejected_text
 from catalog.mapping.credentials import scrub, scrub_location, scrub_unread
-from catalog.settings import DEFAULT_REDACT
 
 CLEANED = [
     ("swift+https://account:user:pa%20ss@host:5000/v3/c/o", "swift+https://host:5000/v3/c/o"),

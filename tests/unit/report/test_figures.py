@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from catalog.report.figures import COLOURS, OTHERS, duration, flow, stacked
+from catalog.report.charts import COLOURS, OTHERS, duration, flow, stacked
 
 DAY = date(2026, 3, 1)
 

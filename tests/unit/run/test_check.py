@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from catalog.run.check import check
-from catalog.settings import SourceSettings
+from catalog.sync.source_check import check
 
 
 def test_a_fault_of_ours_is_one_sources_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.model import LookUp
-from catalog.run.absences import Absences, Control, judge
-from catalog.settings import SourceSettings
-from catalog.store.present import Present
+from catalog.store.state.stored_state import Present
+from catalog.sync.missing import Absences, Control, judge
 from tests.unit.test_semantics import table_below
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

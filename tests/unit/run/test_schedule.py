@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.crontab import Crontab
+from catalog.config.crontab import Crontab
+from catalog.config.settings import SourceSettings
+from catalog.daemon.schedule import LONGEST_BACK_OFF, Schedule
 from catalog.errors import ConfigurationError
-from catalog.run.schedule import LONGEST_BACK_OFF, Schedule
-from catalog.settings import SourceSettings
 
 SOURCE = SourceSettings(name="moon", kind="glance", endpoint="http://127.0.0.1", auth="none")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

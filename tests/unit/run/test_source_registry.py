@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
+from catalog.daemon.source_registry import Projects, SourceRegistry
 from catalog.errors import ConfigurationError
-from catalog.run.source_registry import Projects, SourceRegistry
-from catalog.settings import DatabaseSettings, Settings, SourceSettings
 from tests.identity import PASSWORD, IdentityService
 
 OTHER = SourceSettings(name="other", kind="glance", endpoint="http://127.0.0.1:9", auth="none", interval=60)

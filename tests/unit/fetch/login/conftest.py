@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalog.settings import SourceSettings
+from catalog.config.settings import SourceSettings
 from tests.identity import PASSWORD, IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml
 
@@ -18,7 +18,7 @@ from tests.unit.fetch.login.connecting import CloudsYaml
 def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without clouds.yaml, and no wait between two tries."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("catalog.fetch.retries.Patience.wait", lambda self, failures: 0.0)
+    monkeypatch.setattr("catalog.fetch.http.retry.Patience.wait", lambda self, failures: 0.0)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError
-from catalog.fetch import login
-from catalog.fetch.connection import Connection, RenewableAuth
+from catalog.fetch.auth import login
+from catalog.fetch.http.connection import Connection, RenewableAuth
 from catalog.model import Budget
-from catalog.settings import SourceSettings
 from tests.identity import PASSWORD
 
 CloudsYaml = Callable[..., SourceSettings]

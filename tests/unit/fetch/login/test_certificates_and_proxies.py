@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, NetworkError
-from catalog.settings import SourceSettings
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
 

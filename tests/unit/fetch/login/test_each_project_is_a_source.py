@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from catalog.config.settings import SourceSettings
 from catalog.errors import LoginError
-from catalog.fetch import login
-from catalog.settings import SourceSettings
+from catalog.fetch.auth import login
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, LoginError
-from catalog.fetch import login
-from catalog.fetch.connection import Connection
-from catalog.settings import SourceSettings
+from catalog.fetch.auth import login
+from catalog.fetch.http.connection import Connection
 from tests.identity import PASSWORD, IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for, refused, renewed
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from catalog.fetch.service import open_service
-from catalog.fetch.surroundings import proxy_for
+from catalog.fetch.http.proxies import proxy_for
+from catalog.fetch.listing.service import open_service
 from catalog.model import Budget
-from catalog.settings import SourceSettings
 from tests.identity import IdentityService, service_entry
 from tests.unit.fetch.login.connecting import CloudsYaml, connect
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import CatalogError, ConfigurationError, LoginError
-from catalog.fetch import login
+from catalog.fetch.auth import login
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from catalog.errors import LoginError
-from catalog.fetch import login
+from catalog.fetch.auth import login
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import ConfigurationError, LoginError
-from catalog.fetch import login
+from catalog.fetch.auth import login
 from tests.identity import PASSWORD, IdentityService, service_entry
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, headers_for, refused
 

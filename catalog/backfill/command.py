@@ -1,0 +1,318 @@
+"""`catalog backfill`: saved listings become history, in any order and any number of times (semantics 7)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from catalog.backfill.loader import (
+    AHEAD,
+    BackfillResult,
+    FileFailure,
+    Interrupted,
+    Loader,
+    Progress,
+    archived_run,
+)
+from catalog.backfill.yielding_lease import Busy
+from catalog.config.settings import (
+    Settings,
+    SourceSettings,
+    check_new_name,
+    configured_source,
+    source_settings,
+)
+from catalog.errors import UsageError
+from catalog.fetch.files.discovery import date_in_name, find_files
+from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
+from catalog.model import MergeCounts, SourceKind
+from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.history.ledger import Ledger
+from catalog.store.history.writer import Merge
+from catalog.store.state import backfills, leases, runs, sources
+from catalog.store.state.sources import Source
+from catalog.sync.archive import set_aside
+from catalog.sync.mapping_adapter import Contents
+
+__all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
+
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""What lies before it was told by a clock that nobody had set: no cloud is as old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """An observation that was taken out. `run_ids`: all that made it up; `counts`: what that changed; `busy`:
+    nothing was done."""
+
+    observed_at: datetime
+    run_ids: tuple[str, ...]
+    counts: MergeCounts = field(default_factory=MergeCounts)
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class _Moment:
+    """What the files say of one moment."""
+
+    dumps: list[Dump] = field(default_factory=list)
+    archives: list[Dump] = field(default_factory=list)
+    broken: list[BrokenDump] = field(default_factory=list)
+
+
+def find_source(
+    database: Database,
+    settings: Settings,
+    name: str,
+    *,
+    kind: SourceKind | None = None,
+    paths: Sequence[Path] = (),
+) -> SourceSettings:
+    """The settings of a source by its name: as configured, else with `[defaults]`; its kind known in the
+    database, or new: this `kind`, or the one that the header of an archive among `paths` names.
+
+    Raises UsageError where the kind cannot be told, or is another than the one known, or no new source can
+    have the name.
+    """
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, name)
+    if stored is None:
+        check_new_name(settings, name)
+    configured = configured_source(settings, name)
+    known = configured.kind if configured is not None else stored.kind if stored is not None else None
+    if known is not None and kind is not None and known != kind:
+        raise UsageError(f"source {name!r} is of kind {known!r}, not {kind!r}; leave --kind out")
+    told = known or kind or _kind_in_archives(paths)
+    if told is None:
+        raise UsageError(
+            f"source {name!r} is neither configured nor in the database; name its kind: --kind glance or --kind ims"
+        )
+    return source_settings(settings, name, told)
+
+
+def _kind_in_archives(paths: Sequence[Path]) -> SourceKind | None:
+    kinds = set()
+    for path in find_files(paths) if paths else ():
+        try:
+            header = open_dump(path).header
+        except BrokenDump:
+            continue
+        if header is not None:
+            kinds.add(header.kind)
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def backfill(
+    database: Database,
+    source: SourceSettings,
+    paths: Sequence[Path],
+    *,
+    observed_at: datetime | None = None,
+    complete: bool = False,
+    accept_deletions: bool = False,
+    confirmed: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> BackfillResult:
+    """Loads files and folders into the history of one source, the oldest first, one transaction a moment.
+
+    `observed_at`: when all of them were taken, else each file tells. `complete`: dumps prove the absence of
+    what they lack (archives know for themselves). `accept_deletions`: beyond the deletion limit, too.
+    `confirmed`: also files that seem to be another source's, or whose observation was forgotten.
+
+    A file that cannot be read whole is among `failures`, and nothing of it is written. Raises UsageError,
+    before anything is written, where a time cannot be told, lies ahead, or before the history that was kept,
+    or where an archive is another source's; DatabaseError and LeaseLost.
+    """
+    files = find_files(paths)
+    asked_for = {path for path in paths if path.is_file()}
+    moments = _sort(files, observed_at)
+    archives = [(at, dump) for at, moment in sorted(moments.items()) for dump in moment.archives]
+    _check(database, source, moments, archives)
+    everything = [dump for moment in moments.values() for dump in (*moment.archives, *moment.dumps)]
+    with Loader(
+        database,
+        source,
+        complete=complete,
+        accept=accept_deletions,
+        confirmed=confirmed,
+        asked_for=asked_for,
+        total=sum(dump.size for dump in everything),
+        progress=progress,
+        stop=stop,
+    ) as loader:
+        result = loader.result
+        try:
+            for at, moment in sorted(moments.items()):
+                for error in moment.broken:
+                    loader.fail(error)
+                broken = bool(moment.broken)
+                for dump in moment.archives:
+                    failures = len(result.failures)
+                    loader.load_archive(at, dump, identifies=dump is archives[-1][1])
+                    broken = broken or len(result.failures) > failures
+                    loader.done([dump])
+                if moment.dumps:
+                    loader.load_dumps(at, moment.dumps, broken=broken)
+                    loader.done(moment.dumps)
+        except Busy:
+            result.busy = True
+        except Interrupted:
+            result.stopped = True
+        return result
+
+
+def _sort(files: Sequence[Path], observed_at: datetime | None) -> dict[datetime, _Moment]:
+    moments: dict[datetime, _Moment] = {}
+    for path in files:
+        dump: Dump | None = None
+        broken: BrokenDump | None = None
+        try:
+            dump = open_dump(path)
+        except BrokenDump as error:
+            broken = error
+        header = dump.header if dump is not None else None
+        at = observed_at or (header.observed_at if header is not None else date_in_name(path.name))
+        if at is None:
+            raise UsageError(
+                f"{path}: when was it taken? Its name holds no date (ISO 8601), or more than one;"
+                " rename it, or give --observed-at; nothing was written"
+            )
+        moment = moments.setdefault(at, _Moment())
+        if broken is not None:
+            moment.broken.append(broken)
+        elif dump is not None:
+            (moment.dumps if header is None else moment.archives).append(dump)
+    return moments
+
+
+def _check(
+    database: Database,
+    source: SourceSettings,
+    moments: dict[datetime, _Moment],
+    archives: Sequence[tuple[datetime, Dump]],
+) -> None:
+    """All that makes the command wrong as a whole, before anything is written."""
+    run_ids = [_run_id(at, dump) for at, dump in archives]
+    since: datetime | None = None
+    known: set[str] = set()
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, source.name)
+        limit = clock(connection) + AHEAD
+        if stored is not None:
+            since = backfills.history_from(connection, stored.source_id)
+            known = runs.among(connection, stored.source_id, run_ids)
+    if stored is not None and stored.kind != source.kind:
+        raise UsageError(
+            f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
+            f" run `catalog sources adopt {source.name}` if it changed; nothing was written"
+        )
+    for at, moment in moments.items():
+        name = _name_of(moment)
+        if at < EARLIEST:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} is before any cloud's; give the right one with"
+                " --observed-at; nothing was written"
+            )
+        if at > limit:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} is more than 5 minutes ahead of the database's clock;"
+                " nothing was written"
+            )
+        if since is not None and at < since:
+            raise UsageError(
+                f"{name}: its time {at.isoformat()} lies before {since.isoformat()}, where the history of"
+                f" {source.name!r} was cut by `catalog db prune`; nothing was written"
+            )
+    new = [run_id not in known for run_id in run_ids]
+    _check_origin(source, stored, [(dump, is_new) for (_, dump), is_new in zip(archives, new, strict=True)])
+
+
+def _name_of(moment: _Moment) -> str:
+    files: list[Dump | BrokenDump] = [*moment.archives, *moment.dumps, *moment.broken]
+    return str(files[0].path)
+
+
+def _run_id(at: datetime, dump: Dump) -> str:
+    try:
+        return archived_run(at, dump)
+    except ValueError:
+        raise UsageError(f"{dump.path}: its header names no run (UUID); nothing was written") from None
+
+
+def _check_origin(
+    source: SourceSettings, stored: Source | None, archives: Sequence[tuple[Dump, bool]]
+) -> None:
+    """From one archive to the one before, either the name stays or kind, region and project do.
+
+    A source that was adopted keeps its name, so its whole archive passes; another source's does not. The last
+    one is compared with the source itself. Those that are in the ledger (not new) are never refused.
+    """
+    whose, name = repr(source.name), None
+    own = {"region": stored.region, "project": stored.project_id} if stored is not None else {}
+    met = {"kind": source.kind, "region": own.get("region") or source.region, "project": own.get("project")}
+    for dump, is_new in reversed(archives):
+        header = dump.header
+        assert header is not None
+        told = {"kind": header.kind, "region": header.region, "project": header.project_id}
+        for what, value in told.items():
+            if None in (value, met[what]) or value == met[what] or header.source == name or not is_new:
+                continue
+            adopt = name is None and own.get(what) is not None
+            raise UsageError(
+                f"{dump.path}: an archive of {header.source!r} with {what} {value!r}, while {whose} has"
+                f" {met[what]!r}; load it into a source of its own"
+                + (f", or run `catalog sources adopt {source.name}` if it is this one's" if adopt else "")
+                + "; nothing was written"
+            )
+        whose, name = str(dump.path), header.source
+        met.update((what, value) for what, value in told.items() if value is not None)
+
+
+def forget(
+    database: Database, source: SourceSettings, run_id: str, *, wait_seconds: float = 5.0
+) -> Forgotten:
+    """Takes the observation of a run out again: history and present become what they were without it.
+
+    Runs of one moment are one observation, and can only go together: `run_ids` names them all. Their files can
+    be loaded again, but not unasked. Raises UsageError for a run that has no observation.
+    """
+    try:
+        wanted = str(uuid.UUID(run_id))
+    except ValueError:
+        raise UsageError(f"{run_id!r} is no run id (UUID); see `catalog runs {source.name}`") from None
+    with database.transaction(read_only=True) as connection:
+        stored = sources.find(connection, source.name)
+        at = runs.observed_of(connection, stored.source_id, wanted) if stored is not None else None
+    if stored is None or at is None:
+        raise UsageError(f"source {source.name!r} has no run {wanted}; see `catalog runs {source.name}`")
+    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), wait_seconds)
+    if lease is None:
+        return Forgotten(at, (), busy=True)
+    source_id = stored.source_id
+
+    def work(connection: Connection) -> tuple[tuple[str, ...], MergeCounts]:
+        since = backfills.history_from(connection, source_id)
+        if since is not None and at < since:
+            raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
+        observed = Ledger(connection, source_id).observed(at)
+        if observed is None or wanted not in observed.run_ids:
+            raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
+        contents = Contents.of(source)
+        kept = backfills.kept_by(connection, source_id, observed.run_ids)
+        counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
+        backfills.forget_runs(connection, source_id, observed.run_ids, at)
+        runs.remember_forgotten(connection, source_id, observed.run_ids, at)
+        backfills.remember_look_ups(connection, source_id, at, {})
+        backfills.settle_held(connection, source_id, at, "forget", kept)
+        return observed.run_ids, counts
+
+    with leases.Keeper(database, lease):
+        run_ids, counts = leases.written(database, lease, work)
+    for one in run_ids:
+        set_aside(source, at, one)
+    return Forgotten(at, run_ids, counts)

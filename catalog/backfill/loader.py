@@ -1,0 +1,400 @@
+"""Observations from saved files, one after another, through the same writer as sweeps (semantics 7)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from catalog.backfill.observation import Said, Writing
+from catalog.backfill.record_set import Gathered, Memo
+from catalog.backfill.yielding_lease import Tenure
+from catalog.config.settings import SourceSettings
+from catalog.errors import UsageError
+from catalog.fetch.files.archive_format import ArchivedPass
+from catalog.fetch.files.client_output import SAVE, is_list
+from catalog.fetch.files.reader import BrokenDump, Dump
+from catalog.model import RejectedRecord, RunResult, SilentKind
+from catalog.store.db.connection import Connection, Database
+from catalog.store.history.writer import BeforeHistory
+from catalog.store.state import backfills, leases, runs, sources
+from catalog.store.state.backfills import Fingerprints
+from catalog.store.state.sources import Source
+from catalog.sync.mapping_adapter import Contents
+
+AHEAD = timedelta(minutes=5)
+"""How far clocks may differ: a listing's time from the database's, a cloud's from a listing's (semantics 7)."""
+NEARLY_ALL = 0.9
+"""The share of a file's images that another source must know for the file to be taken for its own."""
+SAMPLE = 5_000
+"""Images of a file that are compared with other sources at most."""
+NAMESPACE = uuid.UUID("6f1c2d6e-5c0e-5b57-9a0c-3f1f0f1b2c7d")
+"""Of run ids made from what a dump holds; never to change."""
+
+
+class Interrupted(Exception):
+    """Told to stop; what was merged stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the command is: bytes on disk, and records read."""
+
+    bytes_done: int
+    bytes_total: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailure:
+    """A file of which nothing was written."""
+
+    path: str
+    line: int | None
+    reason: str
+
+
+@dataclass(slots=True)
+class BackfillResult:
+    """What a backfill did. `runs`: the observations that were merged; `unchanged`: how many were known
+    already; `forgotten`: files of folders that were left out, because somebody took their observation out; `held`:
+    deletions of this source that wait for a decision, if this command held any; `busy`: the source was another's,
+    so not all was loaded; `stopped`: told to stop before the end."""
+
+    source: str
+    runs: list[RunResult] = field(default_factory=list)
+    failures: list[FileFailure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    forgotten: int = 0
+    records: int = 0
+    held: int = 0
+    busy: bool = False
+    stopped: bool = False
+
+
+class Loader:
+    """Loads the observations of one source, in the order given; the order in time is the fastest."""
+
+    def __init__(
+        self,
+        database: Database,
+        source: SourceSettings,
+        *,
+        complete: bool,
+        accept: bool,
+        confirmed: bool,
+        asked_for: Set[Path],
+        total: int,
+        progress: Callable[[Progress], None] | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self.database = database
+        self.source = source
+        self.complete = complete
+        self.accept = accept
+        self.confirmed = confirmed
+        self.asked_for = asked_for
+        self.result = BackfillResult(source.name)
+        self._contents = Contents.of(source)
+        self._memo = Memo(self._contents.rules)
+        self._stored: Source | None = None
+        self._present: Fingerprints | None = None
+        self._tenure: Tenure | None = None
+        self._now: datetime | None = None
+        self._total = total
+        self._done = 0
+        self._progress = progress
+        self._stop = stop
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._tenure is not None:
+            self._tenure.__exit__(None, None, None)
+
+    # ---- reading -----------------------------------------------------------------------------------
+
+    def load_dumps(self, at: datetime, dumps: Sequence[Dump], *, broken: bool) -> None:
+        """Loads what several files say of one moment. `broken`: another file of that moment cannot be read."""
+        failures = len(self.result.failures)
+        gathered = self._gather(list(dumps), too_late=self._too_late(at))
+        if gathered is None:
+            return
+        try:
+            whole = not broken and failures == len(self.result.failures)
+            ends = all(dump.ends for dump in gathered.dumps) or any(
+                dump.pages and dump.ends for dump in gathered.dumps
+            )
+            if self.complete and not ends:
+                self.result.warnings.append(
+                    f"{gathered.dumps[0].path}: its last page names a next one that is missing;"
+                    " it counts as incomplete"
+                )
+            complete = self.complete and whole and ends and not gathered.nameless
+            name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{gathered.digest()}"
+            said = Said(
+                str(uuid.uuid5(NAMESPACE, name)),
+                complete,
+                "complete" if whole else "partial",
+                passes=[
+                    ArchivedPass(
+                        "listed", "complete" if whole else "truncated", gathered.pages, gathered.records
+                    )
+                ],
+                silent=dict.fromkeys(gathered.silent(), "rejected"),
+                rejected=gathered.rejected,
+            )
+            if not self._is_left_out(said.run_id, gathered.dumps):
+                self._merge(at, gathered, said, named=True)
+        finally:
+            gathered.close()
+
+    def load_archive(self, at: datetime, dump: Dump, *, identifies: bool) -> None:
+        """Loads one archive under the id of the run that wrote it. `identifies`: a source that has no region,
+        project and endpoint takes the archive's.
+
+        One that was cut is another part of the same observation, under an id of its own: the whole archive may
+        come later, or have come before.
+        """
+        run_id = archived_run(at, dump)
+        if self._is_known(run_id) and dump.has_trailer():
+            self.result.unchanged += 1
+            return
+        if self._is_left_out(run_id, [dump]):
+            return
+        moved = dump.header is not None and at != dump.header.observed_at
+        gathered = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
+        if gathered is None:
+            return
+        try:
+            if dump.trailer is None:
+                run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{gathered.digest()}"))
+            said = _told_by_archive(run_id, dump, gathered)
+            self._merge(at, gathered, replace(said, identity=dump.header) if identifies else said)
+        finally:
+            gathered.close()
+
+    def _too_late(self, at: datetime) -> tuple[datetime, datetime]:
+        """A record created after a moment was not seen at it; one from the future tells nothing but its clock."""
+        if self._now is None:
+            self._now = self.database.now()
+        return at + AHEAD, self._now + AHEAD
+
+    def _gather(
+        self,
+        dumps: list[Dump],
+        *,
+        archived: bool = False,
+        too_late: tuple[datetime, datetime] | None = None,
+    ) -> Gathered | None:
+        """The records of those files that can be read whole; the others are noted."""
+        while dumps:
+            gathered = Gathered(dumps, self._memo, self._step, archived=archived, too_late=too_late)
+            records = self.result.records
+            try:
+                gathered.read()
+            except BrokenDump as error:
+                gathered.close()
+                self.result.records = records
+                self.fail(error)
+                dumps = [dump for dump in dumps if dump.path != error.path]
+            except BaseException:
+                gathered.close()
+                raise
+            else:
+                return gathered
+        return None
+
+    def fail(self, error: BrokenDump) -> None:
+        reason = error.reason
+        if is_list(error.path):
+            reason = f"what `openstack image list` prints lacks most of each image; save them whole: {SAVE}"
+        self.result.failures.append(FileFailure(str(error.path), error.line, reason))
+
+    def done(self, dumps: Sequence[Dump]) -> None:
+        """These files are finished, whatever became of them."""
+        self._done += sum(dump.size for dump in dumps)
+        self._report(0)
+
+    def _step(self, dump: Dump, records: int, again: bool) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Interrupted
+        self.result.records += records
+        self._report((dump.position + dump.size if again else dump.position) // 2)
+
+    def _report(self, more: int) -> None:
+        if self._progress is not None:
+            done = min(self._done + more, self._total)
+            self._progress(Progress(done, self._total, self.result.records))
+
+    # ---- writing -----------------------------------------------------------------------------------
+
+    def _is_known(self, run_id: str) -> bool:
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            return stored is not None and runs.exists(connection, stored.source_id, run_id)
+
+    def _is_said(self, at: datetime, gathered: Gathered, said: Said) -> bool:
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            return stored is not None and _said_before(connection, stored.source_id, at, gathered, said)
+
+    def _merge(self, at: datetime, gathered: Gathered, said: Said, *, named: bool = False) -> None:
+        """`named`: the run's id is made of the source's name, among others."""
+        if self._tenure is None and (
+            self._is_known(said.run_id) or (named and self._is_said(at, gathered, said))
+        ):
+            # without the lease, so that nothing at all is written where all is known
+            self.result.unchanged += 1
+            return
+        if named and not self.confirmed and (owner := self._other_owner(gathered)) is not None:
+            self._refuse(
+                gathered,
+                f"nearly all of its images are known in {owner!r} and not in {self.source.name!r}; load it there, or"
+                " give --yes if it is this one's",
+            )
+            return
+        stored = self._register()
+        if self._tenure is None:
+            wait = self.source.deadline + 60
+            self._tenure = Tenure(self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait)
+        lease, undisturbed = self._tenure.hold()
+        if not undisturbed:
+            self._present = None
+
+        def write(connection: Connection) -> Writing | None:
+            outcome = backfills.outcome(connection, stored.source_id, said.run_id)
+            if outcome in ("complete", "partial"):
+                return None
+            if outcome is not None:
+                backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
+            latest = self._present.latest if self._present is not None else None
+            among = latest is None or latest >= at
+            if named and among and _said_before(connection, stored.source_id, at, gathered, said):
+                return None
+            # an attempt brings what is known up to what it writes: another one asks the tables anew
+            known, self._present = self._present, None
+            writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
+            writing.write(self._contents)
+            runs.remember_again(connection, stored.source_id, said.run_id)
+            return writing
+
+        try:
+            writing = leases.written(self.database, lease, write)
+        except BrokenDump as error:  # one that changed since it was read first
+            self.fail(error)
+            return
+        except BeforeHistory as error:  # it was pruned since all files were looked at
+            for dump in gathered.dumps:
+                self.result.failures.append(FileFailure(str(dump.path), None, f"{error}; leave it out"))
+            return
+        if writing is None:
+            self.result.unchanged += 1
+            return
+        self._present = writing.present
+        self.result.runs.append(writing.run)
+        if writing.held or self.result.held:
+            self.result.held = writing.run.held
+
+    def _other_owner(self, gathered: Gathered) -> str | None:
+        """The source of the same kind that a file seems to belong to, rather than to this one."""
+        ids = gathered.some_ids(SAMPLE)
+        if not ids or (self._present is not None and len(self._present.content.keys() & ids) * 2 > len(ids)):
+            return None
+        with self.database.transaction(read_only=True) as connection:
+            known = backfills.known_in(connection, self.source.kind, ids)
+        own = known.pop(self.source.name, 0)
+        owner = max(known, key=lambda name: known[name], default=None)
+        return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
+
+    def _is_left_out(self, run_id: str, dumps: Sequence[Dump]) -> bool:
+        """Whether somebody took this observation out: it does not come back unless it is asked for."""
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            if stored is None or not runs.is_forgotten(connection, stored.source_id, run_id):
+                return False
+        named = [dump for dump in dumps if dump.path in self.asked_for]
+        if self.confirmed and named:
+            return False
+        reason = "its observation was forgotten; give --yes to load it again"
+        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in named]
+        self.result.forgotten += len(dumps) - len(named)
+        return True
+
+    def _refuse(self, gathered: Gathered, reason: str) -> None:
+        """Nothing of these files is written; before anything was, the command as a whole is wrong."""
+        path = gathered.dumps[0].path
+        if not self.result.runs:
+            raise UsageError(f"{path}: {reason}; nothing was written")
+        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in gathered.dumps]
+
+    def _register(self) -> Source:
+        if self._stored is None:
+            self._stored = self.database.written(
+                lambda connection: (
+                    sources.find(connection, self.source.name)
+                    or sources.register(
+                        connection, self.source.name, self.source.kind, self.source.cloud, None
+                    )
+                )
+            )
+        return self._stored
+
+
+FIRST_WAIT = 5.0
+"""Seconds to wait for a busy source before giving up."""
+
+
+def _said_before(
+    connection: Connection, source_id: str, at: datetime, gathered: Gathered, said: Said
+) -> bool:
+    """Whether the ledger holds the same under the id that it got while the source had another name."""
+    known = backfills.said_at(connection, source_id, at, complete=said.complete, rejected=said.rejected)
+    return known is not None and len(known) == len(gathered) == len(gathered.among(known))
+
+
+def archived_run(at: datetime, dump: Dump) -> str:
+    """The id of the run that wrote an archive; another one where the archive is loaded as of another moment.
+
+    Raises ValueError where its header names no run.
+    """
+    header = dump.header
+    assert header is not None
+    run_id = uuid.UUID(header.run_id)
+    if at != header.observed_at:
+        run_id = uuid.uuid5(NAMESPACE, f"{header.run_id}\n{at.isoformat()}")
+    return str(run_id)
+
+
+def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
+    trailer = dump.trailer
+    if trailer is None:
+        return Said(
+            run_id,
+            False,
+            "partial",
+            passes=[
+                ArchivedPass("listed", "truncated", 0, gathered.records, error="the archive has no trailer")
+            ],
+            silent=dict.fromkeys(gathered.silent(), "rejected"),
+            rejected=gathered.rejected,
+        )
+    gathered.leave_out({image_id for image_id, kind in trailer.silent.items() if kind == "rejected"})
+    silent: dict[str, SilentKind] = {**dict.fromkeys(gathered.silent(), "rejected"), **trailer.silent}
+    return Said(
+        run_id,
+        trailer.complete and not gathered.nameless,
+        trailer.outcome,
+        trailer=trailer,
+        passes=trailer.passes,
+        lacks=trailer.lacks,
+        silent=silent,
+        found=frozenset(trailer.found),
+        rejected=[RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
+        + gathered.rejected,
+    )

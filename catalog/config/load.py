@@ -1,0 +1,210 @@
+"""`catalog.toml` and the environment become `Settings` (docs/configuration.md).
+
+Every fault is a ConfigurationError of one line that names the file, the key and what was expected.
+Nothing is contacted and no secret of a cloud is read here; only the names in clouds.yaml are looked
+at, so that a misspelt cloud shows before anything is written.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from catalog.config.database_url import parse_database_url, with_password
+from catalog.config.openstack import ENVIRONMENT_CLOUD, auth_url_of, cloud_entries, guess_kind, unknown_cloud
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
+from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
+from catalog.config.toml import Place
+from catalog.errors import ConfigurationError
+from catalog.model import DEFAULT_PASSES
+from catalog.private_folders import check_owner
+
+FILE_NAME = "catalog.toml"
+APPLICATION = "catalog"
+"""Our folder below the user's configuration and data folders."""
+OPENSTACK_VARIABLES = ("OS_AUTH_URL", "OS_ENDPOINT", "OS_IMAGE_ENDPOINT_OVERRIDE")
+"""Any of these makes openstacksdk's cloud "envvars"."""
+MAX_PARALLEL_SOURCES = 256
+
+
+class DatabaseTable(msgspec.Struct):
+    url: str | None = None
+    password_file: str | None = None
+    migration_url: str | None = None
+    schema: str | None = None
+
+
+class DaemonTable(msgspec.Struct):
+    parallel_sources: int = 4
+    http_bind: str = "127.0.0.1:9477"
+
+
+class FileTable(msgspec.Struct):
+    database: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    daemon: dict[str, Any] = {}
+    sources: list[dict[str, Any]] = []
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str], database_url: str | None) -> Settings:
+    """Reads the configuration; `path` is `--config`, `database_url` is `--database-url`.
+
+    The file is `path`, else CATALOG_CONFIG, else ./catalog.toml, else the one in the user's configuration
+    folder; the last two may be missing. Relative paths in it are relative to its folder.
+    `OS_*` that describe a cloud are read by openstacksdk, so from the process's own environment.
+
+    Raises ConfigurationError: a file can't be read, or something in it is not understood.
+    """
+    found = _find_file(path, environ)
+    place = Place(file=str(found or FILE_NAME), folder=found.parent.absolute() if found else Path.cwd())
+    tables = place.convert(_read_toml(found), FileTable) if found else FileTable()
+    daemon_place, defaults_place = place.into("daemon"), place.into("defaults")
+    daemon = daemon_place.convert(tables.daemon, DaemonTable)
+    daemon_place.within("parallel_sources", daemon.parallel_sources, 1, MAX_PARALLEL_SOURCES)
+    defaults = defaults_place.convert(tables.defaults, DefaultsTable)
+    entries: list[tuple[Place, SourceTable]] = []
+    for index, table in enumerate(tables.sources):
+        entry_place = place.into(f"sources[{index}]", table.get("name"))
+        entries.append((entry_place, entry_place.convert(table, SourceTable)))
+    shared = read_defaults(defaults_place, defaults)
+    return Settings(
+        database=_database(place.into("database"), tables.database, environ, database_url),
+        sources=read_sources(entries, shared) if entries else _environment_source(environ, shared),
+        path=found,
+        parallel_sources=daemon.parallel_sources,
+        http_bind=_http_bind(daemon_place, daemon.http_bind, environ),
+        defaults=shared,
+    )
+
+
+def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    wanted = path or (Path(named) if (named := environ.get("CATALOG_CONFIG")) else None)
+    if wanted is not None:
+        if not wanted.is_file():
+            origin = "--config" if path else "CATALOG_CONFIG"
+            raise ConfigurationError(f"{origin}: expected a configuration file; {wanted} is not a file")
+        return wanted
+    here, own = Path(FILE_NAME), _user_folder(environ, "XDG_CONFIG_HOME", ".config") / FILE_NAME
+    if here.is_file():
+        check_owner(here, f"name it: --config ./{FILE_NAME}")
+        return here
+    return own if own.is_file() else None
+
+
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """Where the embedded database lives: CATALOG_DATA_DIR, else the user's data folder by XDG."""
+    chosen = environ.get("CATALOG_DATA_DIR")
+    if not chosen:
+        return _user_folder(environ, "XDG_DATA_HOME", ".local/share")
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"CATALOG_DATA_DIR: expected a folder; {chosen} names no user's home"
+        ) from None
+
+
+def _user_folder(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
+    """Our folder by the XDG Base Directory Specification."""
+    root = environ.get(variable) or ""
+    try:
+        home = environ.get("HOME") or Path.home()
+    except RuntimeError:
+        raise ConfigurationError(
+            "this user has no home folder; set CATALOG_DATA_DIR and CATALOG_CONFIG, or HOME"
+        ) from None
+    return (Path(root) if Path(root).is_absolute() else Path(home, below_home)) / APPLICATION
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: expected a readable file; {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: expected UTF-8; not valid at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: expected TOML; {' '.join(str(error).split())}") from None
+
+
+def _database(
+    place: Place, raw: dict[str, Any], environ: Mapping[str, str], database_url: str | None
+) -> DatabaseSettings:
+    """The database of --database-url, else of CATALOG_DATABASE_URL (or _FILE), else of the file.
+
+    `password_file` and `migration_url` belong to the file's `url`: another url does without them.
+    """
+    table = place.convert(raw, DatabaseTable)
+    if table.schema is not None and not 0 < len(table.schema.encode()) < 64:
+        raise place.error("schema", "the name of a schema, at most 63 bytes")
+    if table.schema == "$user":
+        raise place.error("schema", "the name of a schema itself; leave the key out to go by the search path")
+    data_dir = data_folder(environ)
+    outside = _outside_url(environ, database_url)
+    if outside is None:
+        return _file_database(place, table, data_dir)
+    origin, url = outside
+    parse_database_url(url, origin)
+    return DatabaseSettings(url=url, data_dir=data_dir, schema=table.schema)
+
+
+def _file_database(place: Place, table: DatabaseTable, data_dir: Path) -> DatabaseSettings:
+    url, migration_url = table.url, table.migration_url
+    for key, value in (("url", url), ("migration_url", migration_url)):
+        if value is not None:
+            parse_database_url(value, f"{place.file}: {place.table}.{key}")
+    if migration_url is not None and url is None:
+        raise place.error("migration_url", "a url beside it")
+    if table.password_file is None:
+        return DatabaseSettings(url, data_dir, migration_url, schema=table.schema)
+    user = parse_database_url(url).get("user") if url else None
+    if url is None or not user:
+        raise place.error("password_file", "a url beside it that names a user")
+    password = place.read_secret("password_file", table.password_file)
+    url = with_password(url, password, user)
+    if migration_url is not None:
+        migration_url = with_password(migration_url, password, user)
+    password_file = place.path(table.password_file)
+    return DatabaseSettings(url, data_dir, migration_url, password_file, table.schema)
+
+
+def _outside_url(environ: Mapping[str, str], database_url: str | None) -> tuple[str, str] | None:
+    """(where it is set, url) of a database that is named outside the file."""
+    if database_url:
+        return "--database-url", database_url
+    if url := environ.get("CATALOG_DATABASE_URL"):
+        return "CATALOG_DATABASE_URL", url
+    if name := environ.get("CATALOG_DATABASE_URL_FILE"):
+        place = Place(file="CATALOG_DATABASE_URL_FILE", folder=Path.cwd())
+        return "CATALOG_DATABASE_URL_FILE", place.read_secret("", name)
+    return None
+
+
+def _http_bind(place: Place, configured: str, environ: Mapping[str, str]) -> str:
+    value = environ.get("CATALOG_HTTP_BIND") or configured
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})", value)
+    if match is None or int(match[2]) > 65_535:
+        expected = f'"address:port" such as "127.0.0.1:9477"; found {value!r}'
+        if environ.get("CATALOG_HTTP_BIND"):
+            raise ConfigurationError(f"CATALOG_HTTP_BIND: expected {expected}")
+        raise place.error("http_bind", expected)
+    return value
+
+
+def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> tuple[SourceSettings, ...]:
+    """The cloud of OS_CLOUD, else the one that OS_* describe, as the only source; none without either."""
+    cloud = environ.get("OS_CLOUD")
+    if not cloud:
+        if not any(environ.get(variable) for variable in OPENSTACK_VARIABLES):
+            return ()
+        cloud = environ.get("OS_CLOUD_NAME") or ENVIRONMENT_CLOUD
+    known = cloud_entries()
+    if cloud not in known:
+        raise ConfigurationError(f"OS_CLOUD: expected {unknown_cloud(cloud, known)}")
+    kind = guess_kind(auth_url_of(cloud))
+    return (SourceSettings(name=cloud, kind=kind, cloud=cloud, passes=DEFAULT_PASSES[kind], **shared),)

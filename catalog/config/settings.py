@@ -1,0 +1,155 @@
+"""Configuration as frozen values, and which of them hold for a source.
+
+The file and the environment are read by `catalog.config.load.load_settings`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from catalog.errors import UsageError
+from catalog.model import SourceKind
+
+PLACEHOLDER = "{project}"
+"""Stands in the name of an entry with `projects = "*"` for each project."""
+DEFAULT_SPOOL_LIMIT = 2 * 2**30
+"""Bytes; where the temporary folder is memory, so are these."""
+_SURROGATES = "\\ud800-\\udfff"
+"""What an argument that is not valid UTF-8 holds; no database takes it."""
+
+
+DEFAULT_REDACT = (
+    "*[Pp]assw*", "*PASSW*", "*[Aa]dmin_[Pp]ass*", "*[Aa]dminPass*", "*[Ss]ecret*", "*SECRET*", "*[Tt]oken*", "*TOKEN*",
+    "*[Cc]redential*", "*[Pp]rivate_[Kk]ey*", "*[Pp]rivateKey*", "*[Aa]pi_[Kk]ey*", "*[Aa]pi[Kk]ey*",
+    "*[Aa]ccess_[Kk]ey*", "*[Aa]ccessKey*", "*[Uu]ser_[Dd]ata*", "*[Uu]serData*",
+)  # fmt: skip
+"""Globs over keys that usually hold secrets; no documented key is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """`url` None = the embedded server in `data_dir`.
+
+    `url` and `migration_url` already carry the password of `password_file`: never print them whole.
+    """
+
+    url: str | None
+    data_dir: Path
+    migration_url: str | None = None
+    password_file: Path | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One source, all defaults filled in. Durations in seconds; paths absolute.
+
+    `project` is a project's name or id as written, `project_id` an id that is known to be one.
+    `all_projects`: `projects = "*"`, still to be turned into one source a project by
+    `catalog.fetch.auth.login.expand_projects`; until then `name` ends with the placeholder `{project}`.
+    """
+
+    name: str
+    kind: SourceKind
+    cloud: str | None = None
+    endpoint: str | None = None
+    auth: Literal["cloud", "none", "token", "aksk"] = "cloud"
+    token_env: str | None = None
+    token_file: Path | None = None
+    access_key_env: str | None = None
+    access_key_file: Path | None = None
+    secret_key_env: str | None = None
+    secret_key_file: Path | None = None
+    security_token_env: str | None = None
+    security_token_file: Path | None = None
+    project_id: str | None = None
+    project: str | None = None
+    all_projects: bool = False
+    region: str | None = None
+    interface: str | None = None
+    """None = what clouds.yaml says, else "public"."""
+    passes: tuple[str, ...] = ()
+    filters: dict[str, str] = field(default_factory=dict)
+    project_names: bool = False
+    interval: float = 900.0
+    cron: str | None = None
+    timezone: str = "UTC"
+    deadline: float = 600.0
+    page_size: int = 1000
+    max_pages: int = 10_000
+    spool_limit: int = DEFAULT_SPOOL_LIMIT
+    lookup_limit: int = 200
+    deletion_limit_percent: float = 25.0
+    deletion_limit_count: int = 10
+    archive: Path | None = None
+    ignore: tuple[str, ...] = ("os_glance_*",)
+    redact: tuple[str, ...] = DEFAULT_REDACT
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`defaults`: what `[defaults]` sets, as keyword arguments of SourceSettings; `sources` have it already."""
+
+    database: DatabaseSettings
+    sources: tuple[SourceSettings, ...]
+    path: Path | None = None
+    parallel_sources: int = 4
+    http_bind: str = "127.0.0.1:9477"
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def configured_source(settings: Settings, name: str) -> SourceSettings | None:
+    """What the configuration says of the source of this name; None if nothing. No cloud is asked.
+
+    An entry of the very name comes first, then `projects = "*"` whose pattern fits: of several the one with
+    the longest pattern, of equally long ones the first. Which project it is remains untold.
+    """
+    for source in settings.sources:
+        if source.name == name and not source.all_projects:
+            return source
+    fitting = [source for source in settings.sources if source.all_projects and _may_be_of(source, name)]
+    best = max(fitting, key=lambda source: len(source.name), default=None)
+    return None if best is None else replace(best, name=name, all_projects=False)
+
+
+def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSettings:
+    """Like `configured_source`; a source that is not configured is of this kind, with `[defaults]`."""
+    return configured_source(settings, name) or SourceSettings(name, kind, **settings.defaults)
+
+
+def _may_be_of(source: SourceSettings, name: str) -> bool:
+    pattern = f"[^{_SURROGATES}]+".join(map(re.escape, source.name.split(PLACEHOLDER)))
+    return PLACEHOLDER not in name and re.fullmatch(pattern, name) is not None
+
+
+def name_fault(name: str, placeholders: Sequence[str] = ()) -> str | None:
+    """What a source's name must be and this one is not; None if all is well.
+
+    A name of the configuration may hold `placeholders` in braces.
+    """
+    if not name or name != name.strip() or re.search(f"[{_SURROGATES}]", name):
+        return "a name, unique among the sources"
+    for placeholder in re.findall(r"\{([^}]*)\}?", name):
+        if placeholder not in placeholders:
+            allowed = " and ".join(f"{{{key}}}" for key in placeholders) or "nothing"
+            return f"{allowed} in braces; found {{{placeholder}}}"
+    return None
+
+
+def check_new_name(settings: Settings, name: str) -> None:
+    """Raises UsageError unless a command may give a source this name.
+
+    All that the configuration knows is allowed; else its own rule holds, and no glob, which would mean other
+    sources too wherever a SOURCE is given.
+    """
+    if configured_source(settings, name) is not None:
+        return
+    expected = name_fault(name)
+    if expected is None and any(character in name for character in "*?["):
+        expected = "no *, ? or [ in a name that is not configured"
+    if expected is not None:
+        raise UsageError(f"no source can be called {name!r}: expected {expected}")

@@ -1,0 +1,169 @@
+"""What Prometheus reads: gauges taken from the database at each scrape, and the runs that this process ended.
+
+So gauges are right after a restart, and the same from every daemon of a database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalog.errors import CatalogError
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
+from catalog.store.state.due_sources import SourceHealth, health
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STATEMENT_SECONDS = 3
+"""A scrape that needs more than this is given up by the database."""
+OUTCOMES = ("complete", "partial", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The database at one moment. `schema_current`: it serves this release; else `sources` is empty."""
+
+    schema_current: bool
+    sources: Sequence[SourceHealth] = ()
+
+
+def read(database: Database) -> Reading:
+    """Raises DatabaseError."""
+    if not schema_is_current(database):
+        return Reading(False)
+    with database.transaction(read_only=True) as connection:
+        connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+        return Reading(True, health(connection))
+
+
+def schema_is_current(database: Database) -> bool:
+    """Whether the database's schema is at least this release's. Raises DatabaseError."""
+    with database.transaction() as connection:
+        connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+        have = schema.version(connection)
+    return have is not None and have >= schema.head()
+
+
+class RunCounts:
+    """Runs that this process ended, by source and outcome; thread-safe."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def know(self, sources: Sequence[str]) -> None:
+        """Sources of today's configuration: their counters begin at 0, others' are forgotten."""
+        known = {(source, outcome) for source in sources for outcome in OUTCOMES}
+        with self._lock:
+            self._counts = Counter({key: self._counts[key] for key in sorted(known)})
+
+    def add(self, source: str, outcome: str) -> None:
+        with self._lock:
+            self._counts[source, outcome] += 1
+
+    def items(self) -> list[tuple[tuple[str, str], int]]:
+        with self._lock:
+            return list(self._counts.items())
+
+
+class Metrics:
+    """A collector for prometheus_client. `ask` gives the database's reading, or raises CatalogError."""
+
+    def __init__(self, ask: Callable[[], Reading], counts: RunCounts) -> None:
+        from prometheus_client import CollectorRegistry, ProcessCollector
+
+        self._ask = ask
+        self._counts = counts
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        from prometheus_client import generate_latest
+
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        runs = CounterMetricFamily(
+            "catalog_runs", "Sweeps that this process ended.", labels=["source", "outcome"]
+        )
+        for labels, count in self._counts.items():
+            runs.add_metric(labels, count)
+        yield runs
+        try:
+            reading = self._ask()
+        except CatalogError:
+            yield GaugeMetricFamily("catalog_database_up", "1: the database answers.", value=0)
+            return
+        yield GaugeMetricFamily("catalog_database_up", "1: the database answers.", value=1)
+        yield GaugeMetricFamily(
+            "catalog_schema_current",
+            "1: the database's schema is at least the one that this release needs.",
+            value=float(reading.schema_current),
+        )
+        if reading.schema_current:
+            yield from _gauges(reading.sources)
+
+
+def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    def gauge(
+        name: str, text: str, value: Callable[[SourceHealth], float | None]
+    ) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(name, text, labels=["source"])
+        for source in sources:
+            number = value(source)
+            if number is not None:
+                family.add_metric([source.name], number)
+        yield family
+
+    yield from gauge(
+        "catalog_source_last_complete_timestamp_seconds",
+        "When the last complete sweep was observed; absent if there was none.",
+        lambda source: source.last_complete,
+    )
+    yield from gauge(
+        "catalog_source_expected_interval_seconds",
+        "Longest regular time between two sweeps.",
+        lambda source: source.expected_seconds,
+    )
+    failing = GaugeMetricFamily(
+        "catalog_source_failing",
+        "1: the last sweep was not complete, for a reason of this kind.",
+        labels=["source", "error_kind"],
+    )
+    images = GaugeMetricFamily(
+        "catalog_images",
+        "Images ever seen: live or deleted; unlisted are the live ones that the last sweep did not list.",
+        labels=["source", "state"],
+    )
+    for source in sources:
+        failing.add_metric([source.name, source.error_kind if source.failing else ""], source.failing)
+        for state in ("live", "deleted", "unlisted"):
+            images.add_metric([source.name, state], getattr(source, state))
+    yield failing
+    yield images
+    yield from gauge(
+        "catalog_deletions_held",
+        "Deletions that the limit holds back, waiting for `catalog deletions`.",
+        lambda source: source.held,
+    )
+    yield from gauge(
+        "catalog_rejected_records",
+        "Records of the last sweep that could not be stored as images.",
+        lambda source: source.rejected,
+    )
+    yield from gauge(
+        "catalog_run_duration_seconds",
+        "How long the last sweep took.",
+        lambda source: source.run_seconds,
+    )

@@ -1,0 +1,291 @@
+"""From a source's settings to a connection: where its image service lives, how requests are signed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import ssl
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from catalog.config.openstack import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
+from catalog.config.settings import PLACEHOLDER, SourceSettings
+from catalog.errors import CatalogError, ConfigurationError
+from catalog.fetch.auth.aksk import AccessKey, AkskAuth
+from catalog.fetch.http.connection import Connection
+from catalog.fetch.http.endpoint import origin, parse_address, service_root
+from catalog.fetch.http.proxies import ca_bundle, check_proxies
+from catalog.model import Budget
+from catalog.text import storable
+
+EXPANSION_SECONDS = 60.0
+"""How long one cloud may take to say which projects there are, if its deadline is not shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What `catalog sources --check` tells of a login. `expires_at` None: it has no end that is known."""
+
+    project_id: str | None
+    project_name: str | None
+    region: str | None
+    endpoint: str
+    expires_at: datetime | None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        return (self.expires_at - now).total_seconds() if self.expires_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A project's source that is not swept, as its `name` is taken. `entry`: the name with `projects = "*"`."""
+
+    name: str
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The sources with each `projects = "*"` replaced; `failures` by the name that could not be."""
+
+    sources: tuple[SourceSettings, ...]
+    failures: dict[str, CatalogError]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def connect(source: SourceSettings, budget: Budget) -> Connection:
+    """Logs in. With auth "none", "token" and "aksk" nothing is sent yet.
+
+    Raises ConfigurationError (also for a secret that is not there), LoginError, NetworkError, ThrottledError,
+    UpstreamError, DeadlineError and Stopped.
+    """
+    check_proxies()
+    if source.all_projects:
+        raise ConfigurationError(f"source {source.name!r}: its projects are not known yet")
+    if source.auth == "cloud":
+        return _with_parameters(source, _cloud_connection(source, budget))
+    endpoint = source.endpoint or _endpoint_of_region(source)
+    service_root(endpoint)  # raises for what is not a URL
+    auth: httpx.Auth | None = None
+    if source.auth == "token":
+        auth = TokenAuth(endpoint, _secret(source, "token"))
+    elif source.auth == "aksk":
+        auth = AkskAuth(endpoint, source.project_id, _access_key(source))
+    connection = Connection(
+        endpoint,
+        auth,
+        verify=ca_bundle() or True,
+        region=source.region,
+        project_id=source.project_id,
+        login=lambda: frozenset([f"auth {source.auth}"]),
+    )
+    return _with_parameters(source, connection)
+
+
+def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
+    """Asks each cloud with `projects = "*"` which projects its user may enter: one source each.
+
+    A cloud that can't be asked leaves the other sources alone.
+    """
+    found: dict[str, Sequence[SourceSettings]] = {}
+    failures: dict[str, CatalogError] = {}
+    for source in sources:
+        if source.all_projects:
+            try:
+                found[source.name] = project_sources(source)
+            except CatalogError as error:
+                failures[source.name] = error
+    united, left_out = unite(sources, found)
+    return Expansion(united, failures, left_out)
+
+
+def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
+    """One source for each project that the user of `projects = "*"` may enter, by name.
+
+    Projects of one name get their id instead. Raises like `connect`, and LoginError where there is none.
+    """
+    from catalog.fetch.auth.keystone import CloudLogin
+
+    check_proxies()
+    login = CloudLogin(source, Budget(min(EXPANSION_SECONDS, source.deadline)))
+    projects = sorted(login.enterable_projects(), key=lambda project: project[1])
+    names = [name for _, name in projects]
+    return tuple(
+        dataclasses.replace(
+            source,
+            name=source.name.replace(PLACEHOLDER, name if names.count(name) == 1 else storable(project_id)),
+            project=name,
+            project_id=project_id,
+            all_projects=False,
+        )
+        for project_id, name in projects
+    )
+
+
+def unite(
+    sources: Sequence[SourceSettings], found: Mapping[str, Sequence[SourceSettings]]
+) -> tuple[tuple[SourceSettings, ...], tuple[LeftOut, ...]]:
+    """The sources with what was `found` instead of each `projects = "*"`; and what is left out.
+
+    Names are unique, or two clouds would delete each other's images (docs/configuration.md): an entry of the very name
+    comes first, then whichever stands first. An entry for one of the projects found only says how to sweep it.
+    """
+    owners = {source.name: (source.name, source) for source in sources if not source.all_projects}
+    united: list[SourceSettings] = []
+    left_out: list[LeftOut] = []
+    for source in sources:
+        for one in found.get(source.name, ()) if source.all_projects else ():
+            entry, owner = owners.setdefault(one.name, (source.name, one))
+            if owner is one:
+                united.append(one)
+            elif not _is_same_place(owner, one):
+                reason = (
+                    f"project {one.project!r} is left out: its source would be called {one.name!r}, a name "
+                    f"that the source {entry!r} has taken; change one of the two names"
+                )
+                left_out.append(LeftOut(one.name, source.name, reason))
+        if not source.all_projects:
+            united.append(source)
+    return tuple(united), tuple(left_out)
+
+
+def _is_same_place(owner: SourceSettings, one: SourceSettings) -> bool:
+    return (owner.kind, owner.cloud, owner.region) == (one.kind, one.cloud, one.region) and (
+        owner.project_id == one.project_id or owner.project in (one.project, one.project_id)
+    )
+
+
+def describe_credential(connection: Connection) -> Credential:
+    """What is known of the login behind a connection; sends nothing that `connect` did not send."""
+    from catalog.fetch.auth.keystone import KeystoneAuth
+
+    auth = connection.auth
+    from_cloud = auth if isinstance(auth, KeystoneAuth) else None
+    return Credential(
+        project_id=connection.project_id,
+        project_name=from_cloud.project_name() if from_cloud else None,
+        region=connection.region,
+        endpoint=service_root(connection.endpoint)[1],
+        expires_at=from_cloud.expires_at() if from_cloud else None,
+    )
+
+
+class TokenAuth(httpx.Auth):
+    """A ready-made token, for the image service's origin alone; read again when it is refused."""
+
+    def __init__(self, endpoint: str, read: Callable[[], str]) -> None:
+        self._origin = origin(parse_address(endpoint.strip()))
+        self._read = read
+        self._token = read()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if origin(request.url) == self._origin:
+            request.headers["X-Auth-Token"] = self._token
+        yield request
+
+    def renew(self) -> bool:
+        """True if the environment or the file holds another token by now."""
+        before, self._token = self._token, self._read()
+        return self._token != before
+
+
+def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
+    from catalog.fetch.auth.keystone import CloudLogin, KeystoneAuth
+
+    login = CloudLogin(source, budget)
+    endpoint, region = login.endpoint(source.kind)
+    service_root(endpoint)  # raises for an override that is not a URL
+    auth = KeystoneAuth(login, endpoint)
+    return Connection(
+        endpoint,
+        auth,
+        verify=_trust(login.verify, login.client_certificate),
+        region=storable(region),
+        project_id=login.project_id(),
+        proxy=login.proxy,
+        names=auth.project_names,
+        login=auth.reach,
+    )
+
+
+def _trust(
+    verify: bool | str, client_certificate: str | tuple[str, str] | None
+) -> bool | str | ssl.SSLContext:
+    """What httpx takes; only a client's own certificate (`cert`, `key` in clouds.yaml) needs a context."""
+    if client_certificate is None:
+        return verify
+    context = httpx.create_ssl_context(verify=verify is not False)
+    certificate, key = (
+        client_certificate if isinstance(client_certificate, tuple) else (client_certificate, None)
+    )
+    try:
+        if isinstance(verify, str):
+            folder = Path(verify).is_dir()
+            context.load_verify_locations(
+                cafile=None if folder else verify, capath=verify if folder else None
+            )
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"cert, key or cacert in clouds.yaml: expected PEM files; {error}") from None
+    return context
+
+
+def _with_parameters(source: SourceSettings, connection: Connection) -> Connection:
+    """Without this parameter a user of enterprise projects sees the images of some of them only."""
+    if (
+        source.kind == "ims"
+        and knows_enterprise_projects(connection.endpoint)
+        and "enterprise_project_id" not in source.filters
+    ):
+        return dataclasses.replace(connection, extra_params={"enterprise_project_id": "all_granted_eps"})
+    return connection
+
+
+def _endpoint_of_region(source: SourceSettings) -> str:
+    endpoint = ims_endpoint(source.region or "")
+    if endpoint is None or source.kind != "ims":
+        known = ", ".join(REGION_DOMAINS)
+        raise ConfigurationError(
+            f"source {source.name!r}: expected an endpoint, or a region of a known IMS ({known})"
+        )
+    return endpoint
+
+
+def _access_key(source: SourceSettings) -> Callable[[], AccessKey]:
+    access, secret = _secret(source, "access_key"), _secret(source, "secret_key")
+    temporary = source.security_token_env is not None or source.security_token_file is not None
+    security_token = _secret(source, "security_token") if temporary else None
+    return lambda: AccessKey(access(), secret(), security_token() if security_token else None)
+
+
+def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
+    """Reads the secret again at each call: from `{stem}_env`, else from `{stem}_file`."""
+    variable: str | None = getattr(source, f"{stem}_env")
+    path: Path | None = getattr(source, f"{stem}_file")
+
+    def read() -> str:
+        if variable is not None:
+            value, location = os.environ.get(variable, ""), f"{stem}_env: environment variable {variable}"
+        else:
+            assert path is not None
+            location = f"{stem}_file: {path}"
+            try:
+                value = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
+                raise ConfigurationError(f"source {source.name!r}: {location}: {reason}") from None
+        value = value.strip()
+        if not value:
+            raise ConfigurationError(f"source {source.name!r}: {location}: expected a secret, found nothing")
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigurationError(
+                f"source {source.name!r}: {location}: expected printable ASCII on one line"
+            )
+        return value
+
+    return read

@@ -1,0 +1,103 @@
+"""An image service as a sweep sees it: listings, look-ups, counters."""
+
+from __future__ import annotations
+
+from catalog.config.settings import SourceSettings
+from catalog.errors import ConfigurationError, FetchError
+from catalog.fetch.http.background import BackgroundCall, DeadlineTask
+from catalog.fetch.http.client import HttpClient, Limits
+from catalog.fetch.http.connection import Connection
+from catalog.fetch.http.retry import Patience
+from catalog.fetch.listing.glance import GLANCE
+from catalog.fetch.listing.ims import IMS
+from catalog.fetch.listing.paging import LIMIT, Dialect, PagedListing, PageSize, Pass
+from catalog.model import Budget, ImageService, LookUp, SourceKind
+
+
+def open_service(
+    source: SourceSettings,
+    budget: Budget,
+    connection: Connection,
+    *,
+    limits: Limits | None = None,
+    patience: Patience | None = None,
+) -> ImageService:
+    """The service behind a connection; the caller closes it. Raises ConfigurationError, NetworkError."""
+    return HttpService(source, budget, connection, HttpClient(connection, limits=limits, patience=patience))
+
+
+class HttpService:
+    """A `catalog.model.ImageService` behind HTTP, of either kind."""
+
+    def __init__(
+        self, source: SourceSettings, budget: Budget, connection: Connection, client: HttpClient
+    ) -> None:
+        self.region = connection.region or source.region
+        self.project_id = connection.project_id or source.project_id
+        self.endpoint = client.endpoint
+        self._dialect = _DIALECTS[source.kind]
+        self._source = source
+        self._budget = budget
+        self._connection = connection
+        self._client = client
+        self._page_size = PageSize(source.page_size)
+
+    @property
+    def login(self) -> frozenset[str]:
+        return self._connection.login()
+
+    @property
+    def requests(self) -> int:
+        return self._client.requests
+
+    @property
+    def retries(self) -> int:
+        return self._client.retries
+
+    def listing(self, pass_name: str) -> PagedListing:
+        """A pass, not yet begun. Raises ConfigurationError for one that this kind of service doesn't know."""
+        required = self._dialect.required.get(pass_name)
+        if required is None:
+            known = ", ".join(self._dialect.required)
+            raise ConfigurationError(f"source {self._source.name}: passes: {pass_name!r}, expected {known}")
+        optional = {
+            **self._dialect.optional[pass_name],
+            **self._connection.extra_params,
+            LIMIT: str(self._source.page_size),
+        }
+        what = Pass(pass_name, self._dialect.path, required, optional, dict(self._source.filters))
+        return self._dialect.listing(
+            self._client, what, self._page_size, self._source.max_pages, self._budget
+        )
+
+    def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
+        """Asks for one image by id. Never raises FetchError; what brings no decision is "unanswered".
+
+        One that is `listed` is asked for at its own address alone: whether that tells what is there.
+        Ends while a tenth of the deadline is left, so that the sweep can still be merged.
+        """
+        task = DeadlineTask.before_merge(self._budget)
+        extra = tuple(self._connection.extra_params.items())
+
+        def find() -> LookUp:
+            if listed:
+                return GLANCE.find(self._client, image_id, task)
+            return self._dialect.find(self._client, image_id, task, extra)
+
+        sent = BackgroundCall(find, task, self._client.cut)
+        try:
+            return sent.result()
+        except FetchError as error:
+            return LookUp("unanswered", error=error)
+        finally:
+            sent.give_up()
+
+    def project_names(self) -> list[tuple[str, str, str | None]]:
+        names = self._connection.names
+        return names() if names else []
+
+    def close(self) -> None:
+        self._client.close()
+
+
+_DIALECTS: dict[SourceKind, Dialect] = {"glance": GLANCE, "ims": IMS}

@@ -1,0 +1,201 @@
+"""Rights in the database: what the daemon needs, what a reader needs, what is missing, how to grant it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.store.db import schema
+from catalog.store.db.connection import Connection, Database
+from catalog.store.db.tables import VERSION_TABLE, metadata
+
+Level = Literal["reader", "writer"]
+WRITES = ("INSERT", "UPDATE", "DELETE")
+ONLY_READ = (VERSION_TABLE, "image_family_rules")
+"""Tables that the daemon reads and never writes."""
+
+_GRANTED = """
+    SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)
+    FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, right_name, place)
+    LEFT JOIN pg_class c ON c.relname = needed.name
+        AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+    ORDER BY needed.place
+"""
+NOT_GRANTED = {"01007", "0LP01"}
+"""privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """A right that this role lacks, and the statement that gives it."""
+
+    right: str
+    on: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    name: str
+    may_be_called: bool
+    object: sql.Composed
+
+
+def missing(connection: Connection) -> list[MissingRight]:
+    """The daemon's rights that this role lacks.
+
+    Raises SchemaError where no schema of ours is in sight or a table is missing, DatabaseError where nothing can
+    be written (a standby).
+    """
+    row = connection.execute(
+        "SELECT current_user, current_setting('transaction_read_only')::boolean"
+    ).fetchone()
+    assert row is not None
+    role, takes_no_writes = row
+    if takes_no_writes:
+        raise DatabaseError(
+            "the database takes no writes (a standby, or default_transaction_read_only): name its primary"
+        )
+    home = _schema_name(connection)
+    found: list[tuple[str, str, sql.Composed]] = []
+    if not _may(connection, "SELECT has_schema_privilege(%s, 'USAGE')", home):
+        found.append(("USAGE", home, sql.SQL("SCHEMA {}").format(sql.Identifier(home))))
+    else:
+        needed = [(name, right) for name in _tables() for right in _rights(name, "writer")]
+        needed += [(name, "SELECT") for name in _views(connection, home)]
+        for name, right, granted in connection.execute(
+            _GRANTED, (*map(list, zip(*needed, strict=True)), home)
+        ):
+            if granted is None:
+                raise SchemaError(f"relation {name} does not exist; run `catalog db upgrade`")
+            if not granted:
+                found.append((right, name, _table(home, name)))
+        for function in _functions(connection, home):
+            if not function.may_be_called:
+                found.append(("EXECUTE", function.name, function.object))
+    return [MissingRight(right, on, _grant(connection, right, what, role)) for right, on, what in found]
+
+
+def grant_statements(connection: Connection, role: str, level: Level) -> list[str]:
+    """The GRANTs that make a role a reader (SELECT everywhere) or a writer (what the daemon needs).
+
+    Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role;
+    SchemaError: no schema of ours is in sight.
+    """
+    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
+        raise UsageError(f"the database has no role {role!r}; a database administrator can CREATE ROLE it")
+    home = _schema_name(connection)
+    named = [(sql.SQL("SCHEMA {}").format(sql.Identifier(home)), "USAGE")]
+    named += [(_table(home, name), ", ".join(_rights(name, level))) for name in _tables()]
+    named += [(_table(home, name), "SELECT") for name in _views(connection, home)]
+    named += [(function.object, "EXECUTE") for function in _functions(connection, home)]
+    return [_grant(connection, rights, what, role) for what, rights in named]
+
+
+def grant(database: Database, role: str, level: Level) -> list[str]:
+    """Grants, as the role that migrates; returns the statements.
+
+    Raises like `grant_statements`, and DatabaseError where that role may not grant all of it.
+    """
+    with database.migration_connection() as owner:
+        connection = owner.connection.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        if database.settings.schema:
+            path = sql.Identifier(database.settings.schema)
+            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(path))
+        statements = grant_statements(connection, role, level)
+        warnings: list[str | None] = []
+        connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
+        for statement in statements:
+            connection.execute(statement.encode())
+            # PostgreSQL only warns, and grants nothing
+            if NOT_GRANTED & set(warnings):
+                raise DatabaseError(
+                    f"this role may not grant {statement.removeprefix('GRANT ')}; let the tables' owner run"
+                    " `catalog db grant`"
+                )
+        connection.commit()
+    return statements
+
+
+# ---- names --------------------------------------------------------------------------------------------
+
+
+def _schema_name(connection: Connection) -> str:
+    """The schema that holds our tables: the first on the search path, whether or not we may use it."""
+    path = "replace(current_setting('search_path'), '\"$user\"', quote_ident(current_user))"
+    # each part is quoted, its own quotes doubled, or plain and then of small letters
+    part = """'"((?:[^"]|"")*)"|([^", ]+)'"""
+    row = connection.execute(
+        "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" JOIN regexp_matches({path}, {part}, 'g') WITH ORDINALITY AS path (part, place)"
+        " ON n.nspname = coalesce(replace(path.part[1], '\"\"', '\"'), lower(path.part[2]))"
+        " WHERE c.relname = %s ORDER BY path.place LIMIT 1",
+        (VERSION_TABLE,),
+    ).fetchone()
+    if row is None:
+        raise SchemaError(
+            "the search path leads to no catalog schema; name it as `schema` in [database], or run"
+            " `catalog db upgrade`"
+        )
+    return str(row[0])
+
+
+def _tables() -> list[str]:
+    return [VERSION_TABLE, *metadata.tables]
+
+
+def _rights(table: str, level: Level) -> tuple[str, ...]:
+    return ("SELECT",) if level == "reader" or table in ONLY_READ else ("SELECT", *WRITES)
+
+
+def _created(kind: str) -> set[str]:
+    """Names that our migrations give to views or functions: of others' we grant nothing."""
+    statement = re.compile(rf"(?im)^\s*CREATE (?:OR REPLACE )?{kind} (\w+)")
+    files = (schema.migrations_folder() / "sql").glob("*.sql")
+    return {name for file in files for name in statement.findall(file.read_text(encoding="utf-8"))}
+
+
+def _views(connection: Connection, home: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
+        " AND relkind IN ('v', 'm') AND relname = ANY(%s) ORDER BY relname",
+        (home, sorted(_created("VIEW"))),
+    )
+    return [str(name) for (name,) in rows]
+
+
+def _functions(connection: Connection, home: str) -> list[_Function]:
+    rows = connection.execute(
+        "SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = %s AND p.proname = ANY(%s) ORDER BY p.proname",
+        (home, sorted(_created("FUNCTION"))),
+    )
+    return [
+        _Function(
+            name,
+            may_be_called,
+            sql.SQL("FUNCTION {}({})").format(sql.Identifier(home, name), sql.SQL(arguments)),
+        )
+        for name, may_be_called, arguments in rows
+    ]
+
+
+def _table(home: str, name: str) -> sql.Composed:
+    return sql.SQL("TABLE {}").format(sql.Identifier(home, name))
+
+
+def _may(connection: Connection, question: str, about: str) -> bool:
+    row = connection.execute(question.encode(), (about,)).fetchone()
+    return bool(row and row[0])
+
+
+def _grant(connection: Connection, rights: str, what: sql.Composed, role: str) -> str:
+    statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), what, sql.Identifier(role))
+    return statement.as_string(connection)

@@ -1,0 +1,296 @@
+"""From lines of revisions to rows: what a merge writes goes by COPY into the stage, then by few statements."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from types import TracebackType
+
+from msgspec import Struct
+from psycopg.adapt import Dumper
+
+from catalog.fields import FIELDS
+from catalog.model import MappedImage
+from catalog.store.db.connection import Connection
+from catalog.store.db.statements import load
+from catalog.store.db.tables import REVISION_FIELD_COLUMNS
+from catalog.store.history.rule import Revision
+
+LINKS = tuple(field.column for field in FIELDS if not field.opens_revision)
+_FIELDS_OF = itemgetter(*(n for n, field in enumerate(FIELDS) if field.opens_revision))
+_LINKS_OF = itemgetter(*(n for n, field in enumerate(FIELDS) if not field.opens_revision))
+
+
+def prefixed(prefix: str, names: Iterable[str]) -> str:
+    """Column names of one table in a statement."""
+    return ", ".join(f"{prefix}.{name}" for name in names)
+
+
+SQL = load(
+    "history.sql",
+    fields=", ".join(REVISION_FIELD_COLUMNS),
+    r_fields=prefixed("r", REVISION_FIELD_COLUMNS),
+    s_fields=prefixed("s", REVISION_FIELD_COLUMNS),
+    links=", ".join(LINKS),
+    kept_links=", ".join(f"CASE WHEN s.copy_of IS NULL THEN s.{n} ELSE i.{n} END" for n in LINKS),
+)
+
+_PRESENT = ("insert_images", "insert_tags", "insert_capabilities", "insert_properties", "upsert_state")
+_FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for name in _PRESENT}
+"""The same for a source without images: nothing can be in the way, and not looking for it is faster."""
+
+_LINE = (
+    "run_id", "batch", "source_id", "image_id", "present", "starts_spell", "raw_hash", "live", "revision_run_id",
+    "observed_at", "valid_from", "recorded_at", "change", "content_hash", "reported", "cloud_time",
+    "cloud_deleted_at", "spell_from", "deleted_at", "deletion_reason",
+)  # fmt: skip
+_OF_KNOWN = (
+    "copy_of", "unlisted_since", "first_seen_at", "spell_to", "valid_to", "changed", "lack_reason",
+)  # fmt: skip
+"""NULL in the first revisions of new images, and not even sent in a first load."""
+_CONTENT = (
+    *REVISION_FIELD_COLUMNS, *LINKS, "tags", "capabilities", "properties",
+    "capability_names", "capability_supported", "capability_raw", "capability_models",
+)  # fmt: skip
+STAGE_COLUMNS = (*_LINE, *_OF_KNOWN, *_CONTENT, "document")
+_COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
+_COPY_FIRST = f"COPY stage ({', '.join((*_LINE, *_CONTENT))}) FROM STDIN"
+_COPY_DOCUMENTS = "COPY revision_documents (source_id, image_id, observed_at, document) FROM STDIN"
+_NOTHING = (None,) * (len(_CONTENT) + 1)
+
+
+def array_literal(values: Sequence[str | None]) -> str:
+    """A PostgreSQL array as text: one string is cheaper to send than a list of values."""
+    if not values:
+        return "{}"
+    if None not in values:
+        text = '","'.join(values)  # type: ignore[arg-type]
+        if "\\" not in text and text.count('"') == 2 * (len(values) - 1):
+            return f'{{"{text}"}}'
+    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def content_columns(image: MappedImage) -> tuple[object, ...]:
+    """The typed content of a record, in the order of the stage's last columns."""
+    flags = image.capabilities
+    properties = ",".join([f"{_json_name(name)}:{value}" for name, value in image.properties])
+    return (
+        *_FIELDS_OF(image.values),
+        *_LINKS_OF(image.values),
+        array_literal(image.tags),
+        array_literal([flag.capability for flag in flags if flag.supported]),
+        f"{{{properties}}}",
+        array_literal([flag.capability for flag in flags]),
+        "{" + ",".join(["t" if flag.supported else "f" for flag in flags]) + "}",
+        array_literal([flag.raw_value for flag in flags]),
+        array_literal([None if flag.models is None else array_literal(flag.models) for flag in flags]),
+        image.document,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _json_name(name: str) -> str:
+    return json.dumps(name)
+
+
+@lru_cache(maxsize=8192)
+def _moment(moment: datetime | None) -> str | None:
+    """A moment for COPY, formatted once: a row has eight, and shares most of them with others."""
+    return moment.isoformat(" ") if moment else None
+
+
+class _MomentDumper(Dumper):
+    def dump(self, obj: datetime) -> bytes:
+        return _moment(obj).encode()  # type: ignore[union-attr]
+
+
+Head = tuple[str, int, str, str | None]
+"""What the rows of a batch share: run, number of the batch, source, `recorded_at` as text."""
+
+
+class Staged(Struct):
+    """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
+
+    image_id: str
+    revision: Revision
+    valid_to: datetime | None
+    spell_to: datetime | None
+    changed: str | None
+    content: tuple[object, ...] | None
+    copy_of: datetime | None
+    present: bool
+    raw_hash: bytes | None = None
+    unlisted_since: datetime | None = None
+    first_seen_at: datetime | None = None
+
+    def row(self, head: Head, *, first: bool) -> tuple[object, ...]:
+        """Its row in the stage; `first`: without document and the columns that first revisions leave empty."""
+        revision, content, typed = self.revision, self.revision.content, self.content or _NOTHING
+        run_id, batch, source_id, recorded_at = head
+        of_known = () if first else (
+            _moment(self.copy_of), _moment(self.unlisted_since), _moment(self.first_seen_at),
+            _moment(self.spell_to), _moment(self.valid_to), self.changed, content.lack_reason,
+        )  # fmt: skip
+        return (
+            run_id, batch, source_id, self.image_id, self.present, revision.starts_spell, self.raw_hash,
+            not content.gone, revision.run_id, _moment(revision.observed_at), _moment(revision.valid_from),
+            recorded_at, revision.change, content.hash, content.reported, _moment(content.cloud_time),
+            _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
+            revision.deletion_reason,
+            *of_known,
+            *(typed[:-1] if first else typed),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step of a merge writes: revisions in, revisions out, ends moved."""
+
+    staged: list[Staged] = field(default_factory=list)
+    removed: list[tuple[str, datetime]] = field(default_factory=list)
+    removed_spells: list[tuple[str, datetime]] = field(default_factory=list)
+    closed: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
+    closed_spells: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
+    first_seen: list[tuple[str, datetime]] = field(default_factory=list)
+    refreshed: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    new_images_only: bool = False
+
+
+class Stage:
+    """Writes batches of one run into the tables of one source, in the caller's transaction.
+
+    Use it as a context manager, so that the connection is free again at its end.
+    """
+
+    def __init__(self, connection: Connection, source_id: str, run_id: str, recorded_at: datetime) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self.run_id = run_id
+        self.recorded_at = recorded_at
+        self._batches = 0
+        self._sent = ExitStack()
+
+    def __enter__(self) -> Stage:
+        """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
+        self.connection.execute(
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sent.__exit__(kind, error, trace)
+        if error is None and self._batches:
+            self.connection.execute(SQL["clear_stage"], {"run": self.run_id})
+
+    def settle(self) -> None:
+        """Waits until all that was sent is done; raises what the database refuses of it."""
+        self._sent.close()
+
+    def write(self, batch: Batch) -> None:
+        """Brings the tables to the batch. The order of statements matters: copies are taken first.
+
+        Returns once all is sent, not once it is done: the database works while the caller makes the next
+        batch. What it refuses is raised by `settle`, by whatever is read next, or at the end of the block.
+        """
+        self.settle()
+        self._batches += 1
+        if batch.staged:
+            self.copy(batch.staged, first=batch.new_images_only)
+        self._sent.enter_context(self.connection.pipeline())
+        if batch.removed:
+            self._by_moment("delete_revisions", batch.removed)
+            self._by_moment("delete_documents", batch.removed)
+        if batch.removed_spells:
+            self._by_moment("delete_spells", batch.removed_spells)
+        if batch.closed:
+            self._close("close_revisions", batch.closed)
+        if batch.closed_spells:
+            self._close("close_spells", batch.closed_spells)
+        if batch.staged:
+            self._execute("insert_revisions")
+            if not batch.new_images_only:
+                self._execute("insert_documents")
+            self._execute("insert_spells")
+            if any(row.present for row in batch.staged):
+                self._write_present(new_only=batch.new_images_only)
+        if batch.first_seen:
+            self._by_moment("move_first_seen", batch.first_seen)
+        if batch.refreshed:
+            self.refresh_hashes(batch.refreshed)
+        for image_id in batch.erased:
+            self._erase(image_id)
+
+    def refresh_hashes(self, rows: Sequence[tuple[str, bytes | None, bytes]]) -> None:
+        """Fingerprints of images whose content is what it was, though hashed in another way."""
+        ids, raws, contents = zip(*rows, strict=True)
+        self.connection.execute(
+            SQL["refresh_hashes"],
+            {"source": self.source_id, "ids": list(ids), "raws": list(raws), "contents": list(contents)},
+        )
+
+    def _erase(self, image_id: str) -> None:
+        for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties",
+                      "held_deletions", "look_ups"):  # fmt: skip
+            self.connection.execute(
+                f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
+            )
+
+    def copy(self, staged: Sequence[Staged], *, first: bool = False) -> None:
+        """Sends rows to the stage, as the batch last begun.
+
+        `first`: all are first revisions of new images; their documents, half of what there is to send, go straight
+        to where they belong.
+        """
+        self._batches = self._batches or 1
+        head = (self.run_id, self._batches, self.source_id, _moment(self.recorded_at))
+        cursor = self.connection.cursor()
+        cursor.adapters.register_dumper(datetime, _MomentDumper)
+        with cursor.copy(_COPY_FIRST if first else _COPY) as copy:
+            for row in staged:
+                copy.write_row(row.row(head, first=first))
+        if first:
+            with cursor.copy(_COPY_DOCUMENTS) as copy:
+                for row in staged:
+                    assert row.content is not None
+                    moment = _moment(row.revision.observed_at)
+                    copy.write_row((self.source_id, row.image_id, moment, row.content[-1]))
+        if any(row.copy_of is not None for row in staged):
+            self._execute("fill_copies")
+
+    def _write_present(self, *, new_only: bool) -> None:
+        if not new_only:
+            for name in ("update_images", "delete_tags", "delete_capabilities", "delete_properties"):
+                self._execute(name)
+        for name in _PRESENT:
+            self._execute(name, _FIRST if new_only else SQL)
+
+    def _execute(self, name: str, statements: Mapping[str, str] = SQL) -> None:
+        self.connection.execute(statements[name], {"run": self.run_id, "batch": self._batches})
+
+    def _by_moment(self, name: str, pairs: Sequence[tuple[str, datetime]]) -> None:
+        ids, moments = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        self.connection.execute(SQL[name], {"source": self.source_id, "ids": ids, "ats": moments})
+
+    def _close(self, name: str, rows: Sequence[tuple[str, datetime, datetime | None]]) -> None:
+        self.connection.execute(
+            SQL[name],
+            {
+                "source": self.source_id,
+                "ids": [row[0] for row in rows],
+                "ats": [row[1] for row in rows],
+                "tos": [row[2] for row in rows],
+            },
+        )

@@ -1,0 +1,399 @@
+"""The only writer of images and their history: merges one observation, in the caller's transaction.
+
+Sweeps and backfill call it alike. An observation later than all others is compared with the present; any
+other one with what was known at its moment, and the revisions around it are edited (see `history`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from catalog.errors import UsageError
+from catalog.fields import CAPABILITIES
+from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
+from catalog.store.db.connection import Connection
+from catalog.store.history.ledger import FOUND, LISTED, Ledger, Observed
+from catalog.store.history.lines import NOT_LISTED, Lines, content_of
+from catalog.store.history.parts import Parts, run_name
+from catalog.store.history.rule import Content, Evidence
+from catalog.store.history.stage import SQL, Stage
+from catalog.store.history.unlisted import unlisted_since
+
+BATCH = 1000
+"""Images per step: bounds memory; larger ones are no faster."""
+BATCH_CHARACTERS = 8 * 2**20
+"""Of the documents of a step; a record more may go beyond it."""
+MOST_WARNINGS_PER_IMAGE = 10
+MOST_WARNINGS = 100
+"""Warnings of one merge; what is beyond them is counted."""
+T = TypeVar("T")
+
+
+class BeforeHistory(UsageError):
+    """An observation from before the history that `db prune` kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the present says of an image: content, and whether it is live and listed."""
+
+    content_hash: bytes | None
+    live: bool
+    unlisted_since: datetime | None
+
+
+class Merge:
+    """Merges observations of one source. `recorded_at` is the database's clock."""
+
+    def __init__(
+        self, connection: Connection, source_id: str, run_id: str, rules: ContentRules, recorded_at: datetime
+    ) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self.rules = rules
+        self.ledger = Ledger(connection, source_id)
+        self.stage = Stage(connection, source_id, run_id, recorded_at)
+        self.counts = MergeCounts()
+        self.lines = Lines(connection, source_id, self.ledger, self.stage, rules, self.counts)
+        self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
+        self._new_capabilities: set[str] = set()
+        self._more_warnings = 0
+
+    def apply(self, observation: Observation) -> MergeCounts:
+        """Merges one observation and enters it in the ledger.
+
+        Raises BeforeHistory.
+        """
+        with self.stage:
+            self._refuse_pruned(observation.observed_at)
+            latest = self.ledger.latest()
+            if latest is None or latest.at < observation.observed_at:
+                self._append(observation, latest)
+            else:
+                self._insert(observation)
+            self._join_capabilities()
+        if self._more_warnings:
+            self.counts.warnings.append(f"{self._more_warnings:,} more warnings")
+        return self.counts
+
+    def _refuse_pruned(self, at: datetime) -> None:
+        """Asked under the lease: `db prune` may have cut the history since the caller looked."""
+        row = self.connection.execute(
+            "SELECT name, history_from FROM sources WHERE source_id = %s AND history_from > %s",
+            (self.source_id, at),
+        ).fetchone()
+        if row is not None:
+            raise BeforeHistory(
+                f"its time {at.isoformat()} lies before {row[1].isoformat()}, where the history of"
+                f" {row[0]!r} was cut by `catalog db prune`"
+            )
+
+    # ---- an observation later than all others -----------------------------------------------------
+
+    def _append(self, seen: Observation, latest: Observed | None) -> None:
+        empty = latest is None and not self._any_image()
+        # a complete sweep that knows what is missing needs no list of what it held
+        lists_held = seen.ids is None and (not seen.complete or seen.missing is None)
+        held: set[str] = set(seen.unchanged) if lists_held else set()
+        found: set[str] = set()
+        self.counts.unchanged += len(seen.unchanged)
+        last: list[Candidate] = []
+        # the next records are mapped while the database works on the last ones
+        for candidates, is_last in _steps(seen.candidates):
+            if lists_held:
+                held.update(candidate.image.image_id for candidate in candidates)
+            found.update(c.image.image_id for c in candidates if not c.listed)
+            if is_last:
+                last = candidates
+            else:
+                self._append_records(seen, candidates, {}, empty=empty)
+            del candidates  # else two steps would be in memory at a time
+        lacks = {
+            image_id: Evidence(seen.observed_at, Content(None, lack_reason=reason), seen.run_id)
+            for image_id, reason in self._lacks_now(seen, held).items()
+            if image_id not in held
+        }
+        # what a few records and a few lacks change is written at one go
+        together = lacks if len(last) + len(lacks) <= BATCH else {}
+        self._append_records(seen, last, together, empty=empty)
+        for ids in _batched(lacks if not together else ()):
+            self.lines.write(seen.observed_at, {i: lacks[i] for i in ids}, {}, empty=empty, last=True)
+        self._unlist(seen, found)
+        self._enter(seen, held, found)
+
+    def _append_records(
+        self,
+        seen: Observation,
+        candidates: list[Candidate],
+        lacks: Mapping[str, Evidence],
+        *,
+        empty: bool,
+    ) -> None:
+        ids = [candidate.image.image_id for candidate in candidates]
+        known = self._known(ids) if ids and not empty else {}
+        evidence: dict[str, Evidence] = dict(lacks)
+        records: dict[str, Candidate] = {}
+        relisted: list[Candidate] = []
+        for candidate in candidates:
+            image = candidate.image
+            self._notice(image)
+            now = known.get(image.image_id)
+            if now is not None and now.content_hash == image.content_hash:
+                self.counts.unchanged += 1
+                if candidate.listed and now.unlisted_since is not None:
+                    relisted.append(candidate)
+                continue
+            evidence[image.image_id] = Evidence(seen.observed_at, content_of(image), seen.run_id)
+            records[image.image_id] = candidate
+        unlisted = {image_id: now.unlisted_since for image_id, now in known.items()}
+        self.lines.write(seen.observed_at, evidence, records, empty=empty, last=True, unlisted=unlisted)
+        self._relist(relisted)
+
+    def _lacks_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
+        """Images whose lack this observation proves and the present does not know yet, with the reason."""
+        reasons: dict[str, str] = dict(seen.lacks)
+        if seen.complete:
+            missing = seen.missing
+            if missing is None:
+                rows = self.connection.execute(SQL["holding"], {"source": self.source_id})
+                missing = {image_id for (image_id,) in rows} - held - seen.silent.keys()
+                missing -= _listed(seen, missing)
+            for image_id in missing:
+                reasons.setdefault(image_id, NOT_LISTED)
+        return reasons
+
+    def _known(self, ids: list[str]) -> dict[str, Known]:
+        rows = self.connection.execute(SQL["state_now"], {"source": self.source_id, "ids": ids})
+        return {row[0]: Known(row[1], row[2], row[3]) for row in rows}
+
+    def _any_image(self) -> bool:
+        row = self.connection.execute(
+            "SELECT EXISTS (SELECT FROM images WHERE source_id = %s)", (self.source_id,)
+        ).fetchone()
+        return bool(row and row[0])
+
+    # ---- an observation among others --------------------------------------------------------------
+
+    def _insert(self, seen: Observation) -> None:
+        at = seen.observed_at
+        existing = self.ledger.observed(at)
+        state: dict[str, bytes | None] = dict(
+            self.connection.execute(SQL["state_at"], {"source": self.source_id, "at": at}).fetchall()
+        )
+        redated = {
+            row[0]
+            for row in self.connection.execute(SQL["dated_across"], {"source": self.source_id, "at": at})
+        }
+        parts = Parts(self.ledger, self.lines, existing) if existing is not None else None
+        held: set[str] = set(seen.unchanged)
+        found: set[str] = set()
+        for candidates, _ in _steps(seen.candidates):
+            evidence: dict[str, Evidence] = {}
+            records: dict[str, Candidate] = {}
+            for candidate in candidates:
+                image_id = candidate.image.image_id
+                held.add(image_id)
+                if not candidate.listed:
+                    found.add(image_id)
+                self._notice(candidate.image)
+                if state.get(image_id) == candidate.image.content_hash and image_id not in redated:
+                    self.counts.unchanged += 1
+                    continue
+                records[image_id] = candidate
+                evidence[image_id] = Evidence(at, content_of(candidate.image), run_name(seen, existing))
+            if parts is not None:
+                parts.unite(evidence, records)
+            self.lines.write(at, evidence, records, empty=False, last=False)
+        self._insert_lacks(seen, parts, state, redated, held)
+        self._enter(seen, held, found, parts)
+        self.refresh_unlisted(state.keys() | redated | held)
+
+    def _insert_lacks(
+        self,
+        seen: Observation,
+        parts: Parts | None,
+        state: Mapping[str, bytes | None],
+        redated: set[str],
+        held: set[str],
+    ) -> None:
+        known = {image_id for image_id, content in state.items() if content is not None} | redated
+        reasons: dict[str, str] = {i: r for i, r in seen.lacks.items() if i in known and i not in held}
+        if parts is not None:
+            reasons = parts.reasons(seen, (state.keys() | redated) - held)
+        if seen.complete:
+            missing = known - held - seen.silent.keys()
+            if parts is not None:
+                missing = parts.unspoken(missing)
+            for image_id in missing:
+                reasons.setdefault(image_id, NOT_LISTED)
+        run = run_name(seen, parts.existing if parts is not None else None)
+        for ids in _batched(reasons):
+            evidence = {
+                i: Evidence(seen.observed_at, Content(None, lack_reason=reasons[i]), run) for i in ids
+            }
+            self.lines.write(seen.observed_at, evidence, {}, empty=False, last=False)
+        if parts is not None:
+            silenced = parts.silenced(seen, held)
+            self.ledger.remove_lacks(seen.observed_at, silenced | held)
+            for ids in _batched(silenced):
+                self.lines.write(seen.observed_at, dict.fromkeys(ids), {}, empty=False, last=False)
+
+    def forget(self, at: datetime) -> MergeCounts:
+        """Takes the observation of a moment out again; the tables become what they were without it."""
+        with self.stage:
+            rows = self.connection.execute(SQL["dated_after"], {"source": self.source_id, "at": at})
+            ids = [row[0] for row in rows]
+            existing = self.ledger.observed(at)
+            self.ledger.remove(at)
+            if existing is not None:
+                for part in _batched(ids):
+                    self.lines.write(at, dict.fromkeys(part), {}, empty=False, last=False)
+                rows = self.connection.execute(SQL["image_ids"], {"source": self.source_id})
+                self.refresh_unlisted(image_id for (image_id,) in rows.fetchall())
+        return self.counts
+
+    def prove_lacks(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
+        """Makes an observation that said nothing of these images evidence of their lack (`approve`)."""
+        with self.stage:
+            self._save_lacks(at, reasons)
+            for ids in _batched(reasons):
+                evidence = {i: Evidence(at, Content(None, lack_reason=reasons[i]), run_id) for i in ids}
+                self.lines.write(at, evidence, {}, empty=False, last=False)
+            self.refresh_unlisted(reasons)
+        return self.counts
+
+    # ---- what goes with it -------------------------------------------------------------------------
+
+    def _notice(self, image: MappedImage) -> None:
+        room = min(MOST_WARNINGS_PER_IMAGE, MOST_WARNINGS - len(self.counts.warnings))
+        self.counts.warnings += image.warnings[:room]
+        self._more_warnings += max(0, len(image.warnings) - room)
+        new = [f.capability for f in image.capabilities if f.capability not in self._capabilities]
+        self._capabilities.update(new)
+        self._new_capabilities.update(new)
+
+    def _join_capabilities(self) -> None:
+        """The one table that sources share: written last and in order, so that no two merges wait for each
+        other."""
+        if self._new_capabilities:
+            self.connection.execute(SQL["join_capabilities"], {"names": sorted(self._new_capabilities)})
+            self._new_capabilities.clear()
+
+    def _relist(self, candidates: list[Candidate]) -> None:
+        if not candidates:
+            return
+        self._date_unlisted({candidate.image.image_id: None for candidate in candidates})
+        self.stage.refresh_hashes([(c.image.image_id, c.raw_hash, c.image.content_hash) for c in candidates])
+
+    def _unlist(self, seen: Observation, found: set[str]) -> None:
+        ids = [i for i, kind in seen.silent.items() if kind != "rejected"] + sorted(found)
+        if ids:
+            values = {"source": self.source_id, "ids": ids, "at": seen.observed_at}
+            self.connection.execute(SQL["unlist"], values)
+            self._forget_raw(ids)
+
+    def _forget_raw(self, ids: list[str]) -> None:
+        self.connection.execute(SQL["forget_raw"], {"source": self.source_id, "ids": ids})
+
+    def refresh_unlisted(self, ids: Iterable[str]) -> None:
+        """`unlisted_since` from the ledger alone: since the first observation that missed the image after
+        the last one that listed it."""
+        since = unlisted_since(self.ledger, set(ids))
+        self._date_unlisted(since)
+        missing = [image_id for image_id, moment in since.items() if moment is not None]
+        if missing:
+            self._forget_raw(missing)
+
+    def _date_unlisted(self, moments: Mapping[str, datetime | None]) -> None:
+        self.connection.execute(
+            SQL["date_unlisted"],
+            {"source": self.source_id, "ids": list(moments), "ats": list(moments.values())},
+        )
+
+    def _save_lacks(self, at: datetime, reasons: Mapping[str, str]) -> None:
+        """Of two reasons the more telling one stays: no_access, not_found, not_listed, as they sort."""
+        if reasons:
+            self.connection.execute(
+                "INSERT INTO lacks (source_id, image_id, observed_at, reason)"
+                " SELECT %s, image_id, %s, reason FROM unnest(%s::text[], %s::text[]) AS l (image_id, reason)"
+                " ON CONFLICT (source_id, image_id, observed_at) DO UPDATE"
+                " SET reason = least(lacks.reason, excluded.reason)",
+                (self.source_id, at, list(reasons), list(reasons.values())),
+            )
+
+    def _enter(self, seen: Observation, held: set[str], found: set[str], parts: Parts | None = None) -> None:
+        """Enters the observation in the ledger, united with what stands there."""
+        self.stage.settle()
+        kinds: dict[str, set[str]] = {}
+        for image_id, kind in seen.silent.items():
+            kinds.setdefault(kind, set()).add(image_id)
+        kinds[FOUND] = found
+        complete, run_ids = seen.complete, {seen.run_id}
+        listed = held | _listed(seen, seen.lacks)
+        lacks = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
+        existing = parts.existing if parts is not None else None
+        if parts is not None and existing is not None:
+            kinds = parts.unite_kinds(kinds, held)
+            better = lacks.keys() - parts.without_better(set(lacks))
+            lacks = {image_id: reason for image_id, reason in lacks.items() if image_id not in better}
+            complete = complete or existing.complete
+            run_ids |= set(existing.run_ids)
+            held = held | self.ledger.listed(existing)
+        self._save_lacks(seen.observed_at, lacks)
+        self.ledger.record(
+            Observed(
+                seen.observed_at,
+                complete,
+                None if complete else self._save_listed(seen, held),
+                self.ledger.save_set(kinds),
+                tuple(sorted(run_ids)),
+            )
+        )
+        if existing is not None and min(run_ids) != existing.run_ids[0]:
+            self._name_run(seen.observed_at, min(run_ids))
+        self.connection.execute(
+            "UPDATE sources SET observed_since = %s WHERE source_id = %s"
+            " AND (observed_since IS NULL OR observed_since > %s)",
+            (seen.observed_at, self.source_id, seen.observed_at),
+        )
+
+    def _save_listed(self, seen: Observation, held: set[str]) -> bytes | None:
+        return self.ledger.save_set({LISTED: held}) if seen.ids is None else self.ledger.save_listed(seen.ids)
+
+    def _name_run(self, at: datetime, run_id: str) -> None:
+        """Of the runs that make up an observation the least names its revisions, in whatever order they came."""
+        for table in ("revisions", "status_history"):
+            self.connection.execute(
+                f"UPDATE {table} SET run_id = %s WHERE source_id = %s AND observed_at = %s AND run_id <> %s",
+                (run_id, self.source_id, at, run_id),
+            )
+
+
+def _listed(seen: Observation, ids: Iterable[str]) -> Set[str]:
+    """Of these images, those whose records the caller keeps the ids of."""
+    return seen.ids.among(ids) if seen.ids is not None else frozenset()
+
+
+def _steps(candidates: Iterable[Candidate]) -> Iterator[tuple[list[Candidate], bool]]:
+    """The records in steps of bounded size, and whether it is the last one, which may be empty."""
+    step: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        step.append(candidate)
+        size += len(candidate.image.document)
+        del candidate
+        if len(step) == BATCH or size > BATCH_CHARACTERS:
+            yield step, False
+            step, size = [], 0
+    yield step, True
+
+
+def _batched(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, BATCH)):
+        yield part
+        del part

@@ -1,0 +1,82 @@
+"""When each source is due, shared by all daemons, decided by the database for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from catalog.store.db.connection import Connection
+from catalog.store.db.statements import load
+
+_SQL = load("due_sources.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class DueSource:
+    """How one source stands. `due_in`: seconds from now, None = retired. `busy`: it is held."""
+
+    due_in: float | None
+    busy: bool
+
+
+NEW = DueSource(0.0, busy=False)
+"""A source that no sweep has recorded yet: due at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """What a source's gauges show. Durations in seconds, moments in seconds since 1970; counts of images."""
+
+    name: str
+    last_complete: float | None
+    expected_seconds: float | None
+    failing: bool
+    error_kind: str
+    held: int
+    rejected: int
+    run_seconds: float | None
+    unlisted: int
+    live: int
+    deleted: int
+
+
+def due_sources(connection: Connection, names: Collection[str]) -> dict[str, DueSource]:
+    """Of these sources, those that the database knows."""
+    rows = connection.execute(_SQL["due_sources"], {"names": list(names)}).fetchall()
+    return {name: DueSource(due_in, busy) for name, due_in, busy in rows}
+
+
+def is_due(connection: Connection, source_id: str) -> bool:
+    """Whether its time has come; locks the source's row, so that two can't both be told yes."""
+    row = connection.execute(_SQL["is_due"], {"source": source_id}).fetchone()
+    return bool(row and row[0])
+
+
+def failures(connection: Connection, source_id: str) -> int:
+    """How many runs in a row were not complete."""
+    row = connection.execute(_SQL["failures"], {"source": source_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_due(connection: Connection, source_id: str, due: datetime, expected_seconds: float) -> None:
+    """Sets the next run; `expected_seconds` is what `source_freshness` measures staleness by."""
+    connection.execute(_SQL["set_due"], {"source": source_id, "due": due, "expected": expected_seconds})
+
+
+def align(
+    connection: Connection, name: str, due: datetime, latest: datetime, expected_seconds: float
+) -> None:
+    """Brings a source's next run forward to `due`, its next regular time by today's configuration and clock.
+
+    `latest`: the latest that a run which ends now may set; what is later goes, though the source fails.
+    """
+    values = {"name": name, "due": due, "latest": latest, "expected": expected_seconds}
+    connection.execute(_SQL["align"], values)
+
+
+def health(connection: Connection) -> list[SourceHealth]:
+    """All sources that are in use, by name."""
+    images = {name: (live, gone) for name, live, gone in connection.execute(_SQL["image_counts"])}
+    rows = connection.execute(_SQL["health"]).fetchall()
+    return [SourceHealth(*[*row, *images.get(row[0], (0, 0))]) for row in rows]

@@ -1,0 +1,312 @@
+"""What a listing brings, sorted as it comes: known bytes are only ticked off, all others are set aside.
+
+Memory grows with the number of images by their hashes and ids alone; the records wait in a file without a
+name until the network is done.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+
+from catalog.config.settings import DEFAULT_SPOOL_LIMIT
+from catalog.errors import FetchError
+from catalog.fetch.http.background import DeadlineTask
+from catalog.fingerprint import fingerprint
+from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
+from catalog.mapping.credentials import redacted
+from catalog.mapping.values import timestamp
+from catalog.model import Budget, Candidate, RejectedRecord, SilentKind
+from catalog.store.state.stored_state import Present
+from catalog.text import bounded
+
+MEMORY = 2**20
+"""Bytes of records kept in memory before they go to the file."""
+MOST_REJECTED = 10_000
+LARGEST_QUOTED_BYTES = 2**20
+LONGEST_QUOTED_CHARACTERS = 64 * 2**10
+"""Of the text of a rejected record; of one with more bytes than that only size and hash are kept."""
+MOST_REJECTED_CHARACTERS = 16 * 2**20
+LAST_SHARE = 0.05
+"""Of the deadline, left to the end of a merge whose records were not all read in time."""
+
+
+class SpillError(FetchError):
+    """The records of a sweep find no room on this machine."""
+
+    error_kind = "config"
+
+
+class SpillFile:
+    """Records set aside: appended to a file without a name, read in any order, one system call each.
+
+    `limit`: bytes. `put` raises SpillError beyond it, or where the temporary folder is full.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+        self._waiting = bytearray()
+        self._written = 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def put(self, raw: bytes) -> int:
+        """The record's place: one number, its position and its length."""
+        if len(self._waiting) + len(raw) > MEMORY and self._waiting:
+            self._write()
+        position = self._written + len(self._waiting)
+        if position + len(raw) > self._limit:
+            raise SpillError(
+                f"this sweep's new records take more than {self._limit:,} bytes; raise `spool_limit` if that is normal"
+            )
+        self._waiting += raw
+        return position << _LENGTH_BITS | len(raw)
+
+    def _write(self) -> None:
+        with memoryview(self._waiting) as waiting:
+            done = 0
+            while done < len(waiting):
+                try:
+                    done += self._file.write(waiting[done:])
+                except OSError as error:
+                    raise SpillError(
+                        f"the temporary folder takes no more ({error.strerror}); set TMPDIR"
+                    ) from error
+        self._written += done
+        self._waiting = bytearray()
+
+    def read(self, place: int) -> bytes:
+        position, length = place >> _LENGTH_BITS, place & (1 << _LENGTH_BITS) - 1
+        if position >= self._written:
+            start = position - self._written
+            return bytes(self._waiting[start : start + length])
+        parts = []
+        while length:
+            part = os.pread(self._file.fileno(), length, position)
+            if not part:
+                raise OSError("the file of records set aside ends too early")
+            parts.append(part)
+            position, length = position + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Intake:
+    """The records of one observation. `archive` is handed each record, ready to be mapped again.
+
+    `budget` ends the merge, and a tenth earlier the intake. At most MOST_REJECTED records are kept of those that
+    can't be stored, and MOST_REJECTED_CHARACTERS of them; `rejections` counts all.
+    """
+
+    def __init__(
+        self,
+        present: Present,
+        rules: MappingRules,
+        budget: Budget,
+        archive: Callable[[str], None] | None = None,
+        spool_limit: int = DEFAULT_SPOOL_LIMIT,
+    ) -> None:
+        self.cut = False
+        """True: the time was over before all records were merged."""
+        self.rejections = 0
+        self._budget = budget
+        self._reading = DeadlineTask.before_merge(budget)
+        self._moments: dict[str, float] = {}
+        self._room = MOST_REJECTED_CHARACTERS
+        self.present = present
+        self.rules = rules
+        self.rejected: list[RejectedRecord] = []
+        self.silent: dict[str, SilentKind] = {}
+        self.has_nameless = False
+        self._archive = archive
+        self._unchanged: set[str] = set()
+        self._entries: dict[str, int] = {}
+        self._found: set[str] = set()
+        self._contested: dict[str, bool] = {}
+        self._storable: set[str] = set()
+        self._spilled = SpillFile(spool_limit)
+
+    def close(self) -> None:
+        self._spilled.close()
+
+    @property
+    def seen(self) -> set[str]:
+        """Ids of all images that the observation speaks of."""
+        return self._unchanged | self._entries.keys() | self.silent.keys()
+
+    @property
+    def seen_parts(self) -> tuple[Collection[str], ...]:
+        """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
+        return self._unchanged, self._entries.keys(), self.silent.keys()
+
+    def seen_among(self, ids: Collection[str]) -> set[str]:
+        """Those of these images that the observation speaks of."""
+        return {image_id for image_id in ids if any(image_id in part for part in self.seen_parts)}
+
+    @property
+    def listed(self) -> int:
+        """How many images were read, each once."""
+        return len(self._unchanged) + len(self._entries) - len(self._contested)
+
+    def add(self, records: Sequence[bytes], *, listed: bool = True) -> None:
+        """Takes a page. Of two records of an image the one with the later `updated_at` counts, else the one read
+        last; but one that can be stored before one that can't.
+
+        Raises DeadlineError, Stopped or SpillError between two records: those before are kept.
+        """
+        self._reading.check()
+        known, unchanged = self.present.by_raw, self._unchanged
+        for raw in records:
+            raw_hash = fingerprint(raw)
+            image_id = known.get(raw_hash) if listed else None
+            if self._archive is not None:
+                self._keep(raw)
+            if image_id is None:
+                self._set_aside(bytes(raw), listed)
+            elif image_id in self._entries and self._can_store_entry(image_id):
+                self._contested[image_id] = False
+                unchanged.add(image_id)
+            else:
+                self._entries.pop(image_id, None)
+                unchanged.add(image_id)
+
+    def _keep(self, raw: bytes) -> None:
+        self._reading.check()
+        assert self._archive is not None
+        try:
+            self._archive(map_record(raw, self.rules).archived)
+        except Rejected:
+            return  # it goes to the archive's trailer, with its reason
+
+    def _set_aside(self, raw: bytes, listed: bool) -> None:
+        self._reading.check()
+        image_id, updated_at = peek(raw)
+        if image_id is None:
+            self._reject_nameless(raw)
+            return
+        if image_id in self._entries or image_id in self._unchanged:
+            if not self._can_store(image_id, raw):
+                return
+            moment = _moment(updated_at)
+            held = image_id in self._entries and self._can_store_entry(image_id)
+            if held and self._updated_at(image_id) > moment:
+                return
+            self._storable.add(image_id)
+            self._moments[image_id] = moment
+        if image_id in self._unchanged:
+            self._contested[image_id] = True
+        if not listed:
+            self._found.add(image_id)
+        self._entries[image_id] = self._spilled.put(raw)
+
+    def _can_store_entry(self, image_id: str) -> bool:
+        """Of the record set aside; looked at once, however many others come."""
+        if image_id not in self._storable and self._can_store(image_id, self._read(image_id)):
+            self._storable.add(image_id)
+        return image_id in self._storable
+
+    def _can_store(self, image_id: str, raw: bytes) -> bool:
+        """Of one record of an image that was listed twice; one that can't be stored is kept as rejected."""
+        try:
+            map_record(raw, self.rules)
+        except Rejected as rejection:
+            self._reject(raw, rejection.reason, image_id)
+            return False
+        return True
+
+    def _read(self, image_id: str) -> bytes:
+        return self._spilled.read(self._entries[image_id])
+
+    def _updated_at(self, image_id: str) -> float:
+        """Remembered, as a record of megabytes may be followed by thousands of copies of its id."""
+        moment = self._moments.get(image_id)
+        if moment is None:
+            moment = self._moments[image_id] = _moment(peek(self._read(image_id))[1])
+        return moment
+
+    def _reject_nameless(self, raw: bytes) -> None:
+        try:
+            map_record(raw, self.rules)
+            reason = "the record has no usable id"
+        except Rejected as rejection:
+            reason = rejection.reason
+        self.has_nameless = True
+        self._reject(raw, reason)
+
+    def _reject(self, raw: bytes, reason: str, image_id: str | None = None) -> None:
+        self.rejections += 1
+        if len(self.rejected) < MOST_REJECTED:
+            stands_for_it = f"{len(raw):,} bytes, {redacted(raw)}"
+            text = f"withheld: {stands_for_it}"
+            if len(raw) <= LARGEST_QUOTED_BYTES and self._room > 0:
+                text = rejected_text(raw, self.rules)
+                if len(text) > LONGEST_QUOTED_CHARACTERS:
+                    text = f"{text[:LONGEST_QUOTED_CHARACTERS]}... (cut: {stands_for_it})"
+                self._room -= len(text)
+            self.rejected.append(RejectedRecord(bounded(reason), text, image_id))
+
+    def contested(self) -> set[str]:
+        """Images listed twice, once with the bytes that are stored: `settle` needs their `updated_at`."""
+        return set(self._contested)
+
+    def settle(self, stored: dict[str, datetime | None]) -> None:
+        """Decides which copy of the contested images counts, given the stored ones' `updated_at`."""
+        for image_id, read_last in self._contested.items():
+            mine, theirs = self._updated_at(image_id), stored.get(image_id)
+            kept = theirs.timestamp() if theirs else _NEVER
+            if mine > kept or (mine == kept and read_last):
+                self._unchanged.discard(image_id)
+            else:
+                del self._entries[image_id]
+        self._contested.clear()
+
+    @property
+    def unchanged(self) -> set[str]:
+        return self._unchanged
+
+    def candidates(self, *, complete: bool = True) -> Iterator[Candidate]:
+        """The records set aside, mapped, each image once; what cannot be stored is rejected on the way.
+
+        In the order of their ids, so that each index grows at its end: less work for the database, and less WAL.
+        A merge that is done again reads them again, and finds the same. Where the time is over before all are read,
+        those of an incomplete listing end there; of a complete one DeadlineError is raised, as a part of it would
+        be no evidence of absence.
+        """
+        ids = sorted(self._entries)
+        for number, image_id in enumerate(ids):
+            if not complete and self._budget.remaining() < self._budget.seconds * LAST_SHARE:
+                self.cut = True
+                for late in ids[number:]:
+                    del self._entries[late]
+                return
+            if self._budget.remaining() <= 0:
+                raise self._budget.passed()
+            raw = self._read(image_id)
+            try:
+                image = map_record(raw, self.rules)
+            except Rejected as rejection:
+                if image_id not in self.silent:
+                    self._reject(raw, rejection.reason, image_id)
+                # found by a look-up alone, in a record that can't be stored: not listed, and nothing is proved
+                self.silent[image_id] = "unanswered" if image_id in self._found else "rejected"
+                continue
+            listed = image_id not in self._found
+            yield Candidate(image, fingerprint(raw) if listed else None, listed)
+
+
+_LENGTH_BITS = 32
+"""A record's place is one number, its position and its length: a listing may hold a million."""
+_NEVER = float("-inf")
+
+
+def _moment(text: str | None) -> float:
+    if not text:
+        return _NEVER
+    try:
+        moment = timestamp(text)
+    except (ValueError, OverflowError):
+        return _NEVER
+    return moment.timestamp() if moment else _NEVER

@@ -1,0 +1,94 @@
+"""What people decide about deletions that the limit holds back: `approve` and `keep` (semantics 4.5)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+from catalog.errors import SourceBusy, UsageError
+from catalog.model import ContentRules
+from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.history.ledger import Ledger
+from catalog.store.history.writer import Merge
+from catalog.store.state import held_deletions, leases, stored_state
+from catalog.store.state.held_deletions import HeldDeletion
+
+Verb = Literal["approve", "keep"]
+DECISION: dict[Verb, str] = {"approve": "approved", "keep": "kept"}
+NOT_LISTED = "not_listed"
+
+
+def _observed_at(row: HeldDeletion) -> datetime:
+    return row.observed_at
+
+
+def decidable(
+    connection: Connection, source_id: str, verb: Verb, image_ids: Sequence[str] = ()
+) -> list[HeldDeletion]:
+    """The held deletions that a verb would decide: the open ones, of these images or of all.
+
+    One that was kept can still be approved, but only by its image's id. Raises UsageError for `approve` of an image
+    that was found or listed since: what first held it would delete it no more.
+    """
+    decisions = ("open", "kept") if verb == "approve" and image_ids else ("open",)
+    rows = held_deletions.held(connection, [source_id], decisions)
+    chosen = [row for row in rows if not image_ids or row.image_id in image_ids]
+    if verb == "approve":
+        ledger = Ledger(connection, source_id)
+        for at, held in groupby(sorted(chosen, key=_observed_at), key=_observed_at):
+            for image_id in sorted(ledger.nearest([row.image_id for row in held], at, "after")):
+                raise UsageError(
+                    f"image {image_id!r} was found or listed after its deletion was held: nothing was decided;"
+                    " name others by --image, or leave it to the next sweep"
+                )
+    return chosen
+
+
+def decide(
+    database: Database,
+    source_id: str,
+    verb: Verb,
+    rules: ContentRules,
+    *,
+    by: str,
+    image_ids: Sequence[str] = (),
+) -> list[HeldDeletion]:
+    """Decides about held deletions of a source, in one transaction; returns them as decided.
+
+    `approve` deletes each image as of the observation that first held it, so that history says when it went
+    and not when somebody found the time to look. `keep` leaves everything as it is until the image was listed
+    once more. Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
+    """
+    lease = leases.wait(database, source_id, str(uuid.uuid4()), 0)
+    if lease is None:
+        raise SourceBusy("another process is working on this source; try again")
+
+    def work(connection: Connection) -> list[HeldDeletion]:
+        rows = decidable(connection, source_id, verb, image_ids)
+        now = clock(connection)
+        if verb == "approve":
+            _prove(connection, source_id, rules, rows, now)
+        ids = [row.image_id for row in rows]
+        held_deletions.decide(connection, source_id, ids, DECISION[verb], now, by)
+        return [replace(row, decision=DECISION[verb]) for row in rows]
+
+    with leases.Keeper(database, lease):
+        return leases.written(database, lease, work)
+
+
+def _prove(
+    connection: Connection, source_id: str, rules: ContentRules, rows: list[HeldDeletion], now: datetime
+) -> None:
+    """Makes the observations that first held these images evidence of their lack, the oldest first."""
+
+    def observation(row: HeldDeletion) -> tuple[datetime, str]:
+        return row.observed_at, row.run_id
+
+    for (at, run_id), held in groupby(sorted(rows, key=observation), key=observation):
+        merge = Merge(connection, source_id, run_id, rules, now)
+        merge.prove_lacks(at, run_id, {row.image_id: NOT_LISTED for row in held})
+    stored_state.save_look_ups(connection, source_id, now, {}, [row.image_id for row in rows])

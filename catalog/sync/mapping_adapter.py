@@ -1,0 +1,25 @@
+"""What the store's writer must know of contents, told by the mapping: the two never import one another."""
+
+from __future__ import annotations
+
+from catalog.config.settings import SourceSettings
+from catalog.mapping import MappingRules, encode_json, map_document, show_difference
+from catalog.model import MappedImage
+
+
+class Contents:
+    """`catalog.model.ContentRules` by a source's mapping rules."""
+
+    def __init__(self, rules: MappingRules) -> None:
+        self.rules = rules
+
+    @classmethod
+    def of(cls, source: SourceSettings) -> Contents:
+        return cls(MappingRules(ignore=source.ignore, redact=source.redact))
+
+    def difference(self, old: str, new: str) -> str | None:
+        differing = show_difference(old, new, self.rules)
+        return encode_json(differing) if differing else None
+
+    def map_document(self, document: str) -> MappedImage:
+        return map_document(document, self.rules)

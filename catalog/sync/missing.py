@@ -1,0 +1,229 @@
+"""What becomes of images that a sweep did not list: looked up, held back, or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from catalog.config.settings import SourceSettings
+from catalog.errors import DeadlineError, LoginError, ThrottledError
+from catalog.model import HeldReason, LackReason, LookUp, SilentKind, Stopped
+from catalog.store.state.stored_state import Present
+
+ASK_AGAIN = timedelta(days=1)
+"""An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
+ENDS_LOOK_UPS = (DeadlineError, Stopped, ThrottledError, LoginError)
+"""What the next one would meet as well: the time is over, or the cloud wants no more requests of ours."""
+CONTROL_EVERY = 20
+"""Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
+CONTROLS = 2
+"""Listed images that may serve as control: the first may have been deleted since it was listed."""
+
+
+@dataclass(slots=True)
+class Absences:
+    """The verdict on images that are missing from a listing.
+
+    `lacks`: deleted, with the reason. `silent`: live still, because nothing is proved. `found`: live and
+    unlisted, with the record that the look-up brought. `answers`: what to remember of look-ups. `held`: what
+    is held back, all for the same `held_reason`. `note`: why nothing is proved, one line.
+    """
+
+    lacks: dict[str, LackReason] = field(default_factory=dict)
+    silent: dict[str, SilentKind] = field(default_factory=dict)
+    found: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    held_reason: HeldReason = "limit"
+    looked_up: int = 0
+    note: str | None = None
+    login_changed: bool = False
+    """The login reaches less than it did, or who knows: absence proves nothing."""
+    login_reaches_all: bool = False
+    """Each live image that is known was listed or found with this login: later ones are compared with it."""
+
+
+class Control:
+    """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
+
+    `listed`: given a missing image, ids of listed ones to take, the most alike first. `look_up`: asks for one.
+    """
+
+    def __init__(self, listed: Callable[[str], Iterable[str]], look_up: Callable[[str], LookUp]) -> None:
+        self._listed = listed
+        self._look_up = look_up
+        self._images: list[str] | None = None
+        self._failed = False
+        self.failure: str | None = None
+        """What a listed image's look-up says that is not so, in one line."""
+
+    def vouches(self, missing: str) -> bool:
+        """Whether the look-ups made up to now can be believed. Once they can't, nothing in this sweep can."""
+        if self._images is None:
+            self._images = list(islice(self._listed(missing), CONTROLS))
+            if not self._images:
+                return True  # nothing was listed: then all is held anyway, unless somebody accepts it
+        while self._images and not self._failed:
+            answer = self._look_up(self._images[0])
+            if answer.answer == "found":
+                return True
+            image_id = self._images.pop(0)
+            self._failed = not self._images or isinstance(answer.error, ENDS_LOOK_UPS)
+            if self._failed and not isinstance(answer.error, ENDS_LOOK_UPS):
+                self.failure = (
+                    f"look-ups prove nothing in this sweep: image {image_id} was just listed, and its look-up says"
+                    f" {answer.answer.replace('_', ' ')}; missing images stay live and are asked for again"
+                )
+        return False
+
+
+def judge(
+    missing: Collection[str],
+    present: Present,
+    source: SourceSettings,
+    look_up: Callable[[str], LookUp],
+    *,
+    now: datetime,
+    absence_proves: bool,
+    accept: bool,
+    nothing_listed: bool,
+    control: Control | None = None,
+    lost_rights: Callable[[], Collection[str]] = tuple,
+) -> Absences:
+    """Looks up what is missing, within the limit, and decides about each image once.
+
+    `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
+    it, each answer to a look-up is believed. `lost_rights`: what the login reached at the last complete sweep and
+    doesn't now; asked after the look-ups too, as they may log in again.
+    """
+    result = Absences()
+    live = [image_id for image_id in missing if image_id not in present.gone]
+    waiting = _ask(live, present, source, look_up, now, result, control, everything=bool(lost_rights()))
+    lost = sorted(lost_rights())
+    result.login_changed = bool(lost)
+    absence_proves = absence_proves and not lost
+    if absence_proves:
+        # of those the cloud said deleted before; that it lists them no more adds nothing to decide
+        result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
+    unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
+    found_before = set()
+    for image_id in waiting:
+        if _found_before(present, image_id, source, now):
+            found_before.add(image_id)
+            result.silent[image_id] = "unanswered"
+        elif unasked_proves:
+            result.lacks[image_id] = "not_listed"
+        else:
+            result.silent[image_id] = "unanswered"
+    doubtful = []
+    for image_id in live:
+        if image_id in result.found:
+            continue
+        if image_id in present.kept:
+            _withdraw(image_id, result)
+            result.silent[image_id] = "kept"
+        elif image_id not in found_before:
+            doubtful.append(image_id)
+    result.login_reaches_all = not lost or not (doubtful or found_before)
+    if lost:
+        result.held_reason = "login_changed"
+        _hold(doubtful, result)
+        if doubtful:
+            result.note = (
+                f"the login reaches less than at the last complete sweep (no longer {', '.join(lost[:5])}), so that"
+                " what it doesn't list may still be there: log in with the same rights again, or decide by"
+                " `catalog deletions`; if the change is meant, `catalog sources adopt`"
+            )
+    elif not accept and (nothing_listed or _is_above_limit(len(doubtful), present, source)):
+        _hold(doubtful, result)
+    elif not accept:
+        _hold([i for i in doubtful if i in present.held and i not in result.lacks], result)
+    return result
+
+
+def _is_above_limit(count: int, present: Present, source: SourceSettings) -> bool:
+    """Counted over all that is missing and that no look-up found, asked for in this sweep or not."""
+    share = present.live * source.deletion_limit_percent / 100
+    return count > source.deletion_limit_count and count > share
+
+
+def _hold(ids: list[str], result: Absences) -> None:
+    result.held = set(ids)
+    for image_id in ids:
+        _withdraw(image_id, result)
+        result.silent[image_id] = "held"
+
+
+def _found_before(present: Present, image_id: str, source: SourceSettings, now: datetime) -> bool:
+    """Whether the last look-up found it. Where none are made any more, that counts for the usual day."""
+    asked = present.asked.get(image_id)
+    if asked is None or asked[1] != "found":
+        return False
+    return source.lookup_limit > 0 or _asked_recently(present, image_id, now)
+
+
+def _ask(
+    live: list[str],
+    present: Present,
+    source: SourceSettings,
+    look_up: Callable[[str], LookUp],
+    now: datetime,
+    result: Absences,
+    control: Control | None,
+    *,
+    everything: bool,
+) -> list[str]:
+    """Asks for the longest unasked first; returns the images that were not asked for.
+
+    `everything`: also for what was found within a day, with another login.
+    """
+    due = [i for i in live if everything or not _asked_recently(present, i, now)]
+    due.sort(key=lambda i: (present.asked[i][0].timestamp() if i in present.asked else float("-inf"), i))
+    asked = due[: source.lookup_limit]
+    over = False
+    gone: dict[str, LackReason] = {}  # answers that no control has vouched for yet
+    for image_id in asked:
+        if over:
+            result.silent[image_id] = "unanswered"  # not asked: it keeps its place in the queue
+            continue
+        answer = look_up(image_id)
+        over = isinstance(answer.error, ENDS_LOOK_UPS)
+        result.looked_up += 1
+        if answer.answer == "found" and answer.record is not None:
+            result.found[image_id] = answer.record
+            result.answers[image_id] = "found"
+        elif answer.answer == "not_found" or answer.answer == "no_access":
+            gone[image_id] = answer.answer
+            if not result.lacks or len(gone) == CONTROL_EVERY:
+                _believe(gone, result, control)
+        else:
+            result.silent[image_id] = "unanswered"
+            result.answers[image_id] = "unanswered"
+    _believe(gone, result, control)
+    told = result.found.keys() | result.lacks.keys() | result.silent.keys()
+    return [image_id for image_id in live if image_id not in told]
+
+
+def _believe(gone: dict[str, LackReason], result: Absences, control: Control | None) -> None:
+    """Takes these answers for true, or for none where a listed image isn't found either."""
+    if gone and (control is None or control.vouches(next(iter(gone)))):
+        result.lacks.update(gone)
+    elif control is not None:
+        result.silent.update(dict.fromkeys(gone, "unanswered"))
+        result.answers.update(dict.fromkeys(gone, "unanswered"))
+        result.note = control.failure
+    gone.clear()
+
+
+def _asked_recently(present: Present, image_id: str, now: datetime) -> bool:
+    asked = present.asked.get(image_id)
+    return asked is not None and asked[1] == "found" and now - asked[0] < ASK_AGAIN
+
+
+def _withdraw(image_id: str, result: Absences) -> None:
+    """No deletion after all; an answer to a look-up is remembered, so that others get their turn first."""
+    reason = result.lacks.pop(image_id, None)
+    if reason is not None and reason != "not_listed":
+        result.answers[image_id] = reason

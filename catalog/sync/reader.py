@@ -1,0 +1,133 @@
+"""What a sweep reads before it writes: all passes, and look-ups of what they did not list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import chain
+
+from catalog.config.settings import SourceSettings
+from catalog.errors import FetchError, ThrottledError
+from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp, Outcome
+from catalog.store.state.stored_state import Present
+from catalog.sync.buffer import Intake
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.missing import Absences, Control, judge
+
+
+@dataclass(slots=True)
+class Fetched:
+    """All that a sweep brought before it writes."""
+
+    intake: Intake
+    passes: list[Listing] = field(default_factory=list)
+    absences: Absences = field(default_factory=Absences)
+    complete: bool = False
+    """Absence alone proves lack (semantics 4.6)."""
+    missing: set[str] = field(default_factory=set)
+    login: frozenset[str] = frozenset()
+
+    @property
+    def all_complete(self) -> bool:
+        return all(listing.verdict == "complete" for listing in self.passes)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.all_complete:
+            return "complete"
+        return "partial" if self.intake.listed else "failed"
+
+    @property
+    def failure(self) -> Listing | None:
+        return next((listing for listing in self.passes if listing.verdict != "complete"), None)
+
+
+Alike = Callable[[str, Collection[str]], list[str]]
+
+
+def fetch(
+    source: SourceSettings,
+    service: ImageService,
+    known: Present,
+    observed_at: datetime,
+    accept: bool,
+    budget: Budget,
+    alike: Alike,
+    archive: Callable[[str], None] | None = None,
+) -> Fetched:
+    """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
+
+    `alike`: given a missing image and all that are missing, stored images that are not, the most alike first.
+    A service that asked to wait for longer than there is time is asked nothing more in this sweep.
+    """
+    intake = Intake(known, Contents.of(source).rules, budget, archive, source.spool_limit)
+    fetched = Fetched(intake)
+    throttled: ThrottledError | None = None
+
+    def listed(missing: str) -> Iterable[str]:
+        # stored images that were listed, then those that were listed for the first time
+        return chain(alike(missing, fetched.missing), intake.seen_parts[1])
+
+    def look_up(image_id: str) -> LookUp:
+        answer = service.look_up(image_id)
+        if answer.record is None:
+            return answer
+        try:
+            intake.add([answer.record], listed=False)
+        except FetchError as error:
+            return LookUp("unanswered", error=error)
+        return LookUp("found", b"")  # the record itself waits in the spill file: two hundred may be large
+
+    try:
+        for name in source.passes or DEFAULT_PASSES[source.kind]:
+            listing = service.listing(name)
+            fetched.passes.append(listing)
+            if throttled is not None:
+                listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
+                continue
+            _take_in(listing, intake)
+            if isinstance(listing.error, ThrottledError):
+                throttled = listing.error
+        everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
+        refused = any(listing.refused for listing in fetched.passes)
+        fetched.complete = (
+            fetched.all_complete
+            and everything
+            and not source.filters
+            and not refused
+            and not intake.has_nameless
+        )
+        if fetched.all_complete:
+            fetched.missing = known.missing(*intake.seen_parts)
+            fetched.absences = judge(
+                fetched.missing,
+                known,
+                source,
+                look_up,
+                now=observed_at,
+                absence_proves=fetched.complete,
+                accept=accept,
+                nothing_listed=not intake.listed,
+                lost_rights=lambda: known.login - service.login,
+                control=Control(listed, partial(service.look_up, listed=True)),
+            )
+            fetched.login = service.login
+            fetched.complete &= not fetched.absences.login_changed
+        known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
+    except BaseException:
+        intake.close()
+        raise
+    return fetched
+
+
+def _take_in(listing: Listing, intake: Intake) -> None:
+    """Reads a pass to its end, or until its records find no room or no time; those before are kept."""
+    with closing(iter(listing)) as pages:  # type: ignore[type-var]
+        try:
+            for page in pages:
+                intake.add(page.records)
+        except FetchError as error:
+            listing.error = error

@@ -1,0 +1,38 @@
+"""`catalog remap`: a mapping fix reaches old rows, without a cloud and without new revisions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from catalog.errors import SourceBusy
+from catalog.store.db.connection import Database
+from catalog.store.maintenance.remap import Rebuilt, rebuild_step
+from catalog.store.state import leases
+from catalog.store.state.sources import Source
+from catalog.sync.mapping_adapter import Contents
+
+
+def remap(
+    database: Database,
+    source: Source,
+    contents: Contents,
+    *,
+    progress: Callable[[int], None] = lambda documents: None,
+) -> Rebuilt:
+    """Rebuilds one source from its stored documents, in short transactions under its lease.
+
+    Raises SourceBusy if the source is busy. Reports what was not as today's mapping says.
+    """
+    lease = leases.wait(database, source.source_id, str(uuid.uuid4()), 10)
+    if lease is None:
+        raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
+    result = Rebuilt()
+    with leases.Keeper(database, lease):
+        while (place := result.place) is not None:
+            rebuild = partial(rebuild_step, source_id=source.source_id, rules=contents, place=place)
+            step = leases.written(database, lease, rebuild)
+            result.join(step)
+            progress(step.documents)
+    return result

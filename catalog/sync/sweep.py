@@ -1,0 +1,367 @@
+"""One sweep of one source: lease, listings, look-ups, one merge, one row in the ledger (semantics 4)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from catalog.config.settings import SourceSettings
+from catalog.errors import (
+    CatalogError,
+    ConfigurationError,
+    DatabaseError,
+    DatabaseUnavailable,
+    FetchError,
+    LeaseLost,
+    UnexpectedError,
+)
+from catalog.fetch.auth.login import connect
+from catalog.fetch.listing.service import open_service
+from catalog.model import Budget, ImageService, Observation, RunResult
+from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.history.ledger import Ledger
+from catalog.store.history.writer import MOST_WARNINGS, Merge
+from catalog.store.state import held_deletions, leases, projects, runs, sources, stored_state
+from catalog.sync.archive import open_archive
+from catalog.sync.mapping_adapter import Contents
+from catalog.sync.project_names import ask_names
+from catalog.sync.reader import Fetched, fetch
+
+log = structlog.get_logger("catalog.sweep")
+Opener = Callable[[SourceSettings, Budget], ImageService]
+LONGER = 3
+"""A sweep may take this many times its last complete one, if that is longer (docs/configuration.md)."""
+
+
+class Turn(Protocol):
+    """A daemon's claim on a source, asked and told in the transactions that open and close the run's row."""
+
+    def is_due(self, connection: Connection, source_id: str) -> bool:
+        """False: another process swept the source meanwhile; the run ends as busy, without a row."""
+        ...
+
+    def done(self, connection: Connection, source_id: str, run: RunResult) -> None: ...
+
+
+def open_cloud(source: SourceSettings, budget: Budget) -> ImageService:
+    """Logs in and returns the service. Raises ConfigurationError or a FetchError."""
+    return open_service(source, budget, connect(source, budget))
+
+
+def sweep(
+    database: Database,
+    source: SourceSettings,
+    *,
+    accept_deletions: bool = False,
+    wait_seconds: float = 0.0,
+    stop: threading.Event | None = None,
+    opener: Opener = open_cloud,
+    turn: Turn | None = None,
+) -> RunResult:
+    """Sweeps a source once. Never raises for what one source may do wrong: the result says it.
+
+    `outcome` is `busy`, without a row in the ledger, if another process holds the source for all of
+    `wait_seconds`. Raises DatabaseError where the database fails before the run has a row.
+    """
+    run = RunResult(source.name, str(uuid.uuid4()))
+    try:
+        stored, longest = database.written(partial(_register, source=source), source.deadline)
+    except ConfigurationError as error:
+        return _refused(database, run, error, turn)
+    lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
+    if lease is None:
+        run.outcome, run.error = "busy", "another process is working on this source; try again, or use --wait"
+        return run
+    budget = Budget(max(source.deadline, longest), stop)
+    with leases.Keeper(database, lease) as keeper:
+        if not leases.written(
+            database,
+            lease,
+            partial(_begin, run=run, source_id=stored.source_id, turn=turn),
+            budget.to_write(),
+        ):
+            return _not_due(run)
+        try:
+            _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn)
+        except LeaseLost as error:
+            fail(run, error)  # whoever took the source over closed our row
+        except CatalogError as error:
+            fail(run, error)
+            _close(database, lease, run, turn)
+        except Exception as error:
+            log.exception("unexpected", source=source.name)
+            fail(run, UnexpectedError(error))
+            _close(database, lease, run, turn)
+        except BaseException:
+            fail(run, DatabaseError("the run was ended from outside"))
+            _close(database, lease, run, turn)
+            raise
+    return run
+
+
+def _register(connection: Connection, *, source: SourceSettings) -> tuple[sources.Source, float]:
+    """The source as recorded, and how long a sweep of it may take. Unit: seconds."""
+    stored = sources.register(connection, source.name, source.kind, source.cloud, source.interval)
+    return stored, LONGER * runs.last_complete_seconds(connection, stored.source_id)
+
+
+def _begin(connection: Connection, *, run: RunResult, source_id: str, turn: Turn | None) -> bool:
+    """Opens the run's row; False where the source is not due any more."""
+    if turn is not None and not turn.is_due(connection, source_id):
+        return False
+    run.started_at = clock(connection)
+    runs.start(connection, source_id, run)
+    return True
+
+
+def _run(
+    database: Database,
+    source: SourceSettings,
+    stored: sources.Source,
+    lease: leases.Lease,
+    keeper: leases.Keeper,
+    budget: Budget,
+    run: RunResult,
+    accept: bool,
+    opener: Opener,
+    turn: Turn | None,
+) -> None:
+    service = opener(source, budget)
+    try:
+        observe = partial(_observe, run=run, stored=stored, service=service)
+        known = leases.written(database, lease, observe, budget.to_write())
+        assert run.observed_at is not None
+        archive = open_archive(source, stored, service, run)
+        try:
+            stored_alike = partial(alike, database, stored.source_id)
+            keep = archive.record if archive else None
+            fetched = fetch(source, service, known, run.observed_at, accept, budget, stored_alike, keep)
+            try:
+                count(run, fetched, service)
+                names = None
+                if run.outcome != "failed":
+                    names = ask_names(database, source, stored.source_id, service, budget)
+                if keeper.lost.is_set():
+                    raise LeaseLost(
+                        "the lease on this source could not be kept; nothing of this run was written"
+                    )
+                _merge(database, lease, source, stored, run, fetched, known, names, turn, budget)
+                if archive is not None and run.outcome != "failed" and not fetched.intake.cut:
+                    archive.finish(run, fetched)
+            finally:
+                fetched.intake.close()
+        finally:
+            if archive is not None:
+                archive.discard()
+    finally:
+        run.requests, run.retries = service.requests, service.retries
+        service.close()
+
+
+def _observe(
+    connection: Connection, *, run: RunResult, stored: sources.Source, service: ImageService
+) -> stored_state.Present:
+    """Dates the observation, right before the first listing request; what is known then."""
+    sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
+    known = stored_state.load(connection, stored.source_id)
+    run.observed_at = _observed_at(connection, stored.source_id)
+    return known
+
+
+def alike(database: Database, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
+    with database.transaction(read_only=True) as connection:
+        return stored_state.alike(connection, source_id, image_id, missing)
+
+
+def _observed_at(connection: Connection, source_id: str) -> datetime:
+    """The database's clock, and later than the source's last observation."""
+    now = clock(connection)
+    latest = Ledger(connection, source_id).latest()
+    return now if latest is None or latest.at < now else latest.at + timedelta(microseconds=1)
+
+
+def count(run: RunResult, fetched: Fetched, service: ImageService) -> None:
+    run.pages = sum(listing.pages for listing in fetched.passes)
+    run.requests, run.retries = service.requests, service.retries
+    run.listed = fetched.intake.listed - len(fetched.absences.found)
+    run.looked_up = fetched.absences.looked_up
+    run.note = fetched.absences.note
+    run.outcome = fetched.outcome
+    failure = fetched.failure
+    if failure is not None:
+        error: FetchError | None = failure.error
+        run.error_kind = error.error_kind if error else "bad_listing"
+        run.error = f"pass {failure.name} {failure.verdict}: {error or 'no reason known'}"
+
+
+def _observation(run: RunResult, fetched: Fetched) -> Observation:
+    assert run.observed_at is not None
+    intake, absences = fetched.intake, fetched.absences
+    silent = intake.silent
+    silent.update(absences.silent)
+    missing = fetched.missing - absences.silent.keys() - absences.found.keys()
+    return Observation(
+        run.run_id,
+        run.observed_at,
+        fetched.complete,
+        intake.candidates(complete=fetched.all_complete),
+        unchanged=intake.unchanged,
+        lacks=absences.lacks,
+        silent=silent,
+        missing=missing if fetched.complete else frozenset(),
+    )
+
+
+def _merge(
+    database: Database,
+    lease: leases.Lease,
+    source: SourceSettings,
+    stored: sources.Source,
+    run: RunResult,
+    fetched: Fetched,
+    known: stored_state.Present,
+    names: dict[str, tuple[str, str | None]] | None,
+    turn: Turn | None,
+    budget: Budget,
+) -> None:
+    source_id = stored.source_id
+
+    def merge(connection: Connection) -> None:
+        if run.outcome != "failed":
+            settle(connection, source_id, fetched)
+            writer = Merge(connection, source_id, run.run_id, Contents.of(source), clock(connection))
+            counts = writer.apply(_observation(run, fetched))
+            run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
+            run.deleted, run.restored = counts.deleted, counts.restored
+            run.warnings = counts.warnings
+            _remember(connection, source_id, run, fetched, known)
+            if names is not None:
+                projects.save(connection, source_id, names, clock(connection))
+        run.rejected = fetched.intake.rejections
+        run.held = held_deletions.count_open(connection, source_id)
+        run.finished_at = clock(connection)
+        runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
+        if turn is not None:
+            turn.done(connection, source_id, run)
+
+    try:
+        leases.written(database, lease, merge, budget.to_write())
+    except DatabaseUnavailable:
+        # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
+        if not leases.written(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
+            raise
+    if run.note:
+        log.warning("nothing proved", source=source.name, reason=run.note)
+    for warning in run.warnings:
+        log.warning("value not converted", source=source.name, reason=warning)
+    for record in fetched.intake.rejected[:MOST_WARNINGS]:
+        log.warning("record rejected", source=source.name, image_id=record.image_id, reason=record.reason)
+    if run.rejected > MOST_WARNINGS:
+        log.warning("more records rejected", source=source.name, count=run.rejected - MOST_WARNINGS)
+    if fetched.intake.cut:
+        log.warning("not all that was read could be merged in time", source=source.name)
+
+
+def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:
+    contested = fetched.intake.contested()
+    if contested:
+        fetched.intake.settle(stored_state.updated_at_of(connection, source_id, contested))
+
+
+def _remember(
+    connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: stored_state.Present
+) -> None:
+    """What later sweeps need to know of this one's absences."""
+    assert run.observed_at is not None
+    absences = fetched.absences
+    active = known.held | known.kept
+    seen = fetched.intake.seen_among(active | known.asked.keys()) - fetched.intake.silent.keys()
+    if absences.held:
+        held_deletions.hold(
+            connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason
+        )
+    if absences.login_reaches_all:
+        stored_state.save_login(connection, source_id, fetched.login)
+    returned = (known.held & seen) | (known.kept & (seen - absences.found.keys()))
+    if returned:
+        held_deletions.decide(connection, source_id, returned, "returned", run.observed_at, "sweep")
+    done = active & absences.lacks.keys()
+    if done:
+        held_deletions.decide(connection, source_id, done, "approved", run.observed_at, "sweep")
+    settled = (known.asked.keys() & (seen | absences.lacks.keys())) - absences.answers.keys()
+    if absences.answers or settled:
+        stored_state.save_look_ups(connection, source_id, run.observed_at, absences.answers, settled)
+    if fetched.all_complete:
+        unlisted = [i for i, kind in absences.silent.items() if kind != "rejected"]
+        run.unlisted = len(unlisted) + len(absences.found)
+
+
+def _pass_rows(fetched: Fetched) -> list[runs.PassRow]:
+    return [
+        runs.PassRow(
+            listing.name,
+            listing.verdict,
+            listing.pages,
+            listing.records,
+            listing.last_marker,
+            str(listing.error) if listing.error else None,
+        )
+        for listing in fetched.passes
+    ]
+
+
+def fail(run: RunResult, error: CatalogError) -> None:
+    """The run ends as failed; what its merge may have counted was rolled back."""
+    run.outcome = "failed"
+    run.inserted = run.updated = run.unchanged = run.deleted = run.restored = run.unlisted = 0
+    run.error_kind = error.error_kind or "upstream"
+    run.error = str(error)
+
+
+def _not_due(run: RunResult) -> RunResult:
+    run.outcome, run.error = "busy", "another process swept this source meanwhile"
+    return run
+
+
+def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn | None) -> None:
+    """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
+
+    Of one that came to it nevertheless, as the database was away when `_merge` asked, the result says what the
+    row says; its archive is lost.
+    """
+
+    def close(connection: Connection) -> None:
+        run.finished_at = clock(connection)
+        if not runs.finish(connection, lease.source_id, run):
+            runs.read_back(connection, source_id=lease.source_id, run=run)
+        elif turn is not None:
+            turn.done(connection, lease.source_id, run)
+
+    try:
+        leases.written(database, lease, close)
+    except CatalogError as failure:
+        log.warning("run could not be closed", source=run.source, reason=str(failure))
+
+
+def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn | None) -> RunResult:
+    """A run that may not even begin; its row says why."""
+
+    def note(connection: Connection) -> RunResult:
+        fail(run, error)
+        stored = sources.find(connection, run.source)
+        if stored is not None:
+            if not _begin(connection, run=run, source_id=stored.source_id, turn=turn):
+                return _not_due(run)
+            run.finished_at = run.started_at
+            runs.finish(connection, stored.source_id, run)
+            if turn is not None:
+                turn.done(connection, stored.source_id, run)
+        return run
+
+    return database.written(note)
