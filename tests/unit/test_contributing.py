@@ -26,7 +26,7 @@ def test_a_field_is_added_by_the_steps_of_contributing(
     example = re.search(r'^ +(Field\("(\w+)".*)$', text, flags=re.MULTILINE)
     assert example is not None
     line, column = example.groups()
-    for name in ("catalog", "migrations", "docs", "tests"):
+    for name in ("catalog", "migrations", "docs", "tests", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "alembic.ini", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)

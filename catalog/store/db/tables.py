@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from catalog.fields import FIELDS
+from catalog.store.db import history_tables as history_tables  # joins its tables to the metadata
 from catalog.store.db.columns import (
     REVISION_FIELDS,
     VERSION_TABLE,

@@ -16,7 +16,7 @@ from catalog.store.state import sources
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.remap import remap
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
-from tests.integration.run.site import Site, Sites
+from tests.support.world import Site, Sites
 
 SECONDS = 3.0
 ROOM = 4.0

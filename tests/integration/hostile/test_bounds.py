@@ -19,8 +19,8 @@ import pytest
 from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from tests.integration.run.site import image
 from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
+from tests.support.records import image
 
 DEADLINE_SECONDS = 10
 START_SECONDS = 8.0

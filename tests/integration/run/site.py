@@ -1,6 +1,0 @@
-"""Moved to tests/support."""
-
-from tests.support.records import *  # noqa: F403
-from tests.support.rows import *  # noqa: F403
-from tests.support.world import *  # noqa: F403
-from tests.support.world import HASTY, hasty  # noqa: F401

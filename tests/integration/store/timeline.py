@@ -1,3 +1,0 @@
-"""Moved to tests/support."""
-
-from tests.support.observations import *  # noqa: F403
