@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from catalog.report import charts
+from catalog.report.queries import statement
 
 LATEST = 40
 """Changes shown."""
@@ -19,35 +20,6 @@ _CUT = 80
 
 Rows = list[dict[str, Any]]
 
-_SOURCES = """
-SELECT f.source, s.kind, s.region, f.last_complete_at, f.expected_seconds, f.stale, f.failing_since,
-    f.error_kind, f.held, f.retired_at, coalesce(live.images, 0) AS images, s.observed_since
-FROM source_freshness AS f
-JOIN sources AS s ON s.source_id = f.source_id
-LEFT JOIN (
-    SELECT i.source_id, count(*) AS images FROM images AS i WHERE i.deleted_at IS NULL GROUP BY i.source_id
-) AS live ON live.source_id = f.source_id
-WHERE f.source = ANY (%(sources)s)
-ORDER BY f.retired_at IS NOT NULL, f.source"""
-
-# Each image once, however many sources see it; of those asked for, the freshest copy.
-_DISTINCT = """
-SELECT DISTINCT ON (v.service, v.region, i.image_id)
-    true_size(s.kind, i.image_type, i.image_size, i.size) AS size_bytes,
-    coalesce(i.created_at, i.first_seen_at) AS born_at
-FROM images AS i
-JOIN sources AS s ON s.source_id = i.source_id
-JOIN source_services AS v ON v.source_id = i.source_id
-WHERE i.deleted_at IS NULL AND s.name = ANY (%(sources)s)
-ORDER BY v.service, v.region, i.image_id, i.updated_at DESC NULLS LAST"""
-
-_TOTALS = f"SELECT count(*) AS images, sum(size_bytes)::numeric AS bytes FROM ({_DISTINCT}) AS d"
-
-_AGES = f"""
-SELECT width_bucket(extract(epoch FROM %(now)s - born_at)::numeric / 86400,
-    ARRAY[7, 30, 90, 180, 365, 730, 1825]::numeric[]) AS bucket, count(*) AS images
-FROM ({_DISTINCT}) AS d
-GROUP BY bucket"""
 AGES = (
     "under a week",
     "to 30 days",
@@ -58,59 +30,6 @@ AGES = (
     "to 5 years",
     "older",
 )
-
-_PLATFORMS_BY_SOURCE = """
-SELECT coalesce(i.platform, 'not told') AS platform, s.name AS source, count(*) AS images
-FROM images AS i
-JOIN sources AS s ON s.source_id = i.source_id
-WHERE i.deleted_at IS NULL AND s.name = ANY (%(sources)s)
-GROUP BY 1, 2"""
-
-_FLOW = """
-SELECT (date_trunc(%(unit)s, r.valid_from, 'UTC') AT TIME ZONE 'UTC')::date AS day,
-    count(*) FILTER (WHERE r.change IN ('created', 'restored')) AS came,
-    count(*) FILTER (WHERE r.change = 'deleted' AND r.spell_from = r.valid_from) AS went
-FROM revisions AS r
-JOIN sources AS s ON s.source_id = r.source_id
-WHERE r.valid_from >= %(since)s AND r.valid_from <= %(now)s AND r.change <> 'updated'
-    AND s.name = ANY (%(sources)s)
-GROUP BY 1"""
-
-_CHANGED_IN_A_WEEK = """
-SELECT count(DISTINCT (r.source_id, r.image_id)) FILTER (WHERE r.change = 'updated') AS changed,
-    count(*) FILTER (WHERE r.change IN ('created', 'restored')) AS came,
-    count(*) FILTER (WHERE r.change = 'deleted' AND r.spell_from = r.valid_from) AS went
-FROM revisions AS r
-JOIN sources AS s ON s.source_id = r.source_id
-WHERE r.valid_from > %(now)s - interval '7 days' AND r.valid_from <= %(now)s AND s.name = ANY (%(sources)s)"""
-
-_SPELLS = """
-SELECT d.status, count(*) FILTER (WHERE d.left_at IS NULL) AS now, count(d.left_at) AS ended,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY d.seconds) FILTER (WHERE d.left_at IS NOT NULL) AS median,
-    percentile_disc(0.95) WITHIN GROUP (ORDER BY d.seconds) FILTER (WHERE d.left_at IS NOT NULL) AS high,
-    min(d.entered_at) FILTER (WHERE d.left_at IS NULL) AS oldest
-FROM status_durations AS d
-WHERE d.source = ANY (%(sources)s) AND d.status <> 'deleted'
-GROUP BY d.status
-ORDER BY now DESC, d.status"""
-
-_MATRIX = """
-SELECT m.capability, m.family, c.description, coalesce(m.platform, 'not told') AS platform,
-    sum(m.images)::bigint AS images,
-    -- An inverted key says only what is missing: an image that says nothing supports it.
-    sum(CASE WHEN c.inverted THEN m.images - m.not_supported ELSE m.supported END)::bigint AS supported,
-    sum(m.not_supported)::bigint AS not_supported
-FROM capability_matrix AS m
-LEFT JOIN capabilities AS c ON c.capability = m.capability
-WHERE m.source = ANY (%(sources)s)
-GROUP BY m.capability, m.family, c.description, m.platform
-ORDER BY m.family, m.capability"""
-
-_LIFECYCLE = """
-SELECT l.state, count(*) AS images, count(l.use_instead_id) AS replaced
-FROM image_lifecycle AS l
-WHERE l.source = ANY (%(sources)s) AND l.state <> 'gone'
-GROUP BY l.state"""
 STATES = {
     "current": "the one to use",
     "superseded": "offered, but a newer one of its family is too",
@@ -119,15 +38,6 @@ STATES = {
     "off_shelf": "taken off the shelf",
     "deactivated": "not active, so not usable",
 }
-
-_LATEST = """
-SELECT r.valid_from, s.name AS source, r.image_id, r.name, r.change, r.changed, r.deletion_reason
-FROM revisions AS r
-JOIN sources AS s ON s.source_id = r.source_id
-WHERE s.name = ANY (%(sources)s) AND r.valid_from <= %(now)s
-    AND (r.change <> 'updated' OR r.changed - 'updated_at' <> '{}')
-ORDER BY r.valid_from DESC, r.source_id, r.image_id
-LIMIT %(latest)s"""
 
 
 def gather(
@@ -140,34 +50,35 @@ def gather(
         names = [name for name, retired in known if not retired]
     asked: dict[str, Any] = {"sources": list(names), "now": now, "latest": LATEST}
 
-    def ask(query: str, **more: Any) -> Rows:
+    def ask(name: str, **more: Any) -> Rows:
+        query = statement(f"page/{name}").replace("{distinct}", statement("page/distinct"))
         with connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, asked | more).fetchall()
 
-    sources = [_source(row, now) for row in ask(_SOURCES)]
+    sources = [_source(row, now) for row in ask("sources")]
     since = min((row["observed_since"] for row in sources if row["observed_since"]), default=None)
     unit = "day" if since is None or now - since < timedelta(days=60) else "week"
     days = _days(now, unit)
-    moved = ask(_FLOW, unit=unit, since=datetime.combine(days[0], datetime.min.time(), UTC))
-    matrix = ask(_MATRIX)
+    moved = ask("flow", unit=unit, since=datetime.combine(days[0], datetime.min.time(), UTC))
+    matrix = ask("matrix")
     return {
         "now": now.astimezone(UTC),
         "sources": sources,
         "left_out": sum(retired and name not in names for name, retired in known),
-        "totals": ask(_TOTALS)[0],
-        "week": ask(_CHANGED_IN_A_WEEK)[0],
+        "totals": ask("totals")[0],
+        "week": ask("week")[0],
         "platforms": charts.stacked(
-            {(row["platform"], row["source"]): row["images"] for row in ask(_PLATFORMS_BY_SOURCE)}
+            {(row["platform"], row["source"]): row["images"] for row in ask("platforms")}
         ),
         "flow": charts.flow(_steps(days, moved, unit, since)),
         "flow_unit": unit,
         "observed_since": since,
-        "ages": _ages(ask(_AGES)),
-        "spells": [row | {"age": _seconds(row["oldest"], now)} for row in ask(_SPELLS)],
+        "ages": _ages(ask("ages")),
+        "statuses": [row | {"age": _seconds(row["oldest"], now)} for row in ask("statuses")],
         "matrix": _matrix(matrix),
         "matrix_platforms": _matrix_platforms(matrix),
-        "states": _states(ask(_LIFECYCLE)),
-        "latest": [_change(row) for row in ask(_LATEST)],
+        "states": _states(ask("lifecycle")),
+        "latest": [_change(row) for row in ask("latest")],
     }
 
 

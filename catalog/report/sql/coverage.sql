@@ -1,0 +1,27 @@
+-- help: Gaps between complete observations longer than three expected intervals (a day where none
+--     is known): what came and went inside them was never seen.
+-- takes: source, since
+-- of: s.name
+WITH complete AS (  -- before history_from the ledger is thinned: nothing can be told
+    SELECT o.source_id, greatest(o.observed_at, s.history_from) AS gap_from,
+        lead(o.observed_at, 1, now()) OVER (PARTITION BY o.source_id ORDER BY o.observed_at) AS gap_to
+    FROM observations AS o JOIN sources AS s ON s.source_id = o.source_id
+    WHERE o.complete
+), gaps AS (
+    SELECT c.source_id, c.gap_from, c.gap_to FROM complete AS c
+    UNION ALL
+    SELECT s.source_id, greatest(s.created_at, s.history_from), coalesce(min(c.gap_from), now())
+    FROM sources AS s LEFT JOIN complete AS c ON c.source_id = s.source_id
+    GROUP BY s.source_id
+)
+SELECT s.name AS source, g.gap_from, g.gap_to,
+    round(extract(epoch FROM g.gap_to - g.gap_from) / 3600, 1) AS hours,
+    (SELECT count(*) FROM observations AS o WHERE o.source_id = g.source_id AND NOT o.complete
+        AND o.observed_at > g.gap_from AND o.observed_at < g.gap_to) AS partial_observations,
+    s.observed_since, s.history_from
+FROM gaps AS g
+JOIN sources AS s ON s.source_id = g.source_id
+WHERE extract(epoch FROM least(g.gap_to, s.retired_at) - g.gap_from)
+        > coalesce(3 * s.expected_seconds, 86400)
+    AND (%(since)s::timestamptz IS NULL OR g.gap_to > %(since)s::timestamptz) AND {sources}
+ORDER BY s.name, g.gap_from DESC

@@ -1,0 +1,10 @@
+-- Each source, how fresh it is, and its live images.
+SELECT f.source, s.kind, s.region, f.last_complete_at, f.expected_seconds, f.stale, f.failing_since,
+    f.error_kind, f.held, f.retired_at, coalesce(live.images, 0) AS images, s.observed_since
+FROM source_freshness AS f
+JOIN sources AS s ON s.source_id = f.source_id
+LEFT JOIN (
+    SELECT i.source_id, count(*) AS images FROM images AS i WHERE i.deleted_at IS NULL GROUP BY i.source_id
+) AS live ON live.source_id = f.source_id
+WHERE f.source = ANY (%(sources)s)
+ORDER BY f.retired_at IS NOT NULL, f.source

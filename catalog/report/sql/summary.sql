@@ -1,0 +1,39 @@
+-- help: One row per source: images live; new, changed and gone in a day, a week, a month (30 days).
+-- takes: source, as_of
+-- of: s.name
+WITH asked AS (
+    SELECT coalesce(%(as_of)s::timestamptz, now()) AS moment
+), present AS (
+    SELECT live.source_id, count(*) AS images FROM {live} AS live GROUP BY live.source_id
+), events AS (
+    SELECT r.source_id, r.image_id, moment - r.valid_from AS age,
+        r.change IN ('created', 'restored') AS new,
+        r.change = 'updated' AS changed,
+        r.change = 'deleted' AND r.spell_from = r.valid_from AS gone
+    FROM revisions AS r, asked
+    WHERE r.valid_from > moment - interval '30 days' AND r.valid_from <= moment
+), flow AS (
+    SELECT source_id,
+        count(*) FILTER (WHERE new AND age < interval '1 day') AS new_1d,
+        count(*) FILTER (WHERE new AND age < interval '7 days') AS new_7d,
+        count(*) FILTER (WHERE new) AS new_30d,
+        count(DISTINCT image_id) FILTER (WHERE changed AND age < interval '1 day') AS changed_1d,
+        count(DISTINCT image_id) FILTER (WHERE changed AND age < interval '7 days') AS changed_7d,
+        count(DISTINCT image_id) FILTER (WHERE changed) AS changed_30d,
+        count(*) FILTER (WHERE gone AND age < interval '1 day') AS gone_1d,
+        count(*) FILTER (WHERE gone AND age < interval '7 days') AS gone_7d,
+        count(*) FILTER (WHERE gone) AS gone_30d
+    FROM events
+    GROUP BY source_id
+)
+SELECT s.name AS source, coalesce(p.images, 0) AS live,
+    coalesce(new_1d, 0) AS new_1d, coalesce(new_7d, 0) AS new_7d,
+    coalesce(new_30d, 0) AS new_30d, coalesce(changed_1d, 0) AS changed_1d,
+    coalesce(changed_7d, 0) AS changed_7d, coalesce(changed_30d, 0) AS changed_30d,
+    coalesce(gone_1d, 0) AS gone_1d, coalesce(gone_7d, 0) AS gone_7d,
+    coalesce(gone_30d, 0) AS gone_30d, s.last_complete_at
+FROM sources AS s
+LEFT JOIN present AS p ON p.source_id = s.source_id
+LEFT JOIN flow AS f ON f.source_id = s.source_id
+WHERE {sources}
+ORDER BY s.name
