@@ -75,7 +75,7 @@ def test_a_field_is_added_by_the_steps_of_contributing(
         CATALOG_DATABASE_URL="",
     )
     assert tested.returncode == 0, tested.stdout
-    assert "4 passed" in tested.stdout
+    assert "5 passed" in tested.stdout
 
 
 AS_OF = "FUNCTION images_as_of(timestamptz)"
