@@ -11,7 +11,8 @@ from catalog.config.sources import DefaultsTable
 from catalog.store.db.tables import metadata
 from tests.reference import Seen, fold
 
-PAGE = (Path(__file__).parents[2] / "docs" / "semantics.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
 
 
 def table_below(heading: str) -> list[list[str]]:
@@ -51,3 +52,9 @@ def test_the_glossary_names_tables_and_columns_that_exist() -> None:
         for table, column in re.findall(r"`(\w+)(?:\.(\w+))?[^`]*`", where):
             assert table in keys or table in known, word
             assert not column or column in known[table], word
+
+
+def test_the_glossary_names_modules_that_exist() -> None:
+    for word, *_, modules in table_below("Glossary"):
+        for module in modules.split(", "):
+            assert (ROOT / "catalog" / module.strip("`")).with_suffix(".py").is_file(), word
