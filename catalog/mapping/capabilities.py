@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import msgspec
 
 from catalog.fields import CAPABILITIES, Capability
@@ -12,7 +10,6 @@ from catalog.mapping.values import boolean, text
 from catalog.model import UNREADABLE, CapabilityValue
 
 KNOWN = {capability.capability: capability for capability in CAPABILITIES}
-_SHORT = 64
 _NO_MODEL = frozenset({"", "none", "null", "-"})
 _MODELS = msgspec.json.Decoder(list[str])
 
@@ -23,17 +20,6 @@ def read_capability(name: str, value: object) -> tuple[CapabilityValue, object]:
     `value` is canonical and says something. A flag that is neither true nor false is not known to be
     supported, so `supported` is false and the caller warns. The raw value is kept in each case.
     """
-    if type(value) is str and len(value) <= _SHORT and len(name) <= _SHORT:
-        return _read_text(name, value)  # a cloud has a dozen of these, each a hundred thousand times
-    return _read(name, value)
-
-
-@lru_cache(maxsize=4096)
-def _read_text(name: str, value: str) -> tuple[CapabilityValue, object]:
-    return _read(name, value)
-
-
-def _read(name: str, value: object) -> tuple[CapabilityValue, object]:
     raw = encode_json(value) if isinstance(value, list | dict) else text(value)
     known = KNOWN.get(name) or Capability(name, "other", "")
     try:

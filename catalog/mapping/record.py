@@ -36,6 +36,7 @@ _FROM_SERVER = "instance,"
 _CAPABILITY = attrgetter("capability")
 _ONLY_TEXT = frozenset({str})
 _SURELY_FITS = LONGEST_NAME // 4
+_SEEN_PER_KEY = 16
 _TAG_MEMBERS = {"key", "value"}
 
 
@@ -119,15 +120,22 @@ class _Draft:
                 continue
             use = known.get(key) or rules.use(key)
             if type(value) is str:
-                if use.location:
-                    value = scrub_location(value)
-                elif signs:
-                    value = scrub(value)
+                if signs or use.location:
+                    value = scrub_location(value) if use.location else scrub(value)
+                    if not value:  # nothing but credentials
+                        continue
                 if use.plain:
-                    if value:
-                        canonical[key] = values[use.position] = value
+                    canonical[key] = values[use.position] = value
                     continue
-                if not value:  # nothing but credentials
+                if value in use.seen:
+                    placed, meaning = use.seen[value]
+                    canonical[key] = value
+                    if use.position >= 0:
+                        values[use.position] = placed
+                    else:
+                        self.capabilities.append(placed)  # type: ignore[arg-type]
+                    if meaning != value:
+                        self.meanings[key] = meaning
                     continue
                 if use.link and not use.redacted:
                     self.links[key] = values[use.position] = value
@@ -148,10 +156,11 @@ class _Draft:
                 continue
             canonical[key] = value
             meaning = _PLACES[use.role](self, use, value)
-            if use.ignored:
-                self.meanings[key] = None
-            elif meaning is not value and (meaning != value or type(meaning) is not type(value)):
-                self.meanings[key] = meaning
+            if (meaning is not value and (meaning != value or type(meaning) is not type(value))) or use.ignored:
+                self.meanings[key] = None if use.ignored else meaning
+            if use.repeats and type(value) is str and len(use.seen) < _SEEN_PER_KEY and not self.warnings:
+                placed = self.capabilities[-1] if use.role == "capability" else values[use.position]
+                use.seen[value] = placed, meaning
         self._place_seconds()
 
     def _place_seconds(self) -> None:

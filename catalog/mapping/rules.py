@@ -78,6 +78,9 @@ class Use:
     text: bool = False
     convert: Callable[[Any], object] = lambda value: value
     failure: str = ""
+    repeats: bool = False
+    seen: dict[str, tuple[object, object]] = field(default_factory=dict)
+    """Texts of a key whose values repeat (flags, small numbers): what each is in its table, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -127,17 +130,9 @@ class MappingRules:
             role, name = "capability", key[len(CAPABILITY_PREFIX) :]
         fits = len(name.encode()) <= LONGEST_NAME
         convert = timestamp if role == "deleted_at" else boolean
-        return Use(
-            key,
-            role,
-            name,
-            fits,
-            ignored,
-            redacted,
-            location=names_location(key),
-            convert=convert,
-            spell=utc if role == "deleted_at" else None,
-        )
+        repeats = role == "capability" and not (ignored or redacted)
+        location = names_location(key)
+        return Use(key, role, name, fits, ignored, redacted, location, convert=convert, repeats=repeats)
 
 
 def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
@@ -164,6 +159,7 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
         text=is_text,
         convert=convert,
         failure=failure,
+        repeats=column.conversion in ("boolean", "integer") and as_it_is,
     )
 
 
