@@ -88,12 +88,13 @@ FIELDS: tuple[Field, ...] = (
 )  # fmt: skip
 """Columns of `images`: the first release's, in its order, then each later one. `deleted_at` is judged, not copied."""
 
-DELETED_AT_KEY = "deleted_at"
-DELETED_KEY = "deleted"
 ID_KEY = "id"
-TAGS_KEYS = ("tags", "image_tags")
-SET_KEYS = ("locations", "stores")
-"""Lists whose order means nothing."""
+Role = Literal["id", "deleted", "deleted_at", "tags", "set", "column", "second", "capability", "property"]
+ROLES: dict[str, Role] = {
+    ID_KEY: "id", "deleted": "deleted", "deleted_at": "deleted_at", "tags": "tags", "image_tags": "tags",
+    "locations": "set", "stores": "set",
+}  # fmt: skip
+"""Keys that are neither columns nor properties alone. `set`: a list whose order means nothing."""
 LINK_KEYS = frozenset(key for field in FIELDS if not field.opens_revision for key in field.keys)
 COLUMNS = tuple(field.column for field in FIELDS)
 INDEX = {column: position for position, column in enumerate(COLUMNS)}

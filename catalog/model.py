@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from msgspec import MsgspecError, Struct
 
 from catalog.errors import DeadlineError, FetchError
+from catalog.fields import INDEX
 
 SourceKind = Literal["glance", "ims"]
 Verdict = Literal["complete", "truncated", "failed"]
@@ -162,6 +163,18 @@ class MappedImage(Struct, frozen=True):
     links: str
     content_hash: bytes
     warnings: tuple[str, ...] = ()
+
+    @property
+    def updated_at(self) -> datetime:
+        """The cloud's `updated_at`; the beginning of time where it says none."""
+        updated = self.values[INDEX["updated_at"]]
+        return updated if isinstance(updated, datetime) else datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def precedence(self) -> tuple[datetime, str]:
+        """Of one image's records of one moment the greatest counts: the later `updated_at`, else the greater
+        canonical form."""
+        return self.updated_at, self.document
 
     @property
     def archived(self) -> str:

@@ -89,8 +89,21 @@ def has_too_many_values(raw: bytes, most: int = MOST_VALUES) -> bool:
     return count > most or next(tokens, None) is not None
 
 
+def too_large(raw: bytes) -> str | None:
+    """Why a record must not be decoded, for people; None: it may be."""
+    if len(raw) > LARGEST_RECORD_BYTES:
+        return f"too large for a document: more than {LARGEST_RECORD_BYTES >> 20} MiB of JSON"
+    many = len(raw) > MOST_VALUES and has_too_many_values(raw)
+    return f"too large: more than {MOST_VALUES:,} values" if many else None
+
+
 def outline(raw: bytes) -> bytes:
-    """A JSON object with null for each nested value and for NaN: enough to find its id, however deep it is."""
+    """A JSON object with null for each nested value and for NaN: enough to find its id, however deep it is.
+
+    Empty for a record that is too large to be walked.
+    """
+    if len(raw) > LARGEST_RECORD_BYTES:
+        return b""
     kept: list[bytes] = []
     depth = start = 0
     for match in _OUTLINE.finditer(raw):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 from catalog.backfill.id_table import Entry, IdTable
@@ -25,9 +25,7 @@ _MEMORY_OF_IMAGES = 2 * 2**20
 """Bytes of records whose images are kept; an image takes about eight times its record."""
 _MEMORY_OF_HASHES = 50_000
 _STEP = 500
-_UPDATED_AT = INDEX["updated_at"]
 _CREATED_AT = INDEX["created_at"]
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 Step = Callable[[Dump, int, bool], None]
 """Told after each step of reading: the file, how many records came, and whether it is read once more."""
 
@@ -199,9 +197,7 @@ class Gathered:
             if image_id not in self._contested:
                 continue
             image = self.memo.image(raw)
-            updated = image.values[_UPDATED_AT]
-            moment = updated if isinstance(updated, datetime) else _EARLIEST
-            rank = (moment, number if self._archived else image.document)
+            rank = (image.updated_at, number) if self._archived else image.precedence
             if image_id not in best or rank > best[image_id][0]:
                 best[image_id] = rank, (content_hash, number)
         self._table.put({image_id: entry for image_id, (_, entry) in best.items()})

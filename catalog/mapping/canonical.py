@@ -71,7 +71,7 @@ def canonicalise(
 
 
 def redact(value: object) -> object:
-    """What stands for a canonical value that must not be stored; nothing stays nothing."""
+    """The stand-in of a canonical value that must not be stored; nothing stays nothing."""
     return value if value in (None, "") or is_redacted(value) else redacted(encode_bytes(value))
 
 
@@ -81,9 +81,11 @@ def canonical_set(members: list[object]) -> list[object]:
     return [by_text[text] for text in sorted(by_text)]
 
 
-def check_size(document: bytes) -> None:
-    """Raises Rejected for a document that is too large to be stored and read again with ease."""
+def encode_document(canonical: object) -> bytes:
+    """A document in UTF-8. Raises Rejected if it is too large to be stored and read again with ease."""
+    document = encode_bytes(canonical)
     if len(document) * _LONGEST_EXPONENT <= LARGEST_RECORD_BYTES:
-        return
+        return document
     if len(document) + len(_EXPONENT.findall(document)) * _LONGEST_EXPONENT > LARGEST_RECORD_BYTES:
         raise Rejected(f"too large for a document: more than {LARGEST_RECORD_BYTES >> 20} MiB of JSON")
+    return document

@@ -47,7 +47,7 @@ def may_hold_secret(raw: bytes) -> bool:
     """False for nearly all records: no text of them holds anything that `scrub` takes out."""
     return (
         b"@" in raw or b"\\" in raw or b"?" in raw or b"#" in raw or b";" in raw or b"&" in raw or b"%" in raw
-    )
+    )  # fmt: skip
 
 
 def names_location(key: str) -> bool:
@@ -77,7 +77,7 @@ def _without_signature(query: re.Match[str]) -> str:
 
 
 def _without_user_info(address: str, *, in_store: bool) -> str:
-    """What follows the slashes, up to the next address, from the host on."""
+    """The rest of an address, from its host on; `address` follows the slashes."""
     start = 0
     while at := _AT.search(address, start):
         host = _HOST.match(address, at.end())
@@ -135,7 +135,7 @@ def _without_query(match: re.Match[str]) -> str:
 
 
 def redacted(canonical: bytes) -> str:
-    """What stands for a redacted value: `sha256:` and the hash of its canonical JSON."""
+    """The stand-in of a redacted value: `sha256:` and the hash of its canonical JSON."""
     return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
 
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from catalog.fields import COLUMNS, ID_KEY, INDEX
+from catalog.fields import COLUMNS, ID_KEY, INDEX, Role
 from catalog.fingerprint import fingerprint
-from catalog.mapping.canonical import (
-    canonical_set,
-    canonicalise,
-    check_size,
-    encode_bytes,
-    encode_json,
-    redact,
-)
+from catalog.mapping.canonical import canonical_set, canonicalise, encode_document, encode_json, redact
 from catalog.mapping.capabilities import read_capability
 from catalog.mapping.credentials import is_redacted, may_hold_secret, scrub, scrub_location
 from catalog.mapping.numbers import LARGEST_BIGINT
 from catalog.mapping.rules import LONGEST_NAME, MappingRules, Use
-from catalog.mapping.values import text, utc
+from catalog.mapping.values import text, timestamp, utc
 from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage
 from catalog.text import short, usable_id
@@ -71,7 +63,7 @@ def map_document(document: str | bytes | dict[str, Any], rules: MappingRules) ->
     """
     if isinstance(document, dict):
         try:
-            document = encode_bytes(document)
+            document = encode_document(document)
         except (ValueError, TypeError, RecursionError) as error:
             raise Rejected(f"not JSON: {error}") from None
     elif isinstance(document, str):
@@ -87,7 +79,7 @@ def meanings(document: Mapping[str, object], rules: MappingRules) -> dict[str, o
 
 
 class _Draft:
-    """What is known of an image while its record is walked.
+    """Collects what is known of an image while its record is walked.
 
     `meanings` holds what counts instead of the canonical value, where that differs; None: nothing does.
     """
@@ -156,12 +148,15 @@ class _Draft:
                 continue
             canonical[key] = value
             meaning = _PLACES[use.role](self, use, value)
-            if (meaning is not value and (meaning != value or type(meaning) is not type(value))) or use.ignored:
+            if (
+                meaning is not value and (meaning != value or type(meaning) is not type(value))
+            ) or use.ignored:
                 self.meanings[key] = None if use.ignored else meaning
             if use.repeats and type(value) is str and len(use.seen) < _SEEN_PER_KEY and not self.warnings:
                 placed = self.capabilities[-1] if use.role == "capability" else values[use.position]
                 use.seen[value] = placed, meaning
-        self._place_seconds()
+        if self.seconds or values[_DATA_ORIGIN]:
+            self._place_seconds()
 
     def _place_seconds(self) -> None:
         """Keys that come second: into a column that is still empty, else into a property if they differ."""
@@ -185,8 +180,7 @@ class _Draft:
         return by_meaning
 
     def finish(self) -> MappedImage:
-        document = encode_bytes(self.canonical)
-        check_size(document)
+        document = encode_document(self.canonical)
         status, updated_at = self.values[_STATUS], self.values[_UPDATED_AT]
         assert updated_at is None or isinstance(updated_at, datetime)
         reported = self.reported_deleted or (isinstance(status, str) and status.lower() == DELETED_STATUS)
@@ -201,7 +195,7 @@ class _Draft:
             properties=tuple(sorted(self.properties)),
             document=document.decode(),
             links=encode_json(self.links)[1:-1] if self.links else "",
-            content_hash=fingerprint(encode_bytes(self.considered()) if self.meanings else document),
+            content_hash=fingerprint(encode_document(self.considered()) if self.meanings else document),
             warnings=tuple(sorted(self.warnings)),
         )
 
@@ -263,29 +257,28 @@ def _place_deleted_at(draft: _Draft, use: Use, value: object) -> object:
         draft.reported_deleted = True
         return value
     try:
-        moment = use.convert(value)
+        draft.deleted_at = timestamp(value)
     except ValueError:
         draft.warn(use.key, f"{_shown(value)} is not a point in time; left empty")
         return value
-    if not isinstance(moment, datetime):
-        return None
-    draft.deleted_at, draft.reported_deleted = moment, True
-    return utc(moment)
+    draft.reported_deleted |= draft.deleted_at is not None
+    return draft.deleted_at and utc(draft.deleted_at)
 
 
 def _place_tags(draft: _Draft, use: Use, value: object) -> object:
     if use.redacted:
         return value
-    members = [{"key": key, "value": tag} for key, tag in value.items()] if isinstance(value, dict) else value
-    if isinstance(value, dict) and value.keys() == _TAG_MEMBERS:
-        members = [value]
+    members = value
+    if isinstance(value, dict):
+        pairs = [{"key": key, "value": tag} for key, tag in value.items()]
+        members = [value] if value.keys() == _TAG_MEMBERS else pairs
     if not isinstance(members, list):
         draft.warn(use.key, f"{_shown(value)} is not a list; no tags")
         return value
     if _ONLY_TEXT.issuperset(map(type, members)) and max(map(len, members), default=0) <= _SURELY_FITS:
         draft.tags.update(members)
         draft.tags.discard("")
-        return [tag for tag in members if tag] if "" in members else value if members is value else members
+        return [tag for tag in members if tag]
     tags = [_tag(member) for member in members]
     odd = [member for member, tag in zip(members, tags, strict=True) if tag is None]
     texts = {tag for tag in tags if tag}
@@ -337,24 +330,17 @@ def _place_property(draft: _Draft, use: Use, value: object) -> object:
     return value
 
 
-_PLACES: dict[str, Callable[[_Draft, Use, object], object]] = {
-    "id": _place_id,
-    "column": _place_column,
-    "second": _place_second,
-    "deleted": _place_deleted,
-    "deleted_at": _place_deleted_at,
-    "tags": _place_tags,
-    "capability": _place_capability,
-    "set": _place_set,
+_PLACES: dict[Role, Callable[[_Draft, Use, object], object]] = {
+    "id": _place_id, "column": _place_column, "second": _place_second, "deleted": _place_deleted,
+    "deleted_at": _place_deleted_at, "tags": _place_tags, "capability": _place_capability, "set": _place_set,
     "property": _place_property,
-}
+}  # fmt: skip
 
 
 def _shown(value: object) -> str:
     """A delivered value for a warning: short, and harmless in logs and terminals."""
     if isinstance(value, str):
         return f'"{short(value)}"'
-    return short(str(value)) if isinstance(value, int | Decimal) else f"a {_KINDS[type(value)]}"
-
-
-_KINDS: dict[type, str] = {list: "list", dict: "JSON object"}
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a JSON object"
+    return short(str(value))

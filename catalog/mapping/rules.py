@@ -6,21 +6,10 @@ import fnmatch
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
-from catalog.fields import (
-    CAPABILITY_PREFIX,
-    DELETED_AT_KEY,
-    DELETED_KEY,
-    FIELDS,
-    ID_KEY,
-    INDEX,
-    LINK_KEYS,
-    SET_KEYS,
-    TAGS_KEYS,
-    Conversion,
-    Field,
-)
+from catalog.fields import CAPABILITY_PREFIX, FIELDS, INDEX, LINK_KEYS, ROLES, Conversion, Field, Role
 from catalog.mapping.credentials import names_location
 from catalog.mapping.values import BITS, CONVERSIONS, boolean, timestamp, utc
 
@@ -29,17 +18,8 @@ LONGEST_NAME = 1000
 _REMEMBERED_KEYS = 10_000
 _REMEMBERED_LENGTH = 200
 
-Role = Literal["id", "deleted", "deleted_at", "tags", "set", "column", "second", "capability", "property"]
-
 _COLUMNS: dict[str, tuple[Field, int]] = {
     key: (column, rank) for column in FIELDS for rank, key in enumerate(column.keys)
-}
-_ROLES: dict[str, Role] = {
-    ID_KEY: "id",
-    DELETED_KEY: "deleted",
-    DELETED_AT_KEY: "deleted_at",
-    **dict.fromkeys(TAGS_KEYS, "tags"),
-    **dict.fromkeys(SET_KEYS, "set"),
 }
 _SPELL: dict[tuple[Conversion, bool], Callable[[Any], object]] = {
     ("timestamp", False): utc,
@@ -48,7 +28,7 @@ _SPELL: dict[tuple[Conversion, bool], Callable[[Any], object]] = {
     ("bigint", True): str,
 }
 _AFTER_DATA_ORIGIN = "source_server_id"
-_NEVER_REDACTED = frozenset({ID_KEY, DELETED_KEY})
+_NEVER_REDACTED = frozenset({"id", "deleted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +56,7 @@ class Use:
     plain: bool = False
     most: int = -1
     text: bool = False
-    convert: Callable[[Any], object] = lambda value: value
+    convert: Callable[[Any], object] = boolean
     failure: str = ""
     repeats: bool = False
     seen: dict[str, tuple[object, object]] = field(default_factory=dict)
@@ -96,14 +76,14 @@ class MappingRules:
     redact: Sequence[str] = ()
     uses: dict[str, Use] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Keys met so far, bounded; `use` fills it."""
-    _ignored: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    _redacted: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ignore", tuple(self.ignore))
-        object.__setattr__(self, "redact", tuple(self.redact))
-        object.__setattr__(self, "_ignored", _compile(self.ignore))
-        object.__setattr__(self, "_redacted", _compile(self.redact))
+    @cached_property
+    def _ignored(self) -> re.Pattern[str]:
+        return _compile(self.ignore)
+
+    @cached_property
+    def _redacted(self) -> re.Pattern[str]:
+        return _compile(self.redact)
 
     def redacts(self, key: str) -> bool:
         """True if values under this key are replaced by their hash."""
@@ -125,7 +105,7 @@ class MappingRules:
         redacted = self.redacts(key)
         if key in _COLUMNS:
             return _column_use(key, ignored, redacted)
-        role, name = _ROLES.get(key, "property"), key
+        role, name = ROLES.get(key, "property"), key
         if key.startswith(CAPABILITY_PREFIX) and key != CAPABILITY_PREFIX:
             role, name = "capability", key[len(CAPABILITY_PREFIX) :]
         fits = len(name.encode()) <= LONGEST_NAME
@@ -144,23 +124,12 @@ def _column_use(key: str, ignored: bool, redacted: bool) -> Use:
     as_text, bits = key.startswith("__") or key == "max_ram", BITS.get(column.conversion)
     as_it_is = not (second or link or ignored or redacted)
     return Use(
-        key,
-        "second" if second else "column",
-        key,
-        True,
-        ignored,
-        redacted,
-        spell=_SPELL.get((column.conversion, as_text)),
-        link=link,
-        position=INDEX[column.column],
-        rank=rank,
-        plain=is_text and as_it_is,
+        key, "second" if second else "column", key, True, ignored, redacted, link=link, text=is_text, rank=rank,
+        position=INDEX[column.column], plain=is_text and as_it_is, convert=convert, failure=failure,
         most=(1 << bits) - 1 if bits and as_it_is and not as_text else -1,
-        text=is_text,
-        convert=convert,
-        failure=failure,
+        spell=_SPELL.get((column.conversion, as_text)),
         repeats=column.conversion in ("boolean", "integer") and as_it_is,
-    )
+    )  # fmt: skip
 
 
 def _compile(globs: Sequence[str]) -> re.Pattern[str]:

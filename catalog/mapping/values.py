@@ -21,11 +21,8 @@ BITS: dict[Conversion, int] = {"integer": 31, "bigint": 63}
 _SURELY_64_BITS = 19
 """Fewer digits than this make a number of 63 bits at most."""
 _INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})(?:\.0*)?")
-_BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
-_BOOLEAN_WORDS = {
-    word: word in ("true", "t", "yes", "y", "on", "1")
-    for word in ("true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0")
-}
+_TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 """Those of OpenStack's own libraries."""
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:(?:[Tt]| *)(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?"
@@ -69,15 +66,11 @@ def whole(value: object, bits: int) -> int | None:
 
 def boolean(value: object) -> bool:
     """A JSON boolean, 1 or 0, or a word such as true, yes, on, 1 as text in any case."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        known = _BOOLEANS.get(value)
-        known = _BOOLEAN_WORDS.get(value.strip().lower()) if known is None else known
-        if known is not None:
-            return known
-    elif isinstance(value, int) and value in (0, 1):
-        return value == 1
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word is True or word in (1, *_TRUE):
+        return True
+    if word is False or word in (0, *_FALSE):
+        return False
     raise ValueError
 
 

@@ -8,24 +8,16 @@ become U+FFFD *before* keys are compared, so that of keys that become equal the 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from catalog.errors import CatalogError
 from catalog.mapping.numbers import read_number
 from catalog.model import UNREADABLE
-from catalog.text import (
-    JSON_STRING,
-    LARGEST_RECORD_BYTES,
-    MOST_VALUES,
-    has_too_many_values,
-    outline,
-    storable,
-    usable_id,
-    without_unstorable_escapes,
-)
+from catalog.text import JSON_STRING, outline, storable, too_large, usable_id, without_unstorable_escapes
 
+T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
 
 
@@ -63,23 +55,27 @@ def read_record(raw: bytes) -> object:
     Numbers beyond float64's range come as text. Raises Rejected if the text is not JSON, also not after
     repair, is nested so deeply that it can't be read, or has more than 16 MiB or 100,000 values.
     """
-    if len(raw) > LARGEST_RECORD_BYTES:
-        raise Rejected("too large for a document: more than 16 MiB of JSON", peek(raw)[0])
-    if len(raw) > MOST_VALUES and has_too_many_values(raw):
-        raise Rejected(f"too large: more than {MOST_VALUES:,} values", peek(raw)[0])
+    reason = too_large(raw)
+    try:
+        if reason is None:
+            return _decode(_DECODER, raw)
+    except RecursionError:
+        reason = "nested too deeply"
+    except UNREADABLE as error:
+        reason = f"not JSON: {error}"
+    raise Rejected(reason, peek(raw)[0])
+
+
+def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    """The decoded record, after repair where it needs some. Raises UNREADABLE."""
     try:
         if _NUL not in raw:
-            return _DECODER.decode(raw)
+            return decoder.decode(raw)
     except RecursionError:
-        raise Rejected("nested too deeply", peek(raw)[0]) from None
+        raise
     except UNREADABLE:
         pass
-    try:
-        return _DECODER.decode(_repair(raw))
-    except RecursionError:
-        raise Rejected("nested too deeply", peek(raw)[0]) from None
-    except UNREADABLE as error:
-        raise Rejected(f"not JSON: {error}", peek(raw)[0]) from None
+    return decoder.decode(_repair(raw))
 
 
 def peek(raw: Buffer) -> tuple[str | None, str | None]:
@@ -89,10 +85,10 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
     they can be read. Raises nothing.
     """
     record = bytes(raw)
-    if len(record) > MOST_VALUES and (len(record) > LARGEST_RECORD_BYTES or has_too_many_values(record)):
+    if too_large(record):
         return _peek_undecoded(record), None
     try:
-        head = _HEAD.decode(_repair(record) if _NUL in record else record)
+        head = _decode(_HEAD, record)
     except UNREADABLE:
         try:
             head = _HEAD.decode(outline(_repair(record)))
@@ -104,7 +100,7 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
 
 def _peek_undecoded(record: bytes) -> str | None:
     """The usable id of a record that is too large to be decoded; an id that is a list of millions is not one."""
-    for text in (record, outline(record) if len(record) <= LARGEST_RECORD_BYTES else b""):
+    for text in (record, outline(record)):
         try:
             return usable_id(_ID.decode(text).id)
         except UNREADABLE:

@@ -28,11 +28,6 @@ def without_deep_records(body: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return _replaced(body, marks()), deep
 
 
-def flattened(record: bytes) -> bytes:
-    """The object with null for each list and each object in it: enough to find its id."""
-    return _replaced(record, ((start, end, b"null") for start, end, _ in _values(record, 1)))
-
-
 def _values(text: bytes, level: int) -> Iterator[tuple[int, int, int]]:
     """(start, end, levels of nesting) of each list or object that stands so many levels deep."""
     depth = start = deepest = 0

@@ -10,9 +10,9 @@ import msgspec
 
 from catalog.errors import BadListingError
 from catalog.fetch.http.body import CutBodyError
-from catalog.fetch.listing.nesting import flattened, without_deep_records
+from catalog.fetch.listing.nesting import without_deep_records
 from catalog.fingerprint import fingerprint
-from catalog.text import LONGEST_ID, has_too_many_values, without_unstorable_escapes
+from catalog.text import LONGEST_ID, has_too_many_values, outline, without_unstorable_escapes
 
 MOST_RECORDS = 10_000
 """Records of one page, where fewer were asked for: some services ignore `limit`."""
@@ -94,7 +94,7 @@ def usable_id(record: bytes | msgspec.Raw) -> str | None:
         try:
             image_id = _decoded(_identity.decode, record).id
         except _TooDeep:
-            image_id = _decoded(_identity.decode, flattened(bytes(record))).id
+            image_id = _decoded(_identity.decode, outline(bytes(record))).id
     except BadListingError:
         return None
     return image_id if 1 <= len(image_id) <= LONGEST_ID else None

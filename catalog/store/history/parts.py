@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from catalog.fields import INDEX
-from catalog.model import Candidate, MappedImage, Observation
+from catalog.model import Candidate, Observation
 from catalog.store.history.ledger import FOUND, SILENT_KINDS, Ledger, Observed
 from catalog.store.history.lines import NOT_LISTED, Lines, content_of
 from catalog.store.history.rule import Evidence, Revision
-
-_UPDATED_AT = INDEX["updated_at"]
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Parts:
@@ -65,7 +61,7 @@ class Parts:
         for image_id in held:
             document = documents[image_id, self.existing.at][1]
             old, new = self.lines.rules.map_document(document), records[image_id].image
-            if _rank(old) > _rank(new):
+            if old.precedence > new.precedence:
                 # the stored record stays, as if this observation had held it
                 evidence[image_id] = replace(evidence[image_id], content=content_of(old))
                 records[image_id] = Candidate(old)
@@ -97,11 +93,6 @@ class Parts:
 def run_name(seen: Observation, existing: Observed | None) -> str:
     """The run that names revisions of an observation: the least of those that make it up."""
     return min({seen.run_id, *(existing.run_ids if existing else ())})
-
-
-def _rank(image: MappedImage) -> tuple[datetime, str]:
-    updated = image.values[_UPDATED_AT]
-    return (updated if isinstance(updated, datetime) else _EARLIEST, image.document)
 
 
 def _covering(line: list[Revision], at: datetime) -> Revision | None:
