@@ -48,6 +48,7 @@ def map_record(raw: Buffer, rules: MappingRules) -> MappedImage:
         draft = _Draft(image_id)
         # most records hold no sign of a secret, and need no look at each text
         draft.walk(record, rules, signs=may_hold_secret(source))
+        del record  # four bytes a character where one is an emoji, and so has each form of it
         return draft.finish()
     except Rejected as error:
         raise Rejected(error.reason, image_id) from None
@@ -181,6 +182,8 @@ class _Draft:
 
     def finish(self) -> MappedImage:
         document = encode_document(self.canonical)
+        content_hash = fingerprint(encode_document(self.considered()) if self.meanings else document)
+        self.canonical.clear()
         status, updated_at = self.values[_STATUS], self.values[_UPDATED_AT]
         assert updated_at is None or isinstance(updated_at, datetime)
         reported = self.reported_deleted or (isinstance(status, str) and status.lower() == DELETED_STATUS)
@@ -195,7 +198,7 @@ class _Draft:
             properties=tuple(sorted(self.properties)),
             document=document.decode(),
             links=encode_json(self.links)[1:-1] if self.links else "",
-            content_hash=fingerprint(encode_document(self.considered()) if self.meanings else document),
+            content_hash=content_hash,
             warnings=tuple(sorted(self.warnings)),
         )
 

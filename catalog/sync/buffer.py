@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
@@ -31,6 +32,8 @@ LONGEST_QUOTED_CHARACTERS = 64 * 2**10
 MOST_REJECTED_CHARACTERS = 16 * 2**20
 LAST_SHARE = 0.05
 """Of the deadline, left to the end of a merge whose records were not all read in time."""
+LEAST_SECONDS = 0.5
+"""Of such a merge for its records, however late it begins; the database has four times that (`Budget.to_write`)."""
 
 
 class SpillError(FetchError):
@@ -272,18 +275,22 @@ class Intake:
 
         In the order of their ids, so that each index grows at its end: less work for the database, and less WAL.
         A merge that is done again reads them again, and finds the same. Where the time is over before all are read,
-        those of an incomplete listing end there; of a complete one DeadlineError is raised, as a part of it would
-        be no evidence of absence.
+        those of an incomplete listing end there, and what look-ups found counts as unanswered; of a complete one
+        DeadlineError is raised, as a part of it would be no evidence of absence.
         """
-        ids = sorted(self._entries)
+        ends = self._budget.ends
+        cut_at = max(ends - self._budget.seconds * LAST_SHARE, time.monotonic() + LEAST_SECONDS)
+        ids = sorted(self._entries, key=lambda image_id: (image_id in self._found, image_id))
         for number, image_id in enumerate(ids):
-            if not complete and self._budget.remaining() < self._budget.seconds * LAST_SHARE:
+            may_be_cut = not complete or image_id in self._found
+            if time.monotonic() > (cut_at if may_be_cut else ends):
+                if not may_be_cut:
+                    raise self._budget.passed()
                 self.cut = True
+                self.silent.update(dict.fromkeys(self._found.intersection(ids[number:]), "unanswered"))
                 for late in ids[number:]:
                     del self._entries[late]
                 return
-            if self._budget.remaining() <= 0:
-                raise self._budget.passed()
             raw = self._read(image_id)
             try:
                 image = map_record(raw, self.rules)

@@ -6,6 +6,7 @@ import structlog
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError
+from catalog.fetch.http.background import DeadlineTask
 from catalog.model import Budget, ImageService, Stopped
 from catalog.store.db.connection import Database
 from catalog.store.state import projects
@@ -23,7 +24,7 @@ def ask_names(
     A failure is told in the log and brings nothing: it ends no sweep, and the next day asks again. Call it
     outside of any transaction.
     """
-    if not source.project_names or budget.stop.is_set() or not budget.remaining():
+    if not source.project_names or DeadlineTask.before_merge(budget).over:
         return None
     with database.transaction(read_only=True) as connection:
         if not projects.due(connection, source_id):

@@ -15,6 +15,8 @@ PEAK_MIB = 400
 """Most resident memory that any input from outside may cost one process. Unit: MiB."""
 TIME_FACTOR = 1.2
 """A command may take this many times its deadline, whatever the other side sends."""
+START_SECONDS = 2
+"""For the interpreter's start beside others on busy processors, which is no part of any deadline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,15 +313,15 @@ class CloudLogin:
         ]
 
     def _ask(self, work: Callable[[], T]) -> T:
-        """Runs what talks to the identity service: within the budget, and again where that may help."""
+        """Runs what talks to the identity service: while the network has time, and again where that may help."""
         tries = Tries(Patience())
         while True:
-            task = DeadlineTask(self._budget)
+            task = DeadlineTask.before_merge(self._budget)
             task.check()
             try:
                 return BackgroundCall(lambda: self._translated(work), task, self._http.close).result()
             except TryAgain as again:
-                task.sleep(tries.pause(again, self._budget.remaining()))
+                task.sleep(tries.pause(again, task.remaining()))
 
     def _translated(self, work: Callable[[], T]) -> T:
         from keystoneauth1.exceptions import ClientException, RetriableConnectionFailure

@@ -80,7 +80,7 @@ class BackgroundCall(Generic[T]):
 
     def result(self) -> T:
         """The work's result or its error; DeadlineError or Stopped when the task is over first."""
-        while not self._done_within(WATCH_SECONDS):
+        while not self._done_within(min(WATCH_SECONDS, self._task.remaining())):
             if self._task.over and not self._done_after_cut():
                 self._task.check()
         return self._future.result()

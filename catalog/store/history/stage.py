@@ -83,13 +83,17 @@ def _quoted(value: str) -> str:
 def content_columns(image: MappedImage) -> tuple[object, ...]:
     """The typed content of a record, in the order of the stage's last columns."""
     flags = image.capabilities
-    properties = ",".join([f"{_json_name(name)}:{value}" for name, value in image.properties])
+    properties = ["{"]
+    for name, value in image.properties:
+        properties += (_json_member(name), value)
+    if image.properties:
+        properties[1] = properties[1][1:]  # the first has no comma before it
     return (
         *_FIELDS_OF(image.values),
         *_LINKS_OF(image.values),
         array_literal(image.tags),
         array_literal([flag.capability for flag in flags if flag.supported]),
-        f"{{{properties}}}",
+        "".join([*properties, "}"]),  # at one go: a value may have megabytes
         array_literal([flag.capability for flag in flags]),
         "{" + ",".join(["t" if flag.supported else "f" for flag in flags]) + "}",
         array_literal([flag.raw_value for flag in flags]),
@@ -99,8 +103,8 @@ def content_columns(image: MappedImage) -> tuple[object, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _json_name(name: str) -> str:
-    return json.dumps(name)
+def _json_member(name: str) -> str:
+    return f",{json.dumps(name)}:"
 
 
 @lru_cache(maxsize=8192)

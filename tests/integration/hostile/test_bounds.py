@@ -19,12 +19,10 @@ import pytest
 from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
+from tests.support.measured import PEAK_MIB, START_SECONDS, TIME_FACTOR, run_measured
 from tests.support.records import image
 
-DEADLINE_SECONDS = 10
-START_SECONDS = 8.0
-"""What an interpreter takes to start and end beside others on two busy processors, no part of any deadline."""
+DEADLINE_SECONDS = 8
 LOG_BYTES = 200_000
 """Most that one sweep may say."""
 Service = Callable[[Request], Answer]
@@ -111,6 +109,7 @@ def odd_record(number: int) -> str:
 class Hostile:
     service: Callable[[], Service]
     sweeps: int = 1
+    outcomes: tuple[str, ...] = ("partial", "failed", "complete")
 
 
 HOSTILE = {
@@ -133,7 +132,7 @@ HOSTILE = {
     "records of a megabyte": Hostile(lambda: endless(lambda n: f'{{"id": "i{n}", "k": "{"x" * 2**20}"}}', 25)),
     "records without an id": Hostile(lambda: endless(lambda n: f'{{"k": "{n:09d}{"x" * 30_000_000}"}}', 1)),
     "records that warn": Hostile(lambda: endless(odd_record, 9_000)),
-    "look-ups of megabytes": Hostile(missing_images, sweeps=2),
+    "look-ups of megabytes": Hostile(missing_images, sweeps=2, outcomes=("complete",)),
 }  # fmt: skip
 
 
@@ -169,4 +168,5 @@ def test_memory_and_deadline_hold(name: str, good: CloudServer, database_url: st
     assert ran.seconds < DEADLINE_SECONDS * TIME_FACTOR + START_SECONDS
     assert len(ran.stderr) < LOG_BYTES
     assert (runs["good"]["outcome"], runs["good"]["error"]) == ("complete", None)
+    assert runs["bad"]["outcome"] in hostile.outcomes
     assert len(runs["bad"]["error"] or "") < 3000

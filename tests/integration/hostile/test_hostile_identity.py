@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.identity import PASSWORD, IdentityService
-from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
+from tests.support.measured import PEAK_MIB, START_SECONDS, TIME_FACTOR, run_measured
 
-DEADLINE_SECONDS = 10
-START_SECONDS = 8
-"""For Python and its libraries on a busy machine, before the deadline begins."""
+DEADLINE_SECONDS = 8
 HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nX-Subject-Token: t\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 Stream = Callable[[], Iterator[bytes]]
