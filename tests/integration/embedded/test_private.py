@@ -96,7 +96,7 @@ def test_root_may_have_the_programs_where_only_root_may_go(data_dir: Path, user)
     if libraries.is_dir():
         shutil.copytree(libraries, packages / libraries.name)
     packages.chmod(0o700)
-    code = USE.replace("server =", f"programs.PROGRAM_SHELVES = (Path({str(shelf)!r}),)\nserver =")
+    code = USE.replace("server =", f"binaries.PROGRAM_SHELVES = (Path({str(shelf)!r}),)\nserver =")
     try:
         for _ in range(2):
             one = user(data_dir, code, env={"PYTHONPATH": f"{packages}:{PROJECT}"})

@@ -11,7 +11,7 @@ import pytest
 
 from catalog.errors import CatalogError, ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaError
 from catalog.store.db.embedded.binaries import runnable_binaries
-from catalog.store.db.embedded.server import EmbeddedServer
+from catalog.store.db.embedded.server import LOG_BYTES, EmbeddedServer
 from tests.integration.embedded.users import FAST, as_root, server_alive, wait_until
 
 
@@ -116,11 +116,11 @@ def test_a_log_that_has_grown_is_begun_anew(data_dir: Path) -> None:
     server = EmbeddedServer(data_dir, settings=FAST)
     with server:
         pass
-    server.log.write_bytes(b"x" * (server.LOG_BYTES + 1))
+    server.log.write_bytes(b"x" * (LOG_BYTES + 1))
     with server:
         pass
-    assert server.log.stat().st_size < server.LOG_BYTES
-    assert server.log.with_name("server.log.1").stat().st_size > server.LOG_BYTES
+    assert server.log.stat().st_size < LOG_BYTES
+    assert server.log.with_name("server.log.1").stat().st_size > LOG_BYTES
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ USE = """
 import sys
 from pathlib import Path
 import psycopg
-from catalog.store import programs
-from catalog.store.embedded import EmbeddedServer
+from catalog.store.db.embedded import binaries
+from catalog.store.db.embedded.server import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), settings={"fsync": "off"})
 with server as url:
     with psycopg.connect(url) as connection:
