@@ -33,7 +33,7 @@ from catalog.model import MergeCounts, SourceKind
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
-from catalog.store.state import backfills, leases, runs, sources
+from catalog.store.state import held_deletions, leases, lookups, runs, sources
 from catalog.store.state.sources import Source
 from catalog.sync.archive import set_aside
 from catalog.sync.mapping_adapter import Contents
@@ -204,7 +204,7 @@ def _check(
         stored = sources.find(connection, source.name)
         limit = clock(connection) + AHEAD
         if stored is not None:
-            since = backfills.history_from(connection, stored.source_id)
+            since = sources.history_from(connection, stored.source_id)
             known = runs.among(connection, stored.source_id, run_ids)
     if stored is not None and stored.kind != source.kind:
         raise UsageError(
@@ -296,23 +296,23 @@ def forget(
     source_id = stored.source_id
 
     def work(connection: Connection) -> tuple[tuple[str, ...], MergeCounts]:
-        since = backfills.history_from(connection, source_id)
+        since = sources.history_from(connection, source_id)
         if since is not None and at < since:
             raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
         observed = Ledger(connection, source_id).observed(at)
         if observed is None or wanted not in observed.run_ids:
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
-        kept = backfills.kept_by(connection, source_id, observed.run_ids)
+        kept = held_deletions.kept_by(connection, source_id, observed.run_ids)
         counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
-        backfills.forget_runs(connection, source_id, observed.run_ids, at)
+        runs.forget(connection, source_id, observed.run_ids, at)
         runs.remember_forgotten(connection, source_id, observed.run_ids, at)
-        backfills.remember_look_ups(connection, source_id, at, {})
-        backfills.settle_held(connection, source_id, at, "forget", kept)
+        lookups.save(connection, source_id, at, {})
+        held_deletions.follow_ledger(connection, source_id, at, "forget", kept)
         return observed.run_ids, counts
 
-    with leases.Keeper(database, lease):
-        run_ids, counts = leases.written(database, lease, work)
+    with leases.LeaseRenewer(database, lease):
+        run_ids, counts = leases.transact(database, lease, work)
     for one in run_ids:
         set_aside(source, at, one)
     return Forgotten(at, run_ids, counts)

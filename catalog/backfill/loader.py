@@ -20,7 +20,7 @@ from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.model import RejectedRecord, RunResult, SilentKind
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import BeforeHistory
-from catalog.store.state import backfills, leases, runs, sources
+from catalog.store.state import backfills, leases, runs, sources, stored_state
 from catalog.store.state.backfills import Fingerprints
 from catalog.store.state.sources import Source
 from catalog.sync.mapping_adapter import Contents
@@ -237,12 +237,12 @@ class Loader:
     def _is_known(self, run_id: str) -> bool:
         with self.database.transaction(read_only=True) as connection:
             stored = self._stored or sources.find(connection, self.source.name)
-            return stored is not None and runs.exists(connection, stored.source_id, run_id)
+            return stored is not None and bool(runs.among(connection, stored.source_id, [run_id]))
 
     def _is_said(self, at: datetime, gathered: Gathered, said: Said) -> bool:
         with self.database.transaction(read_only=True) as connection:
             stored = self._stored or sources.find(connection, self.source.name)
-            return stored is not None and _said_before(connection, stored.source_id, at, gathered, said)
+            return stored is not None and _reported_before(connection, stored.source_id, at, gathered, said)
 
     def _merge(self, at: datetime, gathered: Gathered, said: Said, *, named: bool = False) -> None:
         """`named`: the run's id is made of the source's name, among others."""
@@ -268,14 +268,14 @@ class Loader:
             self._present = None
 
         def write(connection: Connection) -> Writing | None:
-            outcome = backfills.outcome(connection, stored.source_id, said.run_id)
+            outcome = runs.outcome(connection, stored.source_id, said.run_id)
             if outcome in ("complete", "partial"):
                 return None
             if outcome is not None:
-                backfills.forget_runs(connection, stored.source_id, [said.run_id], at)
+                runs.forget(connection, stored.source_id, [said.run_id], at)
             latest = self._present.latest if self._present is not None else None
             among = latest is None or latest >= at
-            if named and among and _said_before(connection, stored.source_id, at, gathered, said):
+            if named and among and _reported_before(connection, stored.source_id, at, gathered, said):
                 return None
             # an attempt brings what is known up to what it writes: another one asks the tables anew
             known, self._present = self._present, None
@@ -285,7 +285,7 @@ class Loader:
             return writing
 
         try:
-            writing = leases.written(self.database, lease, write)
+            writing = leases.transact(self.database, lease, write)
         except BrokenDump as error:  # one that changed since it was read first
             self.fail(error)
             return
@@ -307,7 +307,7 @@ class Loader:
         if not ids or (self._present is not None and len(self._present.content.keys() & ids) * 2 > len(ids)):
             return None
         with self.database.transaction(read_only=True) as connection:
-            known = backfills.known_in(connection, self.source.kind, ids)
+            known = stored_state.known_in(connection, self.source.kind, ids)
         own = known.pop(self.source.name, 0)
         owner = max(known, key=lambda name: known[name], default=None)
         return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
@@ -335,7 +335,7 @@ class Loader:
 
     def _register(self) -> Source:
         if self._stored is None:
-            self._stored = self.database.written(
+            self._stored = self.database.transact(
                 lambda connection: (
                     sources.find(connection, self.source.name)
                     or sources.register(
@@ -350,11 +350,11 @@ FIRST_WAIT = 5.0
 """Seconds to wait for a busy source before giving up."""
 
 
-def _said_before(
+def _reported_before(
     connection: Connection, source_id: str, at: datetime, gathered: Gathered, said: Said
 ) -> bool:
     """Whether the ledger holds the same under the id that it got while the source had another name."""
-    known = backfills.said_at(connection, source_id, at, complete=said.complete, rejected=said.rejected)
+    known = backfills.reported_at(connection, source_id, at, complete=said.complete, rejected=said.rejected)
     return known is not None and len(known) == len(gathered) == len(gathered.among(known))
 
 

@@ -16,7 +16,7 @@ from catalog.model import Candidate, LackReason, LookUp, Observation, RejectedRe
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
-from catalog.store.state import backfills, held_deletions, runs, sources, stored_state
+from catalog.store.state import backfills, held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.backfills import Fingerprints
 from catalog.store.state.sources import Source
 from catalog.sync.mapping_adapter import Contents
@@ -54,7 +54,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class _Counted(stored_state.Present):
+class _Counted(stored_state.StoredState):
     """A present of which only what is missing stands in memory; `count` images are live."""
 
     count: int = 0
@@ -217,7 +217,7 @@ class Writing:
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence an archive proves, and which somebody keeps until they are listed again."""
         known = self.present
-        kept = known.kept if known else backfills.decisions(self.connection, self.source_id)[1]
+        kept = known.kept if known else held_deletions.open_and_kept(self.connection, self.source_id)[1]
         kept = kept & self.said.lacks.keys()
         if not appending:
             kept -= Ledger(self.connection, self.source_id).nearest(kept, self.at, "after").keys()
@@ -232,7 +232,7 @@ class Writing:
         # too many images for memory: all are walked over, and only the missing ones are kept
         result, count = _Counted(), 0
         batch: dict[str, bool] = {}
-        for image_id, _, live, _ in backfills.present_rows(self.connection, self.source_id):
+        for image_id, _, live, _ in stored_state.contents(self.connection, self.source_id):
             count += live
             batch[image_id] = live
             if len(batch) == 1000:
@@ -240,7 +240,7 @@ class Writing:
                 batch = {}
         self._note_missing(batch, result)
         result.count = count
-        result.held, result.kept = backfills.decisions(self.connection, self.source_id)
+        result.held, result.kept = held_deletions.open_and_kept(self.connection, self.source_id)
         return result
 
     def _note_missing(self, batch: dict[str, bool], result: _Counted) -> None:
@@ -255,21 +255,23 @@ class Writing:
         """What later sweeps need to know of this observation's absences."""
         known, trailer, connection = self.present, self.said.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
-        backfills.remember_look_ups(connection, self.source_id, self.at, answers)
+        lookups.save(connection, self.source_id, self.at, answers)
         if not appending:
-            backfills.settle_held(connection, self.source_id, self.at, BY)
+            held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
             return
         held = self._absences.held | set(trailer.held if trailer is not None else ())
-        before = (known.held, known.kept) if known else backfills.decisions(connection, self.source_id)
+        before = (
+            (known.held, known.kept) if known else held_deletions.open_and_kept(connection, self.source_id)
+        )
         if held:
             held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, held)
         if held or any(before):
             found = before[0] & self.said.found
             held_deletions.decide(connection, self.source_id, found, "returned", self.at, BY)
-            backfills.end_held(connection, self.source_id, self.at, BY)
+            held_deletions.end_decided(connection, self.source_id, self.at, BY)
         if known is not None:
             if held or any(before):
-                known.held, known.kept = backfills.decisions(connection, self.source_id)
+                known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
             self._follow(known, observation)
             known.latest = self.at
             if len(self.gathered) > KEPT_IN_MEMORY:
@@ -305,10 +307,9 @@ class Writing:
             runs.PassRow(one.name, one.verdict, one.pages, one.records, one.last_marker, one.error)
             for one in said.passes
         ]
-        runs.finish(connection, self.source_id, run, passes)
-        runs.save_rejected(connection, self.source_id, run, said.rejected, last=appending)
+        runs.finish(connection, self.source_id, run, passes, said.rejected, last=appending)
         if trailer is not None and run.outcome == "complete":
-            backfills.note_complete(connection, self.source_id, self.at)
+            sources.note_complete(connection, self.source_id, self.at)
 
 
 def _no_look_up(image_id: str) -> LookUp:

@@ -14,7 +14,7 @@ from types import TracebackType
 from catalog.errors import CatalogError, LeaseLost
 from catalog.store.db.connection import Database
 from catalog.store.state import leases
-from catalog.store.state.leases import Keeper, Lease
+from catalog.store.state.leases import Lease, LeaseRenewer
 
 TURN = 30.0
 """Seconds until somebody else gets the chance."""
@@ -35,7 +35,7 @@ class Tenure:
         self._first_wait = first_wait
         self._later_wait = later_wait
         self._keeping = ExitStack()
-        self._keeper: Keeper | None = None
+        self._keeper: LeaseRenewer | None = None
         self._fence: int | None = None
         self._since = 0.0
 
@@ -64,7 +64,7 @@ class Tenure:
         if lease is None:
             raise Busy("another process is working on this source; try again later")
         undisturbed = self._fence is not None and lease.fence == self._fence + 1
-        self._keeper = self._keeping.enter_context(Keeper(self.database, lease))
+        self._keeper = self._keeping.enter_context(LeaseRenewer(self.database, lease))
         self._fence, self._since = lease.fence, time.monotonic()
         return lease, undisturbed
 

@@ -94,7 +94,7 @@ def backfill(
 def _print(database: Database, result: BackfillResult, format: Format) -> None:
     from catalog.cli.results import as_row
     from catalog.cli.wording import in_short, number, say
-    from catalog.store.state.listings import RUN_COLUMNS
+    from catalog.store.state.runs import RUN_COLUMNS
 
     rows = [as_row(database, run) for run in result.runs]
     if format == "table":

@@ -8,7 +8,7 @@ from catalog.errors import CatalogError
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
-from catalog.store.state.listings import RUN_COLUMNS
+from catalog.store.state.runs import RUN_COLUMNS
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

@@ -31,12 +31,12 @@ def runs(invocation: Invocation, source: str | None, limit: int, format: Format)
 
     JSON and CSV carry all columns of the table `runs`. A run with no outcome is under way.
     """
-    from catalog.store.state import listings, sources
+    from catalog.store.state import runs, sources
 
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         known = sources.matching(connection, [source] if source else [])
-        rows = listings.recent_runs(connection, [each.source_id for each in known], limit)
-    columns = listings.RUN_COLUMNS
+        rows = runs.recent(connection, [each.source_id for each in known], limit)
+    columns = runs.RUN_COLUMNS
     if format == "table":
         from catalog.cli.wording import in_short
 

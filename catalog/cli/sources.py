@@ -59,13 +59,11 @@ def sources(
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
     from catalog.config.selection import select_names
     from catalog.config.settings import configured_source
-    from catalog.store.state import listings
+    from catalog.store.state import sources
 
     configured = invocation.settings.sources
     with invocation.database() as database, database.transaction(read_only=True) as connection:
-        known = [
-            dict(zip(listings.SOURCE_COLUMNS, row, strict=True)) for row in listings.known_sources(connection)
-        ]
+        known = [dict(zip(sources.LISTING_COLUMNS, row, strict=True)) for row in sources.listing(connection)]
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}
     for row in known:
@@ -125,7 +123,7 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
 
     check_new_name(invocation.settings, new)
     with invocation.database() as database:
-        database.written(lambda connection: stored.rename(connection, old, new))
+        database.transact(lambda connection: stored.rename(connection, old, new))
     click.echo(f"{old} is called {new} now; change it in the configuration too")
 
 
@@ -144,7 +142,7 @@ def retire(invocation: Invocation, name: str) -> None:
     from catalog.store.state import sources as stored
 
     with invocation.database() as database:
-        database.written(lambda connection: stored.retire(connection, name))
+        database.transact(lambda connection: stored.retire(connection, name))
     click.echo(f"{name} is retired; take it out of the configuration too")
 
 
@@ -167,5 +165,5 @@ def adopt(invocation: Invocation, name: str) -> None:
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None
     with invocation.database() as database:
-        database.written(lambda connection: stored.adopt(connection, name, kind))
+        database.transact(lambda connection: stored.adopt(connection, name, kind))
     click.echo(f"{name}: the next sweep records the kind, endpoint, region and project that it meets")

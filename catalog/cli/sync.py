@@ -160,7 +160,7 @@ def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
     """How to show a result, now or at the end, on standard output."""
     from catalog.cli.results import as_row
     from catalog.cli.wording import say, summary
-    from catalog.store.state.listings import RUN_COLUMNS
+    from catalog.store.state.runs import RUN_COLUMNS
 
     if format == "table":
         yield lambda run: say(summary(run, plan=plan))

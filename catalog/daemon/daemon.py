@@ -242,7 +242,7 @@ class Daemon:
             raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
         registry = self.registry
         if registry is not self._aligned:
-            self.database.written(partial(_align, schedules=registry.schedules))
+            self.database.transact(partial(_align, schedules=registry.schedules))
             self._aligned = registry
         with self.database.transaction() as connection:
             due = due_sources.due_sources(connection, registry.sources)
@@ -254,7 +254,7 @@ class Daemon:
         far = [name for name, entry in due.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
         if far and time.monotonic() >= self._far_again:
             # not at each look: for most of the year a crontab of January alone is as far away
-            self.database.written(partial(_align, schedules={name: plans[name] for name in far}))
+            self.database.transact(partial(_align, schedules={name: plans[name] for name in far}))
             self._far_again = time.monotonic() + FAR_POLL_SECONDS
 
     def _add_job(self, name: str, due_in: float) -> None:

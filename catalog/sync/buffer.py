@@ -20,7 +20,7 @@ from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_t
 from catalog.mapping.credentials import redacted
 from catalog.mapping.values import timestamp
 from catalog.model import Budget, Candidate, RejectedRecord, SilentKind
-from catalog.store.state.stored_state import Present
+from catalog.store.state.stored_state import StoredState
 from catalog.text import bounded
 
 MEMORY = 2**20
@@ -106,7 +106,7 @@ class Intake:
 
     def __init__(
         self,
-        present: Present,
+        present: StoredState,
         rules: MappingRules,
         budget: Budget,
         archive: Callable[[str], None] | None = None,

@@ -14,7 +14,7 @@ from catalog.model import ContentRules
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
-from catalog.store.state import held_deletions, leases, stored_state
+from catalog.store.state import held_deletions, leases, lookups
 from catalog.store.state.held_deletions import HeldDeletion
 
 Verb = Literal["approve", "keep"]
@@ -76,8 +76,8 @@ def decide(
         held_deletions.decide(connection, source_id, ids, DECISION[verb], now, by)
         return [replace(row, decision=DECISION[verb]) for row in rows]
 
-    with leases.Keeper(database, lease):
-        return leases.written(database, lease, work)
+    with leases.LeaseRenewer(database, lease):
+        return leases.transact(database, lease, work)
 
 
 def _prove(
@@ -91,4 +91,4 @@ def _prove(
     for (at, run_id), held in groupby(sorted(rows, key=observation), key=observation):
         merge = Merge(connection, source_id, run_id, rules, now)
         merge.prove_lacks(at, run_id, {row.image_id: NOT_LISTED for row in held})
-    stored_state.save_look_ups(connection, source_id, now, {}, [row.image_id for row in rows])
+    lookups.save(connection, source_id, now, {})

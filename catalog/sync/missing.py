@@ -10,7 +10,7 @@ from itertools import islice
 from catalog.config.settings import SourceSettings
 from catalog.errors import DeadlineError, LoginError, ThrottledError
 from catalog.model import HeldReason, LackReason, LookUp, SilentKind, Stopped
-from catalog.store.state.stored_state import Present
+from catalog.store.state.stored_state import StoredState
 
 ASK_AGAIN = timedelta(days=1)
 """An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
@@ -81,7 +81,7 @@ class Control:
 
 def judge(
     missing: Collection[str],
-    present: Present,
+    present: StoredState,
     source: SourceSettings,
     look_up: Callable[[str], LookUp],
     *,
@@ -143,7 +143,7 @@ def judge(
     return result
 
 
-def _is_above_limit(count: int, present: Present, source: SourceSettings) -> bool:
+def _is_above_limit(count: int, present: StoredState, source: SourceSettings) -> bool:
     """Counted over all that is missing and that no look-up found, asked for in this sweep or not."""
     share = present.live * source.deletion_limit_percent / 100
     return count > source.deletion_limit_count and count > share
@@ -156,7 +156,7 @@ def _hold(ids: list[str], result: Absences) -> None:
         result.silent[image_id] = "held"
 
 
-def _found_before(present: Present, image_id: str, source: SourceSettings, now: datetime) -> bool:
+def _found_before(present: StoredState, image_id: str, source: SourceSettings, now: datetime) -> bool:
     """Whether the last look-up found it. Where none are made any more, that counts for the usual day."""
     asked = present.asked.get(image_id)
     if asked is None or asked[1] != "found":
@@ -166,7 +166,7 @@ def _found_before(present: Present, image_id: str, source: SourceSettings, now: 
 
 def _ask(
     live: list[str],
-    present: Present,
+    present: StoredState,
     source: SourceSettings,
     look_up: Callable[[str], LookUp],
     now: datetime,
@@ -217,7 +217,7 @@ def _believe(gone: dict[str, LackReason], result: Absences, control: Control | N
     gone.clear()
 
 
-def _asked_recently(present: Present, image_id: str, now: datetime) -> bool:
+def _asked_recently(present: StoredState, image_id: str, now: datetime) -> bool:
     asked = present.asked.get(image_id)
     return asked is not None and asked[1] == "found" and now - asked[0] < ASK_AGAIN
 

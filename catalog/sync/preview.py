@@ -44,7 +44,9 @@ def plan_sweep(
                         project_id=service.project_id,
                         endpoint=service.endpoint,
                     )
-                known = stored_state.load(connection, stored.source_id) if stored else stored_state.Present()
+                known = (
+                    stored_state.load(connection, stored.source_id) if stored else stored_state.StoredState()
+                )
                 run.started_at = run.observed_at = clock(connection)
             stored_alike = partial(alike, database, stored.source_id if stored else "")
             fetched = fetch(source, service, known, run.observed_at, accept_deletions, budget, stored_alike)

@@ -12,7 +12,7 @@ from itertools import chain
 from catalog.config.settings import SourceSettings
 from catalog.errors import FetchError, ThrottledError
 from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp, Outcome
-from catalog.store.state.stored_state import Present
+from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import Intake
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.missing import Absences, Control, judge
@@ -51,7 +51,7 @@ Alike = Callable[[str, Collection[str]], list[str]]
 def fetch(
     source: SourceSettings,
     service: ImageService,
-    known: Present,
+    known: StoredState,
     observed_at: datetime,
     accept: bool,
     budget: Budget,

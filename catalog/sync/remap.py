@@ -29,10 +29,10 @@ def remap(
     if lease is None:
         raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
     result = Rebuilt()
-    with leases.Keeper(database, lease):
+    with leases.LeaseRenewer(database, lease):
         while (place := result.place) is not None:
             rebuild = partial(rebuild_step, source_id=source.source_id, rules=contents, place=place)
-            step = leases.written(database, lease, rebuild)
+            step = leases.transact(database, lease, rebuild)
             result.join(step)
             progress(step.documents)
     return result

@@ -27,7 +27,7 @@ from catalog.model import Budget, ImageService, Observation, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import MOST_WARNINGS, Merge
-from catalog.store.state import held_deletions, leases, projects, runs, sources, stored_state
+from catalog.store.state import held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.sync.archive import open_archive
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.project_names import ask_names
@@ -71,7 +71,7 @@ def sweep(
     """
     run = RunResult(source.name, str(uuid.uuid4()))
     try:
-        stored, longest = database.written(partial(_register, source=source), source.deadline)
+        stored, longest = database.transact(partial(_register, source=source), source.deadline)
     except ConfigurationError as error:
         return _refused(database, run, error, turn)
     lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
@@ -79,8 +79,8 @@ def sweep(
         run.outcome, run.error = "busy", "another process is working on this source; try again, or use --wait"
         return run
     budget = Budget(max(source.deadline, longest), stop)
-    with leases.Keeper(database, lease) as keeper:
-        if not leases.written(
+    with leases.LeaseRenewer(database, lease) as keeper:
+        if not leases.transact(
             database,
             lease,
             partial(_begin, run=run, source_id=stored.source_id, turn=turn),
@@ -125,7 +125,7 @@ def _run(
     source: SourceSettings,
     stored: sources.Source,
     lease: leases.Lease,
-    keeper: leases.Keeper,
+    keeper: leases.LeaseRenewer,
     budget: Budget,
     run: RunResult,
     accept: bool,
@@ -135,7 +135,7 @@ def _run(
     service = opener(source, budget)
     try:
         observe = partial(_observe, run=run, stored=stored, service=service)
-        known = leases.written(database, lease, observe, budget.to_write())
+        known = leases.transact(database, lease, observe, budget.to_write())
         assert run.observed_at is not None
         archive = open_archive(source, stored, service, run)
         try:
@@ -166,7 +166,7 @@ def _run(
 
 def _observe(
     connection: Connection, *, run: RunResult, stored: sources.Source, service: ImageService
-) -> stored_state.Present:
+) -> stored_state.StoredState:
     """Dates the observation, right before the first listing request; what is known then."""
     sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
     known = stored_state.load(connection, stored.source_id)
@@ -225,7 +225,7 @@ def _merge(
     stored: sources.Source,
     run: RunResult,
     fetched: Fetched,
-    known: stored_state.Present,
+    known: stored_state.StoredState,
     names: dict[str, tuple[str, str | None]] | None,
     turn: Turn | None,
     budget: Budget,
@@ -251,10 +251,10 @@ def _merge(
             turn.done(connection, source_id, run)
 
     try:
-        leases.written(database, lease, merge, budget.to_write())
+        leases.transact(database, lease, merge, budget.to_write())
     except DatabaseUnavailable:
         # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
-        if not leases.written(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
+        if not leases.transact(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
             raise
     if run.note:
         log.warning("nothing proved", source=source.name, reason=run.note)
@@ -275,13 +275,13 @@ def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:
 
 
 def _remember(
-    connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: stored_state.Present
+    connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: stored_state.StoredState
 ) -> None:
     """What later sweeps need to know of this one's absences."""
     assert run.observed_at is not None
     absences = fetched.absences
     active = known.held | known.kept
-    seen = fetched.intake.seen_among(active | known.asked.keys()) - fetched.intake.silent.keys()
+    seen = fetched.intake.seen_among(active) - fetched.intake.silent.keys()
     if absences.held:
         held_deletions.hold(
             connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason
@@ -294,9 +294,8 @@ def _remember(
     done = active & absences.lacks.keys()
     if done:
         held_deletions.decide(connection, source_id, done, "approved", run.observed_at, "sweep")
-    settled = (known.asked.keys() & (seen | absences.lacks.keys())) - absences.answers.keys()
-    if absences.answers or settled:
-        stored_state.save_look_ups(connection, source_id, run.observed_at, absences.answers, settled)
+    if absences.answers or known.asked:
+        lookups.save(connection, source_id, run.observed_at, absences.answers)
     if fetched.all_complete:
         unlisted = [i for i, kind in absences.silent.items() if kind != "rejected"]
         run.unlisted = len(unlisted) + len(absences.found)
@@ -344,7 +343,7 @@ def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn |
             turn.done(connection, lease.source_id, run)
 
     try:
-        leases.written(database, lease, close)
+        leases.transact(database, lease, close)
     except CatalogError as failure:
         log.warning("run could not be closed", source=run.source, reason=str(failure))
 
@@ -364,4 +363,4 @@ def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn
                 turn.done(connection, stored.source_id, run)
         return run
 
-    return database.written(note)
+    return database.transact(note)

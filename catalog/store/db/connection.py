@@ -174,7 +174,7 @@ class Database:
             yield connection
             connection.commit()
 
-    def written(self, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS, **told: str) -> T:
+    def transact(self, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS, **told: str) -> T:
         """What the work, done in a transaction that writes, returns.
 
         Where another's locks are in the way (somebody's own report or script, since no two of ours write the

@@ -1,17 +1,61 @@
-"""Named statements from the .sql files in `catalog/store/sql`, so that SQL stands readable in one place."""
+"""Named statements from the .sql files in `catalog/store/sql`: each module's SQL in the file of its name."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAMED = re.compile(r"\{named\((.+)\)\}")
+_STORED = re.compile(r"\{stored\((\w+), (\w+)\)\}")
+_PARAMETER = re.compile(r"(\w+) (\w+) AS (\w+)")
 
 
-def load(file_name: str, **names: str) -> dict[str, str]:
-    """Statements of a file by name; `{placeholders}` in it are filled with the names given."""
+class Statements(dict[str, str]):
+    """Statements by name. Parameters are given by name, lists for those that `{named(...)}` counts."""
+
+    def run(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> psycopg.Cursor[Any]:
+        return connection.execute(self[name], values)
+
+    def value(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> Any:
+        """The first column of the first row; None where there is none."""
+        row = self.run(connection, name, **values).fetchone()
+        return row[0] if row else None
+
+
+def load(file_name: str, **names: str) -> Statements:
+    """The statements of a file; `{placeholders}` in it are filled with the names given, and two macros with
+
+    - `{named(ids text AS image_id, ats timestamptz AS at)}`: the source's id and the rows that the lists `ids`
+      and `ats` make up, for a statement that writes;
+    - `{stored(images, asked)}`: the row of a table that belongs to `asked.image_id`, for one that reads.
+
+    Both have rows found one by one through the primary key. Without statistics, or with those of before, a plain
+    join would be planned from the table's side, quadratic. So reads are LATERAL ... OFFSET 0, and writes take the
+    source's id, and NULL, out of a subquery with OFFSET 0: the planner would think that a constant leaves few rows.
+    Never by ctid: under READ COMMITTED a row that somebody else has just changed would be passed over.
+    """
     text = (Path(__file__).parents[1] / "sql" / file_name).read_text(encoding="utf-8")
     for key, value in names.items():
         text = text.replace("{" + key + "}", value)
-    parts = _NAME.split(text)
-    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    text = _STORED.sub(
+        r"LATERAL (SELECT * FROM \1 t WHERE t.source_id = %(source)s AND t.image_id = \2.image_id OFFSET 0)",
+        text,
+    )
+    parts = _NAME.split(_NAMED.sub(_named, text))
+    return Statements((name, body.strip()) for name, body in zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _named(macro: re.Match[str]) -> str:
+    items = macro[1].split(", ")
+    lists = [match.groups() for item in items if (match := _PARAMETER.fullmatch(item))]
+    columns = [column for _, _, column in lists]
+    constants = [item for item in items if not _PARAMETER.fullmatch(item)]
+    arrays = ", ".join(f"%({parameter})s::{kind}[]" for parameter, kind, _ in lists)
+    return (
+        f"(SELECT %(source)s::text AS source_id, {', '.join(columns + constants)}"
+        f" FROM unnest({arrays}) AS named ({', '.join(columns)}) OFFSET 0)"
+    )

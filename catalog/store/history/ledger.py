@@ -8,15 +8,17 @@ that stays partial, or holds deletions back, for weeks repeats them in every swe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice, repeat
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+import psycopg
 
 from catalog.fingerprint import fingerprint_of
 from catalog.store.db.connection import Connection
-from catalog.store.history.stage import SQL
+from catalog.store.db.statements import load
 
+_SQL = load("ledger.sql")
 LISTED = "listed"
 FOUND = "found"
 SILENT_KINDS = ("rejected", "unanswered", "held", "kept")
@@ -26,10 +28,10 @@ HELD_KINDS = ("held", "kept")
 Side = Literal["before", "after"]
 _PART = 50_000
 """Ids sent at once."""
+_NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """One row of the ledger."""
 
     at: datetime
@@ -37,6 +39,14 @@ class Observed:
     held_set: bytes | None
     silent_set: bytes | None
     run_ids: tuple[str, ...]
+
+
+class Holder(NamedTuple):
+    """The first observation that holds an image back; `kept`: somebody decided that it stays."""
+
+    run_id: str
+    at: datetime
+    kept: bool
 
 
 class Ledger:
@@ -47,55 +57,53 @@ class Ledger:
         self.source_id = source_id
         self._sets: dict[bytes, dict[str, frozenset[str]]] = {}
 
+    def _run(self, name: str, **values: object) -> psycopg.Cursor[Any]:
+        return _SQL.run(self.connection, name, source=self.source_id, **values)
+
+    def _observed(self, name: str, **values: object) -> Iterator[Observed]:
+        for row in self._run(name, **values).fetchall():
+            at, complete, contained, inconclusive, runs = row
+            yield Observed(at, complete, contained, inconclusive, tuple(runs))
+
     def observed(self, at: datetime) -> Observed | None:
-        row = self.connection.execute(
-            "SELECT observed_at, complete, held_set, silent_set, run_ids FROM observations"
-            " WHERE source_id = %s AND observed_at = %s",
-            (self.source_id, at),
-        ).fetchone()
-        return Observed(row[0], row[1], row[2], row[3], tuple(map(str, row[4]))) if row else None
+        """The observation of a moment."""
+        return next(self._observed("observed", at=at), None)
 
     def latest(self, before: datetime | None = None) -> Observed | None:
         """The last observation, or the last one before a moment."""
-        row = self.connection.execute(
-            "SELECT observed_at, complete, held_set, silent_set, run_ids FROM observations"
-            " WHERE source_id = %s AND observed_at < coalesce(%s, 'infinity'::timestamptz)"
-            " ORDER BY observed_at DESC LIMIT 1",
-            (self.source_id, before),
-        ).fetchone()
-        return Observed(row[0], row[1], row[2], row[3], tuple(map(str, row[4]))) if row else None
+        return next(self._observed("latest", before=before), None)
+
+    def backwards(self, before: datetime | None = None) -> list[Observed]:
+        """The observations, or those before a moment, the newest first."""
+        return list(self._observed("backwards", before=before))
 
     def record(self, observed: Observed) -> None:
         """Writes or replaces one row."""
-        self.connection.execute(
-            "INSERT INTO observations (source_id, observed_at, complete, held_set, silent_set, run_ids)"
-            " VALUES (%s, %s, %s, %s, %s, %s::uuid[])"
-            " ON CONFLICT (source_id, observed_at) DO UPDATE SET complete = excluded.complete,"
-            " held_set = excluded.held_set, silent_set = excluded.silent_set, run_ids = excluded.run_ids",
-            (
-                self.source_id,
-                observed.at,
-                observed.complete,
-                observed.held_set,
-                observed.silent_set,
-                list(observed.run_ids),
-            ),
+        at, complete, contained, inconclusive, runs = observed
+        self._run(
+            "record",
+            at=at,
+            complete=complete,
+            contained=contained,
+            inconclusive=inconclusive,
+            runs=list(runs),
         )
+        self._run("observed_since", at=at)
 
     def remove(self, at: datetime) -> None:
         """Takes one observation out, with the lacks that only it proved."""
-        for table in ("observations", "lacks"):
-            self.connection.execute(
-                f"DELETE FROM {table} WHERE source_id = %s AND observed_at = %s", (self.source_id, at)
-            )
+        self._run("remove", at=at)
+        self._run("remove_lacks", at=at, ids=None)
 
     def remove_lacks(self, at: datetime, ids: set[str]) -> None:
         """Takes out what an observation proved by more than absence about these images."""
         if ids:
-            self.connection.execute(
-                "DELETE FROM lacks WHERE source_id = %s AND observed_at = %s AND image_id = ANY(%s)",
-                (self.source_id, at, list(ids)),
-            )
+            self._run("remove_lacks", at=at, ids=list(ids))
+
+    def save_lacks(self, at: datetime, reasons: Mapping[str, str]) -> None:
+        """Enters lacks that an observation proves by more than absence."""
+        if reasons:
+            self._run("save_lacks", at=at, ids=list(reasons), reasons=list(reasons.values()))
 
     def save_set(self, groups: Mapping[str, Iterable[str]]) -> bytes | None:
         """Stores ids by kind, each distinct set once; returns its key, None where there is nothing to say."""
@@ -105,11 +113,7 @@ class Ledger:
             return None
         key = fingerprint_of(repr(row).encode() for row in rows)
         for kind, ids in rows:
-            self.connection.execute(
-                "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (self.source_id, key, kind, ids),
-            )
+            self._run("insert_set", set=key, kind=kind, ids=ids)
         return key
 
     def save_listed(self, ids: Iterable[str]) -> bytes:
@@ -119,18 +123,10 @@ class Ledger:
             f"{separator}{image_id!r}".encode() for separator, image_id in zip(separators, ids, strict=False)
         )
         key = fingerprint_of(chain([f"({LISTED!r}, [".encode()], named, [b"])"]))
-        inserted = self.connection.execute(
-            "INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%s, %s, %s, '{}')"
-            " ON CONFLICT DO NOTHING",
-            (self.source_id, key, LISTED),
-        ).rowcount
+        inserted = self._run("insert_set", set=key, kind=LISTED, ids=[]).rowcount
         remaining = iter(ids)
         while inserted and (part := list(islice(remaining, _PART))):
-            self.connection.execute(
-                "UPDATE id_sets SET image_ids = image_ids || %s"
-                " WHERE source_id = %s AND set_id = %s AND kind = %s",
-                (part, self.source_id, key, LISTED),
-            )
+            self._run("extend_set", set=key, kind=LISTED, ids=part)
         return key
 
     def load_set(self, key: bytes | None) -> dict[str, frozenset[str]]:
@@ -138,21 +134,16 @@ class Ledger:
         if key is None:
             return {}
         if key not in self._sets:
-            rows = self.connection.execute(
-                "SELECT kind, image_ids FROM id_sets WHERE source_id = %s AND set_id = %s",
-                (self.source_id, key),
-            )
-            self._sets[key] = {kind: frozenset(ids) for kind, ids in rows}
+            self._sets[key] = {kind: frozenset(ids) for kind, ids in self._run("load_set", set=key)}
         return self._sets[key]
 
     def listed(self, observed: Observed) -> frozenset[str]:
         """The ids that an incomplete observation held."""
-        return self.load_set(observed.held_set).get(LISTED, frozenset())
+        return self.load_set(observed.held_set).get(LISTED, _NONE)
 
     def silent(self, observed: Observed) -> frozenset[str]:
         """The ids about which an observation is inconclusive, whether it is complete or not."""
-        kinds = self.load_set(observed.silent_set)
-        return among(kinds, SILENT_KINDS)
+        return among(self.load_set(observed.silent_set), SILENT_KINDS)
 
     def unsaid(self, observed: Observed, ids: set[str]) -> set[str]:
         """Of these images, those about which an observation says nothing, look-ups left out."""
@@ -160,18 +151,15 @@ class Ledger:
 
     def speaks_of_all(self, since: datetime) -> bool:
         """Whether some observation from a moment on is evidence of each image."""
-        row = self.connection.execute(
-            "SELECT EXISTS (SELECT FROM observations WHERE source_id = %s AND observed_at >= %s"
-            " AND complete AND silent_set IS NULL)",
-            (self.source_id, since),
-        ).fetchone()
-        return bool(row and row[0])
+        return bool(_SQL.value(self.connection, "tells_of_all", source=self.source_id, since=since))
+
+    def first_runs(self, moments: Iterable[datetime]) -> dict[datetime, str]:
+        """The runs that name the observations of these moments."""
+        return dict(self._run("first_runs", ats=list(moments)))
 
     def lack_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
         """Reasons of lacks that are known by more than absence, for the pairs given."""
-        rows = self.connection.execute(
-            SQL["lack_reasons"], {"source": self.source_id, "ids": list(ids), "ats": list(at)}
-        )
+        rows = self._run("lack_reasons", ids=list(ids), ats=list(at))
         return {(image_id, moment): reason for image_id, moment, reason in rows}
 
     def nearest(
@@ -179,7 +167,7 @@ class Ledger:
     ) -> dict[str, datetime]:
         """When the evidence just before or just after a moment was taken, for each image that has any.
 
-        An observation is evidence of an image if it is complete and not silent about it, if it held its
+        An observation is evidence of an image if it is complete and not inconclusive about it, if it contained its
         record, or if a look-up in it proved the lack. `never_held`: images of which no record is stored, so
         that incomplete observations need not be searched for them.
         """
@@ -187,7 +175,7 @@ class Ledger:
         found: dict[str, datetime] = {}
         if not unresolved:
             return found
-        lacks = self._nearest_lacks(unresolved, at, side)
+        lacks: dict[str, datetime] = dict(self._run(f"lacks_{side}", ids=list(unresolved), at=at))
         for row in self._signatures(at, side, lambda: unresolved <= never_held):
             if row.complete:
                 says = unresolved - self.silent(row)
@@ -206,31 +194,62 @@ class Ledger:
 
     def _signatures(self, at: datetime, side: Side, complete_only: Callable[[], bool]) -> Iterator[Observed]:
         """The nearest observation of each distinct kind, nearest first; usually the first answers all."""
-        comparison, order, nearest = ("<", "DESC", "max") if side == "before" else (">", "ASC", "min")
-        first = self.connection.execute(
-            "SELECT observed_at, complete, held_set, silent_set FROM observations"
-            f" WHERE source_id = %s AND observed_at {comparison} %s ORDER BY observed_at {order} LIMIT 1",
-            (self.source_id, at),
-        ).fetchone()
-        if first is None:
-            return
-        yield Observed(first[0], first[1], first[2], first[3], ())
-        rows = self.connection.execute(
-            f"SELECT {nearest}(observed_at) AS moment, complete, held_set, silent_set FROM observations"
-            f" WHERE source_id = %s AND observed_at {comparison} %s AND (complete OR NOT %s)"
-            f" GROUP BY complete, held_set, silent_set ORDER BY moment {order}",
-            (self.source_id, at, complete_only()),
-        )
-        for row in rows.fetchall():
-            yield Observed(row[0], row[1], row[2], row[3], ())
+        for first in self._observed(f"next_{side}", at=at):
+            yield first
+            yield from self._observed(f"nearest_{side}", at=at, complete_only=complete_only())
 
-    def _nearest_lacks(self, ids: set[str], at: datetime, side: Side) -> dict[str, datetime]:
-        rows = self.connection.execute(
-            SQL[f"lacks_{side}"], {"source": self.source_id, "ids": list(ids), "at": at}
-        )
-        return dict(rows.fetchall())
+    def unlisted_since(self, ids: set[str]) -> dict[str, datetime | None]:
+        """For each image the first observation that missed it after the last one that listed it, else None.
+
+        What was observed before an image's first evidence says nothing of it.
+        """
+        since: dict[str, datetime | None] = dict.fromkeys(ids)
+        open_ids = frozenset(ids) & self._ever(MISSED_KINDS)
+        if not open_ids:
+            return since
+        seen: dict[str, datetime] = dict(self._run("first_seen", ids=list(open_ids)))
+        for observed in self.backwards():
+            open_ids = frozenset(i for i in open_ids if i in seen and seen[i] <= observed.at)
+            kinds = self.load_set(observed.silent_set)
+            missed = among(kinds, MISSED_KINDS) & open_ids
+            since.update(dict.fromkeys(missed, observed.at))
+            if observed.complete:
+                open_ids = missed | (open_ids & kinds.get("rejected", _NONE))
+            else:
+                open_ids = open_ids - (self.listed(observed) - missed)
+            if not open_ids:
+                break
+        return since
+
+    def held_since(self, unlisted: Mapping[str, datetime]) -> dict[str, Holder]:
+        """For each of these images, `unlisted` since a moment, what holds it back; nothing where nothing does.
+
+        A look-up that found the image ended it, unless somebody keeps the image (semantics 4.5).
+        """
+        ids = unlisted.keys() & self._ever(HELD_KINDS)
+        if not ids:
+            return {}
+        rows = self._run("inconclusive_since", at=min(unlisted[image_id] for image_id in ids)).fetchall()
+        kept = {
+            image_id
+            for at, _, silent_set in rows
+            for image_id in self.load_set(silent_set).get("kept", _NONE) & ids
+            if at >= unlisted[image_id]
+        }
+        held: dict[str, Holder] = {}
+        for at, run_id, silent_set in rows:
+            kinds = self.load_set(silent_set)
+            for image_id in kinds.get(FOUND, _NONE) & held.keys() - kept:
+                del held[image_id]
+            for image_id in among(kinds, HELD_KINDS) & ids:
+                if at >= unlisted[image_id]:
+                    held.setdefault(image_id, Holder(run_id, at, image_id in kept))
+        return held
+
+    def _ever(self, kinds: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(image_id for (image_id,) in self._run("ever", kinds=list(kinds)))
 
 
 def among(sets: Mapping[str, frozenset[str]], kinds: Iterable[str]) -> frozenset[str]:
     """The ids of these kinds, of a set that was stored."""
-    return frozenset().union(*(sets.get(kind, frozenset()) for kind in kinds))
+    return _NONE.union(*(sets.get(kind, _NONE) for kind in kinds))

@@ -1,4 +1,4 @@
-"""From lines of revisions to rows: what a merge writes goes by COPY into the stage, then by few statements."""
+"""From timelines to rows: what a merge writes goes by COPY into the stage, then by few statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def prefixed(prefix: str, names: Iterable[str]) -> str:
 
 
 SQL = load(
-    "history.sql",
+    "stage.sql",
     fields=", ".join(REVISION_FIELD_COLUMNS),
     r_fields=prefixed("r", REVISION_FIELD_COLUMNS),
     s_fields=prefixed("s", REVISION_FIELD_COLUMNS),
@@ -122,17 +122,17 @@ Head = tuple[str, int, str, str | None]
 """What the rows of a batch share: run, number of the batch, source, `recorded_at` as text."""
 
 
-class Staged(Struct):
+class StageRow(Struct):
     """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
 
     image_id: str
     revision: Revision
-    valid_to: datetime | None
-    spell_to: datetime | None
-    changed: str | None
-    content: tuple[object, ...] | None
-    copy_of: datetime | None
-    present: bool
+    valid_to: datetime | None = None
+    spell_to: datetime | None = None
+    changed: str | None = None
+    content: tuple[object, ...] | None = None
+    copy_of: datetime | None = None
+    present: bool = False
     raw_hash: bytes | None = None
     unlisted_since: datetime | None = None
     first_seen_at: datetime | None = None
@@ -160,7 +160,7 @@ class Staged(Struct):
 class Batch:
     """What one step of a merge writes: revisions in, revisions out, ends moved."""
 
-    staged: list[Staged] = field(default_factory=list)
+    staged: list[StageRow] = field(default_factory=list)
     removed: list[tuple[str, datetime]] = field(default_factory=list)
     removed_spells: list[tuple[str, datetime]] = field(default_factory=list)
     closed: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
@@ -183,7 +183,7 @@ class Stage:
         self.run_id = run_id
         self.recorded_at = recorded_at
         self._batches = 0
-        self._sent = ExitStack()
+        self._pipelines = ExitStack()
 
     def __enter__(self) -> Stage:
         """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
@@ -195,34 +195,30 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sent.__exit__(kind, error, trace)
+        self._pipelines.__exit__(kind, error, trace)
         if error is None and self._batches:
-            self.connection.execute(SQL["clear_stage"], {"run": self.run_id})
+            SQL.run(self.connection, "clear_stage", run=self.run_id)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Waits until all that was sent is done; raises what the database refuses of it."""
-        self._sent.close()
+        self._pipelines.close()
 
     def write(self, batch: Batch) -> None:
         """Brings the tables to the batch. The order of statements matters: copies are taken first.
 
         Returns once all is sent, not once it is done: the database works while the caller makes the next
-        batch. What it refuses is raised by `settle`, by whatever is read next, or at the end of the block.
+        batch. What it refuses is raised by `flush`, by whatever is read next, or at the end of the block.
         """
-        self.settle()
+        self.flush()
         self._batches += 1
         if batch.staged:
             self.copy(batch.staged, first=batch.new_images_only)
-        self._sent.enter_context(self.connection.pipeline())
-        if batch.removed:
-            self._by_moment("delete_revisions", batch.removed)
-            self._by_moment("delete_documents", batch.removed)
-        if batch.removed_spells:
-            self._by_moment("delete_spells", batch.removed_spells)
-        if batch.closed:
-            self._close("close_revisions", batch.closed)
-        if batch.closed_spells:
-            self._close("close_spells", batch.closed_spells)
+        self._pipelines.enter_context(self.connection.pipeline())
+        self._run("delete_revisions", batch.removed, "ids", "ats")
+        self._run("delete_documents", batch.removed, "ids", "ats")
+        self._run("delete_spells", batch.removed_spells, "ids", "ats")
+        self._run("close_revisions", batch.closed, "ids", "ats", "tos")
+        self._run("close_spells", batch.closed_spells, "ids", "ats", "tos")
         if batch.staged:
             self._execute("insert_revisions")
             if not batch.new_images_only:
@@ -230,20 +226,14 @@ class Stage:
             self._execute("insert_spells")
             if any(row.present for row in batch.staged):
                 self._write_present(new_only=batch.new_images_only)
-        if batch.first_seen:
-            self._by_moment("move_first_seen", batch.first_seen)
-        if batch.refreshed:
-            self.refresh_hashes(batch.refreshed)
+        self._run("move_first_seen", batch.first_seen, "ids", "ats")
+        self.refresh_hashes(batch.refreshed)
         for image_id in batch.erased:
             self._erase(image_id)
 
     def refresh_hashes(self, rows: Sequence[tuple[str, bytes | None, bytes]]) -> None:
         """Fingerprints of images whose content is what it was, though hashed in another way."""
-        ids, raws, contents = zip(*rows, strict=True)
-        self.connection.execute(
-            SQL["refresh_hashes"],
-            {"source": self.source_id, "ids": list(ids), "raws": list(raws), "contents": list(contents)},
-        )
+        self._run("refresh_hashes", rows, "ids", "raws", "contents")
 
     def _erase(self, image_id: str) -> None:
         for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties",
@@ -252,7 +242,7 @@ class Stage:
                 f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
             )
 
-    def copy(self, staged: Sequence[Staged], *, first: bool = False) -> None:
+    def copy(self, staged: Sequence[StageRow], *, first: bool = False) -> None:
         """Sends rows to the stage, as the batch last begun.
 
         `first`: all are first revisions of new images; their documents, half of what there is to send, go straight
@@ -284,17 +274,8 @@ class Stage:
     def _execute(self, name: str, statements: Mapping[str, str] = SQL) -> None:
         self.connection.execute(statements[name], {"run": self.run_id, "batch": self._batches})
 
-    def _by_moment(self, name: str, pairs: Sequence[tuple[str, datetime]]) -> None:
-        ids, moments = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        self.connection.execute(SQL[name], {"source": self.source_id, "ids": ids, "ats": moments})
-
-    def _close(self, name: str, rows: Sequence[tuple[str, datetime, datetime | None]]) -> None:
-        self.connection.execute(
-            SQL[name],
-            {
-                "source": self.source_id,
-                "ids": [row[0] for row in rows],
-                "ats": [row[1] for row in rows],
-                "tos": [row[2] for row in rows],
-            },
-        )
+    def _run(self, name: str, rows: Sequence[tuple[object, ...]], *parameters: str) -> None:
+        """A statement with `{named(...)}` rows, if there are any."""
+        if rows:
+            lists = map(list, zip(*rows, strict=True))
+            SQL.run(self.connection, name, source=self.source_id, **dict(zip(parameters, lists, strict=True)))

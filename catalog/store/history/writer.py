@@ -1,27 +1,30 @@
 """The only writer of images and their history: merges one observation, in the caller's transaction.
 
-Sweeps and backfill call it alike. An observation later than all others is compared with the present; any
-other one with what was known at its moment, and the revisions around it are edited (see `history`).
+Sweeps and backfill call it alike. An observation later than all others is compared with the stored state;
+any other one with what was known at its moment, and the revisions around it are edited (see `rule`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import psycopg
 
 from catalog.errors import UsageError
 from catalog.fields import CAPABILITIES
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
+from catalog.store.db.statements import load
 from catalog.store.history.ledger import FOUND, LISTED, Ledger, Observed
-from catalog.store.history.lines import NOT_LISTED, Lines, content_of
-from catalog.store.history.parts import Parts, run_name
 from catalog.store.history.rule import Content, Evidence
-from catalog.store.history.stage import SQL, Stage
-from catalog.store.history.unlisted import unlisted_since
+from catalog.store.history.stage import Stage
+from catalog.store.history.timelines import NOT_LISTED, Parts, Timelines, content_of, run_name
+from catalog.store.state import stored_state
+
+_SQL = load("writer.sql")
 
 BATCH = 1000
 """Images per step: bounds memory; larger ones are no faster."""
@@ -37,15 +40,6 @@ class BeforeHistory(UsageError):
     """An observation from before the history that `db prune` kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the present says of an image: content, and whether it is live and listed."""
-
-    content_hash: bytes | None
-    live: bool
-    unlisted_since: datetime | None
-
-
 class Merge:
     """Merges observations of one source. `recorded_at` is the database's clock."""
 
@@ -58,7 +52,7 @@ class Merge:
         self.ledger = Ledger(connection, source_id)
         self.stage = Stage(connection, source_id, run_id, recorded_at)
         self.counts = MergeCounts()
-        self.lines = Lines(connection, source_id, self.ledger, self.stage, rules, self.counts)
+        self.timelines = Timelines(connection, source_id, self.ledger, self.stage, rules, self.counts)
         self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
         self._new_capabilities: set[str] = set()
         self._more_warnings = 0
@@ -80,12 +74,15 @@ class Merge:
             self.counts.warnings.append(f"{self._more_warnings:,} more warnings")
         return self.counts
 
+    def _run(self, name: str, **values: object) -> psycopg.Cursor[Any]:
+        return _SQL.run(self.connection, name, source=self.source_id, **values)
+
+    def _ids(self, name: str, **values: object) -> set[str]:
+        return {image_id for (image_id,) in self._run(name, **values)}
+
     def _refuse_pruned(self, at: datetime) -> None:
         """Asked under the lease: `db prune` may have cut the history since the caller looked."""
-        row = self.connection.execute(
-            "SELECT name, history_from FROM sources WHERE source_id = %s AND history_from > %s",
-            (self.source_id, at),
-        ).fetchone()
+        row = self._run("pruned", at=at).fetchone()
         if row is not None:
             raise BeforeHistory(
                 f"its time {at.isoformat()} lies before {row[1].isoformat()}, where the history of"
@@ -121,7 +118,7 @@ class Merge:
         together = lacks if len(last) + len(lacks) <= BATCH else {}
         self._append_records(seen, last, together, empty=empty)
         for ids in _batched(lacks if not together else ()):
-            self.lines.write(seen.observed_at, {i: lacks[i] for i in ids}, {}, empty=empty, last=True)
+            self.timelines.write(seen.observed_at, {i: lacks[i] for i in ids}, {}, empty=empty, last=True)
         self._unlist(seen, found)
         self._enter(seen, held, found)
 
@@ -134,7 +131,7 @@ class Merge:
         empty: bool,
     ) -> None:
         ids = [candidate.image.image_id for candidate in candidates]
-        known = self._known(ids) if ids and not empty else {}
+        known = stored_state.known(self.connection, self.source_id, ids) if ids and not empty else {}
         evidence: dict[str, Evidence] = dict(lacks)
         records: dict[str, Candidate] = {}
         relisted: list[Candidate] = []
@@ -150,7 +147,7 @@ class Merge:
             evidence[image.image_id] = Evidence(seen.observed_at, content_of(image), seen.run_id)
             records[image.image_id] = candidate
         unlisted = {image_id: now.unlisted_since for image_id, now in known.items()}
-        self.lines.write(seen.observed_at, evidence, records, empty=empty, last=True, unlisted=unlisted)
+        self.timelines.write(seen.observed_at, evidence, records, empty=empty, last=True, unlisted=unlisted)
         self._relist(relisted)
 
     def _lacks_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
@@ -159,36 +156,23 @@ class Merge:
         if seen.complete:
             missing = seen.missing
             if missing is None:
-                rows = self.connection.execute(SQL["holding"], {"source": self.source_id})
-                missing = {image_id for (image_id,) in rows} - held - seen.silent.keys()
+                missing = self._ids("holding") - held - seen.silent.keys()
                 missing -= _listed(seen, missing)
             for image_id in missing:
                 reasons.setdefault(image_id, NOT_LISTED)
         return reasons
 
-    def _known(self, ids: list[str]) -> dict[str, Known]:
-        rows = self.connection.execute(SQL["state_now"], {"source": self.source_id, "ids": ids})
-        return {row[0]: Known(row[1], row[2], row[3]) for row in rows}
-
     def _any_image(self) -> bool:
-        row = self.connection.execute(
-            "SELECT EXISTS (SELECT FROM images WHERE source_id = %s)", (self.source_id,)
-        ).fetchone()
-        return bool(row and row[0])
+        return bool(_SQL.value(self.connection, "any_image", source=self.source_id))
 
     # ---- an observation among others --------------------------------------------------------------
 
     def _insert(self, seen: Observation) -> None:
         at = seen.observed_at
         existing = self.ledger.observed(at)
-        state: dict[str, bytes | None] = dict(
-            self.connection.execute(SQL["state_at"], {"source": self.source_id, "at": at}).fetchall()
-        )
-        redated = {
-            row[0]
-            for row in self.connection.execute(SQL["dated_across"], {"source": self.source_id, "at": at})
-        }
-        parts = Parts(self.ledger, self.lines, existing) if existing is not None else None
+        state = stored_state.contents_at(self.connection, self.source_id, at)
+        redated = self._ids("dated_across", at=at)
+        parts = Parts(self.ledger, self.timelines, existing) if existing is not None else None
         held: set[str] = set(seen.unchanged)
         found: set[str] = set()
         for candidates, _ in _steps(seen.candidates):
@@ -207,7 +191,7 @@ class Merge:
                 evidence[image_id] = Evidence(at, content_of(candidate.image), run_name(seen, existing))
             if parts is not None:
                 parts.unite(evidence, records)
-            self.lines.write(at, evidence, records, empty=False, last=False)
+            self.timelines.write(at, evidence, records)
         self._insert_lacks(seen, parts, state, redated, held)
         self._enter(seen, held, found, parts)
         self.refresh_unlisted(state.keys() | redated | held)
@@ -235,34 +219,32 @@ class Merge:
             evidence = {
                 i: Evidence(seen.observed_at, Content(None, lack_reason=reasons[i]), run) for i in ids
             }
-            self.lines.write(seen.observed_at, evidence, {}, empty=False, last=False)
+            self.timelines.write(seen.observed_at, evidence, {})
         if parts is not None:
             silenced = parts.silenced(seen, held)
             self.ledger.remove_lacks(seen.observed_at, silenced | held)
             for ids in _batched(silenced):
-                self.lines.write(seen.observed_at, dict.fromkeys(ids), {}, empty=False, last=False)
+                self.timelines.write(seen.observed_at, dict.fromkeys(ids), {})
 
     def forget(self, at: datetime) -> MergeCounts:
         """Takes the observation of a moment out again; the tables become what they were without it."""
         with self.stage:
-            rows = self.connection.execute(SQL["dated_after"], {"source": self.source_id, "at": at})
-            ids = [row[0] for row in rows]
+            ids = self._ids("dated_after", at=at)
             existing = self.ledger.observed(at)
             self.ledger.remove(at)
             if existing is not None:
                 for part in _batched(ids):
-                    self.lines.write(at, dict.fromkeys(part), {}, empty=False, last=False)
-                rows = self.connection.execute(SQL["image_ids"], {"source": self.source_id})
-                self.refresh_unlisted(image_id for (image_id,) in rows.fetchall())
+                    self.timelines.write(at, dict.fromkeys(part), {})
+                self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
     def prove_lacks(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
         """Makes an observation that said nothing of these images evidence of their lack (`approve`)."""
         with self.stage:
-            self._save_lacks(at, reasons)
+            self.ledger.save_lacks(at, reasons)
             for ids in _batched(reasons):
                 evidence = {i: Evidence(at, Content(None, lack_reason=reasons[i]), run_id) for i in ids}
-                self.lines.write(at, evidence, {}, empty=False, last=False)
+                self.timelines.write(at, evidence, {})
             self.refresh_unlisted(reasons)
         return self.counts
 
@@ -280,7 +262,7 @@ class Merge:
         """The one table that sources share: written last and in order, so that no two merges wait for each
         other."""
         if self._new_capabilities:
-            self.connection.execute(SQL["join_capabilities"], {"names": sorted(self._new_capabilities)})
+            self._run("join_capabilities", names=sorted(self._new_capabilities))
             self._new_capabilities.clear()
 
     def _relist(self, candidates: list[Candidate]) -> None:
@@ -292,42 +274,24 @@ class Merge:
     def _unlist(self, seen: Observation, found: set[str]) -> None:
         ids = [i for i, kind in seen.silent.items() if kind != "rejected"] + sorted(found)
         if ids:
-            values = {"source": self.source_id, "ids": ids, "at": seen.observed_at}
-            self.connection.execute(SQL["unlist"], values)
-            self._forget_raw(ids)
-
-    def _forget_raw(self, ids: list[str]) -> None:
-        self.connection.execute(SQL["forget_raw"], {"source": self.source_id, "ids": ids})
+            self._run("unlist", ids=ids, at=seen.observed_at)
+            self._run("forget_raw", ids=ids)
 
     def refresh_unlisted(self, ids: Iterable[str]) -> None:
         """`unlisted_since` from the ledger alone: since the first observation that missed the image after
         the last one that listed it."""
-        since = unlisted_since(self.ledger, set(ids))
+        since = self.ledger.unlisted_since(set(ids))
         self._date_unlisted(since)
         missing = [image_id for image_id, moment in since.items() if moment is not None]
         if missing:
-            self._forget_raw(missing)
+            self._run("forget_raw", ids=missing)
 
     def _date_unlisted(self, moments: Mapping[str, datetime | None]) -> None:
-        self.connection.execute(
-            SQL["date_unlisted"],
-            {"source": self.source_id, "ids": list(moments), "ats": list(moments.values())},
-        )
-
-    def _save_lacks(self, at: datetime, reasons: Mapping[str, str]) -> None:
-        """Of two reasons the more telling one stays: no_access, not_found, not_listed, as they sort."""
-        if reasons:
-            self.connection.execute(
-                "INSERT INTO lacks (source_id, image_id, observed_at, reason)"
-                " SELECT %s, image_id, %s, reason FROM unnest(%s::text[], %s::text[]) AS l (image_id, reason)"
-                " ON CONFLICT (source_id, image_id, observed_at) DO UPDATE"
-                " SET reason = least(lacks.reason, excluded.reason)",
-                (self.source_id, at, list(reasons), list(reasons.values())),
-            )
+        self._run("date_unlisted", ids=list(moments), ats=list(moments.values()))
 
     def _enter(self, seen: Observation, held: set[str], found: set[str], parts: Parts | None = None) -> None:
         """Enters the observation in the ledger, united with what stands there."""
-        self.stage.settle()
+        self.stage.flush()
         kinds: dict[str, set[str]] = {}
         for image_id, kind in seen.silent.items():
             kinds.setdefault(kind, set()).add(image_id)
@@ -343,7 +307,7 @@ class Merge:
             complete = complete or existing.complete
             run_ids |= set(existing.run_ids)
             held = held | self.ledger.listed(existing)
-        self._save_lacks(seen.observed_at, lacks)
+        self.ledger.save_lacks(seen.observed_at, lacks)
         self.ledger.record(
             Observed(
                 seen.observed_at,
@@ -355,22 +319,14 @@ class Merge:
         )
         if existing is not None and min(run_ids) != existing.run_ids[0]:
             self._name_run(seen.observed_at, min(run_ids))
-        self.connection.execute(
-            "UPDATE sources SET observed_since = %s WHERE source_id = %s"
-            " AND (observed_since IS NULL OR observed_since > %s)",
-            (seen.observed_at, self.source_id, seen.observed_at),
-        )
 
     def _save_listed(self, seen: Observation, held: set[str]) -> bytes | None:
         return self.ledger.save_set({LISTED: held}) if seen.ids is None else self.ledger.save_listed(seen.ids)
 
     def _name_run(self, at: datetime, run_id: str) -> None:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""
-        for table in ("revisions", "status_history"):
-            self.connection.execute(
-                f"UPDATE {table} SET run_id = %s WHERE source_id = %s AND observed_at = %s AND run_id <> %s",
-                (run_id, self.source_id, at, run_id),
-            )
+        for name in ("name_revisions", "name_spells"):
+            self._run(name, at=at, run=run_id)
 
 
 def _listed(seen: Observation, ids: Iterable[str]) -> Set[str]:

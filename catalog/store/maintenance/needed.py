@@ -48,7 +48,7 @@ class _Stretch:
 def needed(connection: Connection, source_id: str, cut: datetime) -> set[datetime]:
     """Moments of the observations before the cut that must stay."""
     named: dict[bytes | None, dict[str, frozenset[str]]] = {}
-    for set_id, kind, ids in connection.execute(SQL["named"], {"source": source_id}):
+    for set_id, kind, ids in SQL.run(connection, "named", source=source_id):
         named.setdefault(set_id, {})[kind] = frozenset(ids)
     evidence = _LastEvidence(connection, source_id)
     absences = _Absences(_NONE.union(*(among(kinds, MISSED_KINDS) for kinds in named.values())))
@@ -70,11 +70,7 @@ def _stretches(
     named: Mapping[bytes | None, Mapping[str, frozenset[str]]],
 ) -> Iterator[_Stretch]:
     """The observations before the cut, the newest first."""
-    rows = connection.execute(
-        "SELECT observed_at, complete, held_set, silent_set FROM observations"
-        " WHERE source_id = %s AND observed_at < %s ORDER BY observed_at DESC",
-        (source_id, cut),
-    ).fetchall()
+    rows = Ledger(connection, source_id).backwards(cut)
     for (complete, held_set, silent_set), same in groupby(rows, itemgetter(1, 2, 3)):
         moments = [row[0] for row in same]
         listed = named.get(held_set, {}).get(LISTED, _NONE)

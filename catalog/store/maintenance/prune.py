@@ -18,8 +18,7 @@ from catalog.errors import SourceBusy
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.db.statements import load
 from catalog.store.maintenance.needed import needed
-from catalog.store.state import leases
-from catalog.store.state.runs import LAST_COMPLETE
+from catalog.store.state import leases, runs
 
 STEP = 5000
 """Rows a transaction."""
@@ -90,8 +89,8 @@ def _prune(
     lease = leases.wait(database, source_id, str(uuid.uuid4()), 10)
     if lease is None:
         raise SourceBusy(f"source {name!r} is busy; try again when its run has ended")
-    with leases.Keeper(database, lease):
-        values |= leases.written(database, lease, partial(_begin, values=values))
+    with leases.LeaseRenewer(database, lease):
+        values |= leases.transact(database, lease, partial(_begin, values=values))
         for table in MOMENTS:
             result.rows[table] = _walk(database, lease, table, values, progress)
         for table in LEDGERS:
@@ -111,9 +110,9 @@ def _look(connection: Connection, values: Values) -> Values:
     moments = needed(connection, values["source"], values["cut"])
     evidence = connection.execute(SQL["evidence_from"], values).fetchone()
     # what `sources.last_complete_at` falls back on when later sweeps are forgotten
-    complete = connection.execute(f"{LAST_COMPLETE} AND observed_at < %(cut)s", values).fetchone()
-    if complete and complete[0] is not None:
-        moments.add(complete[0])
+    complete = runs.last_complete_before(connection, values["source"], values["cut"])
+    if complete is not None:
+        moments.add(complete)
     return {"needed": list(moments), "evidence_from": evidence[0] if evidence else None}
 
 
@@ -140,7 +139,7 @@ def _walk(
     """Takes out of a table of images what ended, image by image; how many rows went."""
     total, place = 0, values
     while True:
-        gone, rows = leases.written(database, lease, partial(_take_out, table=table, values=place))
+        gone, rows = leases.transact(database, lease, partial(_take_out, table=table, values=place))
         total += gone
         progress(gone)
         if len(rows) < STEP:
@@ -165,7 +164,7 @@ def _in_steps(
     some = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({SQL[f'ended_{table}']} LIMIT %(step)s))"
     total = 0
     while True:
-        gone = leases.written(database, lease, lambda connection: connection.execute(some, values).rowcount)
+        gone = leases.transact(database, lease, lambda connection: connection.execute(some, values).rowcount)
         total += gone
         progress(gone)
         # fewer than a step do not tell: a row that somebody else has just changed is passed over
@@ -181,7 +180,7 @@ def _drop_images(
     progress: Callable[[int], None],
 ) -> None:
     while True:
-        ids, gone = leases.written(database, lease, partial(_drop_some_images, values=values))
+        ids, gone = leases.transact(database, lease, partial(_drop_some_images, values=values))
         for table, count in gone.items():
             result.rows[table] = result.rows.get(table, 0) + count
         result.images += len(ids)

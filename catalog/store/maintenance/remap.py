@@ -14,8 +14,8 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Content, Revision
-from catalog.store.history.stage import SQL as MERGE
-from catalog.store.history.stage import Batch, Stage, Staged, content_columns, prefixed
+from catalog.store.history.stage import SQL as STAGE
+from catalog.store.history.stage import Stage, StageRow, content_columns, prefixed
 
 STEP = 1000
 SQL = load(
@@ -59,42 +59,31 @@ def rebuild_step(
     """Rebuilds rows of one source from a place on, in the caller's transaction; what this one step did."""
     so_far = Rebuilt()
     image_id, at = place
-    rows = connection.execute(
-        SQL["documents"], {"source": source_id, "image": image_id, "at": at, "step": STEP}
-    ).fetchall()
+    rows = SQL.run(connection, "documents", source=source_id, image=image_id, at=at, step=STEP).fetchall()
     so_far.place = (rows[-1][0], rows[-1][1]) if len(rows) == STEP else None
     if not rows:
         return so_far
     run_id = str(uuid.uuid4())
-    batch = Batch()
+    staged = []
     for image_id, observed_at, document, present, reported in rows:
         image = rules.map_document(document)
         so_far.warnings.extend(image.warnings)
-        batch.staged.append(_staged(image, image_id, observed_at, present, reported, run_id))
+        staged.append(_staged(image, image_id, observed_at, present, reported, run_id))
     so_far.documents += len(rows)
     values = {"run": run_id, "batch": 1}
     with Stage(connection, source_id, run_id, datetime.now(UTC)) as stage:
-        stage.copy(batch.staged)
+        stage.copy(staged)
         for name, table in (("records", "revisions"), ("lacks", "revisions"), ("images", "images"),
                             ("state", "image_state")):  # fmt: skip
             so_far.add(table, connection.execute(SQL[name], values).rowcount)
         for name in _CHILDREN:
-            so_far.add("image_" + name.split("_")[1], connection.execute(MERGE[name], values).rowcount)
+            so_far.add("image_" + name.split("_")[1], connection.execute(STAGE[name], values).rowcount)
     return so_far
 
 
 def _staged(
     image: MappedImage, image_id: str, observed_at: datetime, present: bool, reported: bool, run_id: str
-) -> Staged:
+) -> StageRow:
     content = Content(image.content_hash, reported=reported)
     revision = Revision(observed_at, observed_at, content, run_id, change="updated", spell_from=observed_at)
-    return Staged(
-        image_id,
-        revision,
-        None,
-        None,
-        changed=None,
-        content=content_columns(image),
-        copy_of=None,
-        present=present,
-    )
+    return StageRow(image_id, revision, content=content_columns(image), present=present)

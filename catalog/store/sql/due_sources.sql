@@ -11,13 +11,16 @@ LEFT JOIN leases AS l USING (source_id)
 WHERE s.name = ANY (%(names)s);
 
 -- name: is_due
+-- Whether a source's time has come; its row is locked.
 SELECT retired_at IS NULL AND coalesce(next_due_at <= clock_timestamp(), true)
 FROM sources WHERE source_id = %(source)s FOR UPDATE;
 
 -- name: failures
+-- How many runs in a row were not complete.
 SELECT failures FROM sources WHERE source_id = %(source)s;
 
 -- name: set_due
+-- The next run, and what staleness is measured by.
 UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s WHERE source_id = %(source)s;
 
 -- name: align

@@ -6,6 +6,7 @@ SELECT coalesce(clock_timestamp() - projects_asked_at NOT BETWEEN interval '0' A
 FROM sources WHERE source_id = %(source)s;
 
 -- name: asked
+-- Notes when names were asked for.
 UPDATE sources SET projects_asked_at = %(at)s WHERE source_id = %(source)s;
 
 -- name: save

@@ -6,6 +6,7 @@
 -- max and LIMIT look at one entry of an index each; as a join they might be planned over the whole table.
 
 -- name: move_history_from
+-- Where history begins from now on.
 UPDATE sources SET history_from = %(cut)s
 WHERE source_id = %(source)s AND (history_from IS NULL OR history_from < %(cut)s);
 
@@ -17,6 +18,7 @@ WHERE o.source_id = %(source)s AND o.observed_at < %(cut)s AND o.complete AND NO
 ORDER BY o.observed_at DESC LIMIT 1;
 
 -- name: ended_revision_documents
+-- Documents that nobody reads again.
 SELECT t.image_id, t.observed_at FROM revision_documents t
 WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
     AND t.observed_at < (
@@ -25,6 +27,7 @@ WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(a
 ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
 -- name: ended_revisions
+-- Revisions before an image's last one before the cut.
 SELECT t.image_id, t.observed_at FROM revisions t
 WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
     AND t.observed_at < (
@@ -33,6 +36,7 @@ WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(a
 ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
 -- name: ended_status_history
+-- Status periods that ended before that one's.
 SELECT t.image_id, t.valid_from FROM status_history t
 WHERE t.source_id = %(source)s AND (t.image_id, t.valid_from) > (%(image)s, %(at)s)
     AND t.valid_from < (
@@ -51,25 +55,30 @@ WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(a
 ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
 -- name: ended_observations
+-- Observations that `needed` does not name.
 SELECT t.ctid FROM observations t
 WHERE t.source_id = %(source)s AND t.observed_at < %(cut)s
     AND t.observed_at <> ALL (%(needed)s::timestamptz[])
 
 -- name: ended_run_passes
+-- Passes of the runs that go.
 SELECT t.ctid FROM run_passes t JOIN runs r USING (source_id, run_id)
 WHERE t.source_id = %(source)s AND r.finished_at < %(cut)s
     AND (r.observed_at IS NULL OR (r.observed_at < %(cut)s AND r.observed_at <> ALL (%(needed)s::timestamptz[])))
 
 -- name: ended_runs
+-- Runs whose observation goes.
 SELECT t.ctid FROM runs t
 WHERE t.source_id = %(source)s AND t.finished_at < %(cut)s
     AND (t.observed_at IS NULL OR (t.observed_at < %(cut)s AND t.observed_at <> ALL (%(needed)s::timestamptz[])))
 
 -- name: ended_held_deletions
+-- Decisions from before the cut.
 SELECT t.ctid FROM held_deletions t
 WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision IN ('approved', 'returned')
 
 -- name: ended_id_sets
+-- Sets of ids that no observation names any more.
 SELECT t.ctid FROM id_sets t
 WHERE t.source_id = %(source)s
     AND NOT EXISTS (
@@ -82,11 +91,9 @@ WHERE t.source_id = %(source)s
             AND (o.observed_at >= %(cut)s OR o.observed_at = ANY (%(needed)s::timestamptz[])))
 
 -- name: take_out
+-- Rows of a table of images, by their key.
 DELETE FROM {table} d
-USING (
-    SELECT %(source)s::text AS source_id, image_id, at
-    FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS gone (image_id, at) OFFSET 0
-) AS gone
+USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
 WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.{moment} = gone.at
 
 -- name: deleted_images

@@ -3,6 +3,7 @@
 -- {fields}: typed columns that revisions and images share.
 
 -- name: documents
+-- Stored records in the order of their key.
 SELECT d.image_id, d.observed_at, d.document::text,
     d.observed_at = (SELECT max(l.observed_at) FROM revision_documents l
         WHERE l.source_id = d.source_id AND l.image_id = d.image_id) AS present,
@@ -12,6 +13,7 @@ WHERE d.source_id = %(source)s AND (d.image_id, d.observed_at) > (%(image)s, %(a
 ORDER BY d.image_id, d.observed_at LIMIT %(step)s;
 
 -- name: records
+-- Revisions of the records themselves.
 UPDATE revisions r
 SET ({fields}, tags, capabilities, properties, content_hash)
     = ({s_fields}, s.tags, s.capabilities, s.properties, s.content_hash)
@@ -35,6 +37,7 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties);
 
 -- name: images
+-- What `images` shows.
 UPDATE images i
 SET ({fields}, tags, capabilities, properties) = ({s_fields}, s.tags, s.capabilities, s.properties)
 FROM stage s
@@ -44,6 +47,7 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties);
 
 -- name: state
+-- Fingerprints.
 UPDATE image_state f SET content_hash = s.content_hash
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present

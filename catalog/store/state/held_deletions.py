@@ -1,4 +1,4 @@
-"""Deletions that the limit holds back: noted, listed, approved, kept, or returned by themselves."""
+"""Deletions that the limit holds back: noted, listed, approved, kept, or returned by evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datetime import datetime
 
 from catalog.model import HeldReason
 from catalog.store.db.connection import Connection
-from catalog.store.history.stage import SQL
+from catalog.store.db.statements import load
+from catalog.store.history.ledger import Ledger
+
+_SQL = load("held_deletions.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,9 @@ def hold(
     reason: HeldReason = "limit",
 ) -> None:
     """Notes deletions that this run would have inferred; of one that is open already only the reason is new."""
-    values = {"run": run_id, "at": observed_at, "ids": list(ids), "source": source_id, "reason": reason}
-    connection.execute(SQL["hold"], values)
-    connection.execute(
-        "UPDATE held_deletions SET reason = %(reason)s WHERE source_id = %(source)s AND decision = 'open'"
-        " AND image_id = ANY(%(ids)s) AND reason <> %(reason)s",
-        values,
-    )
+    values = {"source": source_id, "ids": list(ids), "reason": reason}
+    _SQL.run(connection, "hold", run=run_id, at=observed_at, **values)
+    _SQL.run(connection, "give_reason", **values)
 
 
 def decide(
@@ -54,11 +53,8 @@ def decide(
     among: Iterable[str] = ("open", "kept"),
 ) -> int:
     """Ends open or kept deletions of these images; returns how many."""
-    return connection.execute(
-        "UPDATE held_deletions SET decision = %s, decided_at = %s, decided_by = %s"
-        " WHERE source_id = %s AND image_id = ANY(%s) AND decision = ANY(%s)",
-        (decision, at, by, source_id, list(ids), list(among)),
-    ).rowcount
+    values = {"ids": list(ids), "decision": decision, "at": at, "by": by, "among": list(among)}
+    return _SQL.run(connection, "decide", source=source_id, **values).rowcount
 
 
 def held(
@@ -67,19 +63,51 @@ def held(
     decisions: Iterable[str] = ("open",),
     image_id: str | None = None,
 ) -> list[HeldDeletion]:
-    rows = connection.execute(
-        "SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision, h.reason"
-        " FROM held_deletions h JOIN sources s USING (source_id)"
-        " JOIN images i USING (source_id, image_id)"
-        " WHERE h.source_id = ANY(%s) AND h.decision = ANY(%s) AND (%s::text IS NULL OR h.image_id = %s)"
-        " ORDER BY s.name, h.observed_at, h.image_id",
-        (list(source_ids), list(decisions), image_id, image_id),
-    )
-    return [HeldDeletion(*row) for row in rows]
+    """Held deletions of these sources, as people see them; `image_id`: only those of one image."""
+    values = {"sources": list(source_ids), "decisions": list(decisions), "image": image_id}
+    return [HeldDeletion(*row) for row in _SQL.run(connection, "held", **values)]
 
 
 def count_open(connection: Connection, source_id: str) -> int:
-    row = connection.execute(
-        "SELECT count(*) FROM held_deletions WHERE source_id = %s AND decision = 'open'", (source_id,)
-    ).fetchone()
-    return int(row[0]) if row else 0
+    """How many deletions of a source wait for a decision."""
+    return int(_SQL.value(connection, "count_open", source=source_id))
+
+
+def open_and_kept(connection: Connection, source_id: str) -> tuple[set[str], set[str]]:
+    """Images whose deletion is open, and those that somebody decided to keep."""
+    opened, kept = _SQL.run(connection, "open_and_kept", source=source_id).fetchall()[0]
+    return set(opened), set(kept)
+
+
+def kept_by(connection: Connection, source_id: str, run_ids: Iterable[str]) -> list[str]:
+    """Images that somebody decided to keep, whose deletion these runs held back first."""
+    return [image_id for (image_id,) in _SQL.run(connection, "kept_by", source=source_id, runs=list(run_ids))]
+
+
+def end_decided(connection: Connection, source_id: str, at: datetime, by: str) -> None:
+    """Ends held deletions that the stored state has decided: the image is deleted, or listed again."""
+    _SQL.run(connection, "end_decided", source=source_id, at=at, by=by)
+
+
+def follow_ledger(
+    connection: Connection, source_id: str, at: datetime, by: str, kept: Iterable[str] = ()
+) -> None:
+    """Brings held deletions to what the ledger tells of them: ended where the image is deleted or listed again,
+    open where an observation held them that was loaded, or came to count, after others. `kept`: by rows that are
+    gone."""
+    end_decided(connection, source_id, at, by)
+    waiting: dict[str, datetime] = dict(_SQL.run(connection, "waiting", source=source_id).fetchall())
+    holders = Ledger(connection, source_id).held_since(waiting)
+    opened: dict[str, datetime] = dict(_SQL.run(connection, "opened", source=source_id).fetchall())
+    void = [i for i, since in opened.items() if i not in holders or since < holders[i].at]
+    if void:
+        decide(connection, source_id, void, "returned", at, by, among=("open",))
+    if holders:
+        runs, moments, is_kept = zip(*holders.values(), strict=True)
+        values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
+        dropped = _SQL.run(connection, "drop_later_holders", **values)
+        was_kept = {image_id for image_id, was in dropped if was} | set(kept)
+        values["runs"] = list(runs)
+        values["kept"] = [now or image_id in was_kept for image_id, now in zip(holders, is_kept, strict=True)]
+        _SQL.run(connection, "hold_again", at=at, by=by, **values)
+    _SQL.run(connection, "date_held", source=source_id)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from catalog.address import service_of
 from catalog.config.selection import select_names
 from catalog.errors import ConfigurationError, UsageError
 from catalog.model import SourceKind
-from catalog.store.db.connection import Connection, clock
+from catalog.store.db.connection import Connection
+from catalog.store.db.statements import load
 from catalog.store.state.runs import ARCHIVED
 from catalog.text import storable
 
-_COLUMNS = "source_id, name, kind, cloud, region, project_id, endpoint, last_complete_at, retired_at"
+LISTING_COLUMNS = (
+    "source", "kind", "cloud", "region", "project_id", "endpoint", "live_images", "last_complete_at",
+    "failing_since", "error_kind", "retired_at",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One row of `sources`."""
 
     source_id: str
@@ -33,15 +36,18 @@ class Source:
     retired_at: datetime | None
 
 
+_SQL = load("sources.sql", columns=", ".join(Source._fields), archived=ARCHIVED)
+
+
 def find(connection: Connection, name: str) -> Source | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM sources WHERE name = %s", (name,)).fetchone()
+    """The source of this name, if the database knows it."""
+    row = _SQL.run(connection, "find", name=name).fetchone()
     return Source(*row) if row else None
 
 
 def matching(connection: Connection, patterns: Sequence[str]) -> list[Source]:
     """Sources whose name fits one of the globs, all for none; raises UsageError for a glob that fits none."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM sources ORDER BY name").fetchall()
-    sources = [Source(*row) for row in rows]
+    sources = [Source(*row) for row in _SQL.run(connection, "every")]
     selected = set(select_names([source.name for source in sources], patterns))
     return [source for source in sources if source.name in selected]
 
@@ -50,11 +56,8 @@ def register(
     connection: Connection, name: str, kind: str, cloud: str | None, expected_seconds: float | None
 ) -> Source:
     """The source of this name, recorded if it is new. Raises ConfigurationError if it is of another kind."""
-    connection.execute(
-        "INSERT INTO sources (source_id, name, kind, cloud, created_at, expected_seconds)"
-        " VALUES (%s, %s, %s, %s, clock_timestamp(), %s) ON CONFLICT (name) DO NOTHING",
-        (secrets.token_hex(4), name, kind, cloud, expected_seconds),
-    )
+    values = {"name": name, "kind": kind, "cloud": cloud, "expected": expected_seconds}
+    _SQL.run(connection, "insert", source=secrets.token_hex(4), **values)
     source = find(connection, name)
     assert source is not None
     compare(source, kind=kind)
@@ -92,13 +95,8 @@ def recognise(
     """
     region, project_id, endpoint = storable(region), storable(project_id), storable(endpoint)
     compare(source, region=region, project_id=project_id, endpoint=endpoint)
-    connection.execute(
-        "UPDATE sources SET region = coalesce(region, %(region)s), project_id = coalesce(project_id, %(project)s),"
-        " endpoint = %(endpoint)s WHERE source_id = %(id)s AND (endpoint IS DISTINCT FROM %(endpoint)s"
-        " OR (region IS NULL AND %(region)s::text IS NOT NULL)"
-        " OR (project_id IS NULL AND %(project)s::text IS NOT NULL))",
-        {"region": region, "project": project_id, "endpoint": endpoint, "id": source.source_id},
-    )
+    values = {"region": region, "project": project_id, "endpoint": endpoint}
+    _SQL.run(connection, "recognise", source=source.source_id, **values)
 
 
 def identify(
@@ -115,13 +113,8 @@ def identify(
 
     One that was swept, and lost them to `adopt`, takes them from its next sweep alone.
     """
-    connection.execute(
-        "UPDATE sources s SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s"
-        " WHERE source_id = %(id)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL"
-        " AND NOT EXISTS (SELECT FROM runs r WHERE r.source_id = s.source_id AND (r.observed_at > %(at)s"
-        f" AND {ARCHIVED} OR r.kind = 'sync' AND r.observed_at IS NOT NULL))",
-        {"region": region, "project": project_id, "endpoint": endpoint, "id": source_id, "at": at},
-    )
+    values = {"region": region, "project": project_id, "endpoint": endpoint}
+    _SQL.run(connection, "identify", source=source_id, at=at, **values)
 
 
 def _changed(name: str, what: str, recorded: str, met: str) -> str:
@@ -135,29 +128,35 @@ def rename(connection: Connection, old: str, new: str) -> None:
     """Raises UsageError for an unknown name or one that is taken."""
     if find(connection, new) is not None:
         raise UsageError(f"a source {new!r} exists already; choose another name")
-    changed = connection.execute("UPDATE sources SET name = %s WHERE name = %s", (new, old)).rowcount
-    if not changed:
-        raise UsageError(f"no source {old!r} in the database; see `catalog sources`")
+    _change(connection, "rename", old, new=new)
 
 
 def retire(connection: Connection, name: str) -> None:
     """Marks a source as no longer swept; its images and history stay. Raises UsageError for an unknown name."""
-    changed = connection.execute(
-        "UPDATE sources SET retired_at = coalesce(retired_at, %s), next_due_at = NULL, failing_since = NULL"
-        " WHERE name = %s",
-        (clock(connection), name),
-    ).rowcount
-    if not changed:
-        raise UsageError(f"no source {name!r} in the database; see `catalog sources`")
+    _change(connection, "retire", name)
 
 
 def adopt(connection: Connection, name: str, kind: str | None) -> None:
     """Forgets region, project, endpoint and what the login reached (and takes the configured kind), so that the
     next sweep records what it meets; a retired source lives again. Raises UsageError for an unknown name."""
-    changed = connection.execute(
-        "UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, login = NULL, retired_at = NULL,"
-        " kind = coalesce(%s, kind) WHERE name = %s",
-        (kind, name),
-    ).rowcount
-    if not changed:
+    _change(connection, "adopt", name, kind=kind)
+
+
+def _change(connection: Connection, statement: str, name: str, **values: object) -> None:
+    if not _SQL.run(connection, statement, name=name, **values).rowcount:
         raise UsageError(f"no source {name!r} in the database; see `catalog sources`")
+
+
+def note_complete(connection: Connection, source_id: str, at: datetime) -> None:
+    """An archived sweep that was complete."""
+    _SQL.run(connection, "note_complete", source=source_id, at=at)
+
+
+def history_from(connection: Connection, source_id: str) -> datetime | None:
+    """Before this moment the history was pruned; None: it was not."""
+    return _SQL.value(connection, "history_from", source=source_id)  # type: ignore[no-any-return]
+
+
+def listing(connection: Connection) -> list[tuple[Any, ...]]:
+    """Every source of the database for people, by name; columns as in LISTING_COLUMNS."""
+    return _SQL.run(connection, "listing").fetchall()

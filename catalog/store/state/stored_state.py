@@ -1,4 +1,4 @@
-"""What a sweep needs to know of the present before it lists: fingerprints, open look-ups, held deletions."""
+"""The stored state of a source's images: what a sweep, or a backfill, compares a listing with."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, filterfalse
 
+from psycopg import sql
+
+from catalog.model import SourceKind
 from catalog.store.db.connection import Connection
-from catalog.store.history.stage import SQL
+from catalog.store.db.statements import load as statements
+from catalog.store.state import held_deletions
+
+_SQL = statements("stored_state.sql")
 
 STEP = 5_000
 """Fingerprints read at a time."""
 
 
 @dataclass(slots=True)
-class Present:
-    """The present of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
+class StoredState:
+    """What is stored of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
     `login`: what the login of the last complete sweep reached, nothing where that is not known.
     """
@@ -42,77 +48,83 @@ class Present:
         return set(ids)
 
 
-def load(connection: Connection, source_id: str) -> Present:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of one image: its content, whether it is live and listed, and the cloud's own time."""
+
+    content_hash: bytes | None
+    live: bool
+    unlisted_since: datetime | None
+    updated_at: datetime | None
+
+
+def load(connection: Connection, source_id: str) -> StoredState:
     """Read in the caller's transaction, which it needs."""
-    present = Present()
+    stored = StoredState()
     cursor = connection.cursor(binary=True)
-    # not psycopg's own server-side cursor: on a connection that broke it can no longer be closed, and complains
-    cursor.execute(
-        "DECLARE present NO SCROLL CURSOR FOR SELECT image_id, raw_hash, live FROM image_state"
-        " WHERE source_id = %s AND content_hash IS NOT NULL",
-        (source_id,),
-    )
-    while rows := cursor.execute(f"FETCH {STEP} FROM present").fetchall():
+    cursor.execute(_SQL["fingerprints"], {"source": source_id})
+    while rows := cursor.execute(f"FETCH {STEP} FROM stored").fetchall():
         for image_id, raw_hash, live in rows:
             if raw_hash is None:
-                present.others.add(image_id)
+                stored.others.add(image_id)
             else:
-                present.by_raw[raw_hash] = image_id
+                stored.by_raw[raw_hash] = image_id
             if not live:
-                present.gone.add(image_id)
-    cursor.execute("CLOSE present")
-    row = connection.execute("SELECT login FROM sources WHERE source_id = %s", (source_id,)).fetchone()
-    present.login = frozenset((row and row[0]) or ())
-    asked = connection.execute(
-        "SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %s", (source_id,)
-    )
-    present.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in asked}
-    for image_id, decision in connection.execute(
-        "SELECT image_id, decision FROM held_deletions WHERE source_id = %s AND decision IN ('open', 'kept')",
-        (source_id,),
-    ):
-        (present.held if decision == "open" else present.kept).add(image_id)
-    return present
+                stored.gone.add(image_id)
+    cursor.execute("CLOSE stored")
+    stored.login = frozenset(_SQL.value(connection, "login", source=source_id) or ())
+    lookups = _SQL.run(connection, "lookups", source=source_id)
+    stored.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in lookups}
+    stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)
+    return stored
+
+
+def contents(
+    connection: Connection, source_id: str, limit: int | None = None
+) -> Iterable[tuple[str, bytes, bool, bool]]:
+    """(id, fingerprint, live, unlisted) of each image whose last evidence is a record, as a stream."""
+    query = sql.SQL(_SQL["contents"]).format(sql.Literal(source_id), sql.Literal(limit))
+    with connection.cursor(binary=True).copy(query) as copy:
+        copy.set_types(["text", "bytea", "bool", "bool"])
+        yield from copy.rows()
+
+
+def known(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, Known]:
+    """What is stored of these images."""
+    rows = _SQL.run(connection, "state_now", source=source_id, ids=list(ids))
+    return {row[0]: Known(*row[1:]) for row in rows}
+
+
+def contents_at(connection: Connection, source_id: str, at: datetime) -> dict[str, bytes | None]:
+    """What the observations up to a moment say of each image: the hash of its content, None for its lack."""
+    return dict(_SQL.run(connection, "state_at", source=source_id, at=at).fetchall())
+
+
+def would_delete(connection: Connection, source_id: str, ids: Iterable[str]) -> tuple[int, int]:
+    """How many of these images are live, and how many others their record reported deleted."""
+    live, reported = _SQL.run(connection, "would_delete", source=source_id, ids=list(ids)).fetchall()[0]
+    return live, reported
 
 
 def alike(connection: Connection, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
     """Some live images that are not missing; those of the same os_type as this one stand first."""
-    ids: list[str] = []
-    for any_type in (False, True):
-        rows = connection.execute(
-            "SELECT image_id FROM images WHERE source_id = %(source)s AND deleted_at IS NULL"
-            " AND image_id <> ALL (%(missing)s) AND (%(any)s OR os_type IS NOT DISTINCT FROM"
-            " (SELECT os_type FROM images WHERE source_id = %(source)s AND image_id = %(image)s)) LIMIT 10",
-            {"source": source_id, "image": image_id, "missing": list(missing), "any": any_type},
-        )
-        ids += [row[0] for row in rows]
-    return list(dict.fromkeys(ids))
+    values = {"source": source_id, "image": image_id, "missing": list(missing)}
+    rows = [
+        row for any_type in (False, True) for row in _SQL.run(connection, "alike", any=any_type, **values)
+    ]
+    return list(dict.fromkeys(row[0] for row in rows))
+
+
+def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> dict[str, int]:
+    """How many of these images each source of a kind knows, by its name."""
+    return dict(_SQL.run(connection, "known_in", kind=kind, ids=list(ids)).fetchall())
 
 
 def save_login(connection: Connection, source_id: str, login: frozenset[str]) -> None:
-    """What later logins are compared with."""
-    connection.execute(
-        "UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS DISTINCT FROM %(login)s",
-        {"source": source_id, "login": sorted(login)},
-    )
+    """Notes what later logins are compared with."""
+    _SQL.run(connection, "save_login", source=source_id, login=sorted(login))
 
 
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
     """The stored `updated_at` of images, for records that a listing brings twice."""
-    rows = connection.execute(SQL["updated_at"], {"source": source_id, "ids": list(ids)})
-    return dict(rows.fetchall())
-
-
-def save_look_ups(
-    connection: Connection, source_id: str, at: datetime, answers: dict[str, str], settled: Iterable[str]
-) -> None:
-    """Notes what look-ups answered; `settled` images are listed again or deleted, and no longer asked for."""
-    connection.execute(
-        "INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)"
-        " SELECT %s, image_id, %s, answer FROM unnest(%s::text[], %s::text[]) AS a (image_id, answer)"
-        " ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, answer = excluded.answer",
-        (source_id, at, list(answers), list(answers.values())),
-    )
-    connection.execute(
-        "DELETE FROM look_ups WHERE source_id = %s AND image_id = ANY(%s)", (source_id, list(settled))
-    )
+    return {image_id: stored.updated_at for image_id, stored in known(connection, source_id, ids).items()}

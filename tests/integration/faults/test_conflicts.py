@@ -190,7 +190,7 @@ def test_what_a_conflict_ended_is_rolled_back_before_it_is_done_anew(
             connection.execute(b"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
         return "done"
 
-    assert leases.written(site.database, lease, work) == "done"
+    assert leases.transact(site.database, lease, work) == "done"
     assert seen == [1] * ATTEMPTS
     with pytest.raises(DatabaseConflict, match="try again"):
         with site.database.transaction() as connection:

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from catalog.store.db.connection import Database
-from catalog.store.history.stage import SQL
 from tests.migration.filled import START, fill
+from tests.support.statements import STATEMENTS
 
 LATER = START + timedelta(days=9)
 TABLES = {
@@ -28,7 +28,7 @@ TABLES = {
     "delete_spells": "status_history",
 }
 DATES = {"relist": None, "date_unlisted": LATER, "move_first_seen": LATER}
-STATEMENTS = {**SQL, "relist": SQL["date_unlisted"]}
+OURS = {**STATEMENTS, "relist": STATEMENTS["date_unlisted"]}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -48,7 +48,7 @@ def test_it_is_not_passed_over(database: Database, name: str) -> None:
 
     def write() -> None:
         with database.transaction() as ours:
-            written.append(ours.execute(STATEMENTS[name].encode(), values).rowcount)
+            written.append(ours.execute(OURS[name].encode(), values).rowcount)
 
     thread = threading.Thread(target=write)
     with psycopg.connect(database.libpq_url) as somebody:

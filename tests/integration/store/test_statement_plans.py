@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from catalog.store.db.connection import Database
-from catalog.store.history.stage import SQL, Stage
+from catalog.store.history.stage import Stage
 from tests.migration.filled import fill
+from tests.support.statements import STATEMENTS
 
-BY_ID = sorted(name for name, statement in SQL.items() if "%(ids)s" in statement)
+BY_ID = sorted(name for name, text in STATEMENTS.items() if "unnest(%(ids)s" in text and name != "known_in")
 MANY = 1000
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 VALUES = {
@@ -24,11 +25,14 @@ VALUES = {
     "answers": ["found"] * MANY,
     "run": "00000000-0000-0000-0000-000000000001",
     "reason": "limit",
+    "reasons": ["not_found"] * MANY,
     "runs": ["00000000-0000-0000-0000-000000000001"] * MANY,
     "kept": [False] * MANY,
     "by": "backfill",
 }
-assert {"close_revisions", "date_unlisted", "load_lines", "lacks_before", "hold", "updated_at"} <= set(BY_ID)
+assert {"close_revisions", "date_unlisted", "load_lines", "lacks_before", "hold", "state_now", "save"} <= set(
+    BY_ID
+)
 
 TABLES = (
     "images",
@@ -63,6 +67,6 @@ def filled(module_database: Database) -> Database:
 @pytest.mark.parametrize("name", BY_ID)
 def test_a_batch_is_not_compared_with_every_row(filled: Database, name: str) -> None:
     with filled.transaction() as connection, Stage(connection, "another", "run", AT):
-        lines = [row[0] for row in connection.execute(f"EXPLAIN {SQL[name]}".encode(), VALUES)]
+        lines = [row[0] for row in connection.execute(f"EXPLAIN {STATEMENTS[name]}".encode(), VALUES)]
     costly = [line for line in lines if "Join Filter" in line or "Seq Scan" in line]
     assert costly == [], "\n".join(lines)

@@ -9,7 +9,7 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.model import LookUp
-from catalog.store.state.stored_state import Present
+from catalog.store.state.stored_state import StoredState
 from catalog.sync.missing import Absences, Control, judge
 from tests.unit.test_semantics import table_below
 
@@ -56,7 +56,7 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
     source = SourceSettings(
         "s", "glance", deletion_limit_count=bound, deletion_limit_percent=0, **limit.get(look_up, unlimited)
     )
-    present = Present(others={"a", "x", "listed", "listed too"})
+    present = StoredState(others={"a", "x", "listed", "listed too"})
     if kept == "yes":
         present.kept.add("x")
     if look_up == "not asked, and found":

@@ -1,0 +1,95 @@
+-- Deletions that are held back, and what became of them.
+
+-- name: hold
+-- Deletions of live images that a run would have inferred; one that is open or kept stays as it is.
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, reason)
+SELECT i.source_id, i.image_id, %(run)s, i.unlisted_since, %(at)s, 'open', %(reason)s
+FROM unnest(%(ids)s::text[]) AS held (image_id)
+CROSS JOIN {stored(images, held)} AS i
+WHERE i.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM held_deletions h
+    WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
+)
+ON CONFLICT DO NOTHING;
+
+-- name: end_decided
+-- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again.
+UPDATE held_deletions h
+SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'approved' END,
+    decided_at = %(at)s, decided_by = %(by)s
+FROM images i
+WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
+    AND i.image_id = h.image_id
+    AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at);
+
+-- name: opened
+-- Images with an open deletion, and since when it is held.
+SELECT image_id, observed_at FROM held_deletions WHERE source_id = %(source)s AND decision = 'open';
+
+-- name: date_held
+-- Open and kept deletions show since when their image is not listed.
+UPDATE held_deletions h SET unlisted_since = i.unlisted_since
+FROM images i
+WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
+    AND i.image_id = h.image_id AND h.unlisted_since IS DISTINCT FROM i.unlisted_since;
+
+-- name: waiting
+-- Live images that are not listed, and since when.
+SELECT image_id, unlisted_since FROM images
+WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NULL;
+
+-- name: drop_later_holders
+-- Open and kept deletions that an earlier observation holds.
+DELETE FROM held_deletions h
+USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
+WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
+    AND h.observed_at > first.at
+RETURNING h.image_id, h.decision = 'kept';
+
+-- name: hold_again
+-- Where no observation that is as early holds the image; one that did so once is taken up again.
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by)
+SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN h.kept THEN 'kept' ELSE 'open' END,
+    CASE WHEN h.kept THEN %(at)s::timestamptz END, CASE WHEN h.kept THEN %(by)s END
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[])
+    AS h (image_id, observed_at, run_id, kept)
+CROSS JOIN {stored(images, h)} AS i
+WHERE NOT EXISTS (
+    SELECT FROM held_deletions t
+    WHERE t.source_id = i.source_id AND t.image_id = i.image_id AND t.decision IN ('open', 'kept'))
+ON CONFLICT (source_id, image_id, run_id) DO UPDATE
+SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, observed_at = excluded.observed_at,
+    decided_at = excluded.decided_at, decided_by = excluded.decided_by;
+
+-- name: give_reason
+-- Why a deletion that is open already is held now.
+UPDATE held_deletions SET reason = %(reason)s
+WHERE source_id = %(source)s AND decision = 'open' AND image_id = ANY (%(ids)s) AND reason <> %(reason)s;
+
+-- name: decide
+-- Ends deletions of these images.
+UPDATE held_deletions SET decision = %(decision)s, decided_at = %(at)s, decided_by = %(by)s
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = ANY (%(among)s);
+
+-- name: held
+-- Held deletions for people: of some sources, or of one image.
+SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision, h.reason
+FROM held_deletions h JOIN sources s USING (source_id) JOIN images i USING (source_id, image_id)
+WHERE h.source_id = ANY (%(sources)s) AND h.decision = ANY (%(decisions)s)
+    AND (%(image)s::text IS NULL OR h.image_id = %(image)s)
+ORDER BY s.name, h.observed_at, h.image_id;
+
+-- name: count_open
+-- How many wait for a decision.
+SELECT count(*) FROM held_deletions WHERE source_id = %(source)s AND decision = 'open';
+
+-- name: open_and_kept
+-- Images whose deletion is open, and those that somebody decided to keep.
+SELECT coalesce(array_agg(image_id) FILTER (WHERE decision = 'open'), '{}'),
+    coalesce(array_agg(image_id) FILTER (WHERE decision = 'kept'), '{}')
+FROM held_deletions WHERE source_id = %(source)s AND decision IN ('open', 'kept');
+
+-- name: kept_by
+-- Images that somebody decided to keep, whose deletion these runs held back first.
+SELECT image_id FROM held_deletions
+WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND decision = 'kept';

@@ -1,0 +1,148 @@
+-- The ledger of runs, and the records that they rejected.
+-- {last_complete}: when the last complete sweep observed, whether it wrote itself or its archive was loaded;
+-- {counters}: `name = %(name)s` of each counter.
+
+-- name: start
+-- A run's row, open.
+INSERT INTO runs (source_id, run_id, kind, started_at) VALUES (%(source)s, %(run)s, %(kind)s, %(started)s);
+
+-- name: finish
+-- Closes it, once.
+UPDATE runs SET {counters}, observed_at = %(observed)s, finished_at = %(finished)s, outcome = %(outcome)s,
+    error_kind = %(error_kind)s, error = %(error)s, note = %(note)s
+WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL;
+
+-- name: insert_pass
+-- A pass of it.
+INSERT INTO run_passes (source_id, run_id, pass, verdict, pages, records, last_marker, error)
+VALUES (%(source)s, %(run)s, %(name)s, %(verdict)s, %(pages)s, %(records)s, %(last_marker)s, %(error)s)
+ON CONFLICT DO NOTHING;
+
+-- name: read_back
+-- A closed run's row as its result has it.
+SELECT {names}, observed_at, finished_at, outcome, error_kind, error, note FROM runs
+WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NOT NULL;
+
+-- name: succeed
+-- The source is well: its last sweep was complete.
+UPDATE sources SET last_complete_at = greatest(last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
+    error_kind = NULL
+WHERE source_id = %(source)s;
+
+-- name: fail
+-- It is not, since a while.
+UPDATE sources SET failing_since = coalesce(failing_since, %(started)s), failures = failures + 1,
+    error_kind = %(error_kind)s
+WHERE source_id = %(source)s;
+
+-- name: insert_rejected
+-- A record that could not be stored, once.
+INSERT INTO rejected_records (source_id, record_hash, image_id, reason, record, first_run_id, last_run_id, count)
+VALUES (%(source)s, %(hash)s, %(image)s, %(reason)s, %(record)s, %(run)s, %(run)s, 0)
+ON CONFLICT DO NOTHING;
+
+-- name: insert_rejections
+-- That a run met these records.
+INSERT INTO rejections (source_id, record_hash, run_id, observed_at)
+SELECT %(source)s, record_hash, %(run)s, %(at)s FROM unnest(%(hashes)s::bytea[]) AS record_hash
+ON CONFLICT DO NOTHING RETURNING record_hash;
+
+-- name: count_on
+-- Records that the latest run met for the first time.
+UPDATE rejected_records SET last_run_id = %(run)s, count = count + 1
+WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s);
+
+-- name: count_rejections
+-- First and last run, and count, as the runs that met these records tell them.
+UPDATE rejected_records r
+SET first_run_id = met.runs[1], last_run_id = met.runs[cardinality(met.runs)], count = cardinality(met.runs)
+FROM (
+    SELECT record_hash, array_agg(run_id ORDER BY observed_at, run_id) AS runs FROM rejections
+    WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s) GROUP BY record_hash
+) AS met
+WHERE r.source_id = %(source)s AND r.record_hash = met.record_hash;
+
+-- name: drop_rejected
+-- Those of them that no run met any more.
+DELETE FROM rejected_records r
+WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s)
+    AND NOT EXISTS (SELECT FROM rejections m WHERE m.source_id = r.source_id AND m.record_hash = r.record_hash);
+
+-- name: drop_rejections
+-- What runs met goes with them.
+DELETE FROM rejections WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) RETURNING record_hash;
+
+-- name: drop_passes
+-- Passes of runs that are taken out.
+DELETE FROM run_passes WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
+
+-- name: drop
+-- Runs that are taken out.
+DELETE FROM runs WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
+
+-- name: drop_held
+-- Deletions that they held back first.
+DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
+
+-- name: drop_lookups
+-- What they asked for.
+DELETE FROM look_ups WHERE source_id = %(source)s AND asked_at = %(at)s;
+
+-- name: date_first
+-- Another observation is the source's first now.
+UPDATE sources s SET observed_since = (SELECT min(observed_at) FROM observations o WHERE o.source_id = s.source_id)
+WHERE source_id = %(source)s AND observed_since = %(at)s;
+
+-- name: date_complete
+-- Another one is its last complete sweep.
+UPDATE sources s SET last_complete_at = ({last_complete})
+WHERE source_id = %(source)s AND last_complete_at = %(at)s;
+
+-- name: last_complete_before
+-- When the last complete sweep before a moment observed.
+{last_complete} AND observed_at < %(cut)s;
+
+-- name: insert_forgotten
+-- Runs whose observation somebody took out.
+INSERT INTO forgotten_runs (source_id, run_id, observed_at, forgotten_at)
+SELECT %(source)s, run_id, %(at)s, now() FROM unnest(%(runs)s::uuid[]) AS run_id
+ON CONFLICT DO NOTHING;
+
+-- name: drop_forgotten
+-- One that is asked for again.
+DELETE FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s;
+
+-- name: is_forgotten
+-- Whether somebody took a run's observation out.
+SELECT EXISTS (SELECT FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s);
+
+-- name: outcome
+-- How a run ended.
+SELECT outcome FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;
+
+-- name: observed_at
+-- The moment of which its listing tells.
+SELECT observed_at FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;
+
+-- name: among
+-- Those of some runs that were merged.
+SELECT run_id::text FROM runs
+WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND outcome IN ('complete', 'partial');
+
+-- name: last_complete_seconds
+-- How long the last complete sweep took.
+SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs
+WHERE source_id = %(source)s AND kind = 'sync' AND outcome = 'complete'
+ORDER BY started_at DESC LIMIT 1;
+
+-- name: rejected_alike
+-- Whether a run rejected just these records.
+SELECT rejected = %(count)s AND rejected = (
+    SELECT count(*) FROM rejected_records j
+    WHERE j.source_id = r.source_id AND j.record_hash = ANY (%(hashes)s))
+FROM runs r WHERE source_id = %(source)s AND run_id = %(run)s;
+
+-- name: recent
+-- Runs for people, newest first.
+SELECT s.name, {columns} FROM runs r JOIN sources s USING (source_id)
+WHERE r.source_id = ANY (%(sources)s) ORDER BY r.started_at DESC, s.name LIMIT %(limit)s;

@@ -1,0 +1,65 @@
+-- The sources that the database knows. {columns}: those of a Source; {archived}: of a run that an archive brought.
+
+-- name: find
+-- The source of a name.
+SELECT {columns} FROM sources WHERE name = %(name)s;
+
+-- name: every
+-- All of them.
+SELECT {columns} FROM sources ORDER BY name;
+
+-- name: insert
+-- A source that is met for the first time.
+INSERT INTO sources (source_id, name, kind, cloud, created_at, expected_seconds)
+VALUES (%(source)s, %(name)s, %(kind)s, %(cloud)s, clock_timestamp(), %(expected)s)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: recognise
+-- Region, project and endpoint that a login met, where they are not recorded.
+UPDATE sources SET region = coalesce(region, %(region)s), project_id = coalesce(project_id, %(project)s),
+    endpoint = %(endpoint)s
+WHERE source_id = %(source)s AND (
+    endpoint IS DISTINCT FROM %(endpoint)s
+    OR (region IS NULL AND %(region)s::text IS NOT NULL)
+    OR (project_id IS NULL AND %(project)s::text IS NOT NULL));
+
+-- name: identify
+-- The same from an archive, where none of the three is recorded, no sweep was made, and no later archive is there.
+UPDATE sources s SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s
+WHERE source_id = %(source)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL
+    AND NOT EXISTS (
+        SELECT FROM runs r WHERE r.source_id = s.source_id
+            AND (r.observed_at > %(at)s AND {archived} OR r.kind = 'sync' AND r.observed_at IS NOT NULL));
+
+-- name: rename
+-- A new name.
+UPDATE sources SET name = %(new)s WHERE name = %(name)s;
+
+-- name: retire
+-- A source that is no longer swept.
+UPDATE sources SET retired_at = coalesce(retired_at, clock_timestamp()), next_due_at = NULL, failing_since = NULL
+WHERE name = %(name)s;
+
+-- name: adopt
+-- What was recorded of it goes; it lives again.
+UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, login = NULL, retired_at = NULL,
+    kind = coalesce(%(kind)s, kind)
+WHERE name = %(name)s;
+
+-- name: note_complete
+-- A complete sweep of the past.
+UPDATE sources SET last_complete_at = %(at)s
+WHERE source_id = %(source)s AND (last_complete_at IS NULL OR last_complete_at < %(at)s);
+
+-- name: history_from
+-- Where history begins.
+SELECT history_from FROM sources WHERE source_id = %(source)s;
+
+-- name: listing
+-- Sources for people.
+SELECT s.name, s.kind, s.cloud, s.region, s.project_id, s.endpoint, coalesce(i.live, 0), s.last_complete_at,
+    s.failing_since, s.error_kind, s.retired_at
+FROM sources s
+LEFT JOIN (SELECT source_id, count(*) AS live FROM images WHERE deleted_at IS NULL GROUP BY source_id) i
+    USING (source_id)
+ORDER BY s.name;

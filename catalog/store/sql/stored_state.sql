@@ -1,0 +1,67 @@
+-- What is stored of a source's images beside their history.
+
+-- name: state_now
+-- What is stored of images: content, life, listing, and the cloud's own time.
+SELECT asked.image_id, f.content_hash, f.live, i.unlisted_since, i.updated_at
+FROM unnest(%(ids)s::text[]) AS asked (image_id)
+CROSS JOIN {stored(image_state, asked)} AS f
+CROSS JOIN {stored(images, asked)} AS i;
+
+-- name: state_at
+-- What the observations up to a moment say of each image: hash of its content, NULL = lack.
+SELECT i.image_id, r.content_hash
+FROM images i
+CROSS JOIN LATERAL (
+    SELECT content_hash FROM revisions r
+    WHERE r.source_id = i.source_id AND r.image_id = i.image_id AND r.observed_at <= %(at)s
+    ORDER BY r.observed_at DESC LIMIT 1
+) AS r
+WHERE i.source_id = %(source)s;
+
+-- name: fingerprints
+-- Of each image whose last evidence is a record: the hash of its bytes, and whether it is live. No cursor of psycopg's
+-- own: on a connection that broke it can no longer be closed, and complains.
+DECLARE stored NO SCROLL CURSOR FOR
+SELECT image_id, raw_hash, live FROM image_state WHERE source_id = %(source)s AND content_hash IS NOT NULL;
+
+-- name: contents
+-- Of each image whose last evidence is a record: its fingerprint, and whether it is live and unlisted.
+COPY (
+    SELECT f.image_id, f.content_hash, f.live, i.unlisted_since IS NOT NULL
+    FROM image_state f JOIN images i USING (source_id, image_id)
+    WHERE f.source_id = {} AND f.content_hash IS NOT NULL LIMIT {}
+) TO STDOUT (FORMAT binary);
+
+-- name: alike
+-- Some live images that are not missing, of any os_type or of one image's.
+SELECT image_id FROM images
+WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
+    AND (%(any)s OR os_type IS NOT DISTINCT FROM (
+        SELECT os_type FROM images WHERE source_id = %(source)s AND image_id = %(image)s))
+LIMIT 10;
+
+-- name: save_login
+-- What later logins are compared with.
+UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS DISTINCT FROM %(login)s;
+
+-- name: would_delete
+-- Of images that would count as gone: how many are live, and how many the cloud reported deleted before.
+SELECT count(*) FILTER (WHERE live), count(*) FILTER (WHERE NOT live AND content_hash IS NOT NULL)
+FROM image_state WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);
+
+-- name: known_in
+-- How many of some images each source of a kind knows.
+SELECT s.name, count(i.image_id)
+FROM sources s CROSS JOIN unnest(%(ids)s::text[]) AS asked (image_id)
+CROSS JOIN LATERAL (
+    SELECT image_id FROM images t WHERE t.source_id = s.source_id AND t.image_id = asked.image_id OFFSET 0
+) AS i
+WHERE s.kind = %(kind)s GROUP BY s.name;
+
+-- name: login
+-- What the login of the last complete sweep reached.
+SELECT login FROM sources WHERE source_id = %(source)s;
+
+-- name: lookups
+-- When images that are not listed were asked for, and the answer.
+SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %(source)s;

@@ -1,0 +1,64 @@
+-- What the writer asks and notes beside revisions.
+
+-- name: dated_across
+-- Images whose revision begins after a moment but is dated at or before it: evidence at that moment may
+-- date them anew.
+SELECT DISTINCT image_id FROM revisions
+WHERE source_id = %(source)s AND observed_at > %(at)s AND valid_from <= %(at)s AND valid_from < observed_at;
+
+-- name: dated_after
+-- Images whose dating may change when the observation at a moment is taken out.
+SELECT DISTINCT image_id FROM revisions
+WHERE source_id = %(source)s AND (observed_at = %(at)s OR (observed_at > %(at)s AND cloud_time <= %(at)s));
+
+-- name: image_ids
+-- Every image of a source.
+SELECT image_id FROM images WHERE source_id = %(source)s;
+
+-- name: holding
+-- Images whose last evidence is a record: those that a complete observation must hold.
+SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash IS NOT NULL;
+
+-- name: unlist
+-- Live images that a listing left out for the first time.
+UPDATE images u SET unlisted_since = %(at)s
+FROM {named(ids text AS image_id, NULL::timestamptz AS nothing)} AS missing
+WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+    AND (u.deleted_at, u.unlisted_since) IS NOT DISTINCT FROM (missing.nothing, missing.nothing);
+
+-- name: forget_raw
+-- The raw hash of an image that is not listed goes, so that its return is noticed.
+UPDATE image_state u SET raw_hash = NULL
+FROM {named(ids text AS image_id, NULL::bytea AS nothing)} AS missing
+WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+    AND u.raw_hash IS DISTINCT FROM missing.nothing;
+
+-- name: date_unlisted
+-- `unlisted_since`: a moment, or NULL for images that are listed; NULL for deleted ones, too.
+UPDATE images u SET unlisted_since = CASE WHEN u.deleted_at IS NULL THEN said.at END
+FROM {named(ids text AS image_id, ats timestamptz AS at)} AS said
+WHERE u.source_id = said.source_id AND u.image_id = said.image_id
+    AND u.unlisted_since IS DISTINCT FROM CASE WHEN u.deleted_at IS NULL THEN said.at END;
+
+-- name: join_capabilities
+-- Capabilities that no source delivered before.
+INSERT INTO capabilities (capability, upstream_key, value_kind, inverted, family, description)
+SELECT name, '__support_' || name, 'flag', false, 'other', 'First seen in a listing; not documented.'
+FROM unnest(%(names)s::text[]) AS name
+ON CONFLICT DO NOTHING;
+
+-- name: pruned
+-- A source whose history begins after a moment.
+SELECT name, history_from FROM sources WHERE source_id = %(source)s AND history_from > %(at)s;
+
+-- name: any_image
+-- Whether a source has any image.
+SELECT EXISTS (SELECT FROM images WHERE source_id = %(source)s);
+
+-- name: name_revisions
+-- Of the runs that make up an observation the least names its revisions, in whatever order they came.
+UPDATE revisions SET run_id = %(run)s WHERE source_id = %(source)s AND observed_at = %(at)s AND run_id <> %(run)s;
+
+-- name: name_spells
+-- And its status periods.
+UPDATE status_history SET run_id = %(run)s WHERE source_id = %(source)s AND observed_at = %(at)s AND run_id <> %(run)s;
