@@ -12,13 +12,6 @@ from catalog.mapping.rules import MappingRules
 from catalog.mapping.wire import Buffer, Rejected, peek
 
 __all__ = [
-    "Buffer",
-    "MappingRules",
-    "Rejected",
-    "encode_json",
-    "map_document",
-    "map_record",
-    "peek",
-    "rejected_text",
+    "Buffer", "MappingRules", "Rejected", "encode_json", "map_document", "map_record", "peek", "rejected_text",
     "show_difference",
-]
+]  # fmt: skip

@@ -32,13 +32,9 @@ def encode_bytes(value: object) -> bytes:
 
 
 def canonicalise(
-    value: object,
-    *,
-    keep_decimals: bool = False,
-    location: bool = False,
-    redacts: Callable[[str], bool] | None = None,
-    depth: int = 1,
-) -> object:
+    value: object, *, keep_decimals: bool = False, location: bool = False,
+    redacts: Callable[[str], bool] | None = None, depth: int = 1,
+) -> object:  # fmt: skip
     """The canonical form of a decoded value: no secrets, numbers by value.
 
     `keep_decimals` is meant for a number in a text column, `location` for a key that names a location,

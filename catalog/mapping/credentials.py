@@ -94,14 +94,9 @@ def _is_user_info(text: str, host: re.Match[str], *, first: bool, in_store: bool
         return True
     text = _unescaped(unquote(text))
     user, colon, password = text.partition(":")
-    if (
-        not colon
-        or user[:1] == "["
-        or not host[1]
-        or "\n" in text
-        or password[:1].isspace()
-        or not _PLAIN_USER_INFO.fullmatch(user)
-    ):
+    if not colon or not host[1] or "\n" in text or password[:1].isspace():
+        return False
+    if user[:1] == "[" or not _PLAIN_USER_INFO.fullmatch(user):
         return False
     if _PORT.match(password):
         return first and (

@@ -19,7 +19,6 @@ from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage
 from catalog.text import short, usable_id
 
-DELETED_STATUS = "deleted"
 _STATUS = INDEX["status"]
 _UPDATED_AT = INDEX["updated_at"]
 _DATA_ORIGIN = INDEX["data_origin"]
@@ -186,21 +185,16 @@ class _Draft:
         self.canonical.clear()
         status, updated_at = self.values[_STATUS], self.values[_UPDATED_AT]
         assert updated_at is None or isinstance(updated_at, datetime)
-        reported = self.reported_deleted or (isinstance(status, str) and status.lower() == DELETED_STATUS)
+        reported = self.reported_deleted or (isinstance(status, str) and status.lower() == "deleted")
         return MappedImage(
-            image_id=self.image_id,
-            values=tuple(self.values),
-            deleted_at=self.deleted_at,
-            reported_deleted=reported,
+            image_id=self.image_id, values=tuple(self.values), deleted_at=self.deleted_at, reported_deleted=reported,
             cloud_time=(self.deleted_at or updated_at) if reported else updated_at,
-            tags=tuple(sorted(self.tags)),
-            capabilities=tuple(sorted(self.capabilities, key=_CAPABILITY)),
-            properties=tuple(sorted(self.properties)),
-            document=document.decode(),
+            tags=tuple(sorted(self.tags)), capabilities=tuple(sorted(self.capabilities, key=_CAPABILITY)),
+            properties=tuple(sorted(self.properties)), document=document.decode(),
             links=encode_json(self.links)[1:-1] if self.links else "",
             content_hash=content_hash,
             warnings=tuple(sorted(self.warnings)),
-        )
+        )  # fmt: skip
 
 
 def _canonical(use: Use, value: object, rules: MappingRules, *, signs: bool) -> object:

@@ -18,7 +18,7 @@ from catalog.errors import BadListingError
 from catalog.fetch.listing.page import read_linked
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
-from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation
+from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import Merge
 from catalog.store.state import runs, sources, stored_state
@@ -82,7 +82,8 @@ class Sweeps:
                 run_id, at, not intake.has_nameless, candidates(), intake.unchanged, silent=intake.silent
             )
         )
-        runs.save_rejected(self.connection, self.source_id, run_id, intake.rejected)
+        run = RunResult("s", run_id, observed_at=at)
+        runs.save_rejected(self.connection, self.source_id, run, intake.rejected)
         intake.close()
         return accepted, counts
 
