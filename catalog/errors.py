@@ -23,13 +23,39 @@ Each is one line for people: no traceback, no secret, and no character that Post
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import IntEnum
+
 from catalog.text import bounded, storable
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    WOULD_CHANGE = 3
+    """--plan would change something, or report --exit-code has rows."""
+    HELD = 4
+    """Deletions are held."""
+    BUSY = 5
+    INTERRUPTED = 130
+    """128 + SIGINT, as shells count."""
+    NOBODY_READS = 141
+    """128 + SIGPIPE: whoever read our output went away."""
+
+    @classmethod
+    def first_of(cls, codes: Iterable[ExitCode]) -> ExitCode:
+        """The one that counts where several sources end differently (README.md, exit codes)."""
+        order = (cls.USAGE, cls.FAILED, cls.HELD, cls.BUSY, cls.WOULD_CHANGE)
+        return min(codes, key=order.index, default=cls.OK)
 
 
 class CatalogError(Exception):
     """An expected failure, told in one line that says what to do."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
     error_kind: str | None = None
 
     def __str__(self) -> str:
@@ -52,7 +78,7 @@ class UnexpectedError(CatalogError):
 class UsageError(CatalogError):
     """The command cannot be carried out as given; nothing was written."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
     error_kind = "config"
 
 
@@ -87,7 +113,7 @@ class LeaseLost(DatabaseError):
 class SourceBusy(DatabaseError):
     """Another process is working on this source; the same call may succeed later."""
 
-    exit_code = 5
+    exit_code = ExitCode.BUSY
 
 
 class FetchError(CatalogError):

@@ -13,8 +13,8 @@ import click
 
 from catalog import __version__
 from catalog.cli.failures import Program, explain_usage, open_missing_streams
-from catalog.cli.invocation import Invocation
 from catalog.cli.lazy import Later
+from catalog.errors import ExitCode
 
 COMMANDS = {
     "demo": Later("catalog.cli.demo:demo", "Try it: a simulated cloud, a database, two sweeps."),
@@ -64,6 +64,10 @@ def program(context: click.Context, config: Path | None, database_url: str | Non
     Reads image listings of OpenStack Glance and of the Image Management Service into PostgreSQL: every
     image, tag and capability, and all that ever changed.
     """
+    from catalog.cli.invocation import (
+        Invocation,  # takes most of a second, and the list of commands needs it not
+    )
+
     context.obj = Invocation(config, database_url, verbose)
 
 
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         code = explain_usage(error)
     except click.Abort:
-        code = 130
+        code = ExitCode.INTERRUPTED
     # the interpreter would look through all that is left once more, a tenth of a sweep of 100,000 images;
     # whatever must be flushed or closed is closed by now
     gc.freeze()

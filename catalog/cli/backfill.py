@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import structlog
 
+from catalog.backfill import command as loading
+from catalog.backfill.command import BackfillResult, FileFailure, Forgotten
+from catalog.cli.failures import say_error
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import ask, format_option, moment, print_rows
+from catalog.cli.output import DONE, as_row, changes, in_short, number, print_rows, say
+from catalog.cli.parameters import ask, format_option, moment
+from catalog.cli.progress import measuring
+from catalog.cli.stopping import PoliteStop
+from catalog.errors import ExitCode
+from catalog.model import SourceKind
+from catalog.report.terminal import Format
+from catalog.store.db.connection import Database
+from catalog.store.state.runs import RUN_COLUMNS
 
-if TYPE_CHECKING:
-    from catalog.backfill.command import BackfillResult, FileFailure, Forgotten
-    from catalog.model import SourceKind
-    from catalog.report.terminal import Format
-    from catalog.store.db.connection import Database
-
-FAILED, HELD, BUSY = 1, 4, 5
 TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
 """For people; JSON and CSV carry the columns of `runs`."""
 
@@ -65,10 +69,6 @@ def backfill(
         raise click.UsageError("name a PATH to load, or --forget RUN_ID")
     if forget and (observed_at or complete or accept_deletions):
         raise click.UsageError("--forget stands alone")
-    from catalog.backfill import command as loading
-    from catalog.cli.progress import measuring
-    from catalog.cli.stopping import PoliteStop
-
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
@@ -92,10 +92,6 @@ def backfill(
 
 
 def _print(database: Database, result: BackfillResult, format: Format) -> None:
-    from catalog.cli.results import as_row
-    from catalog.cli.wording import in_short, number, say
-    from catalog.store.state.runs import RUN_COLUMNS
-
     rows = [as_row(database, run) for run in result.runs]
     if format == "table":
         if rows:
@@ -118,10 +114,6 @@ def _print(database: Database, result: BackfillResult, format: Format) -> None:
 
 def _report(result: BackfillResult) -> int:
     """What did not go well, a line each, and the exit code."""
-    import structlog
-
-    from catalog.cli.failures import say_error
-
     for warning in result.warnings:
         structlog.get_logger("catalog.backfill").warning("not as expected", reason=warning)
     for failure in result.failures:
@@ -129,8 +121,8 @@ def _report(result: BackfillResult) -> int:
     if result.busy:
         say_error(f"another process is working on {result.source!r}; run the same command again for the rest")
     if result.failures:
-        return FAILED
-    return HELD if result.held else BUSY if result.busy else 0
+        return ExitCode.FAILED
+    return ExitCode.HELD if result.held else ExitCode.BUSY if result.busy else ExitCode.OK
 
 
 def _place(failure: FileFailure) -> str:
@@ -138,13 +130,10 @@ def _place(failure: FileFailure) -> str:
 
 
 def _say_forgotten(source: str, forgotten: Forgotten) -> int:
-    from catalog.cli.failures import say_error
-    from catalog.cli.wording import DONE, changes, say
-
     if forgotten.busy:
         say_error(f"another process is working on {source!r}; try again")
-        return BUSY
+        return ExitCode.BUSY
     moment = forgotten.observed_at.isoformat().replace("+00:00", "Z")
     did = changes({word: getattr(forgotten.counts, word) for word in (*DONE, "revised")})
     say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)}); {did}")
-    return 0
+    return ExitCode.OK

@@ -6,7 +6,10 @@ import os
 
 import click
 
+from catalog import logs
 from catalog.cli.invocation import Invocation
+from catalog.config.load import load_settings
+from catalog.daemon.daemon import serve
 
 
 @click.command(
@@ -22,9 +25,5 @@ def daemon(invocation: Invocation) -> int:
     Any number of daemons may share one database: each due sweep runs once. /healthz, /readyz and /metrics
     are answered on CATALOG_HTTP_BIND (default 127.0.0.1:9477). Logs go to standard error.
     """
-    from catalog import logs
-    from catalog.config.load import load_settings
-    from catalog.daemon.daemon import serve
-
     logs.configure(invocation.verbosity, daemon=True)
     return serve(lambda: load_settings(invocation.config, os.environ, invocation.database_url))

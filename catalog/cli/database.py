@@ -7,21 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from psycopg import sql
 
+from catalog.cli.failures import one_by_one, say_error
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import duration, format_option, print_rows
+from catalog.cli.output import number, print_rows
+from catalog.cli.parameters import duration, format_option
+from catalog.cli.progress import counting
+from catalog.cli.psql import run_psql
+from catalog.errors import ExitCode
+from catalog.report.terminal import Format
+from catalog.store.db import dump as transfer
+from catalog.store.db import privileges, schema
+from catalog.store.db.connection import Connection
+from catalog.store.db.privileges import Level
+from catalog.store.db.tables import TRANSFERRED
+from catalog.store.maintenance import prune as pruning
+from catalog.store.state.sources import Source, matching
 
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
-    from catalog.store.db.connection import Connection
-    from catalog.store.db.privileges import Level
-    from catalog.store.state.sources import Source
-
-FAILED = 1
-WOULD_CHANGE = 3
 SEEDED = ("capabilities", "image_family_rules")
 """Tables that a migration fills: a restored file brings their rows itself."""
 
@@ -53,8 +59,6 @@ def upgrade(invocation: Invocation, sql: bool) -> None:
 
     Runs as `migration_url` where one is configured. A running daemon of the release before goes on.
     """
-    from catalog.store.db import schema
-
     if sql:
         schema.print_sql(sys.stdout, invocation.settings.database.schema)
         return
@@ -77,8 +81,6 @@ def check(invocation: Invocation, format: Format) -> int:
     For each right that is missing it prints the GRANT; exit 1 then. A collation that changed with the machine's
     C library calls for a REINDEX; exit 1 too.
     """
-    from catalog.store.db import privileges, schema
-
     with invocation.bare_database() as database:
         with database.session() as connection:
             database.begin(connection)
@@ -99,14 +101,11 @@ def check(invocation: Invocation, format: Format) -> int:
             rows.append(("rights", True, "all that the daemon needs"))
     print_rows(("check", "ok", "detail"), rows, format)
     if missing:
-        from catalog.cli.failures import say_error
-        from catalog.cli.wording import number
-
         say_error(
             f"missing: {number(len(missing), 'right')}; let the tables' owner run the GRANTs above, or"
             " `catalog db grant ROLE --as writer`"
         )
-    return FAILED if missing or advice else 0
+    return ExitCode.FAILED if missing or advice else 0
 
 
 @db.command(
@@ -138,10 +137,8 @@ def shell(invocation: Invocation, psql_arguments: tuple[str, ...]) -> int:
 
     The password goes by the environment, so that nobody reads it in the list of processes.
     """
-    from catalog.cli.psql import run_psql
-
     with invocation.database() as database:
-        return FAILED if run_psql(database, psql_arguments) else 0
+        return ExitCode.FAILED if run_psql(database, psql_arguments) else 0
 
 
 @db.command(
@@ -178,11 +175,6 @@ def prune(
             "--deleted-images-older-than is shorter than --older-than: the history that is kept would lose"
             " images that were deleted in it; give the same duration, or a longer one"
         )
-    from catalog.cli.failures import one_by_one
-    from catalog.cli.progress import counting
-    from catalog.store.maintenance import prune as pruning
-    from catalog.store.state.sources import matching
-
     rows: list[tuple[Any, ...]] = []
     with invocation.database() as database, counting("rows", None) as advance:
         with database.transaction(read_only=True) as connection:
@@ -198,7 +190,7 @@ def prune(
 
         code = one_by_one(prune_one, chosen)
     print_rows(("source", "history_from", "table", "rows"), rows, format)
-    return code or (WOULD_CHANGE if plan and rows else 0)
+    return code or (ExitCode.WOULD_CHANGE if plan and rows else 0)
 
 
 @db.command(
@@ -213,11 +205,8 @@ def dump(invocation: Invocation, file: Path) -> None:
 
     The file is compressed, may be restored into another PostgreSQL version, and holds no password.
     """
-    from catalog.store.db import dump
-    from catalog.store.db.tables import TRANSFERRED
-
     with _whole_database(invocation) as connection:
-        rows = dump.dump(connection, TRANSFERRED, file)
+        rows = transfer.dump(connection, TRANSFERRED, file)
     click.echo(f"{file}: {rows} rows")
 
 
@@ -230,11 +219,8 @@ Example:
 @click.pass_obj
 def restore(invocation: Invocation, file: Path) -> None:
     """Read what `catalog db dump` wrote into a database that was only upgraded; all or nothing."""
-    from catalog.store.db import dump
-    from catalog.store.db.tables import TRANSFERRED
-
     with _whole_database(invocation) as connection:
-        rows = dump.restore(connection, TRANSFERRED, file, replace=SEEDED)
+        rows = transfer.restore(connection, TRANSFERRED, file, replace=SEEDED)
     click.echo(f"{file}: {rows} rows restored")
 
 
@@ -260,8 +246,6 @@ def grant(invocation: Invocation, role: str, level: Level) -> None:
     Runs as `migration_url` where one is configured: only the tables' owner may grant. Only what belongs to
     the catalog is granted. Repeat it after an upgrade that brings new tables.
     """
-    from catalog.store.db import privileges
-
     with invocation.database() as database:
         statements = privileges.grant(database, role, level)
     click.echo(f"{role} is a {level} now: {len(statements)} grants")
@@ -270,8 +254,6 @@ def grant(invocation: Invocation, role: str, level: Level) -> None:
 @contextmanager
 def _whole_database(invocation: Invocation) -> Iterator[Connection]:
     """A connection that finds our tables in each of its transactions."""
-    from psycopg import sql
-
     with invocation.database() as database, database.session() as connection:
         if database.settings.schema:
             path = sql.Identifier(database.settings.schema)

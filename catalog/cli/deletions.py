@@ -5,37 +5,37 @@ from __future__ import annotations
 import dataclasses
 import getpass
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
+from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import F, format_option, print_rows
+from catalog.cli.output import print_rows
+from catalog.cli.parameters import F, format_option
+from catalog.errors import ExitCode, UsageError
+from catalog.report.terminal import Format
+from catalog.store.state.held_deletions import HeldDeletion, held
+from catalog.store.state.sources import Source, matching
+from catalog.sync.decisions import DECISION, Verb, decidable, decide
 
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
-    from catalog.store.state.held_deletions import HeldDeletion
-    from catalog.store.state.sources import Source
-    from catalog.sync.decisions import Verb
-
-WOULD_CHANGE = 3
 TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decision")
 """What fits side by side; JSON and CSV carry every column."""
 
 
+_source = click.argument("source", nargs=-1)
 _image = click.option("--image", multiple=True, metavar="ID", help="Only this image; may be repeated.")
-_everything = click.option("--all", "everything", is_flag=True, help="All sources, instead of SOURCE.")
 
 
 def _chosen(command: F) -> F:
-    """SOURCE, --all and --image, alike for all three."""
-    return click.argument("source", nargs=-1)(_everything(_image(command)))
+    """SOURCE, --all and --image, alike for both decisions."""
+    everything = click.option("--all", "everything", is_flag=True, help="All sources, instead of SOURCE.")
+    return _source(everything(_image(command)))
 
 
 @click.group(
     epilog="""\b
 Example:
-  catalog deletions list --all
+  catalog deletions list
   catalog deletions approve lab --image 7f0c4f52-0b5e-4f0e-9d43-6a2b7d4b1f10
   catalog deletions keep 'otc/*' --plan""",
 )
@@ -53,8 +53,10 @@ def deletions() -> None:
 Example:
   catalog deletions list lab --format csv""",
 )
-@_chosen
-@click.option("--plan", is_flag=True, help="The same: a list changes nothing.")
+@_source
+@_image
+@click.option("--all", "everything", is_flag=True, hidden=True, help="The same as no SOURCE.")
+@click.option("--plan", is_flag=True, hidden=True, help="The same: a list changes nothing.")
 @format_option
 @click.pass_obj
 def list_held(
@@ -66,9 +68,6 @@ def list_held(
     format: Format,
 ) -> None:
     """Show what is held in SOURCE (names or globs; default: all): open, or kept until listed again."""
-    from catalog.store.state.held_deletions import held
-    from catalog.store.state.sources import matching
-
     if source and everything:
         raise click.UsageError("SOURCE and --all exclude each other")
     with invocation.database() as database, database.transaction(read_only=True) as connection:
@@ -140,12 +139,6 @@ def _decide(
     plan: bool,
     format: Format,
 ) -> int:
-    from catalog.cli.contents import rules_of
-    from catalog.cli.failures import one_by_one
-    from catalog.errors import UsageError
-    from catalog.store.state.sources import matching
-    from catalog.sync.decisions import DECISION, decidable, decide
-
     with invocation.database() as database:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, names)
@@ -157,11 +150,11 @@ def _decide(
         if plan:
             rows = [row for rows in pending.values() for row in rows]
             _print([dataclasses.replace(row, decision=DECISION[verb]) for row in rows], format)
-            return WOULD_CHANGE if rows else 0
+            return ExitCode.WOULD_CHANGE if rows else ExitCode.OK
         decided: list[HeldDeletion] = []
 
         def decide_one(known: Source) -> None:
-            rules = rules_of(invocation.settings, known)
+            rules = invocation.rules_of(known)
             decided.extend(decide(database, known.source_id, verb, rules, by=_user(), image_ids=images))
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
@@ -177,8 +170,6 @@ def _user() -> str:
 
 
 def _print(rows: list[HeldDeletion], format: Format) -> None:
-    from catalog.store.state.held_deletions import HeldDeletion
-
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":
         columns = TABLE_COLUMNS

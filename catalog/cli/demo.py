@@ -8,8 +8,14 @@ from pathlib import Path
 
 import click
 
+from catalog import logs
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import print_rows
+from catalog.cli.output import print_rows, say, summary
+from catalog.config.load import data_folder
+from catalog.config.settings import DatabaseSettings
+from catalog.demo import walkthrough as story
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
 
 QUESTIONS = (
     ("what changed", "catalog report changes"),
@@ -33,14 +39,6 @@ def demo(invocation: Invocation) -> None:
     PostgreSQL, sweeps them, lets them change, sweeps again, and shows what changed and how to ask for it.
     The data stay in the folder `demo` of the data folder until the next demo.
     """
-    from catalog import logs
-    from catalog.cli.wording import say, summary
-    from catalog.config.load import data_folder
-    from catalog.config.settings import DatabaseSettings
-    from catalog.demo import walkthrough as story
-    from catalog.store.db import schema
-    from catalog.store.db.connection import Database
-
     logs.configure(invocation.verbosity)
     folder = data_folder(os.environ) / "demo"
     _say("Starting PostgreSQL in", str(folder))

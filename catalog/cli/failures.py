@@ -13,17 +13,11 @@ from typing import Protocol, TypeVar
 import click
 
 from catalog.cli.lazy import LazyGroup
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, ExitCode
+from catalog.text import visible
 
-INTERRUPTED = 130
-"""128 + SIGINT, as shells count."""
-NOBODY_READS = 141
-"""128 + SIGPIPE: whoever read our output went away."""
-UNEXPECTED = 1
 OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """What writing to a full disk, a used-up quota, a vanished terminal or a limited file says."""
-EXIT_ORDER = (2, 1, 4, 5, 3)
-"""The first that applies (README.md, exit codes)."""
 
 
 class Program(LazyGroup):
@@ -40,17 +34,17 @@ class Program(LazyGroup):
             return error.exit_code
         except KeyboardInterrupt:
             say_error("interrupted")
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
         except BrokenPipeError:
             _forget_output()
-            return NOBODY_READS
+            return ExitCode.NOBODY_READS
         except OSError as error:
             # what we open ourselves has a name; standard output has none
             if error.filename is not None or error.errno not in OUTPUT_FULL:
                 return explain_unexpected(error, ctx.params.get("verbose", 0))
             _forget_output()
             say_error(f"standard output cannot be written: {error.strerror}; make room, or send it elsewhere")
-            return UNEXPECTED
+            return ExitCode.FAILED
         except Exception as error:
             return explain_unexpected(error, ctx.params.get("verbose", 0))
         return result
@@ -69,8 +63,6 @@ def open_missing_streams() -> None:
 
 def say_error(message: str) -> None:
     """`error: ...` on one line of standard error; what a cloud said can't act on the terminal."""
-    from catalog.text import visible
-
     click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
 
 
@@ -84,27 +76,27 @@ class Named(Protocol):
 N = TypeVar("N", bound=Named)
 
 
-def one_by_one(work: Callable[[N], None], sources: Iterable[N]) -> int:
-    """Does the work for each source, whatever befalls the others; the exit code: 1 failed, else 5 busy."""
-    codes = set()
+def one_by_one(work: Callable[[N], None], sources: Iterable[N]) -> ExitCode:
+    """Does the work for each source, even if it fails for others; returns the exit code: 1 failed, else 5 busy."""
+    codes: set[ExitCode] = set()
     for source in sources:
         try:
             work(source)
         except CatalogError as error:
             say_error(f"{source.name}: {error}")
             codes.add(error.exit_code)
-    return next((code for code in EXIT_ORDER if code in codes), 0)
+    return ExitCode.first_of(codes)
 
 
 def explain_usage(error: click.ClickException) -> int:
     """A command line that can't be understood: one line that names the help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
-        return 2
+        return ExitCode.USAGE
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "catalog"
     say_error(f"{error.format_message().rstrip('.')}; see `{path} --help`")
-    return 2
+    return ExitCode.USAGE
 
 
 def explain_unexpected(error: Exception, verbosity: int) -> int:
@@ -115,7 +107,7 @@ def explain_unexpected(error: Exception, verbosity: int) -> int:
         f"unexpected {type(error).__name__}, a fault of catalog itself; please report it with the output of"
         " `catalog -v` and the same command"
     )
-    return UNEXPECTED
+    return ExitCode.FAILED
 
 
 def _forget_output() -> None:

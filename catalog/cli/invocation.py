@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from catalog.config.settings import Settings
-    from catalog.store.db.connection import Database
+from catalog import logs
+from catalog.config.load import load_settings
+from catalog.config.settings import Settings, source_settings
+from catalog.store.db import schema
+from catalog.store.db.connection import Database
+from catalog.store.state.sources import Source
+from catalog.sync.mapping_adapter import Contents
 
 
 @dataclass
@@ -26,15 +29,11 @@ class Invocation:
     @cached_property
     def settings(self) -> Settings:
         """Raises ConfigurationError."""
-        from catalog.config.load import load_settings
-
         return load_settings(self.config, os.environ, self.database_url)
 
     @contextmanager
     def database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database, its schema new enough. Raises SchemaError, DatabaseError, ConfigurationError."""
-        from catalog.store.db import schema
-
         with self.bare_database(pool_size=pool_size) as database:
             schema.require(database)
             yield database
@@ -42,9 +41,10 @@ class Invocation:
     @contextmanager
     def bare_database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database in whatever state it is."""
-        from catalog import logs
-        from catalog.store.db.connection import Database
-
         logs.configure(self.verbosity)
         with Database(self.settings.database, pool_size=pool_size) as database:
             yield database
+
+    def rules_of(self, known: Source) -> Contents:
+        """The rules by which a recorded source's records are read: `[defaults]` if it is not configured any more."""
+        return Contents.of(source_settings(self.settings, known.name, known.kind))

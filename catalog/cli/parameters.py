@@ -5,18 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
-
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
+from catalog.report.terminal import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
-FORMATS = ("table", "json", "csv")
-"""As in `catalog.report.terminal`, which takes longer to import than the help may take."""
 
 
 def duration(text: str) -> timedelta:
@@ -58,10 +54,3 @@ def format_option(command: F) -> F:
         show_default=True,
         help="How to print: for people, or for programs.",
     )(command)
-
-
-def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:
-    """Rows on standard output, in the format asked for."""
-    from catalog.report import terminal
-
-    terminal.print_rows(columns, rows, format, sys.stdout)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from catalog.errors import CatalogError, UsageError
 from catalog.store.db.connection import Database
+from catalog.store.db.embedded.server import server_binaries
 
 
 def run_psql(database: Database, arguments: Sequence[str]) -> int:
@@ -36,8 +37,6 @@ def _find_psql(*, embedded: bool) -> str:
     installed = shutil.which("psql")
     if installed and not embedded:
         return installed
-    from catalog.store.db.embedded.server import server_binaries
-
     try:
         ours = server_binaries() / "psql"
         if ours.is_file():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import format_option, print_rows
-
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
-    from catalog.store.state.sources import Source
+from catalog.cli.output import print_rows
+from catalog.cli.parameters import format_option
+from catalog.cli.progress import counting
+from catalog.report.terminal import Format
+from catalog.store.state.sources import Source, matching
+from catalog.sync.remap import remap as rebuild
 
 
 @click.command(
@@ -29,19 +29,13 @@ def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> in
     They come from the stored documents, by the mapping of this release. No cloud is asked and no revision is
     added. Shows how many rows were not as the mapping says.
     """
-    from catalog.cli.contents import rules_of
-    from catalog.cli.failures import one_by_one
-    from catalog.cli.progress import counting
-    from catalog.store.state.sources import matching
-    from catalog.sync.remap import remap as rebuild
-
     rows: list[tuple[object, ...]] = []
     with invocation.database() as database, counting("documents", None) as advance:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, source)
 
         def rebuild_one(known: Source) -> None:
-            contents = rules_of(invocation.settings, known)
+            contents = invocation.rules_of(known)
             result = rebuild(database, known, contents, progress=advance)
             changed = result.rows or {"": 0}
             rows.extend((known.name, result.documents, table, count) for table, count in changed.items())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import format_option, moment, print_rows
-
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
-
-HAS_ROWS = 3
+from catalog.cli.output import print_rows
+from catalog.cli.parameters import format_option, moment
+from catalog.errors import ExitCode, UsageError
+from catalog.report.html import write_page
+from catalog.report.queries import QUERIES, run_report
+from catalog.report.terminal import Format
+from catalog.store.db.connection import clock
 
 
 @click.command(
@@ -55,8 +55,6 @@ def report(
 
     IMAGE, an id or a name, goes with the report `timeline` alone.
     """
-    from catalog.report.queries import QUERIES, run_report
-
     if html is not None:
         if name is not None or since is not None or as_of is not None or exit_code:
             raise click.UsageError("--html is a report of its own: it takes --source alone")
@@ -70,14 +68,10 @@ def report(
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         answer = run_report(connection, name, source=source, since=since, as_of=as_of, image=image)
     print_rows(answer.columns, answer.rows, format)
-    return HAS_ROWS if exit_code and answer.rows else 0
+    return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 
 def _write_page(invocation: Invocation, file: Path, source: str | None) -> None:
-    from catalog.errors import UsageError
-    from catalog.report.html import write_page
-    from catalog.store.db.connection import clock
-
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         try:
             write_page(connection, file, now=clock(connection), sources=[source] if source else None)

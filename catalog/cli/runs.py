@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import format_option, print_rows
-
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
+from catalog.cli.output import in_short, print_rows
+from catalog.cli.parameters import format_option
+from catalog.report.terminal import Format
+from catalog.store.state import runs as ledger
+from catalog.store.state import sources
 
 TABLE_COLUMNS = ("started_at", "source", "kind", "outcome", "listed", "result")
 """For people; JSON and CSV carry every column."""
@@ -31,15 +30,11 @@ def runs(invocation: Invocation, source: str | None, limit: int, format: Format)
 
     JSON and CSV carry all columns of the table `runs`. A run with no outcome is under way.
     """
-    from catalog.store.state import runs, sources
-
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         known = sources.matching(connection, [source] if source else [])
-        rows = runs.recent(connection, [each.source_id for each in known], limit)
-    columns = runs.RUN_COLUMNS
+        rows = ledger.recent(connection, [each.source_id for each in known], limit)
+    columns = ledger.RUN_COLUMNS
     if format == "table":
-        from catalog.cli.wording import in_short
-
         told = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
         columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in told]
     print_rows(columns, rows, format)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from catalog.config.selection import fitting, select_sources
 from catalog.config.settings import PLACEHOLDER, Settings, SourceSettings
 from catalog.errors import CatalogError, ConfigurationError
+from catalog.fetch.auth.login import expand_projects
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,8 +44,6 @@ def choose(
     starred = [source for source in configured if source.all_projects]
     if not starred:
         return select_sources(configured, patterns), {}
-    from catalog.fetch.auth.login import expand_projects
-
     meant = [source for source in configured if not source.all_projects or _may_fit(source.name, patterns)]
     expansion = expand_projects(meant)
     if expansion.failures:

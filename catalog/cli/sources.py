@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from catalog import logs
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import format_option, print_rows
+from catalog.cli.output import print_rows
+from catalog.cli.parameters import format_option
+from catalog.cli.progress import counting
+from catalog.cli.side_by_side import choose, side_by_side, workers
+from catalog.config.selection import select_names
+from catalog.config.settings import check_new_name, configured_source
+from catalog.errors import ExitCode
+from catalog.report.terminal import Format
+from catalog.store.state import sources as stored
+from catalog.sync.source_check import CHECK_COLUMNS, check, refused
 
-if TYPE_CHECKING:
-    from catalog.report.terminal import Format
-
-FAILED = 1
 COLUMNS = (
     "source", "state", "kind", "cloud", "region", "project", "live_images", "last_complete_at",
     "failing_since", "error_kind",
@@ -57,13 +63,9 @@ def sources(
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
-    from catalog.config.selection import select_names
-    from catalog.config.settings import configured_source
-    from catalog.store.state import sources
-
     configured = invocation.settings.sources
     with invocation.database() as database, database.transaction(read_only=True) as connection:
-        known = [dict(zip(sources.LISTING_COLUMNS, row, strict=True)) for row in sources.listing(connection)]
+        known = [dict(zip(stored.LISTING_COLUMNS, row, strict=True)) for row in stored.listing(connection)]
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}
     for row in known:
@@ -85,11 +87,6 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
 
 
 def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:
-    from catalog import logs
-    from catalog.cli.progress import counting
-    from catalog.cli.side_by_side import choose, side_by_side, workers
-    from catalog.sync.source_check import CHECK_COLUMNS, check, refused
-
     logs.configure(invocation.verbosity)
     settings = invocation.settings
     chosen, failures = choose(settings, patterns)
@@ -102,7 +99,7 @@ def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, form
     shown = [result for result in results if not (failed and result.ok)]
     columns = CHECKED_TABLE_COLUMNS if format == "table" else CHECK_COLUMNS
     print_rows(columns, [tuple(getattr(each, name) for name in columns) for each in shown], format)
-    return 0 if all(result.ok for result in results) else FAILED
+    return ExitCode.OK if all(result.ok for result in results) else ExitCode.FAILED
 
 
 @sources.command(
@@ -118,9 +115,6 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
 
     Change the name in the configuration too, or the next sweep begins a source of the old name.
     """
-    from catalog.config.settings import check_new_name
-    from catalog.store.state import sources as stored
-
     check_new_name(invocation.settings, new)
     with invocation.database() as database:
         database.transact(lambda connection: stored.rename(connection, old, new))
@@ -139,8 +133,6 @@ def retire(invocation: Invocation, name: str) -> None:
 
     A complete sweep of it brings it back.
     """
-    from catalog.store.state import sources as stored
-
     with invocation.database() as database:
         database.transact(lambda connection: stored.retire(connection, name))
     click.echo(f"{name} is retired; take it out of the configuration too")
@@ -159,9 +151,6 @@ def adopt(invocation: Invocation, name: str) -> None:
     The next sweep records what it meets. Images that the new one does not list go as any missing image
     would: looked up first, and held back if they are many.
     """
-    from catalog.config.settings import configured_source
-    from catalog.store.state import sources as stored
-
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None
     with invocation.database() as database:

@@ -6,25 +6,34 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import click
+import structlog
 
+from catalog import logs
 from catalog.cli.invocation import Invocation
-from catalog.cli.parameters import duration, format_option, print_rows
+from catalog.cli.output import as_row, print_rows, say, summary
+from catalog.cli.parameters import duration, format_option
+from catalog.cli.progress import counting
+from catalog.cli.side_by_side import choose, side_by_side, workers
+from catalog.cli.stopping import PoliteStop
+from catalog.config.settings import SourceSettings
+from catalog.errors import CatalogError, ExitCode, UnexpectedError
+from catalog.model import RunResult
+from catalog.report import terminal
+from catalog.report.terminal import Format
+from catalog.store.db.connection import Database
+from catalog.store.state.runs import RUN_COLUMNS
+from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 
-if TYPE_CHECKING:
-    from catalog.config.settings import SourceSettings
-    from catalog.errors import CatalogError
-    from catalog.model import RunResult
-    from catalog.report.terminal import Format
-    from catalog.store.db.connection import Database
-
-WAIT_STEP = 1.0
-"""Seconds between two looks at a busy source: so soon Ctrl-C ends the waiting."""
+WAIT_STEP_SECONDS = 1.0
+"""Between two attempts at a busy source; Ctrl-C ends the waiting as soon."""
 
 
 @click.command(
@@ -53,11 +62,6 @@ def sync(
     SOURCE is a name or a glob; default: all that are configured. With nothing configured but OS_CLOUD or
     OS_* set, it is that cloud. Nothing is ever deleted unless the whole listing was read.
     """
-    from catalog import logs
-    from catalog.cli.progress import counting
-    from catalog.cli.side_by_side import choose, side_by_side, workers
-    from catalog.cli.stopping import PoliteStop
-
     logs.configure(invocation.verbosity)
     settings = invocation.settings
     chosen, failures = choose(settings, source)
@@ -79,48 +83,37 @@ def sync(
     return exit_code(results, plan=plan)
 
 
+@dataclass(frozen=True, slots=True)
 class Sweeper:
     """Sweeps one source after the other, or plans to; a failure becomes the source's result."""
 
-    def __init__(
-        self, database: Database, plan: bool, accept: bool, wait_seconds: float, stop: threading.Event
-    ) -> None:
-        self.database = database
-        self.plan = plan
-        self.accept = accept
-        self.wait_seconds = wait_seconds
-        self.stop = stop
+    database: Database
+    plan: bool
+    accept: bool
+    wait_seconds: float
+    stop: threading.Event
 
     def sweep(self, source: SourceSettings) -> RunResult | None:
         """None: not begun, because a stop was asked for."""
-        import structlog
-
-        from catalog.errors import CatalogError, UnexpectedError
-
         if self.stop.is_set():
             return None
         log = structlog.get_logger("catalog.sync")
         log.info("begun", source=source.name)
         try:
-            return self._plan(source) if self.plan else self._sweep(source)
+            if self.plan:
+                return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
+            return self._sweep(source)
         except CatalogError as error:
             return _failed(source.name, error)
         except Exception as error:
-            # a fault of ours in one source is no reason to leave the others
+            # a bug that one source meets is not a reason to leave the others
             log.exception("unexpected", source=source.name)
             return _failed(source.name, UnexpectedError(error))
 
-    def _plan(self, source: SourceSettings) -> RunResult:
-        from catalog.sync.preview import plan_sweep
-
-        return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
-
     def _sweep(self, source: SourceSettings) -> RunResult:
-        from catalog.sync.sweep import sweep
-
         ends = time.monotonic() + self.wait_seconds
         while True:
-            step = min(WAIT_STEP, max(0.0, ends - time.monotonic()))
+            step = min(WAIT_STEP_SECONDS, max(0.0, ends - time.monotonic()))
             run = sweep(
                 self.database, source, accept_deletions=self.accept, wait_seconds=step, stop=self.stop
             )
@@ -128,50 +121,37 @@ class Sweeper:
                 return run
 
 
-def exit_code(results: Sequence[RunResult], *, plan: bool) -> int:
+def exit_code(results: Iterable[RunResult], *, plan: bool) -> ExitCode:
     """The first that applies: 1 failed or partial, 4 deletions held, 5 busy, 3 planned changes."""
-    if any(run.outcome in ("failed", "partial") for run in results):
-        return 1
-    if any(run.held for run in results):
-        return 4
-    if any(run.outcome == "busy" for run in results):
-        return 5
-    return 3 if plan and any(_changes(run) for run in results) else 0
 
+    def codes(run: RunResult) -> Iterator[ExitCode]:
+        if run.outcome in ("failed", "partial"):
+            yield ExitCode.FAILED
+        if run.held:
+            yield ExitCode.HELD
+        if run.outcome == "busy":
+            yield ExitCode.BUSY
+        if plan and (run.inserted or run.updated or run.deleted or run.restored):
+            yield ExitCode.WOULD_CHANGE
 
-def _changes(run: RunResult) -> int:
-    return run.inserted + run.updated + run.deleted + run.restored
+    return ExitCode.first_of(code for run in results for code in codes(run))
 
 
 def _failed(name: str, error: CatalogError) -> RunResult:
     """The result of a source whose run has no row."""
-    from catalog.model import RunResult
-
     return RunResult(
         name, str(uuid.uuid4()), outcome="failed", error_kind=error.error_kind or "upstream", error=str(error)
     )
 
 
-# ---- printing ---------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
     """How to show a result, now or at the end, on standard output."""
-    from catalog.cli.results import as_row
-    from catalog.cli.wording import say, summary
-    from catalog.store.state.runs import RUN_COLUMNS
-
     if format == "table":
         yield lambda run: say(summary(run, plan=plan))
     elif format == "json":
-        yield lambda run: say(json.dumps(as_row(database, run), default=_utc))
+        yield lambda run: say(json.dumps(as_row(database, run), default=terminal.plain))
     else:
         rows: list[dict[str, Any]] = []
         yield lambda run: rows.append(as_row(database, run))
         print_rows(RUN_COLUMNS, [tuple(row.values()) for row in rows], format)
-
-
-def _utc(value: object) -> str:
-    assert isinstance(value, datetime)
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

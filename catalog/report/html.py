@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import psycopg
+from markupsafe import Markup
 from psycopg.rows import TupleRow
 
 from catalog.files import written_whole
@@ -48,8 +50,6 @@ def write_page(
 
 def render(context: dict[str, Any]) -> str:
     """The page's HTML; everything that is put in is escaped, and unseen characters are shown."""
-    import jinja2
-    from markupsafe import Markup
 
     def finalize(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -13,13 +13,17 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 from uuid import UUID
 
-from catalog.text import visible
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from catalog.text import visible
 
 Format = Literal["table", "json", "csv"]
 FORMATS: tuple[Format, ...] = ("table", "json", "csv")
@@ -40,7 +44,7 @@ def print_rows(
 def _print_json(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
     separator = "["
     for row in rows:
-        text = json.dumps(dict(zip(columns, row, strict=True)), default=_plain, ensure_ascii=False)
+        text = json.dumps(dict(zip(columns, row, strict=True)), default=plain, ensure_ascii=False)
         _write(stream, f"{separator}\n  {_UNSEEN_IN_JSON.sub(_json_escape, text)}")
         separator = ","
     _write(stream, "[]\n" if separator == "[" else "\n]\n")
@@ -76,8 +80,6 @@ class _Lines:
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
-    from rich.console import Console
-
     tty = stream.isatty()
     console = Console(
         file=stream,
@@ -107,10 +109,6 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: 
 def _print_grid(
     headers: list[str], cells: list[list[str]], right: list[bool], widths: list[int], console: Console
 ) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
     for start in range(0, len(cells), _BATCH):
         table = Table(
             box=SIMPLE_HEAD,  # its divider is the blank between columns
@@ -130,10 +128,6 @@ def _print_grid(
 
 def _print_records(headers: list[str], cells: list[list[str]], console: Console) -> None:
     """Each row as a block of lines, where the columns have no room side by side."""
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
     label = max(map(len, headers))
     for number, row in enumerate(cells, 1):
         console.rule(Text(str(number)), align="left", characters="-", style="dim")
@@ -150,8 +144,6 @@ def _fitted(
     headers: list[str], cells: list[list[str]], narrowest: list[int | None], room: int
 ) -> list[int] | None:
     """A width for each column so that all fit, the widest texts folded most; None = no room."""
-    from rich.cells import cell_len
-
     wanted, least = [], []
     for i, header in enumerate(headers):
         content = max(cell_len(row[i]) for row in cells)
@@ -206,15 +198,14 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list | tuple):
-        return json.dumps(value, default=_plain, ensure_ascii=False)
+        return json.dumps(value, default=plain, ensure_ascii=False)
     if isinstance(value, Decimal):
         return format(value, "f")
-    plain = value if isinstance(value, str | int | float) else _plain(value)
-    return str(plain)
+    return str(value if isinstance(value, str | int | float) else plain(value))
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has no word for, in the words it has. Raises TypeError for anything unexpected."""
+def plain(value: Any) -> Any:
+    """A value that JSON has no type for, in the types it has. Raises TypeError for anything unexpected."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date):

@@ -172,7 +172,7 @@ def test_accepted_deletions_spare_what_a_dead_address_says_of(sites: Sites) -> N
 
 
 def test_the_sweep_says_so(sites: Sites, capsys: Any) -> None:
-    from catalog.cli.wording import summary
+    from catalog.cli.output import summary
 
     site = sites.open(images=3)
     site.sweep()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.backfill.command import backfill, forget
-from catalog.cli.wording import DONE, changes
+from catalog.cli.output import DONE, changes
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, named, too_deep, write

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from catalog.cli.failures import one_by_one
+from catalog.cli.output import summary
 from catalog.cli.sync import exit_code
-from catalog.cli.wording import summary
 from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, DatabaseError, SourceBusy
 from catalog.model import RunResult

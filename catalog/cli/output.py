@@ -1,18 +1,22 @@
-"""A run in words: what `sync`, `runs` and `demo` print for people."""
+"""What commands print on standard output: rows, and runs in words."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from catalog.errors import CatalogError
+from catalog.model import RunResult
+from catalog.report import terminal
+from catalog.report.terminal import Format
+from catalog.store.db.connection import Database
+from catalog.store.state import sources
+from catalog.store.state.runs import RUN_COLUMNS
 from catalog.text import visible
-
-if TYPE_CHECKING:
-    from catalog.model import RunResult
 
 COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "busy": "yellow"}
 DONE = ("inserted", "updated", "deleted", "restored")
@@ -81,3 +85,26 @@ def summary(run: RunResult, *, plan: bool = False) -> str:
         if text:
             line += f"; {visible(' '.join(text.split()))}"
     return line
+
+
+def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:
+    """Rows on standard output, in the format asked for."""
+    terminal.print_rows(columns, rows, format, sys.stdout)
+
+
+def as_row(database: Database, run: RunResult) -> dict[str, Any]:
+    """A result by the names of RUN_COLUMNS."""
+    return {
+        name: _source_id(database, run.source) if name == "source_id" else getattr(run, name)
+        for name in RUN_COLUMNS
+    }
+
+
+def _source_id(database: Database, name: str) -> str | None:
+    """None for a source that was never recorded, and while the database is away."""
+    try:
+        with database.transaction() as connection:
+            stored = sources.find(connection, name)
+    except CatalogError:
+        return None
+    return stored.source_id if stored else None

@@ -1,4 +1,4 @@
-"""`python -m catalog.cli.reference > docs/commands.md`: every command and option, as `--help` tells them."""
+"""`python -m tools.commands > docs/commands.md`: every command and option, as `--help` shows them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from catalog.cli import program
 
 HEAD = """# Commands
 
-Written by `python -m catalog.cli.reference > docs/commands.md`; a test keeps it equal to `--help`.
+Written by `python -m tools.commands > docs/commands.md`; a test keeps it equal to `--help`.
 """
 WIDTH = 100
 
