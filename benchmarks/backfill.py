@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.prepared import benchmark_images
 from catalog.backfill.command import backfill
 from catalog.config.settings import DatabaseSettings, SourceSettings
-from catalog.demo.images import benchmark_images
 from catalog.store.db import schema
 from catalog.store.db.connection import Database
 

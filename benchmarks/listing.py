@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.prepared import PreparedListing, benchmark_images
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Record
-from catalog.demo.images import benchmark_images
-from catalog.demo.prepared import PreparedListing
 from catalog.demo.server import CloudServer
 
 STATES = (0, 1, 10, 100)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -25,7 +24,7 @@ _SYSTEMS = (
     ("Windows", "Windows Server 2022 Datacenter 64bit", "windows", "2022", "Windows", 40),
     ("Other", "Other(64 bit) 64bit", "cirros", "0.6.2", "Linux", 1),
 )
-_FLAGS = (
+FLAGS = (
     "__support_kvm",
     "__support_xen",
     "__support_largememory",
@@ -42,7 +41,7 @@ _MODELS = {
     "__support_kvm_fpga_type": ("VU9P", "VU9P_COMMON"),
     "__support_agent_list": ("hss", "ces", "hss,ces"),
 }
-_TAGS = ("team=web", "team=data", "env=prod", "env=test", "golden", "cost-centre=4711", "pci", "nightly")
+TAGS = ("team=web", "team=data", "env=prod", "env=test", "golden", "cost-centre=4711", "pci", "nightly")
 
 
 def example_images(kind: Literal["glance", "ims"], count: int, seed: int = 1) -> list[Record]:
@@ -50,27 +49,6 @@ def example_images(kind: Literal["glance", "ims"], count: int, seed: int = 1) ->
     dice = random.Random(f"{kind}/{seed}")
     makers = _IMS_KINDS if kind == "ims" else _GLANCE_KINDS
     return [makers[number % len(makers)](dice, number) for number in range(count)]
-
-
-def benchmark_images(count: int, seed: int = 1) -> Iterator[Record]:
-    """IMS records of the shape that the benchmarks are stated for.
-
-    On average 1.3 kB, 42 keys, 2.5 tags, 5.5 capabilities and 3 keys that no column holds.
-    """
-    dice = random.Random(f"benchmark/{seed}")
-    for number in range(count):
-        record = _ims(dice, number, "private", PROJECT)
-        for key in ("__data_origin", "__backup_id", "__productcode", "__whole_image", "__is_offshelved"):
-            del record[key]
-        if number % 2:
-            del record["__originalimagename"]
-        record["tags"] = dice.sample(_TAGS, number % 2 + 2)
-        record.update(dict.fromkeys(dice.sample(_FLAGS, number % 2 + 4), "true"))
-        record["__support_fc_inject"] = dice.choice(("true", "false"))
-        record["__sequence_num"] = str(number % 2)
-        record["active_at"] = record["created_at"]
-        record["__root_origin"] = "file"
-        yield record
 
 
 def _core(dice: random.Random, number: int, name: str, visibility: str, owner: str) -> Record:
@@ -128,7 +106,7 @@ def _glance_public(dice: random.Random, number: int) -> Record:
 
 
 def _glance_private(dice: random.Random, number: int) -> Record:
-    return _glance(dice, number, "private", PROJECT) | {"tags": dice.sample(_TAGS, number % 4)}
+    return _glance(dice, number, "private", PROJECT) | {"tags": dice.sample(TAGS, number % 4)}
 
 
 def _glance_snapshot(dice: random.Random, number: int) -> Record:
@@ -163,7 +141,7 @@ def _glance_shared(dice: random.Random, number: int) -> Record:
     return _glance(dice, number, "shared", _NEIGHBOUR) | {"status": dice.choice(("active", "deactivated"))}
 
 
-def _ims(dice: random.Random, number: int, kind: str, owner: str) -> Record:
+def ims_record(dice: random.Random, number: int, kind: str, owner: str) -> Record:
     platform, version, _, _, system, disk = _SYSTEMS[number % len(_SYSTEMS)]
     visibility = {"gold": "public", "market": "public", "shared": "shared"}.get(kind, "private")
     return _core(dice, number, f"{platform} {number:05d}", visibility, owner) | {
@@ -196,8 +174,8 @@ def _ims(dice: random.Random, number: int, kind: str, owner: str) -> Record:
 
 
 def _ims_gold(dice: random.Random, number: int) -> Record:
-    record = _ims(dice, number, "gold", _PROVIDER)
-    record.update(dict.fromkeys(dice.sample(_FLAGS, 4), "true"))
+    record = ims_record(dice, number, "gold", _PROVIDER)
+    record.update(dict.fromkeys(dice.sample(FLAGS, 4), "true"))
     models = dice.choice(sorted(_MODELS))
     record[models] = dice.choice(_MODELS[models])
     return record | {
@@ -208,8 +186,8 @@ def _ims_gold(dice: random.Random, number: int) -> Record:
 
 def _ims_private(dice: random.Random, number: int) -> Record:
     server = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-    return _ims(dice, number, "private", PROJECT) | {
-        "tags": dice.sample(_TAGS, number % 4),
+    return ims_record(dice, number, "private", PROJECT) | {
+        "tags": dice.sample(TAGS, number % 4),
         "__data_origin": f"instance,{server}",
         "__description": "made from a server",
         "__support_kvm": "true",
@@ -220,7 +198,7 @@ def _ims_private(dice: random.Random, number: int) -> Record:
 
 def _ims_backup(dice: random.Random, number: int) -> Record:
     backup = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-    return _ims(dice, number, "private", PROJECT) | {
+    return ims_record(dice, number, "private", PROJECT) | {
         "__whole_image": "true",
         "__backup_id": backup,
         "__data_origin": f"server_backup,{backup}",
@@ -230,18 +208,18 @@ def _ims_backup(dice: random.Random, number: int) -> Record:
 
 def _ims_queued(dice: random.Random, number: int) -> Record:
     """The file is still on its way: the keys that describe it are missing."""
-    record = _ims(dice, number, "private", PROJECT) | {"status": "queued", "__image_size": "0"}
+    record = ims_record(dice, number, "private", PROJECT) | {"status": "queued", "__image_size": "0"}
     for key in ("checksum", "size", "virtual_size"):
         del record[key]
     return record
 
 
 def _ims_shared(dice: random.Random, number: int) -> Record:
-    return _ims(dice, number, "shared", _NEIGHBOUR) | {"__support_xen": "True", "__data_origin": None}
+    return ims_record(dice, number, "shared", _NEIGHBOUR) | {"__support_xen": "True", "__data_origin": None}
 
 
 def _ims_market(dice: random.Random, number: int) -> Record:
-    return _ims(dice, number, "market", _PROVIDER) | {
+    return ims_record(dice, number, "market", _PROVIDER) | {
         "__productcode": f"{dice.getrandbits(128):032x}",
         "__os_feature_list": '{"nic_hotplug":"true", "user_data": "true"}',
         "__system_support_market": True,

@@ -18,7 +18,7 @@ import pytest
 from catalog.config.settings import DatabaseSettings
 from catalog.daemon.health import HealthServer
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import Exchange, drip, hang, html
+from catalog.demo.faults import Exchange
 from catalog.demo.images import example_images
 from catalog.demo.server import CloudServer
 from catalog.errors import ConfigurationError
@@ -28,6 +28,7 @@ from catalog.store.db.embedded.server import EmbeddedServer
 from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
 from tests.conftest import FAST
 from tests.integration.faults.refusals import raise_in
+from tests.support.faults import drip, hang, html
 
 # --- the database
 

@@ -15,9 +15,9 @@ import pytest
 
 from catalog.demo import Cloud, CloudServer
 from catalog.demo.cloud import Record
-from catalog.demo.faults import status
 from tests.acceptance.cli.conftest import Desk, Finished
 from tests.identity import IdentityService
+from tests.support.faults import status
 
 PLANTED = {
     "password": "planted-Password-1",

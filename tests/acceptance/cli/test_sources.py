@@ -10,10 +10,10 @@ import pytest
 
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
-from catalog.demo.faults import status
 from catalog.store.db.connection import ATTEMPTS
 from tests.acceptance.cli.conftest import Desk
 from tests.integration.faults.refusals import raise_in
+from tests.support.faults import status
 
 Make = Callable[..., Record]
 

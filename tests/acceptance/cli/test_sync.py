@@ -12,11 +12,11 @@ from pathlib import Path
 from catalog.config.settings import DatabaseSettings
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
-from catalog.demo.faults import hang, status
 from catalog.store.db.connection import Database
 from catalog.store.db.tables import runs
 from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
+from tests.support.faults import hang, status
 
 Make = Callable[..., Record]
 

@@ -12,8 +12,13 @@ import httpx
 import pytest
 
 from catalog.demo.answers import Answer
-from catalog.demo.faults import (
-    Fault,
+from catalog.demo.faults import Fault
+from catalog.errors import FetchError, NetworkError
+from catalog.fetch.http.client import Limits
+from catalog.fetch.http.retry import Patience
+from catalog.model import Budget
+from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
+from tests.support.faults import (
     body,
     close,
     cut,
@@ -28,11 +33,6 @@ from catalog.demo.faults import (
     status,
     zipped,
 )
-from catalog.errors import FetchError, NetworkError
-from catalog.fetch.http.client import Limits
-from catalog.fetch.http.retry import Patience
-from catalog.model import Budget
-from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
 
 SECRET = "tok3n-tok3n"
 

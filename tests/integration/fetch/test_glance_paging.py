@@ -10,9 +10,9 @@ import pytest
 
 from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import altered, first_page, hang, next_link
 from catalog.demo.images import example_images
 from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
+from tests.support.faults import altered, first_page, hang, next_link
 from tests.support.records import image
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud, Record
-from catalog.demo.faults import first_page
 from catalog.demo.images import example_images
 from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.faults import first_page
 from tests.support.records import image
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from catalog.demo.answers import Answer
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import body, hang, status
 from catalog.model import Budget
 from tests.integration.fetch.conftest import Opened, cloud_of
+from tests.support.faults import body, hang, status
 from tests.support.records import image
 
 KINDS = ("glance", "ims")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.demo.faults import hang, status
 from catalog.errors import NetworkError
 from catalog.fetch.http.client import Limits
 from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.faults import hang, status
 
 
 @pytest.mark.parametrize("kind", ["glance", "ims"])

@@ -8,10 +8,10 @@ import pytest
 
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import altered, redirect
 from catalog.demo.server import CloudServer
 from catalog.errors import BadListingError, FetchError
 from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.faults import altered, redirect
 from tests.support.records import image
 
 

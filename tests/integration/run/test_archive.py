@@ -14,11 +14,11 @@ import pytest
 
 from catalog.backfill.command import backfill, find_source, forget
 from catalog.config.settings import DatabaseSettings, Settings
-from catalog.demo.faults import body, status
 from catalog.errors import UsageError
 from catalog.fetch.files.reader import Dump, open_dump
 from catalog.store.db.connection import Database
 from catalog.sync import archive as writer
+from tests.support.faults import body, status
 from tests.support.records import image, name_of, too_deep, write
 from tests.support.rows import HISTORY, SWEEPS, contents_of, rows, snapshot, wipe
 from tests.support.world import Site, Sites, source

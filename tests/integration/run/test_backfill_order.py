@@ -20,12 +20,12 @@ from catalog.backfill.command import backfill
 from catalog.cli import main
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import body, status
 from catalog.demo.server import CloudServer, _service
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.reference import Seen, fold
+from tests.support.faults import body, status
 from tests.support.records import too_deep
 from tests.support.rows import HISTORY, contents_of, wipe
 from tests.support.world import hasty

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from catalog.demo.answers import Request
-from catalog.demo.faults import hang, status
+from tests.support.faults import hang, status
 from tests.support.records import image, name_of
 from tests.support.rows import snapshot
 from tests.support.world import LEDGER, Sites

@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.faults import Exchange, drip, hang
+from catalog.demo.faults import Exchange
 from catalog.model import RunResult
 from catalog.store.state import leases
 from catalog.store.state import runs as ledger
+from tests.support.faults import drip, hang
 from tests.support.records import image, name_of
 from tests.support.rows import rows, snapshot
 from tests.support.world import LEDGER, Site, Sites

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.faults import body, status
 from catalog.sync.preview import plan_sweep
+from tests.support.faults import body, status
 from tests.support.records import body_of, image, name_of
 from tests.support.world import HASTY, Site, Sites, hasty
 

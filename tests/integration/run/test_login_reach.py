@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
-from catalog.demo.faults import status
 from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.preview import plan_sweep
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.demo.answers import Request
-from catalog.demo.faults import body
+from tests.support.faults import body
 from tests.support.records import body_of, image, name_of
 from tests.support.rows import snapshot
 from tests.support.world import LEDGER, Site, Sites

@@ -11,8 +11,8 @@ import pytest
 
 from catalog.config.settings import DatabaseSettings
 from catalog.demo.answers import Request
-from catalog.demo.faults import body, close, cut, first_page, html, images_null, status
 from catalog.store.db.connection import Database
+from tests.support.faults import body, close, cut, first_page, html, images_null, status
 from tests.support.records import body_of, image, name_of
 from tests.support.rows import rows, snapshot
 from tests.support.world import LEDGER, Sites

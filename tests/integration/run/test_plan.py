@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.faults import status
 from catalog.model import RunResult
 from catalog.sync.preview import plan_sweep
+from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import rows, snapshot
 from tests.support.world import Site, Sites, hasty

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.faults import body
+from tests.support.faults import body
 from tests.support.records import body_of, image, name_of, too_deep
 from tests.support.world import Site, Sites
 

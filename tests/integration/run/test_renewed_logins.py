@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
-from catalog.demo.faults import status
 from tests.identity import IdentityService
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.world import Site, Sites
 

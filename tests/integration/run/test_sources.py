@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from catalog.address import service_of
-from catalog.demo.faults import status
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from catalog.store.state import sources as stored_sources
 from catalog.sync.preview import plan_sweep
+from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import rows
 from tests.support.world import LEDGER, Sites, hasty

@@ -21,7 +21,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from catalog.demo.server import CloudServer, _service
 from catalog.errors import CatalogError
 from catalog.fetch.http.connection import Connection as CloudConnection
@@ -39,6 +38,7 @@ from tests.integration.run.truth import (
     is_reported,
 )
 from tests.integration.run.wire import Wire, wired
+from tests.support.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from tests.support.records import name_of, too_deep
 
 NUMBERS = st.integers(0, 7)

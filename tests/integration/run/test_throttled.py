@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.demo.faults import status
 from tests.integration.run.cloud_entry import later_page, look_up
+from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.world import Sites
 

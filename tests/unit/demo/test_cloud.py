@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.prepared import PreparedListing, benchmark_images
 from catalog.demo.answers import Answer, Request, Service
 from catalog.demo.cloud import PROJECT, Cloud
 from catalog.demo.glance import glance_service
-from catalog.demo.images import benchmark_images
 from catalog.demo.ims import ims_service
-from catalog.demo.prepared import PreparedListing
 
 
 def image(number: int, **keys: Any) -> dict[str, Any]:

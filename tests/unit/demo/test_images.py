@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.images import benchmark_images, example_images
+from benchmarks.prepared import benchmark_images
+from catalog.demo.images import example_images
 from catalog.fields import CAPABILITY_PREFIX, FIELDS
 
 COLUMN_KEYS = {key for field in FIELDS for key in field.keys} | {"id", "tags"}
