@@ -21,8 +21,8 @@ from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.toml import Place
 from catalog.errors import ConfigurationError
+from catalog.files import check_owner
 from catalog.model import DEFAULT_PASSES
-from catalog.private_folders import check_owner
 
 FILE_NAME = "catalog.toml"
 APPLICATION = "catalog"

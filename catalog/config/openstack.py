@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.address import split_address
 from catalog.errors import ConfigurationError
+from catalog.files import check_owner
 from catalog.model import SourceKind
-from catalog.private_folders import check_owner
 
 if TYPE_CHECKING:
     from openstack.config.loader import OpenStackConfig

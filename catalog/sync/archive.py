@@ -19,8 +19,8 @@ import structlog
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files import archive_format
 from catalog.fetch.files.archive_format import ArchivedPass, ArchivedRejection, Header, Trailer
+from catalog.files import make_private
 from catalog.model import ImageService, RunResult
-from catalog.private_folders import make_private
 from catalog.store.state.sources import Source
 from catalog.sync.reader import Fetched
 

@@ -36,8 +36,7 @@ from urllib.parse import quote
 import psycopg
 
 from catalog.errors import CatalogError, ConfigurationError, DatabaseError, DatabaseUnavailable, SchemaError
-from catalog.files import open_regular
-from catalog.private_folders import make_private
+from catalog.files import make_private, open_regular
 from catalog.store.db.embedded.binaries import (
     give,
     name_of,
