@@ -1,10 +1,10 @@
-"""What can go wrong, as a tree. A class's docstring says what it means; its message says the way out.
+"""Expected failures, as a tree. A class's docstring gives its meaning; its message says the way out.
 
     CatalogError                    exit 1
     ├── UsageError                  exit 2   the command line or the configuration is wrong; nothing was written
     │   ├── ConfigurationError      exit 2   a file, a key or an environment variable
     │   └── SchemaError             exit 2   the database's schema is not the one this release needs
-    ├── UnexpectedError             exit 1   a fault of catalog itself, in the work on one source
+    ├── UnexpectedError             exit 1   a bug in catalog, in the work on one source
     ├── DatabaseError               exit 1   error_kind "database"
     │   ├── DatabaseUnavailable                 cannot be reached; trying again may help
     │   ├── DatabaseConflict                    another transaction was in the way; trying again may help
@@ -14,8 +14,8 @@
         ├── LoginError              "login"
         ├── NetworkError            "network"
         ├── ThrottledError          "throttled"
-        ├── UpstreamError           "upstream"   an HTTP status that is no answer
-        ├── BadListingError         "bad_listing"   a 200 that is no listing
+        ├── UpstreamError           "upstream"   an unusable HTTP status
+        ├── BadListingError         "bad_listing"   a 200 that is not a listing
         └── DeadlineError           "deadline"
 
 Each is one line for people: no traceback, no secret, and no character that PostgreSQL can't hold.
@@ -43,7 +43,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     """128 + SIGINT, as shells count."""
     NOBODY_READS = 141
-    """128 + SIGPIPE: whoever read our output went away."""
+    """128 + SIGPIPE: the reader of standard output went away."""
 
     @classmethod
     def first_of(cls, codes: Iterable[ExitCode]) -> ExitCode:
@@ -53,7 +53,7 @@ class ExitCode(IntEnum):
 
 
 class CatalogError(Exception):
-    """An expected failure, told in one line that says what to do."""
+    """An expected failure: one line that says what to do."""
 
     exit_code = ExitCode.FAILED
     error_kind: str | None = None
@@ -64,15 +64,15 @@ class CatalogError(Exception):
 
 
 class UnexpectedError(CatalogError):
-    """A fault of catalog itself in the work on one source; whoever makes one of it logs its traceback.
+    """A bug in catalog, met in the work on one source; its traceback is logged where this is raised.
 
-    The fault's own text stays out of the one line: it may hold anything.
+    The bug's own text stays out of the one line: it may hold anything.
     """
 
     error_kind = "upstream"  # what a service says is nearly always what nobody thought of
 
-    def __init__(self, fault: Exception) -> None:
-        super().__init__(f"unexpected {type(fault).__name__}, a fault of catalog itself; please report it")
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"unexpected {type(error).__name__}, a bug in catalog; please report it")
 
 
 class UsageError(CatalogError):
@@ -141,7 +141,7 @@ class ThrottledError(FetchError):
 
 
 class UpstreamError(FetchError):
-    """The service answered with a status that is no answer; `status` holds it."""
+    """The service answered with an unusable status; `status` holds it."""
 
     error_kind = "upstream"
 
@@ -151,7 +151,7 @@ class UpstreamError(FetchError):
 
 
 class BadListingError(FetchError):
-    """The service answered 200 with a body that is no listing of images."""
+    """The service answered 200 with a body that is not a listing of images."""
 
     error_kind = "bad_listing"
 

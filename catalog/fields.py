@@ -1,4 +1,4 @@
-"""Where each upstream key lands: the one table behind mapping, schema, column comments and documentation.
+"""The column of each upstream key: the one table behind mapping, schema, column comments and documentation.
 
 Sources: "Querying Images" of the Image Management Service (response parameters), the Glance v2 API
 reference, and Glance's common image properties. One table serves both services, because some Glance

@@ -1,7 +1,7 @@
 """Logs on standard error: lines for people on a terminal, JSON lines otherwise.
 
-What comes from clouds stands in logs: control characters are escaped, credentials in addresses and values
-whose name says that they are secret are never shown.
+Logs hold text from clouds: control characters are escaped; credentials in addresses, and values whose name
+says that they are secret, are never shown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critica
 _NOISY = ("httpx", "httpcore", "urllib3")
 """Libraries whose lines repeat every request, addresses included."""
 _FOREBODING = ("keystoneauth", "stevedore", "psycopg")
-"""Libraries that warn of what they raise next, which is then told in our words."""
+"""Libraries that warn of what they raise next, which is then reported in our words."""
 
 
 def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
@@ -84,7 +84,7 @@ class _Output:
 
 
 def _warned(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
-    """What a library warns people of goes the same way: openstacksdk does of what it doesn't know in clouds.yaml."""
+    """Logs what a library warns people of: openstacksdk warns of unknown keys in clouds.yaml."""
     structlog.get_logger().warning(str(message), logger=category.__name__)
 
 

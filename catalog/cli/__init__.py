@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code. Each command's module is loaded when it is called."""
+"""The command line: parse, call, print, exit code. A command's module is loaded when the command is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from catalog.errors import ExitCode
 COMMANDS = {
     "demo": Later("catalog.cli.demo:demo", "Try it: a simulated cloud, a database, two sweeps."),
     "sync": Later("catalog.cli.sync:sync", "Read each source once and merge what it lists."),
-    "daemon": Later("catalog.cli.daemon:daemon", "Sweep on schedule until told to stop."),
+    "daemon": Later("catalog.cli.daemon:daemon", "Sweep on schedule until SIGTERM or SIGINT."),
     "backfill": Later("catalog.cli.backfill:backfill", "Turn saved listings into history."),
     "deletions": Later("catalog.cli.deletions:deletions", "Decide on deletions that the limit holds back."),
     "remap": Later("catalog.cli.remap:remap", "Rebuild columns from the stored documents."),
@@ -65,7 +65,7 @@ def program(context: click.Context, config: Path | None, database_url: str | Non
     image, tag and capability, and all that ever changed.
     """
     from catalog.cli.invocation import (
-        Invocation,  # takes most of a second, and the list of commands needs it not
+        Invocation,  # most of a second, which `catalog --help` does not need
     )
 
     context.obj = Invocation(config, database_url, verbose)

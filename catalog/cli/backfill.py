@@ -35,7 +35,9 @@ Example:
 )
 @click.argument("source")
 @click.argument("path", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--observed-at", type=moment, help="When the listings were taken; else each file tells.")
+@click.option(
+    "--observed-at", type=moment, help="When the listings were taken. Default: each file's header or name."
+)
 @click.option("--complete", is_flag=True, help="The listings are whole: an image that is missing was gone.")
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
 @click.option(
@@ -61,8 +63,8 @@ def backfill(
 ) -> int:
     """Load saved listings of SOURCE from each PATH, a file or a folder, into its history.
 
-    Reads what the API answers, lists, JSON Lines and our own archives, gzipped or not. When a listing was
-    taken is told by --observed-at, an archive's header, or a date in the file's name. Files may come in any
+    Reads what the API answers, lists, JSON Lines and our own archives, gzipped or not. A listing was taken at
+    --observed-at, else at the time in an archive's header or in the file's name. Files may come in any
     order and any number of times. A file that cannot be read whole is named, and the others go on (exit 1).
     """
     if bool(path) == bool(forget):
@@ -97,23 +99,23 @@ def _print(database: Database, result: BackfillResult, format: Format) -> None:
         if rows:
             shown = [in_short(row) for row in rows]
             print_rows(TABLE_COLUMNS, [tuple(row[name] for name in TABLE_COLUMNS) for row in shown], format)
-        told = f"{result.source}: {number(len(rows), 'observation')} loaded"
+        line = f"{result.source}: {number(len(rows), 'observation')} loaded"
         if result.unchanged:
-            told += f", {result.unchanged} known already"
+            line += f", {result.unchanged} known already"
         if result.forgotten:
-            told += (
+            line += (
                 f", {number(result.forgotten, 'file')} left out that were forgotten (name one, with --yes)"
             )
         if result.held:
             held = number(result.held, "deletion")
-            told += f"; {held} held, see `catalog deletions list {result.source}`"
-        say(told)
+            line += f"; {held} held, see `catalog deletions list {result.source}`"
+        say(line)
     else:
         print_rows(RUN_COLUMNS, [tuple(row.values()) for row in rows], format)
 
 
 def _report(result: BackfillResult) -> int:
-    """What did not go well, a line each, and the exit code."""
+    """Prints a line for each failure, and returns the exit code."""
     for warning in result.warnings:
         structlog.get_logger("catalog.backfill").warning("not as expected", reason=warning)
     for failure in result.failures:

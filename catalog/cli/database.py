@@ -64,8 +64,8 @@ def upgrade(invocation: Invocation, sql: bool) -> None:
         return
     with invocation.bare_database() as database:
         before, after = schema.upgrade(database)
-        told = f"schema {after}" if before == after else f"schema {before or 'none'} -> {after}"
-        click.echo(f"{database.safe_url}: {told}")
+        change = f"schema {after}" if before == after else f"schema {before or 'none'} -> {after}"
+        click.echo(f"{database.safe_url}: {change}")
 
 
 @db.command(

@@ -1,4 +1,4 @@
-"""`catalog deletions`: what the deletion limit holds back, and what people decide about it."""
+"""`catalog deletions`: deletions that the limit holds back, and decisions on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from catalog.store.state.sources import Source, matching
 from catalog.sync.decisions import DECISION, Verb, decidable, decide
 
 TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decision")
-"""What fits side by side; JSON and CSV carry every column."""
+"""Columns that fit side by side; JSON and CSV carry every column."""
 
 
 _source = click.argument("source", nargs=-1)

@@ -1,4 +1,4 @@
-"""What becomes of an error: one line on standard error that says what to do, and an exit code."""
+"""Errors become one line on standard error that says what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from catalog.errors import CatalogError, ExitCode
 from catalog.text import visible
 
 OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-"""What writing to a full disk, a used-up quota, a vanished terminal or a limited file says."""
+"""Errors of writing: the disk is full, the quota used up, the terminal gone, the file limited."""
 
 
 class Program(LazyGroup):
@@ -51,7 +51,7 @@ class Program(LazyGroup):
 
 
 def open_missing_streams() -> None:
-    """Standard streams that whoever started us closed lead nowhere.
+    """Opens standard streams that were closed by the caller; they lead nowhere.
 
     Left closed, their numbers would go to the next file or connection, and what a child writes into that.
     """
@@ -62,7 +62,7 @@ def open_missing_streams() -> None:
 
 
 def say_error(message: str) -> None:
-    """`error: ...` on one line of standard error; what a cloud said can't act on the terminal."""
+    """`error: ...` on one line of standard error; text from a cloud can't act on the terminal."""
     click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
 
 
@@ -89,7 +89,7 @@ def one_by_one(work: Callable[[N], None], sources: Iterable[N]) -> ExitCode:
 
 
 def explain_usage(error: click.ClickException) -> int:
-    """A command line that can't be understood: one line that names the help."""
+    """Prints one line that names the help, for a command line that can't be understood."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return ExitCode.USAGE
@@ -100,18 +100,18 @@ def explain_usage(error: click.ClickException) -> int:
 
 
 def explain_unexpected(error: Exception, verbosity: int) -> int:
-    """A fault of ours. Its text stays out of the one line: it may hold anything."""
+    """Prints one line for a bug. The error's text stays out of it: it may hold anything."""
     if verbosity:
         traceback.print_exception(error, file=sys.stderr)
     say_error(
-        f"unexpected {type(error).__name__}, a fault of catalog itself; please report it with the output of"
+        f"unexpected {type(error).__name__}, a bug in catalog; please report it with the output of"
         " `catalog -v` and the same command"
     )
     return ExitCode.FAILED
 
 
 def _forget_output() -> None:
-    """So that the interpreter's last flush does not fail too (Python's `signal` documentation)."""
+    """Lets the interpreter's last flush succeed (see `signal` in Python's documentation)."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""What stands before the command, and what every command makes of it: settings and a database."""
+"""The options before the command, and the settings and the database that they lead to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Invocation:
 
     @contextmanager
     def bare_database(self, *, pool_size: int = 5) -> Iterator[Database]:
-        """The database in whatever state it is."""
+        """The database, whatever its schema."""
         logs.configure(self.verbosity)
         with Database(self.settings.database, pool_size=pool_size) as database:
             yield database

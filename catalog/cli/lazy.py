@@ -12,7 +12,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Where a command lives, as `module:name`, and the line that lists it."""
+    """A command that is not loaded yet: its place, as `module:name`, and the line that lists it."""
 
     where: str
     summary: str

@@ -1,4 +1,4 @@
-"""What commands print on standard output: rows, and runs in words."""
+"""Standard output of the commands: rows, and runs in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TO_DO = {"inserted": "insert", "updated": "update", "deleted": "delete", "restor
 
 
 def say(line: str) -> None:
-    """A line on standard output, plain where that is no terminal.
+    """Prints a line, without colours where standard output is not a terminal.
 
     Not by click.echo, which writes past the progress bar that stands in front of standard output.
     """
@@ -39,28 +39,28 @@ def number(count: int, thing: str) -> str:
 
 
 def changes(counts: Mapping[str, int]) -> str:
-    """What a run did to the present, as `3 inserted, 1 deleted`, and to what was before it."""
-    told = [f"{counts[word]} {word}" for word in DONE if counts[word]]
+    """Changes that a run made now, as `3 inserted, 1 deleted`, and in the past."""
+    parts = [f"{counts[word]} {word}" for word in DONE if counts[word]]
     if counts["revised"]:
-        told = [
-            *(told or ["nothing changed now"]),
+        parts = [
+            *(parts or ["nothing changed now"]),
             number(counts["revised"], "revision") + " of the past changed",
         ]
-    return ", ".join(told) or "nothing changed"
+    return ", ".join(parts) or "nothing changed"
 
 
 def planned(counts: Mapping[str, int]) -> str:
-    """What a run would do, as `would insert 3, delete 1`."""
-    told = ", ".join(f"{TO_DO[word]} {counts[word]}" for word in DONE if counts[word])
-    return f"would {told}" if told else "would change nothing"
+    """Changes that a run would make, as `would insert 3, delete 1`."""
+    parts = ", ".join(f"{TO_DO[word]} {counts[word]}" for word in DONE if counts[word])
+    return f"would {parts}" if parts else "would change nothing"
 
 
 def in_short(run: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `runs` with all that happened in one column, `result`."""
-    told = [run["error"]] if run["error"] else []
+    parts = [run["error"]] if run["error"] else []
     if run["outcome"] in ("complete", "partial"):
-        told.insert(0, changes(run) + (f", {run['held']} held" if run["held"] else ""))
-    return {**run, "outcome": run["outcome"] or "under way", "result": "; ".join(told)}
+        parts.insert(0, changes(run) + (f", {run['held']} held" if run["held"] else ""))
+    return {**run, "outcome": run["outcome"] or "under way", "result": "; ".join(parts)}
 
 
 def summary(run: RunResult, *, plan: bool = False) -> str:

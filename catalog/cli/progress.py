@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on standard error, and only where that is a terminal."""
+"""Progress of long work: a bar on standard error, and only where that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 Advance = Callable[[int], None]
-
-
 Measure = Callable[[int, int, str], None]
 
 
 @contextmanager
 def counting(what: str, total: int | None) -> Iterator[Advance]:
-    """Yields what to call with the number of things that are done, in addition to those before."""
+    """Yields a function that takes the number of things done since its last call."""
     with _bar(what, "{task.completed}" if total is None else "{task.completed}/{task.total}") as bar:
         if bar is None:
             yield lambda more: None
@@ -28,7 +26,7 @@ def counting(what: str, total: int | None) -> Iterator[Advance]:
 
 @contextmanager
 def measuring(what: str) -> Iterator[Measure]:
-    """Yields what to call with how much is done by now, of how much, and a note."""
+    """Yields a function that takes the amount done so far, the total, and a note."""
     with _bar(what, "{task.percentage:>3.0f}%") as bar:
         if bar is None:
             yield lambda done, total, note: None
@@ -43,7 +41,7 @@ def measuring(what: str) -> Iterator[Measure]:
 
 @contextmanager
 def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
-    """None where standard error is no terminal."""
+    """The bar; None where standard error is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -55,7 +53,7 @@ def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
-    # Standard output keeps its way where it leads elsewhere: the bar would draw it to standard error.
+    # Where standard output is not the terminal, rich must not redirect it to standard error.
     both = sys.stdout.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=both) as bar:
         yield bar

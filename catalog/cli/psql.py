@@ -1,4 +1,4 @@
-"""PostgreSQL's own shell on our database, its password by the environment."""
+"""Runs psql on the database; the password goes through the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from catalog.store.db.embedded.server import server_binaries
 
 
 def run_psql(database: Database, arguments: Sequence[str]) -> int:
-    """Runs psql until it ends; its exit code. Raises UsageError where there is no psql."""
+    """Runs psql until it ends and returns its exit code. Raises UsageError where psql is not installed."""
     program = _find_psql(embedded=database.embedded)
     environment = dict(os.environ)
     if password := database.parameters.get("password"):
@@ -33,7 +33,7 @@ def run_psql(database: Database, arguments: Sequence[str]) -> int:
 
 
 def _find_psql(*, embedded: bool) -> str:
-    """The one that came with the embedded server, or the system's: each first where it fits best."""
+    """The embedded server's psql for the embedded database, else the system's first."""
     installed = shutil.which("psql")
     if installed and not embedded:
         return installed

@@ -1,4 +1,4 @@
-"""`catalog runs`: the ledger."""
+"""`catalog runs`: the ledger of runs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def runs(invocation: Invocation, source: str | None, limit: int, format: Format)
         rows = ledger.recent(connection, [each.source_id for each in known], limit)
     columns = ledger.RUN_COLUMNS
     if format == "table":
-        told = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
-        columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in told]
+        shown = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
+        columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in shown]
     print_rows(columns, rows, format)

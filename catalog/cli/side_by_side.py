@@ -18,7 +18,7 @@ EMBEDDED_SOURCES = 16
 
 
 def workers(settings: Settings, sources: int) -> int:
-    """How many sources are worked on at a time."""
+    """The number of sources that are worked on at a time."""
     most = settings.parallel_sources
     if settings.database.url is None:
         most = min(most, EMBEDDED_SOURCES)
@@ -58,13 +58,13 @@ def choose(
     failures = dict(expansion.failures)
     for one in expansion.left_out:
         if not patterns or any(fitting([one.name], p) for p in patterns):
-            told = f"{failures[one.entry]}; {one.reason}" if one.entry in failures else one.reason
-            failures[one.entry] = ConfigurationError(told)
+            reasons = [str(failures[one.entry])] if one.entry in failures else []
+            failures[one.entry] = ConfigurationError("; ".join([*reasons, one.reason]))
     return select_sources(expansion.sources, patterns), failures
 
 
 def _may_fit(template: str, patterns: Sequence[str]) -> bool:
-    """Whether a glob could fit a name made from `template`, judged by the beginnings of both."""
+    """True if a glob could fit a name made from `template`, judged by the beginnings of both."""
     start = template.partition(PLACEHOLDER)[0]
     for pattern in patterns:
         literal = pattern[: min((pattern.find(c) for c in "*?[" if c in pattern), default=len(pattern))]

@@ -1,4 +1,4 @@
-"""`catalog sources`: what is configured, what the database knows, whether logins work."""
+"""`catalog sources`: sources of the configuration and of the database, and a check of their logins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
     "failing_since", "error_kind",
 )  # fmt: skip
 TABLE_COLUMNS = ("source", "state", "kind", "region", "live_images", "last_complete_at", "error_kind")
-"""What fits side by side; JSON and CSV carry every column."""
+"""Columns that fit side by side; JSON and CSV carry every column."""
 CHECKED_TABLE_COLUMNS = ("source", "ok", "project", "region", "images", "login_expires_in", "error")
 
 

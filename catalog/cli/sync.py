@@ -146,7 +146,7 @@ def _failed(name: str, error: CatalogError) -> RunResult:
 
 @contextmanager
 def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
-    """How to show a result, now or at the end, on standard output."""
+    """Yields a function that prints a result on standard output, at once or at the end."""
     if format == "table":
         yield lambda run: say(summary(run, plan=plan))
     elif format == "json":

@@ -353,7 +353,7 @@ class Daemon:
 
 
 def _cloud(source: SourceSettings) -> str:
-    """What sources share that may be slow together: the entry of clouds.yaml, else the service's origin."""
+    """The cloud of a source, whose sources may be slow together: its entry in clouds.yaml, else the host."""
     return source.cloud or urlsplit(source.endpoint or "").netloc
 
 

@@ -35,7 +35,7 @@ READINESS: dict[type[CatalogError], str] = {
     DatabaseUnavailable: "the database cannot be reached; see the log",
     SchemaError: "the database has not the schema that this release needs; run `catalog db upgrade`",
 }
-"""What `/readyz` tells of an error."""
+"""Answers of `/readyz` to an error."""
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
@@ -122,8 +122,8 @@ class HealthServer:
                     self._check()
                 except CatalogError as error:
                     # the error itself may name role, host and database: it is for the log
-                    told = READINESS.get(type(error), "the database does not serve; see the log")
-                    return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{told}\n".encode()
+                    reason = READINESS.get(type(error), "the database does not serve; see the log")
+                    return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{reason}\n".encode()
                 return HTTPStatus.OK, text, b"ready\n"
             case "/metrics":
                 return HTTPStatus.OK, self._content_type, self._metrics()
@@ -184,7 +184,7 @@ class _Server(ThreadingHTTPServer):
                 self._clients.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        """Says nothing: a client may go away."""
 
 
 class _Handler(BaseHTTPRequestHandler):

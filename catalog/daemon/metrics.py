@@ -1,4 +1,4 @@
-"""What Prometheus reads: gauges taken from the database at each scrape, and the runs that this process ended.
+"""The answer to Prometheus: gauges taken from the database at each scrape, and the runs that this process ended.
 
 So gauges are right after a restart, and the same from every daemon of a database.
 """
@@ -43,7 +43,7 @@ def read(database: Database) -> Reading:
 
 
 def schema_is_current(database: Database) -> bool:
-    """Whether the database's schema is at least this release's. Raises DatabaseError."""
+    """True if the database's schema is at least this release's. Raises DatabaseError."""
     with database.transaction() as connection:
         connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         have = schema.version(connection)

@@ -1,4 +1,4 @@
-"""What a simulated service is asked and what it answers, and what both share: filters, order, marker."""
+"""Requests and answers of a simulated service, and what both services share: filters, order, marker."""
 
 from __future__ import annotations
 

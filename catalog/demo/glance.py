@@ -73,7 +73,7 @@ def _listing(cloud: Cloud, query: Mapping[str, str]) -> Answer:
         if visible(held) and matches(held.record, filters):
             page.append(held)
     rest = {"first": _link(query, None), "schema": "/v2/schemas/images"}
-    if page and len(page) == limit:  # full: there may be more, and only the next page tells
+    if page and len(page) == limit:  # full: there may be more, and the next page will show it
         rest["next"] = _link(query, page[-1].record["id"])
     return page_of(page, rest)
 
@@ -99,7 +99,7 @@ def _marker(cloud: Cloud, query: Mapping[str, str]) -> str | None:
 
 
 def _visible(cloud: Cloud, query: Mapping[str, str]) -> Callable[[Held], bool]:
-    """Which images a listing shows: hidden or not, others' community images, shares by their decision."""
+    """Selects the images that a listing shows: hidden or not, others' community images, shares by decision."""
     visibility = query.get("visibility")
     member_status = query.get("member_status", "accepted")
     hidden = query.get("os_hidden", "false").lower()

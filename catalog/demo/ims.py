@@ -59,7 +59,7 @@ def _listing(cloud: Cloud, query: Mapping[str, str]) -> Answer:
     rows = ordered(cloud, query.get("sort_key", "created_at"), query.get("sort_dir", "desc"))
     marker = query.get("marker")
     if marker is not None and cloud.find(marker) is None:
-        raise RefusedQuery(400, "The marker is no image")
+        raise RefusedQuery(400, "The marker is not an image")
     filters = {key: value for key, value in query.items() if key not in _SPECIAL}
     page: list[Held] = []
     for held in after_marker(rows, marker):

@@ -122,7 +122,7 @@ class _Http(ThreadingHTTPServer):
                     continue  # the client was faster
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-answer is what half of the faults are about."""
+        """Says nothing: half of the faults are about clients that go away in mid-answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -60,13 +60,13 @@ def forget(database: Database) -> None:
 
 
 def sweep_all(
-    database: Database, clouds: list[DemoCloud], tell: Callable[[RunResult], None]
+    database: Database, clouds: list[DemoCloud], show: Callable[[RunResult], None]
 ) -> list[RunResult]:
     """One sweep of each; raises CatalogError if one is not complete, for then the story makes no sense."""
     results = []
     for each in clouds:
         result = sweep(database, each.source)
-        tell(result)
+        show(result)
         if result.outcome != "complete":
             raise CatalogError(f"the demo's sweep of {result.source} ended {result.outcome}: {result.error}")
         results.append(result)
@@ -91,7 +91,7 @@ def let_change(clouds: list[DemoCloud]) -> None:
 
 
 def changes(database: Database, results: list[RunResult]) -> list[tuple[Any, ...]]:
-    """What these sweeps found, as `image_changes` tells it; columns as in CHANGE_COLUMNS."""
+    """Changes that these sweeps found, from `image_changes`; columns as in CHANGE_COLUMNS."""
     with database.transaction(read_only=True) as connection:
         rows = connection.execute(
             "SELECT source, name, coalesce(field, change), old_value, new_value FROM image_changes"

@@ -131,7 +131,7 @@ def _round_above(value: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A field of the capability matrix; `share` of the images, 0 to 1, None where nothing is told."""
+    """A field of the capability matrix; `share` of the images, 0 to 1, None where no image says anything."""
 
     images: int
     supported: int
@@ -139,8 +139,8 @@ class Cell:
 
     @property
     def share(self) -> float | None:
-        told = self.supported + self.not_supported
-        return self.supported / self.images if told and self.images else None
+        known = self.supported + self.not_supported
+        return self.supported / self.images if known and self.images else None
 
 
 def duration(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What the page of `catalog report --html` shows: its queries, and their answers for the template."""
+"""Data of the page that `catalog report --html` writes: answers to its queries, for the template."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STATES = {
 def gather(
     connection: psycopg.Connection[TupleRow], now: datetime, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """What the template shows of the sources named, else of all that are not retired."""
+    """The template's data on the sources named, else on all that are not retired."""
     connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)")
     known = connection.execute("SELECT name, retired_at IS NOT NULL FROM sources").fetchall()
     if names is None:

@@ -63,9 +63,11 @@ def statement(name: str) -> str:
 
 def _query(name: str) -> Query:
     head, sql = re.split(r"^(?!--)", statement(name), maxsplit=1, flags=re.MULTILINE)
-    told = dict(re.findall(r"^-- (\w+): (.*)$", re.sub(r"\n--  +", " ", head), re.MULTILINE))
-    sources = _SOURCES.format(of=told["of"])
-    return Query(name, told["help"], sql.replace("{sources}", sources), frozenset(told["takes"].split(", ")))
+    given = dict(re.findall(r"^-- (\w+): (.*)$", re.sub(r"\n--  +", " ", head), re.MULTILINE))
+    sources = _SOURCES.format(of=given["of"])
+    return Query(
+        name, given["help"], sql.replace("{sources}", sources), frozenset(given["takes"].split(", "))
+    )
 
 
 QUERIES = tuple(map(_query, NAMES))
@@ -90,8 +92,8 @@ def run_report(
     query = BY_NAME.get(name)
     if query is None:
         raise UsageError(f"no report is called {name!r}; there are: {', '.join(BY_NAME)}")
-    given = {SINCE: since, AS_OF: as_of, IMAGE: image, SOURCE: source}
-    for filter_name, value in given.items():
+    filters = {SINCE: since, AS_OF: as_of, IMAGE: image, SOURCE: source}
+    for filter_name, value in filters.items():
         if value is not None and filter_name not in query.takes:
             raise UsageError(f"report {name} takes no {_spelled(filter_name)}")
     if IMAGE in query.takes and image is None:

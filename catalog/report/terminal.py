@@ -1,7 +1,7 @@
 """Rows for people and for programs: a table that fits the terminal, JSON, or CSV.
 
-What comes from a cloud may hold control characters, marks that turn the reading direction, or ones that are
-not seen: a terminal gets them as escapes, so that no image's name can move the cursor or hide another.
+Text from a cloud may hold control characters, marks that turn the reading direction, or invisible ones:
+a terminal gets them as escapes, so that no image's name can move the cursor or hide another.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO
 
 
 class _Lines:
-    """What csv writes to."""
+    """The stream that csv writes to."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream

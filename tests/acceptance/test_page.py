@@ -139,7 +139,7 @@ def test_its_numbers_are_those_of_the_catalog(shelf: Shelf, tmp_path: Path) -> N
     text = page(shelf, tmp_path)
     top = words(text.split("<header>")[1].split("</section>")[0])
     assert "from 2 sources (1 retired left out)" in top
-    assert "4 live images 3.0 TiB stored, as far as told 2 arrived in 7 days 1 changed in 7 days" in top
+    assert "4 live images 3.0 TiB stored, as far as known 2 arrived in 7 days 1 changed in 7 days" in top
     assert "1 gone in 7 days 1 source out of date" in top
     sources = section(text, "Sources")
     assert "cloud IMS 3 fresh" in sources

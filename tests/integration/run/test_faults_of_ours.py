@@ -37,7 +37,7 @@ def test_a_fault_of_ours_is_the_runs_result_and_its_row(
     told = (run.outcome, run.error_kind, run.error, run.started_at, run.finished_at)
     assert told == tuple(row.values())[1:]
     assert (run.outcome, run.error_kind) == ("failed", "upstream")
-    assert str(run.error).startswith("unexpected ZeroDivisionError, a fault of catalog itself")
+    assert str(run.error).startswith("unexpected ZeroDivisionError, a bug in catalog")
     assert site.rows(HEALTH) == [{"error_kind": "upstream", "failures": 1}]
     assert "ZeroDivisionError: hush" in "".join(capsys.readouterr())  # the log has the traceback
     assert site.sweep().outcome == "complete"

@@ -1,5 +1,5 @@
 -- Images by capability and platform that support it, or say that they don't.
-SELECT m.capability, m.family, c.description, coalesce(m.platform, 'not told') AS platform,
+SELECT m.capability, m.family, c.description, coalesce(m.platform, 'unknown') AS platform,
     sum(m.images)::bigint AS images,
     -- An inverted key says only what is missing: an image that says nothing supports it.
     sum(CASE WHEN c.inverted THEN m.images - m.not_supported ELSE m.supported END)::bigint AS supported,
