@@ -15,13 +15,18 @@ _DATE = re.compile(
     r"|(?P<bmonth>[0-9]{2})(?P<bday>[0-9]{2}))(?![0-9])"
 )
 # two digits after a dash may as well number a page
-_ZONE = r"(?P<zone>[Zz](?![A-Za-z])|\+(?:0[0-9]|1[0-4])(?::?(?:00|15|30|45))?|-(?:0[0-9]|1[0-4]):?(?:00|15|30|45))?(?![0-9])"
+_ZONE = (
+    r"(?P<zone>[Zz](?![A-Za-z])|\+(?:0[0-9]|1[0-4])(?::?(?:00|15|30|45))?"
+    r"|-(?:0[0-9]|1[0-4]):?(?:00|15|30|45))?(?![0-9])"
+)
 _TIMES = tuple(
     re.compile(form + _ZONE)
     for form in (
         # colons can't stand in every file name: dots, dashes and low lines in their place are understood ...
-        r"[Tt_ -](?P<hour>[0-9]{2})(?P<mark>[-_.:]?)(?P<minute>[0-9]{2})(?P=mark)(?P<second>[0-9]{2})"
-        r"(?![0-9])(?:[.,](?P<fraction>[0-9]{1,9})(?![0-9]))?",
+        (
+            r"[Tt_ -](?P<hour>[0-9]{2})(?P<mark>[-_.:]?)(?P<minute>[0-9]{2})(?P=mark)(?P<second>[0-9]{2})"
+            r"(?![0-9])(?:[.,](?P<fraction>[0-9]{1,9})(?![0-9]))?"
+        ),
         # ... but not where a dash may as well begin the zone, a dot a fraction, and four digits number a page
         r"(?:[Tt]|[_ -](?=..[:h]))(?P<hour>[0-9]{2})[:h]?(?P<minute>[0-9]{2})(?![:0-9])",
         r"[Tt](?P<hour>[0-9]{2})(?![:_-]?[0-9])",
@@ -31,7 +36,9 @@ _UNREAD = re.compile(
     r"[A-Za-z+]|[.,:][0-9]|-[0-9]{2}(?![0-9])|[ _-]?[A-Z]{2,4}T(?![A-Za-z])|[ _.-]*[AaPp]\.?[Mm](?![A-Za-z])"
 )
 """After a time: more of it (a zone's name, a page or a zone, a fraction of a minute, half of a day)."""
-_UNREAD_TIME = re.compile(r"[^0-9A-Za-z]*(?:[Tt]|[Aa][Tt])?[^0-9A-Za-z]*(?:[0-9]{2}|[0-9][-_.:h][0-9])|[Tt][0-9]")
+_UNREAD_TIME = re.compile(
+    r"[^0-9A-Za-z]*(?:[Tt]|[Aa][Tt])?[^0-9A-Za-z]*(?:[0-9]{2}|[0-9][-_.:h][0-9])|[Tt][0-9]"
+)
 """After a date: a time is meant, but none that can surely be read."""
 
 
