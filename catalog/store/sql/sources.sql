@@ -4,6 +4,10 @@
 -- The source of a name.
 SELECT {columns} FROM sources WHERE name = %(name)s;
 
+-- name: lock
+-- One as it is recorded by now, and stays until the transaction ends.
+SELECT {columns} FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE;
+
 -- name: every
 -- All of them.
 SELECT {columns} FROM sources ORDER BY name;

@@ -89,12 +89,13 @@ def compare(
 def recognise(
     connection: Connection, source: Source, region: str | None, project_id: str | None, endpoint: str
 ) -> None:
-    """Compares what a login says with what is recorded; records it where nothing is.
+    """Compares what a login says with what is recorded by now; records it where nothing is.
 
-    Raises ConfigurationError like `compare`.
+    `source` may have been read before its lease was waited for. Raises ConfigurationError like `compare`.
     """
     region, project_id, endpoint = storable(region), storable(project_id), storable(endpoint)
-    compare(source, region=region, project_id=project_id, endpoint=endpoint)
+    recorded = Source(*_SQL.run(connection, "lock", source=source.source_id).fetchall()[0])
+    compare(recorded, kind=source.kind, region=region, project_id=project_id, endpoint=endpoint)
     values = {"region": region, "project": project_id, "endpoint": endpoint}
     _SQL.run(connection, "recognise", source=source.source_id, **values)
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from catalog.address import service_of
+from catalog.config.settings import SourceSettings
 from catalog.errors import UsageError
+from catalog.model import Budget, ImageService
 from catalog.store.db.connection import Database
 from catalog.store.state import sources as stored_sources
 from catalog.sync.preview import plan_sweep
@@ -168,6 +170,27 @@ def test_a_renamed_source_goes_on_with_its_images(sites: Sites) -> None:
             stored_sources.rename(connection, "s", "u")
     renamed = dataclasses.replace(site, source=dataclasses.replace(site.source, name="t"))
     assert (renamed.sweep().unchanged, len(rows(site.database, "SELECT FROM sources"))) == (2, 1)
+
+
+def test_what_was_recorded_while_a_sweep_waited_for_its_lease_counts(sites: Sites) -> None:
+    """Another process swept another service under this name since this one read the source's row."""
+    site = sites.open(images=2)
+    site.sweep()
+    with site.database.transaction() as connection:
+        stored_sources.adopt(connection, "s", None)
+
+    def opener(source: SourceSettings, budget: Budget) -> ImageService:
+        with site.database.transaction() as connection:
+            stored = stored_sources.find(connection, "s")
+            assert stored is not None
+            stored_sources.recognise(connection, stored, None, None, "http://elsewhere.test/")
+        return hasty(source, budget)
+
+    site.cloud.delete(name_of(0))
+    run = site.sweep(opener=opener)
+    assert (run.outcome, run.error_kind) == ("failed", "configuration")
+    assert "'http://elsewhere.test/'" in str(run.error)
+    assert len(site.live()) == 2
 
 
 def test_a_retired_source_keeps_its_images(sites: Sites) -> None:
