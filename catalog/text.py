@@ -31,6 +31,7 @@ _UNSTORABLE_ESCAPE = re.compile(
 _MARKS = (b",", b"[", b"{")
 _TEXT_OR_MARK = re.compile(JSON_STRING + rb"|[,\[{]", re.DOTALL)
 _OUTLINE = re.compile(JSON_STRING + rb"|[\[\]{}]|-?(?:NaN|Infinity)", re.DOTALL)
+_BRACKETS = re.compile(rb'(?:[^"\[\]{}]++|' + JSON_STRING + rb")*+([\[{]++|[\]}]++|\Z)", re.DOTALL)
 
 
 @overload
@@ -105,14 +106,28 @@ def outline(raw: bytes) -> bytes:
     if len(raw) > LARGEST_RECORD_BYTES:
         return b""
     kept: list[bytes] = []
-    depth = start = 0
-    for match in _OUTLINE.finditer(raw):
-        token = match.group()
-        if token[:1] == b'"':
-            continue
-        depth += (token in b"[{") - (token in b"]}")
-        if (token in b"[{" and depth == 2) or (depth == 1 and token not in b"[{]}"):
+    depth = start = end = 0
+    while match := _OUTLINE.search(raw, end):
+        token, end = match[0], match.end()
+        if token in b"[{" and depth < 1:
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        elif depth == 1 and token[:1] != b'"':
             kept += raw[start : match.start()], b"null"
-        if depth == 1 and token not in b"[{":
-            start = match.end()
-    return b"".join([*kept, raw[start:] if depth <= 1 else b""])
+            start = end = _end_of_nested(raw, match.start()) if token in b"[{" else end
+    return b"".join([*kept, raw[start:]])
+
+
+def _end_of_nested(raw: bytes, start: int) -> int:
+    """The position after the list or object that begins here, by runs of brackets, as there may be a million."""
+    depth = 0
+    for match in _BRACKETS.finditer(raw, start):
+        run = match[1]
+        if run[:1] in (b"[", b"{"):
+            depth += len(run)
+        elif run and len(run) < depth:
+            depth -= len(run)
+        else:
+            return match.start(1) + depth if run else len(raw)
+    return len(raw)
