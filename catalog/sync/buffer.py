@@ -279,7 +279,9 @@ class Intake:
         DeadlineError is raised, as a part of it would be no evidence of absence.
         """
         ends = self._budget.ends
-        cut_at = max(ends - self._budget.seconds * LAST_SHARE, time.monotonic() + LEAST_SECONDS)
+        cut_at = ends - self._budget.seconds * LAST_SHARE
+        if not complete:
+            cut_at = max(cut_at, time.monotonic() + LEAST_SECONDS)
         ids = sorted(self._entries, key=lambda image_id: (image_id in self._found, image_id))
         for number, image_id in enumerate(ids):
             may_be_cut = not complete or image_id in self._found

@@ -15,19 +15,21 @@ PEAK_MIB = 400
 """Most resident memory that any input from outside may cost one process. Unit: MiB."""
 TIME_FACTOR = 1.2
 """A command may take this many times its deadline, whatever the other side sends."""
-START_SECONDS = 2
-"""For the interpreter's start beside others on busy processors, which is no part of any deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How one process ended. `peak_mib`: largest resident size of that process. `seconds`: wall time."""
+    """How one process ended. `peak_mib`: largest resident size of that process. `seconds`: wall time.
+
+    `ended`: when, by the monotonic clock.
+    """
 
     exit_code: int
     stdout: str
     stderr: str
     peak_mib: float
     seconds: float
+    ended: float
 
 
 def run_measured(
@@ -62,7 +64,8 @@ def run_measured(
         out.read_text(errors="replace"),
         err.read_text(errors="replace"),
         peak,
-        time.monotonic() - began,
+        (ended := time.monotonic()) - began,
+        ended,
     )
 
 

@@ -1,7 +1,7 @@
 """Whatever an image service sends, a sweep stays within its memory and its deadline, and harms no other source.
 
 Each input is served over loopback to the real command beside a good source; its memory and its time are measured
-from outside.
+from outside, the time from the first request on: an interpreter's start on a busy machine is no part of a sweep.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -19,10 +20,9 @@ import pytest
 from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
-from tests.support.measured import PEAK_MIB, START_SECONDS, TIME_FACTOR, run_measured
+from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
 from tests.support.records import image
 
-DEADLINE_SECONDS = 8
 LOG_BYTES = 200_000
 """Most that one sweep may say."""
 Service = Callable[[Request], Answer]
@@ -110,6 +110,7 @@ class Hostile:
     service: Callable[[], Service]
     sweeps: int = 1
     outcomes: tuple[str, ...] = ("partial", "failed", "complete")
+    deadline_seconds: int = 10
 
 
 HOSTILE = {
@@ -132,7 +133,7 @@ HOSTILE = {
     "records of a megabyte": Hostile(lambda: endless(lambda n: f'{{"id": "i{n}", "k": "{"x" * 2**20}"}}', 25)),
     "records without an id": Hostile(lambda: endless(lambda n: f'{{"k": "{n:09d}{"x" * 30_000_000}"}}', 1)),
     "records that warn": Hostile(lambda: endless(odd_record, 9_000)),
-    "look-ups of megabytes": Hostile(missing_images, sweeps=2, outcomes=("complete",)),
+    "look-ups of megabytes": Hostile(missing_images, sweeps=2, outcomes=("complete",), deadline_seconds=20),
 }  # fmt: skip
 
 
@@ -145,27 +146,36 @@ def good() -> Iterator[CloudServer]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_memory_and_deadline_hold(name: str, good: CloudServer, database_url: str, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
-    with CloudServer(hostile.service()) as bad:
+    answer = hostile.service()
+    asked: list[float] = []
+
+    def service(request: Request) -> Answer:
+        asked.append(time.monotonic())
+        return answer(request)
+
+    with CloudServer(service) as bad:
         (tmp_path / "catalog.toml").write_text(
-            f'[defaults]\ndeadline = "{DEADLINE_SECONDS}s"\n'
+            f'[defaults]\ndeadline = "{hostile.deadline_seconds}s"\n'
             + "".join(
                 f'[[sources]]\nname = "{source}"\nkind = "glance"\nauth = "none"\nendpoint = "{server.endpoint}"\n'
                 for source, server in (("bad", bad), ("good", good))
             )
         )
         for _ in range(hostile.sweeps):
+            asked.clear()
             ran = run_measured(
                 ["sync", "--format", "json"],
                 tmp_path,
                 {"CATALOG_DATABASE_URL": database_url, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
-                give_up_seconds=6 * DEADLINE_SECONDS,
+                give_up_seconds=6 * hostile.deadline_seconds,
             )
     runs = {run["source"]: run for run in map(json.loads, ran.stdout.splitlines())}
-    figures = f"{ran.peak_mib:.0f} MiB, {ran.seconds:.1f} s, {len(ran.stderr)} bytes, {runs}"
+    seconds = ran.ended - asked[0]
+    figures = f"{ran.peak_mib:.0f} MiB, {seconds:.1f} s, {len(ran.stderr)} bytes, {runs}"
     sys.stderr.write(f"{name}: {figures}\n")
-    assert ran.exit_code in (0, 1), ran.stderr[-2000:]
+    assert ran.exit_code in (0, 1, 4), ran.stderr[-2000:]
     assert ran.peak_mib < PEAK_MIB
-    assert ran.seconds < DEADLINE_SECONDS * TIME_FACTOR + START_SECONDS
+    assert seconds < hostile.deadline_seconds * TIME_FACTOR
     assert len(ran.stderr) < LOG_BYTES
     assert (runs["good"]["outcome"], runs["good"]["error"]) == ("complete", None)
     assert runs["bad"]["outcome"] in hostile.outcomes

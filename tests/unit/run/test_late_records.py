@@ -11,7 +11,7 @@ from catalog.errors import DeadlineError
 from catalog.mapping import MappingRules
 from catalog.model import Budget
 from catalog.store.state.stored_state import Present
-from catalog.sync.buffer import LEAST_SECONDS, Intake
+from catalog.sync.buffer import LAST_SHARE, LEAST_SECONDS, Intake
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def late() -> Iterator[tuple[Intake, Budget]]:
     intake = Intake(Present(), MappingRules(), budget)
     intake.add([b'{"id": "z1"}', b'{"id": "z2"}'])
     intake.add([b'{"id": "a1"}', b'{"id": "a2"}'], listed=False)
-    budget.ends = time.monotonic() + LEAST_SECONDS / 2
+    budget.ends = time.monotonic() + 10 * LAST_SHARE + LEAST_SECONDS / 2
     yield intake, budget
     intake.close()
 
