@@ -64,9 +64,8 @@ def program(context: click.Context, config: Path | None, database_url: str | Non
     Reads image listings of OpenStack Glance and of the Image Management Service into PostgreSQL: every
     image, tag and capability, and all that ever changed.
     """
-    from catalog.cli.invocation import (
-        Invocation,  # most of a second, which `catalog --help` does not need
-    )
+    # only now what takes most of a second to import
+    from catalog.cli.invocation import Invocation
 
     context.obj = Invocation(config, database_url, verbose)
 

@@ -59,12 +59,12 @@ def report(
         if name is not None or since is not None or as_of is not None or exit_code:
             raise click.UsageError("--html is a report of its own: it takes --source alone")
         _write_page(invocation, html, source)
-        return 0
+        return ExitCode.OK
     if name is None:
         if source or since or as_of or exit_code:
             raise click.UsageError("name a report; `catalog report` lists them")
         print_rows(("name", "answers"), [(query.name, query.help) for query in QUERIES], format)
-        return 0
+        return ExitCode.OK
     with invocation.database() as database, database.transaction(read_only=True) as connection:
         answer = run_report(connection, name, source=source, since=since, as_of=as_of, image=image)
     print_rows(answer.columns, answer.rows, format)

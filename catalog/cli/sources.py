@@ -59,7 +59,7 @@ def sources(
     if check:
         return _check(invocation, patterns, failed, format)
     _list(invocation, patterns, format)
-    return 0
+    return ExitCode.OK
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:

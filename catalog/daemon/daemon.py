@@ -27,6 +27,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from catalog import __version__
 from catalog.config.settings import Settings, SourceSettings
@@ -155,9 +157,6 @@ class Daemon:
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)
 
     def start(self) -> None:
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.schedulers.background import BackgroundScheduler
-
         self._scheduler: Any = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(self.settings.parallel_sources)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -132,6 +133,8 @@ class HealthServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    allow_reuse_port = False
+    server_bind = TCPServer.server_bind  # http.server's looks the host's name up, which may take seconds
 
     def __init__(self, address: tuple[str, int], health: HealthServer) -> None:
         self.health = health
@@ -139,12 +142,6 @@ class _Server(ThreadingHTTPServer):
         self._clients: dict[socket.socket, float | None] = {}
         """When each came, oldest first; None once its head was read."""
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Without the reverse look-up of the host's name, which may take seconds."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:

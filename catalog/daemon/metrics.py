@@ -9,15 +9,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from catalog.errors import CatalogError
 from catalog.store.db import schema
 from catalog.store.db.connection import Database
 from catalog.store.state.due_sources import SourceHealth, health
-
-if TYPE_CHECKING:
-    from prometheus_client import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATEMENT_SECONDS = 3
@@ -76,8 +75,6 @@ class Metrics:
     """A collector for prometheus_client. `ask` gives the database's reading, or raises CatalogError."""
 
     def __init__(self, ask: Callable[[], Reading], counts: RunCounts) -> None:
-        from prometheus_client import CollectorRegistry, ProcessCollector
-
         self._ask = ask
         self._counts = counts
         self._registry = CollectorRegistry(auto_describe=False)
@@ -85,13 +82,9 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        from prometheus_client import generate_latest
-
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
         runs = CounterMetricFamily(
             "catalog_runs", "Sweeps that this process ended.", labels=["source", "outcome"]
         )
@@ -114,8 +107,6 @@ class Metrics:
 
 
 def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
-    from prometheus_client.core import GaugeMetricFamily
-
     def gauge(
         name: str, text: str, value: Callable[[SourceHealth], float | None]
     ) -> Iterator[GaugeMetricFamily]:

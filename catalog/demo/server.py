@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -91,17 +92,13 @@ class _Http(ThreadingHTTPServer):
 
     daemon_threads = False
     request_queue_size = 128
+    server_bind = TCPServer.server_bind  # http.server's looks the host's name up, which may take seconds
 
     def __init__(self, address: tuple[str, int], cloud: CloudServer) -> None:
         self.cloud = cloud
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Without the reverse look-up of the host's name, which may take seconds."""
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
