@@ -196,7 +196,7 @@ class Writing:
         if not appending:
             known.others -= ledger.nearest(known.others, self.at, "after").keys()
         if existing is not None:
-            known.others -= ledger.listed(existing) | ledger.silent(existing)
+            known.others -= ledger.listed(existing) | ledger.inconclusive(existing)
             listed = listed or bool(ledger.listed(existing))
         if not known.others:
             return set()

@@ -90,5 +90,5 @@ def _prove(
 
     for (at, run_id), held in groupby(sorted(rows, key=observation), key=observation):
         merge = Merge(connection, source_id, run_id, rules, now)
-        merge.prove_lacks(at, run_id, {row.image_id: NOT_LISTED for row in held})
+        merge.prove_absences(at, run_id, {row.image_id: NOT_LISTED for row in held})
     lookups.save(connection, source_id, now, {})

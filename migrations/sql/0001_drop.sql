@@ -4,5 +4,5 @@ DROP FUNCTION image_family(text), true_size(text, text, bigint, bigint), images_
     plain_text(jsonb), history_is_pruned(text, timestamptz, timestamptz);
 DROP TYPE image_as_of;
 DROP TABLE stage, leases, image_family_rules, projects, held_deletions, forgotten_runs, rejections, rejected_records, run_passes, runs,
-    look_ups, lacks, id_sets, observations, revision_documents, revisions, status_history, image_properties,
+    lookups, absences, id_sets, observations, revision_documents, revisions, status_history, image_properties,
     capabilities, image_capabilities, image_tags, image_state, images, sources;

@@ -14,14 +14,14 @@ CREATE TABLE status_history (
     CONSTRAINT pk_status_history PRIMARY KEY (source_id, image_id, valid_from)
 );
 
-COMMENT ON TABLE status_history IS 'One row per spell of a status.';
+COMMENT ON TABLE status_history IS 'One row per status period.';
 
 COMMENT ON COLUMN status_history.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN status_history.image_id IS 'Id of the image in its cloud. Upstream: id.';
-COMMENT ON COLUMN status_history.valid_from IS 'Start of the spell. Unit: UTC.';
-COMMENT ON COLUMN status_history.status IS 'Status during the spell; deleted included, unknown where none was sent.';
-COMMENT ON COLUMN status_history.valid_to IS 'End of the spell; NULL = still so. Unit: UTC.';
-COMMENT ON COLUMN status_history.observed_at IS 'Observation that showed the spell first. Unit: UTC.';
+COMMENT ON COLUMN status_history.valid_from IS 'Start of the period. Unit: UTC.';
+COMMENT ON COLUMN status_history.status IS 'Status during the period; deleted included, unknown where none was sent.';
+COMMENT ON COLUMN status_history.valid_to IS 'End of the period; NULL = still so. Unit: UTC.';
+COMMENT ON COLUMN status_history.observed_at IS 'Observation that showed the period first. Unit: UTC.';
 COMMENT ON COLUMN status_history.recorded_at IS 'When the row was written. Unit: UTC.';
 COMMENT ON COLUMN status_history.run_id IS 'Run that wrote it, as in runs.run_id.';
 
@@ -37,10 +37,10 @@ CREATE TABLE revisions (
     changed JSONB,
     content_hash BYTEA,
     reported BOOLEAN NOT NULL,
-    lack_reason TEXT,
+    absence_reason TEXT,
     cloud_time TIMESTAMP WITH TIME ZONE,
     cloud_deleted_at TIMESTAMP WITH TIME ZONE,
-    spell_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    period_from TIMESTAMP WITH TIME ZONE NOT NULL,
     name TEXT,
     status TEXT,
     visibility TEXT,
@@ -109,12 +109,12 @@ COMMENT ON COLUMN revisions.recorded_at IS 'When the row was written. Unit: UTC.
 COMMENT ON COLUMN revisions.run_id IS 'Run that wrote it, as in runs.run_id.';
 COMMENT ON COLUMN revisions.change IS 'created (first known), updated, deleted, restored.';
 COMMENT ON COLUMN revisions.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
-COMMENT ON COLUMN revisions.content_hash IS 'Hash of the canonical form; NULL = lack.';
+COMMENT ON COLUMN revisions.content_hash IS 'Hash of the canonical form; NULL = absence.';
 COMMENT ON COLUMN revisions.reported IS 'True: the record itself says deleted.';
-COMMENT ON COLUMN revisions.lack_reason IS 'Why lack is known: not_found, no_access, not_listed; NULL = a record.';
+COMMENT ON COLUMN revisions.absence_reason IS 'Why the absence is known: not_found, no_access, not_listed; NULL = a record.';
 COMMENT ON COLUMN revisions.cloud_time IS 'The cloud''s own time of the content. Unit: UTC.';
 COMMENT ON COLUMN revisions.cloud_deleted_at IS 'deleted_at as the record delivered it. Unit: UTC.';
-COMMENT ON COLUMN revisions.spell_from IS 'Start of the status spell this revision belongs to. Unit: UTC.';
+COMMENT ON COLUMN revisions.period_from IS 'Start of the status period this revision belongs to. Unit: UTC.';
 COMMENT ON COLUMN revisions.name IS 'Name of the image; not unique. Upstream: name.';
 COMMENT ON COLUMN revisions.status IS 'Status as the cloud last said it; an open set (queued, active, ...). Upstream: status.';
 COMMENT ON COLUMN revisions.visibility IS 'Who may see the image: public, private, shared, community, ... Upstream: visibility.';
@@ -181,8 +181,8 @@ CREATE TABLE observations (
     source_id TEXT COLLATE "C" NOT NULL,
     observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
     complete BOOLEAN NOT NULL,
-    held_set BYTEA,
-    silent_set BYTEA,
+    contained_set BYTEA,
+    inconclusive_set BYTEA,
     run_ids UUID[] NOT NULL,
     CONSTRAINT pk_observations PRIMARY KEY (source_id, observed_at)
 );
@@ -191,9 +191,9 @@ COMMENT ON TABLE observations IS 'The ledger that history is a function of. Inte
 
 COMMENT ON COLUMN observations.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN observations.observed_at IS 'When the observation was taken. Unit: UTC.';
-COMMENT ON COLUMN observations.complete IS 'True: absence alone proves lack.';
-COMMENT ON COLUMN observations.held_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
-COMMENT ON COLUMN observations.silent_set IS 'Key of the ids it says nothing about, in id_sets.';
+COMMENT ON COLUMN observations.complete IS 'True: absence alone proves something.';
+COMMENT ON COLUMN observations.contained_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
+COMMENT ON COLUMN observations.inconclusive_set IS 'Key of the ids it says nothing about, in id_sets.';
 COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up.';
 
 CREATE TABLE id_sets (
@@ -211,37 +211,37 @@ COMMENT ON COLUMN id_sets.set_id IS 'Hash of the set.';
 COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.';
 COMMENT ON COLUMN id_sets.image_ids IS 'Ids, sorted.';
 
-CREATE TABLE lacks (
+CREATE TABLE absences (
     source_id TEXT COLLATE "C" NOT NULL,
     image_id TEXT COLLATE "C" NOT NULL,
     observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
     reason TEXT NOT NULL,
-    CONSTRAINT pk_lacks PRIMARY KEY (source_id, image_id, observed_at)
+    CONSTRAINT pk_absences PRIMARY KEY (source_id, image_id, observed_at)
 );
 
-CREATE INDEX ix_lacks_observed_at ON lacks (source_id, observed_at);
+CREATE INDEX ix_absences_observed_at ON absences (source_id, observed_at);
 
-COMMENT ON TABLE lacks IS 'Lacks known by more than absence: look-ups and approvals. Internal.';
+COMMENT ON TABLE absences IS 'Absences known by more than a listing that leaves an image out: look-ups and approvals. Internal.';
 
-COMMENT ON COLUMN lacks.source_id IS 'Source, as in sources.source_id.';
-COMMENT ON COLUMN lacks.image_id IS 'Id of the image in its cloud. Upstream: id.';
-COMMENT ON COLUMN lacks.observed_at IS 'Observation that proves the lack. Unit: UTC.';
-COMMENT ON COLUMN lacks.reason IS 'not_found, no_access or not_listed.';
+COMMENT ON COLUMN absences.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN absences.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN absences.observed_at IS 'Observation that proves the absence. Unit: UTC.';
+COMMENT ON COLUMN absences.reason IS 'not_found, no_access or not_listed.';
 
-CREATE TABLE look_ups (
+CREATE TABLE lookups (
     source_id TEXT COLLATE "C" NOT NULL,
     image_id TEXT COLLATE "C" NOT NULL,
     asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
     answer TEXT NOT NULL,
-    CONSTRAINT pk_look_ups PRIMARY KEY (source_id, image_id)
+    CONSTRAINT pk_lookups PRIMARY KEY (source_id, image_id)
 );
 
-COMMENT ON TABLE look_ups IS 'State of look-ups of live images that are not listed. Internal.';
+COMMENT ON TABLE lookups IS 'State of look-ups of live images that are not listed. Internal.';
 
-COMMENT ON COLUMN look_ups.source_id IS 'Source, as in sources.source_id.';
-COMMENT ON COLUMN look_ups.image_id IS 'Id of the image in its cloud. Upstream: id.';
-COMMENT ON COLUMN look_ups.asked_at IS 'When last asked. Unit: UTC.';
-COMMENT ON COLUMN look_ups.answer IS 'found or unanswered; other answers end the state.';
+COMMENT ON COLUMN lookups.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN lookups.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN lookups.asked_at IS 'When last asked. Unit: UTC.';
+COMMENT ON COLUMN lookups.answer IS 'found or unanswered; other answers end the state.';
 
 CREATE UNLOGGED TABLE stage (
     run_id UUID NOT NULL,
@@ -250,13 +250,13 @@ CREATE UNLOGGED TABLE stage (
     image_id TEXT COLLATE "C" NOT NULL,
     present BOOLEAN NOT NULL,
     copy_of TIMESTAMP WITH TIME ZONE,
-    starts_spell BOOLEAN NOT NULL,
+    starts_period BOOLEAN NOT NULL,
     raw_hash BYTEA,
     live BOOLEAN NOT NULL,
     unlisted_since TIMESTAMP WITH TIME ZONE,
     first_seen_at TIMESTAMP WITH TIME ZONE,
     revision_run_id UUID NOT NULL,
-    spell_to TIMESTAMP WITH TIME ZONE,
+    period_to TIMESTAMP WITH TIME ZONE,
     observed_at TIMESTAMP WITH TIME ZONE,
     valid_from TIMESTAMP WITH TIME ZONE,
     valid_to TIMESTAMP WITH TIME ZONE,
@@ -265,10 +265,10 @@ CREATE UNLOGGED TABLE stage (
     changed JSONB,
     content_hash BYTEA,
     reported BOOLEAN,
-    lack_reason TEXT,
+    absence_reason TEXT,
     cloud_time TIMESTAMP WITH TIME ZONE,
     cloud_deleted_at TIMESTAMP WITH TIME ZONE,
-    spell_from TIMESTAMP WITH TIME ZONE,
+    period_from TIMESTAMP WITH TIME ZONE,
     name TEXT,
     status TEXT,
     visibility TEXT,
@@ -335,25 +335,25 @@ COMMENT ON COLUMN stage.batch IS 'Step of the run: its rows are written at one g
 COMMENT ON COLUMN stage.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN stage.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN stage.copy_of IS 'Observation of the revision whose content is taken over; NULL = this row''s. Unit: UTC.';
-COMMENT ON COLUMN stage.starts_spell IS 'True: a spell of status_history begins with it.';
+COMMENT ON COLUMN stage.starts_period IS 'True: a period of status_history begins with it.';
 COMMENT ON COLUMN stage.raw_hash IS 'Hash of the record''s bytes as listed, as in image_state.';
 COMMENT ON COLUMN stage.live IS 'Whether the image lives by this revision.';
 COMMENT ON COLUMN stage.unlisted_since IS 'As in images.unlisted_since. Unit: UTC.';
 COMMENT ON COLUMN stage.first_seen_at IS 'As in images.first_seen_at; NULL = as it was, or the revision''s observed_at. Unit: UTC.';
 COMMENT ON COLUMN stage.revision_run_id IS 'Run that names the revision, as in revisions.run_id.';
-COMMENT ON COLUMN stage.spell_to IS 'End of the spell that begins with it. Unit: UTC.';
+COMMENT ON COLUMN stage.period_to IS 'End of the period that begins with it. Unit: UTC.';
 COMMENT ON COLUMN stage.observed_at IS 'Observation in which the revision begins. Unit: UTC.';
 COMMENT ON COLUMN stage.valid_from IS 'Start of validity: the cloud''s own time where it can be trusted. Unit: UTC.';
 COMMENT ON COLUMN stage.valid_to IS 'Start of the next revision; NULL = the last. Unit: UTC.';
 COMMENT ON COLUMN stage.recorded_at IS 'When the row was written. Unit: UTC.';
 COMMENT ON COLUMN stage.change IS 'created (first known), updated, deleted, restored.';
 COMMENT ON COLUMN stage.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
-COMMENT ON COLUMN stage.content_hash IS 'Hash of the canonical form; NULL = lack.';
+COMMENT ON COLUMN stage.content_hash IS 'Hash of the canonical form; NULL = absence.';
 COMMENT ON COLUMN stage.reported IS 'True: the record itself says deleted.';
-COMMENT ON COLUMN stage.lack_reason IS 'Why lack is known: not_found, no_access, not_listed; NULL = a record.';
+COMMENT ON COLUMN stage.absence_reason IS 'Why the absence is known: not_found, no_access, not_listed; NULL = a record.';
 COMMENT ON COLUMN stage.cloud_time IS 'The cloud''s own time of the content. Unit: UTC.';
 COMMENT ON COLUMN stage.cloud_deleted_at IS 'deleted_at as the record delivered it. Unit: UTC.';
-COMMENT ON COLUMN stage.spell_from IS 'Start of the status spell this revision belongs to. Unit: UTC.';
+COMMENT ON COLUMN stage.period_from IS 'Start of the status period this revision belongs to. Unit: UTC.';
 COMMENT ON COLUMN stage.name IS 'Name of the image; not unique. Upstream: name.';
 COMMENT ON COLUMN stage.status IS 'Status as the cloud last said it; an open set (queued, active, ...). Upstream: status.';
 COMMENT ON COLUMN stage.visibility IS 'Who may see the image: public, private, shared, community, ... Upstream: visibility.';
@@ -587,7 +587,7 @@ COMMENT ON TABLE image_state IS 'Fingerprints, narrow, so that a sweep reads lit
 COMMENT ON COLUMN image_state.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN image_state.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN image_state.raw_hash IS 'Hash of the record''s bytes as sent; a cache, NULL = compare in full.';
-COMMENT ON COLUMN image_state.content_hash IS 'Hash of the canonical form; NULL = the last evidence is of lack.';
+COMMENT ON COLUMN image_state.content_hash IS 'Hash of the canonical form; NULL = the last evidence is of absence.';
 COMMENT ON COLUMN image_state.live IS 'False: the last evidence says deleted.';
 
 CREATE TABLE image_tags (
@@ -639,7 +639,7 @@ CREATE TABLE capabilities (
 COMMENT ON TABLE capabilities IS 'Capabilities known; new ones join when first seen.';
 
 COMMENT ON COLUMN capabilities.capability IS 'Upstream key without __support_.';
-COMMENT ON COLUMN capabilities.upstream_key IS 'Key as the cloud spells it.';
+COMMENT ON COLUMN capabilities.upstream_key IS 'Key as the cloud status periods it.';
 COMMENT ON COLUMN capabilities.value_kind IS 'flag or models.';
 COMMENT ON COLUMN capabilities.inverted IS 'True: the upstream true means not supported.';
 COMMENT ON COLUMN capabilities.family IS 'hypervisor, gpu, fpga, hana, network, size, cpu, agent, cloud_init or other.';

@@ -190,20 +190,20 @@ FROM status_history AS h
 JOIN sources AS s ON s.source_id = h.source_id
 LEFT JOIN images AS i ON i.source_id = h.source_id AND i.image_id = h.image_id;
 
-COMMENT ON VIEW status_durations IS 'How long images stayed in each status: one row per spell, deleted included.';
+COMMENT ON VIEW status_durations IS 'How long images stayed in each status: one row per status period, deleted included.';
 COMMENT ON COLUMN status_durations.source IS 'Name of the source.';
 COMMENT ON COLUMN status_durations.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN status_durations.name IS 'Name of the image as last known. Upstream: name.';
-COMMENT ON COLUMN status_durations.status IS 'Status during the spell; deleted while absent, unknown where none was sent. Upstream: status.';
-COMMENT ON COLUMN status_durations.entered_at IS 'Start of the spell. Unit: UTC.';
-COMMENT ON COLUMN status_durations.left_at IS 'End of the spell; NULL = still so. Unit: UTC.';
-COMMENT ON COLUMN status_durations.seconds IS 'Length of the spell, up to now if it lasts. Unit: seconds.';
+COMMENT ON COLUMN status_durations.status IS 'Status during the period; deleted while absent, unknown where none was sent. Upstream: status.';
+COMMENT ON COLUMN status_durations.entered_at IS 'Start of the period. Unit: UTC.';
+COMMENT ON COLUMN status_durations.left_at IS 'End of the period; NULL = still so. Unit: UTC.';
+COMMENT ON COLUMN status_durations.seconds IS 'Length of the period, up to now if it lasts. Unit: seconds.';
 COMMENT ON COLUMN status_durations.source_id IS 'Key of the source, for joins with the tables.';
 
 
 -- When a deleted image was last observed alive is derived: sweeps that find an image unchanged write nothing of
 -- it. It is the last observation, from its last living revision to the one that ended it, that held the image:
--- a complete one that is not silent about it, or an incomplete one with it in its list.
+-- a complete one that is not inconclusive about it, or an incomplete one with it in its list.
 CREATE VIEW deleted_images AS
 SELECT
     s.name AS source,
@@ -241,13 +241,13 @@ LEFT JOIN LATERAL (
     WHERE o.source_id = i.source_id
         AND o.observed_at >= alive.observed_at
         AND o.observed_at < ended.observed_at
-        AND CASE WHEN o.complete THEN o.silent_set IS NULL OR NOT EXISTS (
+        AND CASE WHEN o.complete THEN o.inconclusive_set IS NULL OR NOT EXISTS (
             SELECT FROM id_sets AS d
-            WHERE d.source_id = o.source_id AND d.set_id = o.silent_set
+            WHERE d.source_id = o.source_id AND d.set_id = o.inconclusive_set
                 AND d.kind IN ('rejected', 'unanswered', 'held', 'kept') AND i.image_id = ANY (d.image_ids)
         ) ELSE EXISTS (
             SELECT FROM id_sets AS d
-            WHERE d.source_id = o.source_id AND d.set_id = o.held_set
+            WHERE d.source_id = o.source_id AND d.set_id = o.contained_set
                 AND d.kind = 'listed' AND i.image_id = ANY (d.image_ids)
         ) END
     ORDER BY o.observed_at DESC

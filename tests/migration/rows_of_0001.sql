@@ -27,14 +27,14 @@ INSERT INTO images (source_id, image_id, name, status, deleted_at, deletion_reas
     last_changed_at, tags, capabilities, properties)
     VALUES ('765390d5', 'b', 'image b', 'active', '2026-01-02 00:00:00+00', 'not_listed',
         '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00', '{t}', '{}', '{"purpose": "x"}');
-INSERT INTO lacks (source_id, image_id, observed_at, reason)
+INSERT INTO absences (source_id, image_id, observed_at, reason)
     VALUES ('765390d5', 'd', '2026-01-02 00:00:00+00', 'not_found');
-INSERT INTO look_ups (source_id, image_id, asked_at, answer)
+INSERT INTO lookups (source_id, image_id, asked_at, answer)
     VALUES ('765390d5', 'd', '2026-01-02 00:00:00+00', 'unanswered');
-INSERT INTO observations (source_id, observed_at, complete, silent_set, run_ids)
+INSERT INTO observations (source_id, observed_at, complete, inconclusive_set, run_ids)
     VALUES ('765390d5', '2026-01-01 00:00:00+00', true, '\x10b8b63938d0cd8b6f9300ea47cc2752',
         '{00000000-0000-0000-0000-000000000000}');
-INSERT INTO observations (source_id, observed_at, complete, silent_set, run_ids)
+INSERT INTO observations (source_id, observed_at, complete, inconclusive_set, run_ids)
     VALUES ('765390d5', '2026-01-02 00:00:00+00', true, '\x10b8b63938d0cd8b6f9300ea47cc2752',
         '{00000000-0000-0000-0000-000000000001}');
 INSERT INTO projects (source_id, project_id, name, domain_name, seen_at)
@@ -62,26 +62,26 @@ INSERT INTO revision_documents (source_id, image_id, observed_at, document)
     VALUES ('765390d5', 'b', '2026-01-01 00:00:00+00',
         '{"id": "b", "name": "image b", "tags": ["t"], "status": "active", "purpose": "x"}');
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, valid_to, recorded_at, run_id, change,
-    content_hash, reported, spell_from, name, status, tags, capabilities, properties)
+    content_hash, reported, period_from, name, status, tags, capabilities, properties)
     VALUES ('765390d5', 'a', '2026-01-01 00:00:00+00', '2026-01-01 00:00:00+00', '2026-01-01 12:00:00+00',
         '2026-01-01 00:00:00+00', '00000000-0000-0000-0000-000000000000', 'created',
         '\xb04e9e8094b50944aba45405a8a93cff', false, '2026-01-01 00:00:00+00', 'image a', 'active', '{t}',
         '{unheard}', '{"purpose": "x"}');
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, recorded_at, run_id, change, changed,
-    content_hash, reported, cloud_time, spell_from, name, status, updated_at, tags, capabilities, properties)
+    content_hash, reported, cloud_time, period_from, name, status, updated_at, tags, capabilities, properties)
     VALUES ('765390d5', 'a', '2026-01-02 00:00:00+00', '2026-01-01 12:00:00+00', '2026-01-02 00:00:00+00',
         '00000000-0000-0000-0000-000000000001', 'updated',
         '{"status": ["active", "deactivated"], "updated_at": [null, "2026-01-01T12:00:00Z"]}',
         '\x0bdd241ada0e72a767b92607ef40a17f', false, '2026-01-01 12:00:00+00', '2026-01-01 12:00:00+00',
         'image a', 'deactivated', '2026-01-01 12:00:00+00', '{t}', '{unheard}', '{"purpose": "x"}');
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, valid_to, recorded_at, run_id, change,
-    content_hash, reported, spell_from, name, status, tags, capabilities, properties)
+    content_hash, reported, period_from, name, status, tags, capabilities, properties)
     VALUES ('765390d5', 'b', '2026-01-01 00:00:00+00', '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00',
         '2026-01-01 00:00:00+00', '00000000-0000-0000-0000-000000000000', 'created',
         '\x492d000684b7e83fd4380b8ee162053f', false, '2026-01-01 00:00:00+00', 'image b', 'active', '{t}', '{}',
         '{"purpose": "x"}');
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, recorded_at, run_id, change, reported,
-    lack_reason, spell_from, name, status, deleted_at, deletion_reason, tags, capabilities, properties)
+    absence_reason, period_from, name, status, deleted_at, deletion_reason, tags, capabilities, properties)
     VALUES ('765390d5', 'b', '2026-01-02 00:00:00+00', '2026-01-02 00:00:00+00', '2026-01-02 00:00:00+00',
         '00000000-0000-0000-0000-000000000001', 'deleted', false, 'not_listed', '2026-01-02 00:00:00+00',
         'image b', 'active', '2026-01-02 00:00:00+00', 'not_listed', '{t}', '{}', '{"purpose": "x"}');

@@ -12,9 +12,9 @@ from catalog.store.db.connection import Database
 
 HISTORY = (
     "images", "image_tags", "image_capabilities", "image_properties", "revisions", "revision_documents",
-    "status_history", "lacks",
+    "status_history", "absences",
 )  # fmt: skip
-SWEEPS = ("run_passes", "rejected_records", "look_ups", "held_deletions")
+SWEEPS = ("run_passes", "rejected_records", "lookups", "held_deletions")
 _LEFT_OUT = {
     # outside of the promise: semantics 4.6
     "source_id", "recorded_at", "file_url", "self_url", "schema_url", "decided_at", "decided_by",
@@ -72,9 +72,9 @@ def contents_of(database: Database, source: str, tables: tuple[str, ...] = HISTO
         for row in rows(
             database,
             "SELECT observed_at, complete, run_ids::text[], (SELECT image_ids FROM id_sets s"
-            " WHERE s.source_id = o.source_id AND s.set_id = o.held_set) AS held,"
+            " WHERE s.source_id = o.source_id AND s.set_id = o.contained_set) AS held,"
             " (SELECT jsonb_object_agg(kind, image_ids) FROM id_sets s WHERE s.source_id = o.source_id"
-            " AND s.set_id = o.silent_set) AS silent FROM observations o JOIN sources USING (source_id)"
+            " AND s.set_id = o.inconclusive_set) AS silent FROM observations o JOIN sources USING (source_id)"
             " WHERE name = %s ORDER BY observed_at",
             source,
         )

@@ -117,12 +117,14 @@ def revision_columns() -> list[Column[Any]]:
             JSONB,
             comment="What differs from the revision before: {key: [old, new]}, upstream keys.",
         ),
-        Column("content_hash", LargeBinary, comment="Hash of the canonical form; NULL = lack."),
+        Column("content_hash", LargeBinary, comment="Hash of the canonical form; NULL = absence."),
         Column("reported", Boolean, nullable=False, comment="True: the record itself says deleted."),
-        text_column("lack_reason", "Why lack is known: not_found, no_access, not_listed; NULL = a record."),
+        text_column(
+            "absence_reason", "Why the absence is known: not_found, no_access, not_listed; NULL = a record."
+        ),
         moment("cloud_time", "The cloud's own time of the content."),
         moment("cloud_deleted_at", "deleted_at as the record delivered it."),
-        moment("spell_from", "Start of the status spell this revision belongs to.", nullable=False),
+        moment("period_from", "Start of the status period this revision belongs to.", nullable=False),
     ]
 
 
@@ -192,7 +194,7 @@ image_state = Table(
     Column(
         "content_hash",
         LargeBinary,
-        comment="Hash of the canonical form; NULL = the last evidence is of lack.",
+        comment="Hash of the canonical form; NULL = the last evidence is of absence.",
     ),
     Column("live", Boolean, nullable=False, comment="False: the last evidence says deleted."),
     PrimaryKeyConstraint("source_id", "image_id"),
@@ -228,7 +230,7 @@ capabilities = Table(
     "capabilities",
     metadata,
     key_column("capability", "Upstream key without __support_.", primary_key=True),
-    text_column("upstream_key", "Key as the cloud spells it.", nullable=False),
+    text_column("upstream_key", "Key as the cloud status periods it.", nullable=False),
     text_column("value_kind", "flag or models.", nullable=False),
     Column("inverted", Boolean, nullable=False, comment="True: the upstream true means not supported."),
     text_column(
@@ -410,16 +412,16 @@ status_history = Table(
     metadata,
     source_id(),
     image_id(),
-    moment("valid_from", "Start of the spell.", nullable=False),
+    moment("valid_from", "Start of the period.", nullable=False),
     text_column(
-        "status", "Status during the spell; deleted included, unknown where none was sent.", nullable=False
+        "status", "Status during the period; deleted included, unknown where none was sent.", nullable=False
     ),
-    moment("valid_to", "End of the spell; NULL = still so."),
-    moment("observed_at", "Observation that showed the spell first.", nullable=False),
+    moment("valid_to", "End of the period; NULL = still so."),
+    moment("observed_at", "Observation that showed the period first.", nullable=False),
     moment("recorded_at", "When the row was written.", nullable=False),
     run_id(),
     PrimaryKeyConstraint("source_id", "image_id", "valid_from"),
-    comment="One row per spell of a status.",
+    comment="One row per status period.",
 )
 
 revisions = Table(
@@ -464,11 +466,13 @@ observations = Table(
     metadata,
     source_id(),
     moment("observed_at", "When the observation was taken.", nullable=False),
-    Column("complete", Boolean, nullable=False, comment="True: absence alone proves lack."),
+    Column("complete", Boolean, nullable=False, comment="True: absence alone proves something."),
     Column(
-        "held_set", LargeBinary, comment="Of an incomplete one: key of the set of ids it held, in id_sets."
+        "contained_set",
+        LargeBinary,
+        comment="Of an incomplete one: key of the set of ids it held, in id_sets.",
     ),
-    Column("silent_set", LargeBinary, comment="Key of the ids it says nothing about, in id_sets."),
+    Column("inconclusive_set", LargeBinary, comment="Key of the ids it says nothing about, in id_sets."),
     Column("run_ids", ARRAY(UUID(as_uuid=False)), nullable=False, comment="Runs that make it up."),
     PrimaryKeyConstraint("source_id", "observed_at"),
     comment="The ledger that history is a function of. Internal.",
@@ -489,20 +493,20 @@ id_sets = Table(
     comment="Sets of ids, each distinct one once. Internal.",
 )
 
-lacks = Table(
-    "lacks",
+absences = Table(
+    "absences",
     metadata,
     source_id(),
     image_id(),
-    moment("observed_at", "Observation that proves the lack.", nullable=False),
+    moment("observed_at", "Observation that proves the absence.", nullable=False),
     text_column("reason", "not_found, no_access or not_listed.", nullable=False),
     PrimaryKeyConstraint("source_id", "image_id", "observed_at"),
-    Index("ix_lacks_observed_at", "source_id", "observed_at"),
-    comment="Lacks known by more than absence: look-ups and approvals. Internal.",
+    Index("ix_absences_observed_at", "source_id", "observed_at"),
+    comment="Absences known by more than a listing that leaves an image out: look-ups and approvals. Internal.",
 )
 
-look_ups = Table(
-    "look_ups",
+lookups = Table(
+    "lookups",
     metadata,
     source_id(),
     image_id(),
@@ -533,7 +537,7 @@ stage = Table(
     ),
     moment("copy_of", "Observation of the revision whose content is taken over; NULL = this row's."),
     Column(
-        "starts_spell", Boolean, nullable=False, comment="True: a spell of status_history begins with it."
+        "starts_period", Boolean, nullable=False, comment="True: a period of status_history begins with it."
     ),
     Column("raw_hash", LargeBinary, comment="Hash of the record's bytes as listed, as in image_state."),
     Column("live", Boolean, nullable=False, comment="Whether the image lives by this revision."),
@@ -545,7 +549,7 @@ stage = Table(
         nullable=False,
         comment="Run that names the revision, as in revisions.run_id.",
     ),
-    moment("spell_to", "End of the spell that begins with it."),
+    moment("period_to", "End of the period that begins with it."),
     *(_staged(column) for column in revision_columns() if column.name != "run_id"),
     *(field_column(field) for field in FIELDS),
     *deletion(),

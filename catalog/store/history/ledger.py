@@ -21,8 +21,8 @@ from catalog.store.db.statements import load
 _SQL = load("ledger.sql")
 LISTED = "listed"
 FOUND = "found"
-SILENT_KINDS = ("rejected", "unanswered", "held", "kept")
-MISSED_KINDS = (FOUND, *(kind for kind in SILENT_KINDS if kind != "rejected"))
+INCONCLUSIVE_KINDS = ("rejected", "unanswered", "held", "kept")
+MISSED_KINDS = (FOUND, *(kind for kind in INCONCLUSIVE_KINDS if kind != "rejected"))
 """Of images that are missing from listings. FOUND stands first: it counts before what else is said of them."""
 HELD_KINDS = ("held", "kept")
 Side = Literal["before", "after"]
@@ -36,8 +36,8 @@ class Observed(NamedTuple):
 
     at: datetime
     complete: bool
-    held_set: bytes | None
-    silent_set: bytes | None
+    contained_set: bytes | None
+    inconclusive_set: bytes | None
     run_ids: tuple[str, ...]
 
 
@@ -91,19 +91,19 @@ class Ledger:
         self._run("observed_since", at=at)
 
     def remove(self, at: datetime) -> None:
-        """Takes one observation out, with the lacks that only it proved."""
+        """Takes one observation out, with the absences that only it proved."""
         self._run("remove", at=at)
-        self._run("remove_lacks", at=at, ids=None)
+        self._run("remove_absences", at=at, ids=None)
 
-    def remove_lacks(self, at: datetime, ids: set[str]) -> None:
+    def remove_absences(self, at: datetime, ids: set[str]) -> None:
         """Takes out what an observation proved by more than absence about these images."""
         if ids:
-            self._run("remove_lacks", at=at, ids=list(ids))
+            self._run("remove_absences", at=at, ids=list(ids))
 
-    def save_lacks(self, at: datetime, reasons: Mapping[str, str]) -> None:
-        """Enters lacks that an observation proves by more than absence."""
+    def save_absences(self, at: datetime, reasons: Mapping[str, str]) -> None:
+        """Enters absences that an observation proves by more than a listing."""
         if reasons:
-            self._run("save_lacks", at=at, ids=list(reasons), reasons=list(reasons.values()))
+            self._run("save_absences", at=at, ids=list(reasons), reasons=list(reasons.values()))
 
     def save_set(self, groups: Mapping[str, Iterable[str]]) -> bytes | None:
         """Stores ids by kind, each distinct set once; returns its key, None where there is nothing to say."""
@@ -139,15 +139,15 @@ class Ledger:
 
     def listed(self, observed: Observed) -> frozenset[str]:
         """The ids that an incomplete observation held."""
-        return self.load_set(observed.held_set).get(LISTED, _NONE)
+        return self.load_set(observed.contained_set).get(LISTED, _NONE)
 
-    def silent(self, observed: Observed) -> frozenset[str]:
+    def inconclusive(self, observed: Observed) -> frozenset[str]:
         """The ids about which an observation is inconclusive, whether it is complete or not."""
-        return among(self.load_set(observed.silent_set), SILENT_KINDS)
+        return among(self.load_set(observed.inconclusive_set), INCONCLUSIVE_KINDS)
 
     def unsaid(self, observed: Observed, ids: set[str]) -> set[str]:
         """Of these images, those about which an observation says nothing, look-ups left out."""
-        return ids & self.silent(observed) if observed.complete else ids - self.listed(observed)
+        return ids & self.inconclusive(observed) if observed.complete else ids - self.listed(observed)
 
     def speaks_of_all(self, since: datetime) -> bool:
         """Whether some observation from a moment on is evidence of each image."""
@@ -157,29 +157,29 @@ class Ledger:
         """The runs that name the observations of these moments."""
         return dict(self._run("first_runs", ats=list(moments)))
 
-    def lack_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
-        """Reasons of lacks that are known by more than absence, for the pairs given."""
-        rows = self._run("lack_reasons", ids=list(ids), ats=list(at))
+    def absence_reasons(self, ids: Iterable[str], at: Iterable[datetime]) -> dict[tuple[str, datetime], str]:
+        """Reasons of absences that are known by more than a listing, for the pairs given."""
+        rows = self._run("absence_reasons", ids=list(ids), ats=list(at))
         return {(image_id, moment): reason for image_id, moment, reason in rows}
 
     def nearest(
-        self, ids: Iterable[str], at: datetime, side: Side, never_held: Set[str] = frozenset()
+        self, ids: Iterable[str], at: datetime, side: Side, never_recorded: Set[str] = frozenset()
     ) -> dict[str, datetime]:
         """When the evidence just before or just after a moment was taken, for each image that has any.
 
         An observation is evidence of an image if it is complete and not inconclusive about it, if it contained its
-        record, or if a look-up in it proved the lack. `never_held`: images of which no record is stored, so
+        record, or if a look-up in it proved the absence. `never_recorded`: images of which no record is stored, so
         that incomplete observations need not be searched for them.
         """
         unresolved = set(ids)
         found: dict[str, datetime] = {}
         if not unresolved:
             return found
-        lacks: dict[str, datetime] = dict(self._run(f"lacks_{side}", ids=list(unresolved), at=at))
-        for row in self._signatures(at, side, lambda: unresolved <= never_held):
+        absences: dict[str, datetime] = dict(self._run(f"absences_{side}", ids=list(unresolved), at=at))
+        for row in self._signatures(at, side, lambda: unresolved <= never_recorded):
             if row.complete:
-                says = unresolved - self.silent(row)
-            elif unresolved <= never_held:
+                says = unresolved - self.inconclusive(row)
+            elif unresolved <= never_recorded:
                 continue
             else:
                 says = unresolved & self.listed(row)
@@ -188,7 +188,7 @@ class Ledger:
             if not unresolved:
                 break
         nearer = max if side == "before" else min
-        for image_id, moment in lacks.items():
+        for image_id, moment in absences.items():
             found[image_id] = nearer(found.get(image_id, moment), moment)
         return found
 
@@ -210,7 +210,7 @@ class Ledger:
         seen: dict[str, datetime] = dict(self._run("first_seen", ids=list(open_ids)))
         for observed in self.backwards():
             open_ids = frozenset(i for i in open_ids if i in seen and seen[i] <= observed.at)
-            kinds = self.load_set(observed.silent_set)
+            kinds = self.load_set(observed.inconclusive_set)
             missed = among(kinds, MISSED_KINDS) & open_ids
             since.update(dict.fromkeys(missed, observed.at))
             if observed.complete:
@@ -232,13 +232,13 @@ class Ledger:
         rows = self._run("inconclusive_since", at=min(unlisted[image_id] for image_id in ids)).fetchall()
         kept = {
             image_id
-            for at, _, silent_set in rows
-            for image_id in self.load_set(silent_set).get("kept", _NONE) & ids
+            for at, _, inconclusive_set in rows
+            for image_id in self.load_set(inconclusive_set).get("kept", _NONE) & ids
             if at >= unlisted[image_id]
         }
         held: dict[str, Holder] = {}
-        for at, run_id, silent_set in rows:
-            kinds = self.load_set(silent_set)
+        for at, run_id, inconclusive_set in rows:
+            kinds = self.load_set(inconclusive_set)
             for image_id in kinds.get(FOUND, _NONE) & held.keys() - kept:
                 del held[image_id]
             for image_id in among(kinds, HELD_KINDS) & ids:

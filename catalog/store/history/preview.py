@@ -16,7 +16,7 @@ def plan(
     source_id: str | None,
     candidates: Iterable[Candidate],
     unchanged: int,
-    lacks: Mapping[str, str],
+    absences: Mapping[str, str],
 ) -> MergeCounts:
     """Counts what would be inserted, updated, restored and deleted. `source_id` None: nothing is stored yet."""
     counts = MergeCounts(unchanged=unchanged)
@@ -27,9 +27,9 @@ def plan(
             _classify(connection, source_id, batch, counts)
             batch.clear()
     _classify(connection, source_id, batch, counts)
-    if lacks and source_id is not None:
+    if absences and source_id is not None:
         # one that the cloud reported deleted before, and lists no more, is deleted for another reason
-        live, reported = stored_state.would_delete(connection, source_id, lacks)
+        live, reported = stored_state.would_delete(connection, source_id, absences)
         counts.deleted += live
         counts.updated += reported
     return counts

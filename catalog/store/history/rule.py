@@ -1,7 +1,7 @@
 """The rule of history (semantics 4.6) for one image, pure: evidence goes in, revisions come out.
 
-Evidence of an image at a moment is its content: a record, or its lack. A revision begins where the content
-differs from the evidence just before; lack before the first record is no revision. The writer keeps a
+Evidence of an image at a moment is its content: a record, or its absence. A revision begins where the content
+differs from the evidence just before; absence before the first record is not a revision. The writer keeps a
 line of revisions and edits it where evidence is added, replaced or taken out: only the revision in force
 before that moment, the one at it, and the one at the next evidence can be touched, because the content of
 all other evidence, and the time of the evidence before it, stay what they were.
@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 
 class Content(Struct, frozen=True):
-    """What evidence says: a record by the hash of its canonical form, or its lack (`hash` None).
+    """What evidence says: a record by the hash of its canonical form, or its absence (`hash` None).
 
     `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` the delivered `deleted_at`.
     """
@@ -31,7 +31,7 @@ class Content(Struct, frozen=True):
     reported: bool = False
     cloud_time: datetime | None = None
     cloud_deleted_at: datetime | None = None
-    lack_reason: str | None = None
+    absence_reason: str | None = None
 
     @property
     def gone(self) -> bool:
@@ -39,10 +39,10 @@ class Content(Struct, frozen=True):
 
 
 class Revision(Struct, frozen=True, eq=False):
-    """A revision and what follows from its place in the line: change, spell, deletion.
+    """A revision and what follows from its place in the timeline: change, status period, deletion.
 
     `run_id` names the observation's run. `source` is the observation whose stored revision holds the typed
-    content, None where the content comes with the evidence at hand; a lack shows what the record before it
+    content, None where the content comes with the evidence at hand; an absence shows what the record before it
     held. `changed` is JSON as stored, and follows from the rest: it does not count when two are compared.
     """
 
@@ -51,7 +51,7 @@ class Revision(Struct, frozen=True, eq=False):
     content: Content
     run_id: str
     change: str = ""
-    spell_from: datetime | None = None
+    period_from: datetime | None = None
     deleted_at: datetime | None = None
     deletion_reason: str | None = None
     source: datetime | None = None
@@ -68,8 +68,8 @@ class Revision(Struct, frozen=True, eq=False):
         return DELETED if self.content.gone else self.content.status or UNKNOWN
 
     @property
-    def starts_spell(self) -> bool:
-        return self.spell_from == self.valid_from
+    def starts_period(self) -> bool:
+        return self.period_from == self.valid_from
 
 
 _WHAT_COUNTS = attrgetter(*(name for name in Revision.__struct_fields__ if name != "changed"))
@@ -109,22 +109,22 @@ def placed(before: Revision | None, revision: Revision) -> Revision:
         change = "created"
     else:
         change = "restored" if was_gone else "updated"
-    same_spell = before is not None and before.status == revision.status
-    spell_from = before.spell_from if before is not None and same_spell else revision.valid_from
+    same_period = before is not None and before.status == revision.status
+    period_from = before.period_from if before is not None and same_period else revision.valid_from
     source, deleted_at, reason = revision.source, None, None
     if content.hash is None:
-        assert before is not None, "lack before the first record is no revision"
+        assert before is not None, "absence before the first record is not a revision"
         source = before.source
         if was_gone:
             deleted_at, reason = before.deleted_at, before.deletion_reason
         else:
-            deleted_at, reason = revision.valid_from, content.lack_reason
+            deleted_at, reason = revision.valid_from, content.absence_reason
     elif gone:
         told = content.cloud_deleted_at
-        deleted_at = told if told is not None and told <= revision.observed_at else spell_from
+        deleted_at = told if told is not None and told <= revision.observed_at else period_from
         reason = "reported"
     return Revision(
-        revision.observed_at, revision.valid_from, content, revision.run_id, change, spell_from, deleted_at,
+        revision.observed_at, revision.valid_from, content, revision.run_id, change, period_from, deleted_at,
         reason, source, revision.changed,
     )  # fmt: skip
 
@@ -136,11 +136,11 @@ def begin(evidence: Evidence, evidence_before: datetime | None, before: Revision
 
 
 class Next(Struct, frozen=True):
-    """The evidence just after the moment of an edit: when, by which run, and why, should it be a lack."""
+    """The evidence just after the moment of an edit: when, by which run, and why, should it be an absence."""
 
     at: datetime
     run_id: str
-    lack_reason: str
+    absence_reason: str
 
 
 def edit(
@@ -171,10 +171,10 @@ def edit(
         if following and following[0].observed_at == after.at:
             seen = following.pop(0)
         else:
-            # evidence of an image without a record so far can only be of its lack
+            # evidence of an image without a record so far can only be of its absence
             content = covering.content if covering else Content(None)
             if content.hash is None:
-                content = Content(None, lack_reason=after.lack_reason)
+                content = Content(None, absence_reason=after.absence_reason)
             source = (covering.source or covering.observed_at) if covering else None
             seen = Revision(after.at, after.at, content, after.run_id, source=source)
         if starts(last, seen.content):

@@ -46,12 +46,12 @@ _FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for
 """The same for a source without images: nothing can be in the way, and not looking for it is faster."""
 
 _LINE = (
-    "run_id", "batch", "source_id", "image_id", "present", "starts_spell", "raw_hash", "live", "revision_run_id",
+    "run_id", "batch", "source_id", "image_id", "present", "starts_period", "raw_hash", "live", "revision_run_id",
     "observed_at", "valid_from", "recorded_at", "change", "content_hash", "reported", "cloud_time",
-    "cloud_deleted_at", "spell_from", "deleted_at", "deletion_reason",
+    "cloud_deleted_at", "period_from", "deleted_at", "deletion_reason",
 )  # fmt: skip
 _OF_KNOWN = (
-    "copy_of", "unlisted_since", "first_seen_at", "spell_to", "valid_to", "changed", "lack_reason",
+    "copy_of", "unlisted_since", "first_seen_at", "period_to", "valid_to", "changed", "absence_reason",
 )  # fmt: skip
 """NULL in the first revisions of new images, and not even sent in a first load."""
 _CONTENT = (
@@ -128,7 +128,7 @@ class StageRow(Struct):
     image_id: str
     revision: Revision
     valid_to: datetime | None = None
-    spell_to: datetime | None = None
+    period_to: datetime | None = None
     changed: str | None = None
     content: tuple[object, ...] | None = None
     copy_of: datetime | None = None
@@ -143,13 +143,13 @@ class StageRow(Struct):
         run_id, batch, source_id, recorded_at = head
         of_known = () if first else (
             _moment(self.copy_of), _moment(self.unlisted_since), _moment(self.first_seen_at),
-            _moment(self.spell_to), _moment(self.valid_to), self.changed, content.lack_reason,
+            _moment(self.period_to), _moment(self.valid_to), self.changed, content.absence_reason,
         )  # fmt: skip
         return (
-            run_id, batch, source_id, self.image_id, self.present, revision.starts_spell, self.raw_hash,
+            run_id, batch, source_id, self.image_id, self.present, revision.starts_period, self.raw_hash,
             not content.gone, revision.run_id, _moment(revision.observed_at), _moment(revision.valid_from),
             recorded_at, revision.change, content.hash, content.reported, _moment(content.cloud_time),
-            _moment(content.cloud_deleted_at), _moment(revision.spell_from), _moment(revision.deleted_at),
+            _moment(content.cloud_deleted_at), _moment(revision.period_from), _moment(revision.deleted_at),
             revision.deletion_reason,
             *of_known,
             *(typed[:-1] if first else typed),
@@ -162,9 +162,9 @@ class Batch:
 
     staged: list[StageRow] = field(default_factory=list)
     removed: list[tuple[str, datetime]] = field(default_factory=list)
-    removed_spells: list[tuple[str, datetime]] = field(default_factory=list)
+    removed_periods: list[tuple[str, datetime]] = field(default_factory=list)
     closed: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
-    closed_spells: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
+    closed_periods: list[tuple[str, datetime, datetime | None]] = field(default_factory=list)
     first_seen: list[tuple[str, datetime]] = field(default_factory=list)
     refreshed: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
@@ -216,14 +216,14 @@ class Stage:
         self._pipelines.enter_context(self.connection.pipeline())
         self._run("delete_revisions", batch.removed, "ids", "ats")
         self._run("delete_documents", batch.removed, "ids", "ats")
-        self._run("delete_spells", batch.removed_spells, "ids", "ats")
+        self._run("delete_periods", batch.removed_periods, "ids", "ats")
         self._run("close_revisions", batch.closed, "ids", "ats", "tos")
-        self._run("close_spells", batch.closed_spells, "ids", "ats", "tos")
+        self._run("close_periods", batch.closed_periods, "ids", "ats", "tos")
         if batch.staged:
             self._execute("insert_revisions")
             if not batch.new_images_only:
                 self._execute("insert_documents")
-            self._execute("insert_spells")
+            self._execute("insert_periods")
             if any(row.present for row in batch.staged):
                 self._write_present(new_only=batch.new_images_only)
         self._run("move_first_seen", batch.first_seen, "ids", "ats")
@@ -237,7 +237,7 @@ class Stage:
 
     def _erase(self, image_id: str) -> None:
         for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties",
-                      "held_deletions", "look_ups"):  # fmt: skip
+                      "held_deletions", "lookups"):  # fmt: skip
             self.connection.execute(
                 f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
             )

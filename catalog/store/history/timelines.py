@@ -12,7 +12,7 @@ from catalog.fields import INDEX
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.ledger import FOUND, SILENT_KINDS, Ledger, Observed
+from catalog.store.history.ledger import FOUND, INCONCLUSIVE_KINDS, Ledger, Observed
 from catalog.store.history.rule import Content, Evidence, Next, Revision, edit
 from catalog.store.history.stage import Batch, Stage, StageRow, content_columns
 
@@ -72,9 +72,9 @@ class Timelines:
             return
         ids = list(evidence)
         lines = {} if empty else self.read(ids, None if last else at)
-        never_held = evidence.keys() - lines.keys()
-        befores = {} if empty else self.ledger.nearest(ids, at, "before", never_held)
-        afters = {} if last else self._afters(ids, at, never_held)
+        never_recorded = evidence.keys() - lines.keys()
+        befores = {} if empty else self.ledger.nearest(ids, at, "before", never_recorded)
+        afters = {} if last else self._afters(ids, at, never_recorded)
         edits = []
         for image_id, given in evidence.items():
             line = lines.get(image_id, [])
@@ -100,11 +100,11 @@ class Timelines:
             )
         return lines
 
-    def _afters(self, ids: list[str], at: datetime, never_held: Set[str]) -> dict[str, Next]:
-        moments = self.ledger.nearest(ids, at, "after", never_held)
+    def _afters(self, ids: list[str], at: datetime, never_recorded: Set[str]) -> dict[str, Next]:
+        moments = self.ledger.nearest(ids, at, "after", never_recorded)
         if not moments:
             return {}
-        reasons = self.ledger.lack_reasons(moments.keys(), moments.values())
+        reasons = self.ledger.absence_reasons(moments.keys(), moments.values())
         runs = self.ledger.first_runs(set(moments.values()))
         return {
             image_id: Next(moment, runs[moment], reasons.get((image_id, moment), NOT_LISTED))
@@ -186,7 +186,7 @@ class Edit:
                 batch.erased.append(self.image_id)
                 counts.deleted += 1
             return
-        spell_ends = _spell_ends(new)
+        period_ends = _period_ends(new)
         last = len(new) - 1
         for n, difference in changed.items():
             revision, present = new[n], n == last
@@ -200,7 +200,7 @@ class Edit:
                     self.image_id,
                     revision,
                     valid_to=None if present else new[n + 1].valid_from,
-                    spell_to=spell_ends[revision.spell_from],
+                    period_to=period_ends[revision.period_from],
                     changed=difference,
                     content=content_columns(image) if image is not None else None,
                     copy_of=revision.source if image is None else None,
@@ -210,7 +210,7 @@ class Edit:
                     first_seen_at=new[0].observed_at if self._is_whole() else None,
                 )
             )
-        self._close(spell_ends, batch)
+        self._close(period_ends, batch)
         if last in changed:
             _count(old[-1] if old else None, new[-1], counts)
         elif self._is_whole() and old and old[0].observed_at != new[0].observed_at:
@@ -258,7 +258,7 @@ class Edit:
         )
 
     def _mapped(self, position: int) -> MappedImage | None:
-        """The record that came with the evidence, where this revision shows it: itself, or a lack after it."""
+        """The record that came with the evidence, where this revision shows it: itself, or an absence after it."""
         if self.candidate is None:
             return None
         for revision in reversed(self.new[: position + 1]):
@@ -291,20 +291,20 @@ class Edit:
         for revision in self.old:
             if revision.observed_at not in kept:
                 batch.removed.append((self.image_id, revision.observed_at))
-                if revision.starts_spell:
-                    batch.removed_spells.append((self.image_id, revision.valid_from))
+                if revision.starts_period:
+                    batch.removed_periods.append((self.image_id, revision.valid_from))
 
-    def _close(self, spell_ends: Mapping[datetime | None, datetime | None], batch: Batch) -> None:
+    def _close(self, period_ends: Mapping[datetime | None, datetime | None], batch: Batch) -> None:
         old_ends = {a.observed_at: b.valid_from for a, b in zip(self.old, self.old[1:], strict=False)}
         for n, revision in enumerate(self.new):
             end = self.new[n + 1].valid_from if n + 1 < len(self.new) else None
             if n not in self.changes and old_ends.get(revision.observed_at) != end:
                 batch.closed.append((self.image_id, revision.observed_at, end))
-        old_spells = _spell_ends(self.old)
-        rewritten = {self.new[n].valid_from for n in self.changes if self.new[n].starts_spell}
-        for start, end in spell_ends.items():
-            if start is not None and start not in rewritten and old_spells.get(start, start) != end:
-                batch.closed_spells.append((self.image_id, start, end))
+        old_periods = _period_ends(self.old)
+        rewritten = {self.new[n].valid_from for n in self.changes if self.new[n].starts_period}
+        for start, end in period_ends.items():
+            if start is not None and start not in rewritten and old_periods.get(start, start) != end:
+                batch.closed_periods.append((self.image_id, start, end))
 
 
 def _record_before(line: list[Revision], position: int) -> bytes | datetime | None:
@@ -315,9 +315,9 @@ def _record_before(line: list[Revision], position: int) -> bytes | datetime | No
     return line[0].observed_at if position and line[0].content.hash is None else None
 
 
-def _spell_ends(line: list[Revision]) -> dict[datetime | None, datetime | None]:
-    starts = [line[0].spell_from] if line else []
-    starts += [revision.spell_from for revision in line[1:] if revision.starts_spell]
+def _period_ends(line: list[Revision]) -> dict[datetime | None, datetime | None]:
+    starts = [line[0].period_from] if line else []
+    starts += [revision.period_from for revision in line[1:] if revision.starts_period]
     return dict(zip(starts, [*starts[1:], None], strict=False))
 
 
@@ -342,20 +342,20 @@ class Parts:
         self.existing = existing
 
     def reasons(self, seen: Observation, known: set[str]) -> dict[str, str]:
-        """Lacks that a further part of an observation proves, each with the more telling reason of both."""
+        """Absences that a further part of an observation proves, each with the more telling reason of both."""
         ids = self.without_better(seen.lacks.keys() & known)
-        stored = self.ledger.lack_reasons(ids, [self.existing.at] * len(ids))
+        stored = self.ledger.absence_reasons(ids, [self.existing.at] * len(ids))
         return {i: min(seen.lacks[i], stored.get((i, self.existing.at), NOT_LISTED)) for i in ids}
 
     def without_better(self, ids: set[str]) -> set[str]:
-        """Of images that a further part lacks, those that the ledger's part neither contains nor leaves open."""
-        return ids - self.held(ids) - self.ledger.silent(self.existing)
+        """Of images that a further part absences, those that the ledger's part neither contains nor leaves open."""
+        return ids - self.held(ids) - self.ledger.inconclusive(self.existing)
 
     def unspoken(self, ids: set[str]) -> set[str]:
         """Of these images, those whose absence from a further, complete part is news."""
         if self.existing.complete:
             return set()
-        return ids - self.ledger.listed(self.existing) - self.ledger.silent(self.existing)
+        return ids - self.ledger.listed(self.existing) - self.ledger.inconclusive(self.existing)
 
     def held(self, ids: Iterable[str]) -> set[str]:
         """Of these images, those whose record the observation already in the ledger held."""
@@ -391,19 +391,25 @@ class Parts:
         evidence is left of them. What somebody approved stays, unless this part rejects the image's record."""
         asked = seen.silent.keys() - contained
         silenced = asked - self.ledger.unsaid(self.existing, asked) - self.held(asked)
-        lacking = self.ledger.lack_reasons(asked, [self.existing.at] * len(asked))
+        lacking = self.ledger.absence_reasons(asked, [self.existing.at] * len(asked))
         rejected = {image_id for image_id in asked if seen.silent[image_id] == "rejected"}
-        return silenced | ({i for i, _ in lacking} & (rejected | (asked - self.ledger.silent(self.existing))))
+        return silenced | (
+            {i for i, _ in lacking} & (rejected | (asked - self.ledger.inconclusive(self.existing)))
+        )
 
     def unite_kinds(self, kinds: dict[str, set[str]], contained: set[str]) -> dict[str, set[str]]:
         """Why nothing is said of images, of both parts together: an image that any part contains or rejects is
         present, and one about which any part is undecided stays so. Found is what no part lists."""
-        stored = {kind: set(ids) for kind, ids in self.ledger.load_set(self.existing.silent_set).items()}
-        united = {kind: kinds.get(kind, set()) | stored.get(kind, set()) for kind in (FOUND, *SILENT_KINDS)}
+        stored = {
+            kind: set(ids) for kind, ids in self.ledger.load_set(self.existing.inconclusive_set).items()
+        }
+        united = {
+            kind: kinds.get(kind, set()) | stored.get(kind, set()) for kind in (FOUND, *INCONCLUSIVE_KINDS)
+        }
         mine = self.held(set().union(*united.values()))
         listed = (contained - kinds.get(FOUND, set())) | (mine - stored.get(FOUND, set()))
         present = contained | mine
-        for kind in SILENT_KINDS:
+        for kind in INCONCLUSIVE_KINDS:
             united[kind] -= present
             present = present | united[kind]
         united[FOUND] -= listed

@@ -109,16 +109,16 @@ class Merge:
             else:
                 self._append_records(seen, candidates, {}, empty=empty)
             del candidates  # else two steps would be in memory at a time
-        lacks = {
-            image_id: Evidence(seen.observed_at, Content(None, lack_reason=reason), seen.run_id)
-            for image_id, reason in self._lacks_now(seen, held).items()
+        absences = {
+            image_id: Evidence(seen.observed_at, Content(None, absence_reason=reason), seen.run_id)
+            for image_id, reason in self._absences_now(seen, held).items()
             if image_id not in held
         }
-        # what a few records and a few lacks change is written at one go
-        together = lacks if len(last) + len(lacks) <= BATCH else {}
+        # what a few records and a few absences change is written at one go
+        together = absences if len(last) + len(absences) <= BATCH else {}
         self._append_records(seen, last, together, empty=empty)
-        for ids in _batched(lacks if not together else ()):
-            self.timelines.write(seen.observed_at, {i: lacks[i] for i in ids}, {}, empty=empty, last=True)
+        for ids in _batched(absences if not together else ()):
+            self.timelines.write(seen.observed_at, {i: absences[i] for i in ids}, {}, empty=empty, last=True)
         self._unlist(seen, found)
         self._enter(seen, held, found)
 
@@ -126,13 +126,13 @@ class Merge:
         self,
         seen: Observation,
         candidates: list[Candidate],
-        lacks: Mapping[str, Evidence],
+        absences: Mapping[str, Evidence],
         *,
         empty: bool,
     ) -> None:
         ids = [candidate.image.image_id for candidate in candidates]
         known = stored_state.known(self.connection, self.source_id, ids) if ids and not empty else {}
-        evidence: dict[str, Evidence] = dict(lacks)
+        evidence: dict[str, Evidence] = dict(absences)
         records: dict[str, Candidate] = {}
         relisted: list[Candidate] = []
         for candidate in candidates:
@@ -150,8 +150,8 @@ class Merge:
         self.timelines.write(seen.observed_at, evidence, records, empty=empty, last=True, unlisted=unlisted)
         self._relist(relisted)
 
-    def _lacks_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
-        """Images whose lack this observation proves and the present does not know yet, with the reason."""
+    def _absences_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
+        """Images whose absence this observation proves and the present does not know yet, with the reason."""
         reasons: dict[str, str] = dict(seen.lacks)
         if seen.complete:
             missing = seen.missing
@@ -192,11 +192,11 @@ class Merge:
             if parts is not None:
                 parts.unite(evidence, records)
             self.timelines.write(at, evidence, records)
-        self._insert_lacks(seen, parts, state, redated, held)
+        self._insert_absences(seen, parts, state, redated, held)
         self._enter(seen, held, found, parts)
         self.refresh_unlisted(state.keys() | redated | held)
 
-    def _insert_lacks(
+    def _insert_absences(
         self,
         seen: Observation,
         parts: Parts | None,
@@ -217,12 +217,12 @@ class Merge:
         run = run_name(seen, parts.existing if parts is not None else None)
         for ids in _batched(reasons):
             evidence = {
-                i: Evidence(seen.observed_at, Content(None, lack_reason=reasons[i]), run) for i in ids
+                i: Evidence(seen.observed_at, Content(None, absence_reason=reasons[i]), run) for i in ids
             }
             self.timelines.write(seen.observed_at, evidence, {})
         if parts is not None:
             silenced = parts.silenced(seen, held)
-            self.ledger.remove_lacks(seen.observed_at, silenced | held)
+            self.ledger.remove_absences(seen.observed_at, silenced | held)
             for ids in _batched(silenced):
                 self.timelines.write(seen.observed_at, dict.fromkeys(ids), {})
 
@@ -238,12 +238,12 @@ class Merge:
                 self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
-    def prove_lacks(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
-        """Makes an observation that said nothing of these images evidence of their lack (`approve`)."""
+    def prove_absences(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
+        """Makes an observation that said nothing of these images evidence of their absence (`approve`)."""
         with self.stage:
-            self.ledger.save_lacks(at, reasons)
+            self.ledger.save_absences(at, reasons)
             for ids in _batched(reasons):
-                evidence = {i: Evidence(at, Content(None, lack_reason=reasons[i]), run_id) for i in ids}
+                evidence = {i: Evidence(at, Content(None, absence_reason=reasons[i]), run_id) for i in ids}
                 self.timelines.write(at, evidence, {})
             self.refresh_unlisted(reasons)
         return self.counts
@@ -298,16 +298,16 @@ class Merge:
         kinds[FOUND] = found
         complete, run_ids = seen.complete, {seen.run_id}
         listed = held | _listed(seen, seen.lacks)
-        lacks = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
+        absences = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
         existing = parts.existing if parts is not None else None
         if parts is not None and existing is not None:
             kinds = parts.unite_kinds(kinds, held)
-            better = lacks.keys() - parts.without_better(set(lacks))
-            lacks = {image_id: reason for image_id, reason in lacks.items() if image_id not in better}
+            better = absences.keys() - parts.without_better(set(absences))
+            absences = {image_id: reason for image_id, reason in absences.items() if image_id not in better}
             complete = complete or existing.complete
             run_ids |= set(existing.run_ids)
             held = held | self.ledger.listed(existing)
-        self.ledger.save_lacks(seen.observed_at, lacks)
+        self.ledger.save_absences(seen.observed_at, absences)
         self.ledger.record(
             Observed(
                 seen.observed_at,
@@ -325,7 +325,7 @@ class Merge:
 
     def _name_run(self, at: datetime, run_id: str) -> None:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""
-        for name in ("name_revisions", "name_spells"):
+        for name in ("name_revisions", "name_periods"):
             self._run(name, at=at, run=run_id)
 
 

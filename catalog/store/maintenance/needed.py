@@ -20,9 +20,9 @@ from catalog.store.db.statements import load
 from catalog.store.history.ledger import (
     FOUND,
     HELD_KINDS,
+    INCONCLUSIVE_KINDS,
     LISTED,
     MISSED_KINDS,
-    SILENT_KINDS,
     Ledger,
     Observed,
     among,
@@ -35,12 +35,12 @@ _NONE: frozenset[str] = frozenset()
 @dataclass(frozen=True, slots=True)
 class _Stretch:
     """Observations one after the other that say the same. `kinds`: of images that some observation missed, those
-    that are silent or found in these; `listed`: those that these, incomplete, hold."""
+    that are inconclusive or found in these; `listed`: those that these, incomplete, hold."""
 
     newest: datetime
     oldest: datetime
     complete: bool
-    held_set: bytes | None
+    contained_set: bytes | None
     kinds: Mapping[str, frozenset[str]]
     listed: frozenset[str]
 
@@ -71,10 +71,12 @@ def _stretches(
 ) -> Iterator[_Stretch]:
     """The observations before the cut, the newest first."""
     rows = Ledger(connection, source_id).backwards(cut)
-    for (complete, held_set, silent_set), same in groupby(rows, itemgetter(1, 2, 3)):
+    for (complete, contained_set, inconclusive_set), same in groupby(rows, itemgetter(1, 2, 3)):
         moments = [row[0] for row in same]
-        listed = named.get(held_set, {}).get(LISTED, _NONE)
-        yield _Stretch(moments[0], moments[-1], complete, held_set, named.get(silent_set, {}), listed)
+        listed = named.get(contained_set, {}).get(LISTED, _NONE)
+        yield _Stretch(
+            moments[0], moments[-1], complete, contained_set, named.get(inconclusive_set, {}), listed
+        )
 
 
 class _LastEvidence:
@@ -90,8 +92,8 @@ class _LastEvidence:
         """Whether the newest of these is the last evidence of some image."""
         before = self.left
         if stretch.complete:
-            silent = among(stretch.kinds, SILENT_KINDS)
-            self.left = silent - self.told if before is None else before & silent
+            inconclusive = among(stretch.kinds, INCONCLUSIVE_KINDS)
+            self.left = inconclusive - self.told if before is None else before & inconclusive
         elif before is not None:
             self.left = before - stretch.listed
         else:
@@ -103,11 +105,11 @@ class _LastEvidence:
     def _listed(self, stretch: _Stretch) -> frozenset[str]:
         # a ledger of its own each time: it keeps what it read, and these sets are large, and can be many
         ledger = Ledger(self.connection, self.source_id)
-        return ledger.listed(Observed(stretch.newest, False, stretch.held_set, None, ()))
+        return ledger.listed(Observed(stretch.newest, False, stretch.contained_set, None, ()))
 
 
 class _Absences:
-    """Who was missing when the cut came, going back in time. `open`: images not listed, nor known to lack, so
+    """Who was missing when the cut came, going back in time. `open`: images not listed, nor known to be absent, so
     far back."""
 
     def __init__(self, missed: frozenset[str]) -> None:

@@ -24,11 +24,11 @@ STEP = 5000
 """Rows a transaction."""
 SQL = load("prune.sql")
 MOMENTS = {"revision_documents": "observed_at", "revisions": "observed_at", "status_history": "valid_from",
-           "lacks": "observed_at"}  # fmt: skip
+           "absences": "observed_at"}  # fmt: skip
 """Tables of images, and the moment in their key."""
 LEDGERS = ("observations", "run_passes", "runs", "held_deletions", "id_sets")
 OF_IMAGES = ("revision_documents", "revisions", "status_history", "image_tags", "image_capabilities",
-             "image_properties", "image_state", "look_ups", "held_deletions", "lacks", "images")  # fmt: skip
+             "image_properties", "image_state", "lookups", "held_deletions", "absences", "images")  # fmt: skip
 _START = datetime.min.replace(tzinfo=UTC)
 Values = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Typed columns, tags, flags and properties rebuilt from stored documents; no revision begins or ends.
 
-What a mapping cannot decide anew stays: dates, spells, and whether a record counts as a deletion.
+What a mapping cannot decide anew stays: dates, status periods, and whether a record counts as a deletion.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def rebuild_step(
     values = {"run": run_id, "batch": 1}
     with Stage(connection, source_id, run_id, datetime.now(UTC)) as stage:
         stage.copy(staged)
-        for name, table in (("records", "revisions"), ("lacks", "revisions"), ("images", "images"),
+        for name, table in (("records", "revisions"), ("absences", "revisions"), ("images", "images"),
                             ("state", "image_state")):  # fmt: skip
             so_far.add(table, connection.execute(SQL[name], values).rowcount)
         for name in _CHILDREN:
@@ -85,5 +85,5 @@ def _staged(
     image: MappedImage, image_id: str, observed_at: datetime, present: bool, reported: bool, run_id: str
 ) -> StageRow:
     content = Content(image.content_hash, reported=reported)
-    revision = Revision(observed_at, observed_at, content, run_id, change="updated", spell_from=observed_at)
+    revision = Revision(observed_at, observed_at, content, run_id, change="updated", period_from=observed_at)
     return StageRow(image_id, revision, content=content_columns(image), present=present)

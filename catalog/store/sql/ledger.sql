@@ -1,84 +1,84 @@
 -- The ledger of observations.
 
--- name: lacks_before
--- The last lack before a moment that more than absence proves.
+-- name: absences_before
+-- The last absence before a moment that more than a listing proves.
 SELECT asked.image_id, l.at
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
-    SELECT max(t.observed_at) AS at FROM lacks t
+    SELECT max(t.observed_at) AS at FROM absences t
     WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at < %(at)s
 ) AS l
 WHERE l.at IS NOT NULL;
 
--- name: lacks_after
--- The first such lack after a moment.
+-- name: absences_after
+-- The first such absence after a moment.
 SELECT asked.image_id, l.at
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
-    SELECT min(t.observed_at) AS at FROM lacks t
+    SELECT min(t.observed_at) AS at FROM absences t
     WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at > %(at)s
 ) AS l
 WHERE l.at IS NOT NULL;
 
--- name: lack_reasons
--- Why images are known to lack at a moment, by more than absence.
+-- name: absence_reasons
+-- Why images are known to be absent at a moment, by more than a listing.
 SELECT asked.image_id, asked.observed_at, l.reason
 FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS asked (image_id, observed_at)
 CROSS JOIN LATERAL (
-    SELECT t.reason FROM lacks t
+    SELECT t.reason FROM absences t
     WHERE t.source_id = %(source)s AND t.image_id = asked.image_id AND t.observed_at = asked.observed_at OFFSET 0
 ) AS l;
 
 -- name: observed
 -- The observation of a moment.
-SELECT observed_at, complete, held_set, silent_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at = %(at)s;
 
 -- name: latest
 -- The last observation before a moment, or of all.
-SELECT observed_at, complete, held_set, silent_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at < coalesce(%(before)s, 'infinity'::timestamptz)
 ORDER BY observed_at DESC LIMIT 1;
 
 -- name: backwards
 -- The observations before a moment, or all, the newest first.
-SELECT observed_at, complete, held_set, silent_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at < coalesce(%(before)s, 'infinity'::timestamptz)
 ORDER BY observed_at DESC;
 
 -- name: inconclusive_since
 -- The observations from a moment on that leave images out, oldest first.
-SELECT observed_at, run_ids[1]::text, silent_set FROM observations
-WHERE source_id = %(source)s AND observed_at >= %(at)s AND silent_set IS NOT NULL
+SELECT observed_at, run_ids[1]::text, inconclusive_set FROM observations
+WHERE source_id = %(source)s AND observed_at >= %(at)s AND inconclusive_set IS NOT NULL
 ORDER BY observed_at;
 
 -- name: next_before
 -- The observation just before a moment: usually it answers all.
-SELECT observed_at, complete, held_set, silent_set, '{}'::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at < %(at)s ORDER BY observed_at DESC LIMIT 1;
 
 -- name: next_after
 -- The observation just after a moment.
-SELECT observed_at, complete, held_set, silent_set, '{}'::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT 1;
 
 -- name: nearest_before
 -- Of the observations before a moment that tell the same of the same images, the last one each; nearest first.
-SELECT max(observed_at) AS nearest, complete, held_set, silent_set, '{}'::text[] FROM observations
+SELECT max(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at < %(at)s AND (complete OR NOT %(complete_only)s)
-GROUP BY complete, held_set, silent_set ORDER BY nearest DESC;
+GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest DESC;
 
 -- name: nearest_after
 -- The same after a moment.
-SELECT min(observed_at) AS nearest, complete, held_set, silent_set, '{}'::text[] FROM observations
+SELECT min(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at > %(at)s AND (complete OR NOT %(complete_only)s)
-GROUP BY complete, held_set, silent_set ORDER BY nearest;
+GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest;
 
 -- name: tells_of_all
 -- Whether some observation from a moment on is evidence of each image.
 SELECT EXISTS (
     SELECT FROM observations
-    WHERE source_id = %(source)s AND observed_at >= %(since)s AND complete AND silent_set IS NULL);
+    WHERE source_id = %(source)s AND observed_at >= %(since)s AND complete AND inconclusive_set IS NULL);
 
 -- name: first_runs
 -- The runs that name the observations of these moments.
@@ -87,27 +87,27 @@ WHERE source_id = %(source)s AND observed_at = ANY (%(ats)s);
 
 -- name: record
 -- Enters an observation, or what it became with a further part.
-INSERT INTO observations (source_id, observed_at, complete, held_set, silent_set, run_ids)
+INSERT INTO observations (source_id, observed_at, complete, contained_set, inconclusive_set, run_ids)
 VALUES (%(source)s, %(at)s, %(complete)s, %(contained)s, %(inconclusive)s, %(runs)s::uuid[])
 ON CONFLICT (source_id, observed_at) DO UPDATE
-SET complete = excluded.complete, held_set = excluded.held_set, silent_set = excluded.silent_set,
+SET complete = excluded.complete, contained_set = excluded.contained_set, inconclusive_set = excluded.inconclusive_set,
     run_ids = excluded.run_ids;
 
 -- name: remove
 -- Takes an observation out.
 DELETE FROM observations WHERE source_id = %(source)s AND observed_at = %(at)s;
 
--- name: remove_lacks
+-- name: remove_absences
 -- Takes out what it proved by more than absence, about these images or about all.
-DELETE FROM lacks
+DELETE FROM absences
 WHERE source_id = %(source)s AND observed_at = %(at)s
     AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]));
 
--- name: save_lacks
+-- name: save_absences
 -- Of two reasons the more telling one stays: no_access, not_found, not_listed, as they sort.
-INSERT INTO lacks (source_id, image_id, observed_at, reason)
+INSERT INTO absences (source_id, image_id, observed_at, reason)
 SELECT %(source)s, image_id, %(at)s, reason FROM unnest(%(ids)s::text[], %(reasons)s::text[]) AS l (image_id, reason)
-ON CONFLICT (source_id, image_id, observed_at) DO UPDATE SET reason = least(lacks.reason, excluded.reason);
+ON CONFLICT (source_id, image_id, observed_at) DO UPDATE SET reason = least(absences.reason, excluded.reason);
 
 -- name: insert_set
 -- Ids of one kind, unless the same set is stored.

@@ -2,7 +2,7 @@
 
 -- name: save
 -- Answers about images that are stored; of two the later one stays.
-INSERT INTO look_ups AS l (source_id, image_id, asked_at, answer)
+INSERT INTO lookups AS l (source_id, image_id, asked_at, answer)
 SELECT i.source_id, i.image_id, %(at)s, a.answer
 FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)
 CROSS JOIN {stored(images, a)} AS i
@@ -11,6 +11,6 @@ WHERE l.asked_at < excluded.asked_at;
 
 -- name: drop_decided
 -- Look-ups that no longer matter: the image is deleted, or was listed again after it was asked for.
-DELETE FROM look_ups l USING images i
+DELETE FROM lookups l USING images i
 WHERE l.source_id = %(source)s AND i.source_id = l.source_id AND i.image_id = l.image_id
     AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL OR i.unlisted_since > l.asked_at);

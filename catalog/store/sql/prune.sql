@@ -1,7 +1,7 @@
 -- What `catalog db prune` takes out, table by table. An observation is loaded or forgotten at the cut or after it,
 -- never before; what the writer then reads of an image is its last revision observed before the moment, and all
 -- later ones (merge.sql: load_lines, state_at, dated_across, dated_after). So of what was observed before the cut
--- the last revision of each image stays, whatever its dates, with its spell and the last document up to it.
+-- the last revision of each image stays, whatever its dates, with its status period and the last document up to it.
 -- Rows of images are read in the order of their key, each once, from a place on: (image, at). The subselects with
 -- max and LIMIT look at one entry of an index each; as a join they might be planned over the whole table.
 
@@ -11,10 +11,10 @@ UPDATE sources SET history_from = %(cut)s
 WHERE source_id = %(source)s AND (history_from IS NULL OR history_from < %(cut)s);
 
 -- name: evidence_from
--- The last observation before the cut that is evidence of each image: it is silent about none.
+-- The last observation before the cut that is evidence of each image: it is inconclusive about none.
 SELECT o.observed_at FROM observations o
 WHERE o.source_id = %(source)s AND o.observed_at < %(cut)s AND o.complete AND NOT EXISTS (
-    SELECT FROM id_sets s WHERE s.source_id = o.source_id AND s.set_id = o.silent_set AND s.kind <> 'found')
+    SELECT FROM id_sets s WHERE s.source_id = o.source_id AND s.set_id = o.inconclusive_set AND s.kind <> 'found')
 ORDER BY o.observed_at DESC LIMIT 1;
 
 -- name: ended_revision_documents
@@ -40,17 +40,17 @@ ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 SELECT t.image_id, t.valid_from FROM status_history t
 WHERE t.source_id = %(source)s AND (t.image_id, t.valid_from) > (%(image)s, %(at)s)
     AND t.valid_from < (
-        SELECT r.spell_from FROM revisions r
+        SELECT r.period_from FROM revisions r
         WHERE r.source_id = t.source_id AND r.image_id = t.image_id AND r.observed_at < %(cut)s
         ORDER BY r.observed_at DESC LIMIT 1)
 ORDER BY t.image_id, t.valid_from LIMIT %(step)s
 
--- name: ended_lacks
--- Superseded by a later lack, or by an observation that speaks of every image.
-SELECT t.image_id, t.observed_at FROM lacks t
+-- name: ended_absences
+-- Superseded by a later absence, or by an observation that tells of every image.
+SELECT t.image_id, t.observed_at FROM absences t
 WHERE t.source_id = %(source)s AND (t.image_id, t.observed_at) > (%(image)s, %(at)s)
     AND t.observed_at < greatest(%(evidence_from)s, (
-        SELECT max(l.observed_at) FROM lacks l
+        SELECT max(l.observed_at) FROM absences l
         WHERE l.source_id = t.source_id AND l.image_id = t.image_id AND l.observed_at < %(cut)s))
 ORDER BY t.image_id, t.observed_at LIMIT %(step)s
 
@@ -83,11 +83,11 @@ SELECT t.ctid FROM id_sets t
 WHERE t.source_id = %(source)s
     AND NOT EXISTS (
         SELECT FROM observations o
-        WHERE o.source_id = t.source_id AND o.held_set = t.set_id
+        WHERE o.source_id = t.source_id AND o.contained_set = t.set_id
             AND (o.observed_at >= %(cut)s OR o.observed_at = ANY (%(needed)s::timestamptz[])))
     AND NOT EXISTS (
         SELECT FROM observations o
-        WHERE o.source_id = t.source_id AND o.silent_set = t.set_id
+        WHERE o.source_id = t.source_id AND o.inconclusive_set = t.set_id
             AND (o.observed_at >= %(cut)s OR o.observed_at = ANY (%(needed)s::timestamptz[])))
 
 -- name: take_out
@@ -104,7 +104,7 @@ WHERE source_id = %(source)s AND image_id > %(image)s
 ORDER BY image_id LIMIT %(step)s
 
 -- name: named
--- Of each set, by kind, the images that some observation was silent about or found unlisted.
+-- Of each set, by kind, the images that some observation was inconclusive about or found unlisted.
 WITH missed AS MATERIALIZED (
     SELECT DISTINCT image_id FROM id_sets, unnest(image_ids) AS image_id
     WHERE source_id = %(source)s AND kind <> 'listed'

@@ -23,7 +23,7 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s
     AND ({r_fields}, r.tags, r.capabilities, r.properties, r.content_hash)
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties, s.content_hash);
 
--- name: lacks
+-- name: absences
 -- The deletion right after a record shows what the record held.
 UPDATE revisions r
 SET ({fields}, tags, capabilities, properties) = ({s_fields}, s.tags, s.capabilities, s.properties)

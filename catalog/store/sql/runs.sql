@@ -86,7 +86,7 @@ DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs
 
 -- name: drop_lookups
 -- What they asked for.
-DELETE FROM look_ups WHERE source_id = %(source)s AND asked_at = %(at)s;
+DELETE FROM lookups WHERE source_id = %(source)s AND asked_at = %(at)s;
 
 -- name: date_first
 -- Another observation is the source's first now.

@@ -25,7 +25,7 @@ DELETE FROM revision_documents d
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
 WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.observed_at = gone.at;
 
--- name: delete_spells
+-- name: delete_periods
 -- Status periods that go.
 DELETE FROM status_history d
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
@@ -34,10 +34,10 @@ WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.valid_fr
 -- name: insert_revisions
 -- Revisions that come.
 INSERT INTO revisions (source_id, image_id, observed_at, valid_from, valid_to, recorded_at, run_id, change,
-    changed, content_hash, reported, lack_reason, cloud_time, cloud_deleted_at, spell_from, {fields},
+    changed, content_hash, reported, absence_reason, cloud_time, cloud_deleted_at, period_from, {fields},
     deleted_at, deletion_reason, tags, capabilities, properties)
 SELECT source_id, image_id, observed_at, valid_from, valid_to, recorded_at, revision_run_id, change,
-    changed, content_hash, reported, lack_reason, cloud_time, cloud_deleted_at, spell_from, {fields},
+    changed, content_hash, reported, absence_reason, cloud_time, cloud_deleted_at, period_from, {fields},
     deleted_at, deletion_reason, tags, capabilities, properties
 FROM stage WHERE run_id = %(run)s AND batch = %(batch)s;
 
@@ -47,13 +47,13 @@ INSERT INTO revision_documents (source_id, image_id, observed_at, document)
 SELECT source_id, image_id, observed_at, document
 FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND document IS NOT NULL AND content_hash IS NOT NULL;
 
--- name: insert_spells
+-- name: insert_periods
 -- Status periods that begin with them.
 INSERT INTO status_history (source_id, image_id, valid_from, status, valid_to, observed_at, recorded_at, run_id)
 SELECT source_id, image_id, valid_from,
     CASE WHEN content_hash IS NULL OR reported THEN 'deleted' ELSE coalesce(status, 'unknown') END,
-    spell_to, observed_at, recorded_at, revision_run_id
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND starts_spell;
+    period_to, observed_at, recorded_at, revision_run_id
+FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND starts_period;
 
 -- name: close_revisions
 -- New ends of revisions that stay.
@@ -61,7 +61,7 @@ UPDATE revisions u SET valid_to = closing.valid_to
 FROM {named(ids text AS image_id, ats timestamptz AS at, tos timestamptz AS valid_to)} AS closing
 WHERE u.source_id = closing.source_id AND u.image_id = closing.image_id AND u.observed_at = closing.at;
 
--- name: close_spells
+-- name: close_periods
 -- New ends of status periods that stay.
 UPDATE status_history u SET valid_to = closing.valid_to
 FROM {named(ids text AS image_id, ats timestamptz AS at, tos timestamptz AS valid_to)} AS closing

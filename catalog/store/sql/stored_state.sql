@@ -8,7 +8,7 @@ CROSS JOIN {stored(image_state, asked)} AS f
 CROSS JOIN {stored(images, asked)} AS i;
 
 -- name: state_at
--- What the observations up to a moment say of each image: hash of its content, NULL = lack.
+-- What the observations up to a moment say of each image: hash of its content, NULL = absence.
 SELECT i.image_id, r.content_hash
 FROM images i
 CROSS JOIN LATERAL (
@@ -64,4 +64,4 @@ SELECT login FROM sources WHERE source_id = %(source)s;
 
 -- name: lookups
 -- When images that are not listed were asked for, and the answer.
-SELECT image_id, asked_at, answer FROM look_ups WHERE source_id = %(source)s;
+SELECT image_id, asked_at, answer FROM lookups WHERE source_id = %(source)s;

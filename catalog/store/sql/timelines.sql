@@ -3,7 +3,7 @@
 -- name: load_lines
 -- Of each image the revision in force just before a moment, and all from that moment on.
 SELECT asked.image_id, r.observed_at, r.valid_from, r.content_hash, r.status, r.reported, r.cloud_time,
-    r.cloud_deleted_at, r.lack_reason, r.run_id::text, r.change, r.spell_from, r.deleted_at,
+    r.cloud_deleted_at, r.absence_reason, r.run_id::text, r.change, r.period_from, r.deleted_at,
     r.deletion_reason, r.changed::text
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
@@ -20,7 +20,7 @@ ORDER BY asked.image_id, r.observed_at;
 -- name: load_last
 -- Of each image the last revision.
 SELECT asked.image_id, r.observed_at, r.valid_from, r.content_hash, r.status, r.reported, r.cloud_time,
-    r.cloud_deleted_at, r.lack_reason, r.run_id::text, r.change, r.spell_from, r.deleted_at,
+    r.cloud_deleted_at, r.absence_reason, r.run_id::text, r.change, r.period_from, r.deleted_at,
     r.deletion_reason, r.changed::text
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (

@@ -59,6 +59,6 @@ SELECT EXISTS (SELECT FROM images WHERE source_id = %(source)s);
 -- Of the runs that make up an observation the least names its revisions, in whatever order they came.
 UPDATE revisions SET run_id = %(run)s WHERE source_id = %(source)s AND observed_at = %(at)s AND run_id <> %(run)s;
 
--- name: name_spells
+-- name: name_periods
 -- And its status periods.
 UPDATE status_history SET run_id = %(run)s WHERE source_id = %(source)s AND observed_at = %(at)s AND run_id <> %(run)s;

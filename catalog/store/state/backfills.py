@@ -36,7 +36,7 @@ class Fingerprints:
         (self.unlisted.discard if listed else self.unlisted.add)(image_id)
 
     def missed(self, ids: Iterable[str]) -> None:
-        """Their lack is their last evidence now."""
+        """Their absence is their last evidence now."""
         for image_id in ids:
             self.content.pop(image_id, None)
             self.gone.discard(image_id)

@@ -96,7 +96,7 @@ def known(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[st
 
 
 def contents_at(connection: Connection, source_id: str, at: datetime) -> dict[str, bytes | None]:
-    """What the observations up to a moment say of each image: the hash of its content, None for its lack."""
+    """What the observations up to a moment say of each image: the hash of its content, None for its absence."""
     return dict(_SQL.run(connection, "state_at", source=source_id, at=at).fetchall())
 
 

@@ -78,7 +78,7 @@ def flows(shelf: Shelf) -> datetime:
     shelf.revision(source, "gone", before(24 * 20), before(1), "created")
     shelf.revision(source, "gone", before(1), before(0.5), "deleted", deleted_at=before(1))
     shelf.revision(  # gone already, now also reported: not another departure
-        source, "gone", before(0.5), change="deleted", deleted_at=before(1), spell_from=before(1)
+        source, "gone", before(0.5), change="deleted", deleted_at=before(1), period_from=before(1)
     )
     return moment
 

@@ -181,7 +181,7 @@ def test_a_database_rebuilt_from_the_archive_alone_is_the_same(
     expected = contents_of(database, "s", tables)
     # a Glance that hides images lists them in a pass of its own
     empty = {table for table, content in expected.items() if not content}
-    assert empty == ({"look_ups"} if kind == "glance" else set()), "the month meets everything"
+    assert empty == ({"lookups"} if kind == "glance" else set()), "the month meets everything"
     stored = rows(database, SOURCES)
     wipe(database)
     nothing = Settings(DatabaseSettings(url=None, data_dir=tmp_path), ())
@@ -199,7 +199,7 @@ def test_in_any_order_the_history_is_the_same(database: Database, sites: Sites, 
     """One file per command, the newest first; then each once more, which writes nothing."""
     site = sites.open(images=24, archive=tmp_path)
     a_lively_month(site)
-    tables = (*HISTORY, "run_passes", "rejected_records", "look_ups")
+    tables = (*HISTORY, "run_passes", "rejected_records", "lookups")
     expected = contents_of(database, "s", tables)
     wipe(database)
     for path in reversed(files(tmp_path)):

@@ -83,7 +83,7 @@ def test_a_dump_says_nothing_about_images_that_it_lacks(database: Database, tmp_
     backfill(database, source(), [tmp_path / named(3)], complete=True)
     row = images(database)[name_of(1)]
     assert (row["deleted_at"], row["deletion_reason"]) == (hour(3), "not_listed")
-    assert rows(database, "SELECT * FROM lacks") == []
+    assert rows(database, "SELECT * FROM absences") == []
 
 
 def test_an_image_known_only_from_old_dumps_is_deleted_by_the_first_sweep_after_them(

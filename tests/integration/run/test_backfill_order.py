@@ -249,7 +249,7 @@ def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
             )
     for file in waiting:
         load(module_database, source, folder, file)
-    tables = (*HISTORY, "run_passes", "rejected_records", "look_ups")
+    tables = (*HISTORY, "run_passes", "rejected_records", "lookups")
     expected = contents_of(module_database, "s", tables)
     archives = sorted(archive.rglob("*.gz")) if archive.exists() else []
     assert len(archives) == len([run for run in runs if run.outcome != "failed"])
@@ -315,7 +315,7 @@ def test_through_the_command_line(
             cloud.delete(IDS[2])
         else:
             load_by_command(step.write(place), complete=step.complete)
-    expected = contents_of(module_database, "s", (*HISTORY, "look_ups"))
+    expected = contents_of(module_database, "s", (*HISTORY, "lookups"))
     wipe(module_database)
     everything: list[Any] = [*(place / "archive").rglob("*.gz"), *given_files]
     assert len(everything) == len(given_files) + 2
@@ -323,4 +323,4 @@ def test_through_the_command_line(
     for one in data.draw(st.permutations(everything + twice)):
         path = one.write(place) if isinstance(one, File) else one
         load_by_command(path, complete=isinstance(one, File) and one.complete)
-    assert contents_of(module_database, "s", (*HISTORY, "look_ups")) == expected
+    assert contents_of(module_database, "s", (*HISTORY, "lookups")) == expected

@@ -63,9 +63,9 @@ def test_an_image_found_but_unlisted_lives_and_is_asked_for_once_a_day(sites: Si
     assert (site.sweep().updated, site.images()[name_of(1)]["name"]) == (1, "renamed again")
     assert site.images()[name_of(1)]["unlisted_since"] == run.observed_at
     site.a_day_later()
-    before = snapshot(site.database, LEDGER | {"look_ups"})
+    before = snapshot(site.database, LEDGER | {"lookups"})
     assert site.sweep().looked_up == 1
-    assert snapshot(site.database, LEDGER | {"look_ups"}) == before
+    assert snapshot(site.database, LEDGER | {"lookups"}) == before
 
 
 def test_an_unlisted_image_that_is_listed_again_is_no_longer_marked(sites: Sites) -> None:
@@ -79,7 +79,7 @@ def test_an_unlisted_image_that_is_listed_again_is_no_longer_marked(sites: Sites
     run = site.sweep()
     assert (run.unlisted, run.unchanged) == (0, 3)
     assert site.unlisted() == set()
-    assert site.rows("SELECT FROM look_ups WHERE source_id = $") == []
+    assert site.rows("SELECT FROM lookups WHERE source_id = $") == []
     assert [change for change, _ in site.history(name_of(1))] == ["created"]
 
 

@@ -286,7 +286,7 @@ def test_nothing_is_noted_of_look_ups_that_were_not_made(sites: Sites) -> None:
     assert site.sweep().held == 3
     site.decide(name_of(0), "kept")
     assert site.sweep().held == 2
-    assert site.rows("SELECT FROM look_ups WHERE source_id = $") == []
+    assert site.rows("SELECT FROM lookups WHERE source_id = $") == []
 
 
 def test_kept_images_do_not_use_up_the_look_ups(sites: Sites) -> None:

@@ -169,9 +169,7 @@ def test_a_login_that_failed_is_not_repeated_for_each_image(
     assert len(entry.identity.logins) == 2
     asked = [request for request in site.server.requests if look_up(request)]
     assert len(asked) == (1 if refused_by == "identity service" else 2)
-    assert [row["image_id"] for row in site.rows("SELECT * FROM look_ups WHERE source_id = $")] == [
-        name_of(0)
-    ]
+    assert [row["image_id"] for row in site.rows("SELECT * FROM lookups WHERE source_id = $")] == [name_of(0)]
 
 
 def test_a_login_that_failed_in_one_pass_is_not_repeated_in_the_next(sites: Sites, entry: CloudEntry) -> None:

@@ -284,7 +284,7 @@ class Sweeping(RuleBasedStateMachine):
             held.unlisted, held.forbidden = what in ("unlist", "hide"), what == "forbid"
 
     def a_day_passes(self) -> None:
-        self.world.direct.execute("UPDATE look_ups SET asked_at = asked_at - interval '1 day'")
+        self.world.direct.execute("UPDATE lookups SET asked_at = asked_at - interval '1 day'")
 
     def swept(self, *, accept: bool = False, cut: bool = False, **settings: Any) -> RunResult | None:
         direct = self.world.direct

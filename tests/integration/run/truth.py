@@ -17,7 +17,7 @@ from catalog.store.db.connection import Connection
 CONTENT = tuple((n, field.column) for n, field in enumerate(FIELDS) if field.opens_revision)
 DATA = (
     "images", "image_state", "image_tags", "image_capabilities", "image_properties", "revisions",
-    "revision_documents", "status_history", "observations", "id_sets", "lacks", "look_ups", "held_deletions",
+    "revision_documents", "status_history", "observations", "id_sets", "absences", "lookups", "held_deletions",
     "stage",
 )  # fmt: skip
 RULES = MappingRules()

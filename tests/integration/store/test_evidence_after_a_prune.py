@@ -149,7 +149,7 @@ def visible(database: Database, cut: datetime) -> dict[str, Any]:
 
 
 def history(database: Database) -> dict[str, list[str]]:
-    shown = contents_of(database, "cloud", tuple(table for table in HISTORY if table != "lacks"))
+    shown = contents_of(database, "cloud", tuple(table for table in HISTORY if table != "absences"))
     del shown["observations"]
     return shown
 

@@ -22,10 +22,10 @@ TABLES = {
     "forget_raw": "image_state",
     "refresh_hashes": "image_state",
     "close_revisions": "revisions",
-    "close_spells": "status_history",
+    "close_periods": "status_history",
     "delete_revisions": "revisions",
     "delete_documents": "revision_documents",
-    "delete_spells": "status_history",
+    "delete_periods": "status_history",
 }
 DATES = {"relist": None, "date_unlisted": LATER, "move_first_seen": LATER}
 OURS = {**STATEMENTS, "relist": STATEMENTS["date_unlisted"]}

@@ -40,7 +40,7 @@ TABLES = (
     "revisions",
     "revision_documents",
     "status_history",
-    "lacks",
+    "absences",
     "held_deletions",
 )
 COPIES = """
@@ -54,7 +54,7 @@ def filled(module_database: Database) -> Database:
     """Statistics from when all images were another source's: of this one there are "no" rows."""
     fill(module_database)
     with module_database.transaction() as connection:
-        connection.execute("INSERT INTO lacks VALUES ('s', 'a', now(), 'not_found')")
+        connection.execute("INSERT INTO absences VALUES ('s', 'a', now(), 'not_found')")
         connection.execute(
             "INSERT INTO held_deletions VALUES ('s', 'a', gen_random_uuid(), NULL, now(), 'open', NULL, NULL)"
         )

@@ -105,7 +105,7 @@ class Shelf:
             "run_id": RUN,
             "change": change,
             "reported": False,
-            "spell_from": observed_at,
+            "period_from": observed_at,
             "name": image_id,
             "status": "active",
             "tags": [],

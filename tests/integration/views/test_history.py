@@ -12,7 +12,7 @@ from tests.integration.views.conftest import RUN, T0, Shelf, days
 def test_revisions_come_with_their_documents_and_absence_has_none(shelf: Shelf) -> None:
     source = shelf.source()
     shelf.revision(source, "a", T0, days(1), "created")
-    shelf.revision(source, "a", days(1), change="deleted", lack_reason="not_found", deleted_at=days(1))
+    shelf.revision(source, "a", days(1), change="deleted", absence_reason="not_found", deleted_at=days(1))
     document = {"id": "a", "name": "first"}
     shelf.insert(
         "revision_documents",
@@ -111,9 +111,9 @@ def test_last_observed_skips_observations_that_say_nothing_of_the_image(shelf: S
     for day in range(4):
         shelf.observation(source, days(day))
     shelf.observation(
-        source, days(4), complete=False, held_set=ids(shelf, source, "listed", ["b"], b"without")
+        source, days(4), complete=False, contained_set=ids(shelf, source, "listed", ["b"], b"without")
     )
-    shelf.observation(source, days(5), silent_set=ids(shelf, source, "unanswered", ["a"], b"silent"))
+    shelf.observation(source, days(5), inconclusive_set=ids(shelf, source, "unanswered", ["a"], b"silent"))
     shelf.observation(source, days(6))
     assert shelf.one("SELECT last_observed_at AS x FROM deleted_images")["x"] == days(3)
 
@@ -126,7 +126,7 @@ def test_last_observed_counts_partial_listings_that_held_it_and_look_ups_that_fo
     gone(shelf, source)
     shelf.observation(source, days(3))
     key = ids(shelf, source, kind, ["a", "b"])
-    column = "silent_set" if complete else "held_set"
+    column = "inconclusive_set" if complete else "contained_set"
     shelf.observation(source, days(5), complete=complete, **{column: key})
     shelf.observation(source, days(6))
     assert shelf.one("SELECT last_observed_at AS x FROM deleted_images")["x"] == days(5)
