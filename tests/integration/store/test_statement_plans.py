@@ -30,9 +30,15 @@ VALUES = {
     "kept": [False] * MANY,
     "by": "backfill",
 }
-assert {"close_revisions", "date_unlisted", "load_lines", "lacks_before", "hold", "state_now", "save"} <= set(
-    BY_ID
-)
+assert {
+    "close_revisions",
+    "date_unlisted",
+    "load_lines",
+    "absences_before",
+    "hold",
+    "state_now",
+    "save",
+} <= set(BY_ID)
 
 TABLES = (
     "images",
