@@ -200,9 +200,11 @@ def test_an_empty_listing_is_a_listing(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     records=st.lists(
-        st.dictionaries(TEXT, st.recursive(st.none() | TEXT | st.integers(), st.lists), max_size=4),
+        st.dictionaries(
+            TEXT, st.recursive(st.none() | TEXT | st.integers(), st.lists, max_leaves=6), max_size=3
+        ),
         min_size=1,
-        max_size=8,
+        max_size=4,
     ),
     indent=st.sampled_from([None, 1]),
     ascii_only=st.booleans(),
