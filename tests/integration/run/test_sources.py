@@ -188,7 +188,7 @@ def test_what_was_recorded_while_a_sweep_waited_for_its_lease_counts(sites: Site
 
     site.cloud.delete(name_of(0))
     run = site.sweep(opener=opener)
-    assert (run.outcome, run.error_kind) == ("failed", "configuration")
+    assert (run.outcome, run.error_kind) == ("failed", "config")
     assert "'http://elsewhere.test/'" in str(run.error)
     assert len(site.live()) == 2
 
