@@ -82,8 +82,9 @@ class Sweeps:
                 run_id, at, not intake.has_nameless, candidates(), intake.unchanged, silent=intake.silent
             )
         )
-        run = RunResult("s", run_id, observed_at=at)
-        runs.save_rejected(self.connection, self.source_id, run, intake.rejected)
+        run = RunResult("s", run_id, started_at=at, observed_at=at, finished_at=at, outcome="complete")
+        runs.start(self.connection, self.source_id, run)
+        assert runs.finish(self.connection, self.source_id, run, rejected=intake.rejected)
         intake.close()
         return accepted, counts
 
