@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from catalog.errors import UsageError
+from catalog.report import queries
 from catalog.report.queries import BY_NAME, QUERIES, Query, Report, run_report
 from tests.integration.views.conftest import T0, Shelf, days
 
@@ -29,6 +31,11 @@ NAMES = "summary changes lifecycle capabilities platforms stale duplicates drift
 def test_the_names_are_those_that_users_rely_on() -> None:
     assert " ".join(BY_NAME) == NAMES
     assert all(query.help for query in QUERIES)
+
+
+def test_each_query_file_is_a_report() -> None:
+    files = (Path(queries.__file__).parent / "sql").glob("*.sql")
+    assert {file.stem for file in files} == set(BY_NAME)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
