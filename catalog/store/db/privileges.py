@@ -12,6 +12,7 @@ from psycopg import sql
 from catalog.errors import DatabaseError, SchemaError, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
+from catalog.store.db.statements import load
 from catalog.store.db.tables import VERSION_TABLE, metadata
 
 Level = Literal["reader", "writer"]
@@ -19,13 +20,7 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 ONLY_READ = (VERSION_TABLE, "image_family_rules")
 """Tables that the daemon reads and never writes."""
 
-_GRANTED = """
-    SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)
-    FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, right_name, place)
-    LEFT JOIN pg_class c ON c.relname = needed.name
-        AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
-    ORDER BY needed.place
-"""
+_SQL = load("privileges.sql")
 NOT_GRANTED = {"01007", "0LP01"}
 """privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
 
@@ -68,9 +63,8 @@ def missing(connection: Connection) -> list[MissingRight]:
     else:
         needed = [(name, right) for name in _tables() for right in _rights(name, "writer")]
         needed += [(name, "SELECT") for name in _views(connection, home)]
-        for name, right, granted in connection.execute(
-            _GRANTED, (*map(list, zip(*needed, strict=True)), home)
-        ):
+        names, rights = map(list, zip(*needed, strict=True))
+        for name, right, granted in _SQL.run(connection, "granted", names=names, rights=rights, home=home):
             if granted is None:
                 raise SchemaError(f"relation {name} does not exist; run `catalog db upgrade`")
             if not granted:
@@ -128,22 +122,13 @@ def grant(database: Database, role: str, level: Level) -> list[str]:
 
 def _schema_name(connection: Connection) -> str:
     """The schema that holds our tables: the first on the search path, whether or not we may use it."""
-    path = "replace(current_setting('search_path'), '\"$user\"', quote_ident(current_user))"
-    # each part is quoted, its own quotes doubled, or plain and then of small letters
-    part = """'"((?:[^"]|"")*)"|([^", ]+)'"""
-    row = connection.execute(
-        "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        f" JOIN regexp_matches({path}, {part}, 'g') WITH ORDINALITY AS path (part, place)"
-        " ON n.nspname = coalesce(replace(path.part[1], '\"\"', '\"'), lower(path.part[2]))"
-        " WHERE c.relname = %s ORDER BY path.place LIMIT 1",
-        (VERSION_TABLE,),
-    ).fetchone()
-    if row is None:
+    name = _SQL.value(connection, "home", table=VERSION_TABLE)
+    if name is None:
         raise SchemaError(
             "the search path leads to no catalog schema; name it as `schema` in [database], or run"
             " `catalog db upgrade`"
         )
-    return str(row[0])
+    return str(name)
 
 
 def _tables() -> list[str]:
@@ -162,21 +147,12 @@ def _created(kind: str) -> set[str]:
 
 
 def _views(connection: Connection, home: str) -> list[str]:
-    rows = connection.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND relkind IN ('v', 'm') AND relname = ANY(%s) ORDER BY relname",
-        (home, sorted(_created("VIEW"))),
-    )
+    rows = _SQL.run(connection, "views", home=home, names=sorted(_created("VIEW")))
     return [str(name) for (name,) in rows]
 
 
 def _functions(connection: Connection, home: str) -> list[_Function]:
-    rows = connection.execute(
-        "SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)"
-        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname = %s AND p.proname = ANY(%s) ORDER BY p.proname",
-        (home, sorted(_created("FUNCTION"))),
-    )
+    rows = _SQL.run(connection, "functions", home=home, names=sorted(_created("FUNCTION")))
     return [
         _Function(
             name,

@@ -101,19 +101,19 @@ def _prune(
 
 
 def _begin(connection: Connection, values: Values) -> Values:
-    connection.execute(SQL["move_history_from"], values)
+    SQL.run(connection, "move_history_from", **values)
     return _look(connection, values)
 
 
 def _look(connection: Connection, values: Values) -> Values:
     """What of the ledger stays: `needed`, with the runs that `last_complete_at` comes from, and `evidence_from`."""
     moments = needed(connection, values["source"], values["cut"])
-    evidence = connection.execute(SQL["evidence_from"], values).fetchone()
+    evidence = SQL.value(connection, "evidence_from", **values)
     # what `sources.last_complete_at` falls back on when later sweeps are forgotten
     complete = runs.last_complete_before(connection, values["source"], values["cut"])
     if complete is not None:
         moments.add(complete)
-    return {"needed": list(moments), "evidence_from": evidence[0] if evidence else None}
+    return {"needed": list(moments), "evidence_from": evidence}
 
 
 def _count(connection: Connection, values: Values, result: Pruned) -> None:

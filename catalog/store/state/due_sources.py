@@ -43,25 +43,23 @@ class SourceHealth:
 
 def due_sources(connection: Connection, names: Collection[str]) -> dict[str, DueSource]:
     """Of these sources, those that the database knows."""
-    rows = connection.execute(_SQL["due_sources"], {"names": list(names)}).fetchall()
+    rows = _SQL.run(connection, "due_sources", names=list(names))
     return {name: DueSource(due_in, busy) for name, due_in, busy in rows}
 
 
 def is_due(connection: Connection, source_id: str) -> bool:
     """Whether its time has come; locks the source's row, so that two can't both be told yes."""
-    row = connection.execute(_SQL["is_due"], {"source": source_id}).fetchone()
-    return bool(row and row[0])
+    return bool(_SQL.value(connection, "is_due", source=source_id))
 
 
 def failures(connection: Connection, source_id: str) -> int:
     """How many runs in a row were not complete."""
-    row = connection.execute(_SQL["failures"], {"source": source_id}).fetchone()
-    return int(row[0]) if row else 0
+    return int(_SQL.value(connection, "failures", source=source_id) or 0)
 
 
 def set_due(connection: Connection, source_id: str, due: datetime, expected_seconds: float) -> None:
     """Sets the next run; `expected_seconds` is what `source_freshness` measures staleness by."""
-    connection.execute(_SQL["set_due"], {"source": source_id, "due": due, "expected": expected_seconds})
+    _SQL.run(connection, "set_due", source=source_id, due=due, expected=expected_seconds)
 
 
 def align(
@@ -71,12 +69,11 @@ def align(
 
     `latest`: the latest that a run which ends now may set; what is later goes, though the source fails.
     """
-    values = {"name": name, "due": due, "latest": latest, "expected": expected_seconds}
-    connection.execute(_SQL["align"], values)
+    _SQL.run(connection, "align", name=name, due=due, latest=latest, expected=expected_seconds)
 
 
 def health(connection: Connection) -> list[SourceHealth]:
     """All sources that are in use, by name."""
-    images = {name: (live, gone) for name, live, gone in connection.execute(_SQL["image_counts"])}
-    rows = connection.execute(_SQL["health"]).fetchall()
+    images = {name: (live, gone) for name, live, gone in _SQL.run(connection, "image_counts")}
+    rows = _SQL.run(connection, "health")
     return [SourceHealth(*[*row, *images.get(row[0], (0, 0))]) for row in rows]

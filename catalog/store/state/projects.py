@@ -13,16 +13,15 @@ _SQL = load("projects.sql")
 
 def due(connection: Connection, source_id: str) -> bool:
     """Whether they were not asked for within the last day."""
-    row = connection.execute(_SQL["due"], {"source": source_id}).fetchone()
-    return bool(row and row[0])
+    return bool(_SQL.value(connection, "due", source=source_id))
 
 
 def save(
     connection: Connection, source_id: str, told: Mapping[str, tuple[str, str | None]], at: datetime
 ) -> None:
     """Notes that they were asked for, and what was told: project's id -> its name, its domain's name."""
-    connection.execute(_SQL["asked"], {"source": source_id, "at": at})
+    _SQL.run(connection, "asked", source=source_id, at=at)
     if told:
         names, domains = zip(*told.values(), strict=True)
         values = {"ids": list(told), "names": list(names), "domains": list(domains)}
-        connection.execute(_SQL["save"], {"source": source_id, "at": at, **values})
+        _SQL.run(connection, "save", source=source_id, at=at, **values)

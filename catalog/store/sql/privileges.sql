@@ -1,0 +1,34 @@
+-- Rights, as PostgreSQL's catalogs tell them.
+
+-- name: granted
+-- Of each table or view and right whether this role has it; NULL: there is no such table.
+SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)
+FROM unnest(%(names)s::text[], %(rights)s::text[]) WITH ORDINALITY AS needed (name, right_name, place)
+LEFT JOIN pg_class c ON c.relname = needed.name
+    AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(home)s)
+ORDER BY needed.place;
+
+-- name: home
+-- The first schema on the search path that holds our tables, whether or not we may use it. Each part of the path is
+-- quoted, its own quotes doubled, or plain and then of small letters.
+SELECT n.nspname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN regexp_matches(
+    replace(current_setting('search_path'), '"$user"', quote_ident(current_user)), '"((?:[^"]|"")*)"|([^", ]+)', 'g'
+) WITH ORDINALITY AS path (part, place)
+    ON n.nspname = coalesce(replace(path.part[1], '""', '"'), lower(path.part[2]))
+WHERE c.relname = %(table)s ORDER BY path.place LIMIT 1;
+
+-- name: views
+-- Those of some views that are there.
+SELECT relname FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(home)s) AND relkind IN ('v', 'm')
+    AND relname = ANY (%(names)s)
+ORDER BY relname;
+
+-- name: functions
+-- Those of some functions that are there, and whether this role may call them.
+SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = %(home)s AND p.proname = ANY (%(names)s)
+ORDER BY p.proname;
