@@ -112,8 +112,8 @@ class ImageService(Protocol):
     endpoint: str
 
     @property
-    def login(self) -> frozenset[str]:
-        """What the login reaches as far as it says, `project 1`, `role admin`: the least of all logins so far."""
+    def logins(self) -> frozenset[frozenset[str]]:
+        """What each login so far reaches, as far as it says: `project 1`, `role admin`."""
         ...
 
     @property

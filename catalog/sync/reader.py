@@ -28,7 +28,8 @@ class Fetched:
     complete: bool = False
     """Absence alone proves lack (semantics 4.6)."""
     missing: set[str] = field(default_factory=set)
-    login: frozenset[str] = frozenset()
+    logins: frozenset[frozenset[str]] = frozenset()
+    """What each login reached that some of this was read with."""
 
     @property
     def all_complete(self) -> bool:
@@ -111,11 +112,11 @@ def fetch(
                 absence_proves=fetched.complete,
                 accept=accept,
                 nothing_listed=not intake.listed,
-                lost_rights=lambda: known.login - service.login,
+                lost_rights=lambda: known.login - known.login.intersection(*service.logins),
                 control=Control(listed, partial(service.look_up, listed=True)),
             )
-            fetched.login = service.login
             fetched.complete &= not fetched.absences.login_changed
+        fetched.logins = service.logins
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     except BaseException:
         intake.close()

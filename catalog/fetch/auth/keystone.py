@@ -341,7 +341,7 @@ class KeystoneAuth(httpx.Auth):
 
     def __init__(self, login: CloudLogin, endpoint: str) -> None:
         self._login = login
-        self._reach: frozenset[str] | None = None
+        self._earlier: frozenset[frozenset[str]] = frozenset()
         self._origin = origin(parse_address(endpoint.strip()))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -351,16 +351,14 @@ class KeystoneAuth(httpx.Auth):
 
     def renew(self) -> bool:
         """Logs in again. True: there are other headers to try. After a failure the login stays the old one."""
-        reach, before = self.reach(), self._login
+        reaches, before = self.reaches(), self._login
         self._login = before.renewed()
-        self._reach = reach
+        self._earlier = reaches
         return self._login.headers() != before.headers()
 
-    def reach(self) -> frozenset[str]:
-        """What all logins up to now reached: some part of a sweep was read with the least of them."""
-        now = self._login.reach()
-        self._reach = now if self._reach is None else self._reach & now
-        return self._reach
+    def reaches(self) -> frozenset[frozenset[str]]:
+        """What each login up to now reached: some part of a sweep was read with each of them."""
+        return self._earlier | {self._login.reach()}
 
     def expires_at(self) -> datetime | None:
         """When the token ends; None where nothing is known of it."""

@@ -82,7 +82,7 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
         verify=ca_bundle() or True,
         region=source.region,
         project_id=source.project_id,
-        login=lambda: frozenset([f"auth {source.auth}"]),
+        logins=lambda: frozenset([frozenset([f"auth {source.auth}"])]),
     )
     return _with_parameters(source, connection)
 
@@ -209,7 +209,7 @@ def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
         project_id=login.project_id(),
         proxy=login.proxy,
         names=auth.project_names,
-        login=auth.reach,
+        logins=auth.reaches,
     )
 
 

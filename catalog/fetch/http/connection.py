@@ -31,7 +31,7 @@ class Connection:
     without a path in front. `auth` signs each request; it may be a `RenewableAuth`. `verify`: True, False,
     the path of a CA bundle, or an ssl context. `proxy` beats the environment's; None leaves that in force.
     `extra_params` are sent with every listing without being a filter (for instance
-    `enterprise_project_id=all_granted_eps`). `login` says what the login reaches; `names` reads the projects'
+    `enterprise_project_id=all_granted_eps`). `logins` says what each login so far reaches; `names` reads the projects'
     names, where the login can.
     """
 
@@ -43,7 +43,7 @@ class Connection:
     extra_params: dict[str, str] = field(default_factory=dict)
     proxy: str | None = None
     names: ProjectNames | None = None
-    login: Callable[[], frozenset[str]] = field(default=frozenset, compare=False)
+    logins: Callable[[], frozenset[frozenset[str]]] = field(default=frozenset, compare=False)
 
 
 class ProjectNames(Protocol):

@@ -43,8 +43,8 @@ class HttpService:
         self._page_size = PageSize(source.page_size)
 
     @property
-    def login(self) -> frozenset[str]:
-        return self._connection.login()
+    def logins(self) -> frozenset[frozenset[str]]:
+        return self._connection.logins()
 
     @property
     def requests(self) -> int:

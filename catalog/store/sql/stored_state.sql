@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (
 WHERE s.kind = %(kind)s GROUP BY s.name;
 
 -- name: login
--- What the login of the last complete sweep reached.
+-- What the logins that brought the stored images reached.
 SELECT login FROM sources WHERE source_id = %(source)s;
 
 -- name: lookups

@@ -24,7 +24,7 @@ STEP = 5_000
 class StoredState:
     """What is stored of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
-    `login`: what the login of the last complete sweep reached, nothing where that is not known.
+    `login`: what the logins that brought it reached, nothing where that is not known.
     """
 
     by_raw: dict[bytes, str] = field(default_factory=dict)

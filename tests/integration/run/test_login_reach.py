@@ -174,6 +174,43 @@ def test_a_partial_sweep_is_no_measure(site: Site, entry: CloudEntry) -> None:
     assert (site.sweep().held, site.reasons()) == (1, {})
 
 
+@pytest.mark.parametrize("after", [("reader",), ("reader", "other")], ids=["less", "neither less nor more"])
+def test_a_login_that_changes_when_all_is_listed_is_no_measure(
+    site: Site, entry: CloudEntry, after: tuple[str, ...]
+) -> None:
+    """Nearly all was listed with the login before: the one that ends the sweep never saw it."""
+    expire(site, lambda r: "os_hidden" in r.query, lambda: roles(entry, *after))
+    assert site.sweep().unchanged == 20
+    lose_sight(site, 4)
+    assert (site.sweep().held, site.reasons()) == (1, {})
+
+
+@pytest.mark.parametrize("outcome", ["complete", "partial"])
+def test_what_a_greater_login_brought_for_a_while_is_not_judged_by_the_lesser_one(
+    sites: Sites, entry: CloudEntry, outcome: str
+) -> None:
+    site = entry.lead_to(sites.open(images=10), page_size=5)
+    roles(entry, "reader")
+    site.sweep()
+
+    def grow() -> None:
+        roles(entry, "reader", "admin")
+        for n in range(10, 14):
+            site.cloud.add(image(n))
+
+    if outcome == "complete":
+        expire(site, later_page, grow)
+    else:
+        grow()
+        site.server.faults.add(status(403), when=lambda r: "os_hidden" in r.query, times=None)
+    run = site.sweep()
+    assert (run.outcome, run.inserted) == (outcome, 4)
+    site.server.faults.clear()
+    roles(entry, "reader")
+    lose_sight(site, *range(10, 14))
+    assert (site.sweep().held, site.reasons()) == (4, {})
+
+
 def test_a_login_of_another_kind_may_reach_less(site: Site, tmp_path: Path) -> None:
     """A token from a file says nothing of itself."""
     lose_sight(site, 4)
