@@ -20,7 +20,7 @@ from catalog.store.state import backfills, held_deletions, lookups, runs, source
 from catalog.store.state.backfills import Fingerprints
 from catalog.store.state.sources import Source
 from catalog.sync.mapping_adapter import Contents
-from catalog.sync.missing import Absences, judge
+from catalog.sync.missing import Absences, hold_back, judge
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""
@@ -211,6 +211,9 @@ class Writing:
             accept=self.accept,
             nothing_listed=not listed,
         )
+        if not self.accept:
+            # a listing doesn't say what its login could see, so that what is held stays so
+            hold_back(known.held & self._absences.lacks.keys(), self._absences)
         self.held = bool(self._absences.held)
         return set(self._absences.lacks)
 
@@ -266,8 +269,9 @@ class Writing:
         if held:
             held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, held)
         if held or any(before):
-            found = before[0] & self.said.found
-            held_deletions.decide(connection, self.source_id, found, "returned", self.at, BY)
+            rejected = {image_id for image_id, kind in self.said.silent.items() if kind == "rejected"}
+            present = before[0] & self.said.found | (before[0] | before[1]) & rejected
+            held_deletions.decide(connection, self.source_id, present, "returned", self.at, BY)
             held_deletions.end_decided(connection, self.source_id, self.at, BY)
         if known is not None:
             if held or any(before):

@@ -40,7 +40,8 @@ def decidable(
     if verb == "approve":
         ledger = Ledger(connection, source_id)
         for at, held in groupby(sorted(chosen, key=_observed_at), key=_observed_at):
-            for image_id in sorted(ledger.nearest([row.image_id for row in held], at, "after")):
+            ids = [row.image_id for row in held]
+            for image_id in sorted({*ledger.nearest(ids, at, "after"), *ledger.rejected_after(ids, at)}):
                 raise UsageError(
                     f"image {image_id!r} was found or listed after its deletion was held: nothing was decided;"
                     " name others by --image, or leave it to the next sweep"

@@ -129,7 +129,7 @@ def judge(
     result.login_reaches_all = not lost or not (doubtful or found_before)
     if lost:
         result.held_reason = "login_changed"
-        _hold(doubtful, result)
+        hold_back(doubtful, result)
         if doubtful:
             result.note = (
                 f"the login reaches less than at the last complete sweep (no longer {', '.join(lost[:5])}), so that"
@@ -137,9 +137,9 @@ def judge(
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
     elif not accept and (nothing_listed or _is_above_limit(len(doubtful), present, source)):
-        _hold(doubtful, result)
+        hold_back(doubtful, result)
     elif not accept:
-        _hold([i for i in doubtful if i in present.held and i not in result.lacks], result)
+        hold_back([i for i in doubtful if i in present.held and i not in result.lacks], result)
     return result
 
 
@@ -149,8 +149,9 @@ def _is_above_limit(count: int, present: StoredState, source: SourceSettings) ->
     return count > source.deletion_limit_count and count > share
 
 
-def _hold(ids: list[str], result: Absences) -> None:
-    result.held = set(ids)
+def hold_back(ids: Collection[str], result: Absences) -> None:
+    """Nothing is deleted of these after all: they are held."""
+    result.held |= set(ids)
     for image_id in ids:
         _withdraw(image_id, result)
         result.silent[image_id] = "held"

@@ -281,7 +281,9 @@ def _remember(
     assert run.observed_at is not None
     absences = fetched.absences
     active = known.held | known.kept
-    seen = fetched.intake.seen_among(active) - fetched.intake.silent.keys()
+    # an image whose record was rejected counts as present (semantics 4.5)
+    absent = {image_id for image_id, kind in fetched.intake.silent.items() if kind != "rejected"}
+    seen = fetched.intake.seen_among(active) - absent
     if absences.held:
         held_deletions.hold(
             connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason

@@ -192,6 +192,12 @@ class Ledger:
             found[image_id] = nearer(found.get(image_id, moment), moment)
         return found
 
+    def rejected_after(self, ids: Iterable[str], at: datetime) -> set[str]:
+        """Those of these images of which an observation after a moment holds a rejected record: no evidence, but
+        they were present."""
+        rows = self._run("rejected_after", ids=list(ids), at=at)
+        return {image_id for (image_id,) in rows}
+
     def _signatures(self, at: datetime, side: Side, complete_only: Callable[[], bool]) -> Iterator[Observed]:
         """The nearest observation of each distinct kind, nearest first; usually the first answers all."""
         for first in self._observed(f"next_{side}", at=at):
@@ -224,17 +230,22 @@ class Ledger:
     def held_since(self, unlisted: Mapping[str, datetime]) -> dict[str, Holder]:
         """For each of these images, `unlisted` since a moment, what holds it back; nothing where nothing does.
 
-        A look-up that found the image ended it, unless somebody keeps the image (semantics 4.5).
+        A look-up that found the image ended it, unless somebody keeps the image, and so did a listing whose record of
+        it was rejected (semantics 4.5).
         """
         ids = unlisted.keys() & self._ever(HELD_KINDS)
         if not ids:
             return {}
         rows = self._run("inconclusive_since", at=min(unlisted[image_id] for image_id in ids)).fetchall()
+        since = dict(unlisted)
+        for at, _, inconclusive_set in rows:
+            rejected = self.load_set(inconclusive_set).get("rejected", _NONE) & ids
+            since.update((image_id, at) for image_id in rejected if at >= since[image_id])
         kept = {
             image_id
             for at, _, inconclusive_set in rows
             for image_id in self.load_set(inconclusive_set).get("kept", _NONE) & ids
-            if at >= unlisted[image_id]
+            if at >= since[image_id]
         }
         held: dict[str, Holder] = {}
         for at, run_id, inconclusive_set in rows:
@@ -242,7 +253,7 @@ class Ledger:
             for image_id in kinds.get(FOUND, _NONE) & held.keys() - kept:
                 del held[image_id]
             for image_id in among(kinds, HELD_KINDS) & ids:
-                if at >= unlisted[image_id]:
+                if at >= since[image_id]:
                     held.setdefault(image_id, Holder(run_id, at, image_id in kept))
         return held
 

@@ -44,15 +44,16 @@ DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
     AND h.observed_at > first.at
-RETURNING h.image_id, h.decision = 'kept';
+RETURNING h.image_id, h.decision = 'kept', h.reason;
 
 -- name: hold_again
 -- Where no observation that is as early holds the image; one that did so once is taken up again.
-INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by)
+INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by,
+    reason)
 SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN h.kept THEN 'kept' ELSE 'open' END,
-    CASE WHEN h.kept THEN %(at)s::timestamptz END, CASE WHEN h.kept THEN %(by)s END
-FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[])
-    AS h (image_id, observed_at, run_id, kept)
+    CASE WHEN h.kept THEN %(at)s::timestamptz END, CASE WHEN h.kept THEN %(by)s END, h.reason
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[], %(reasons)s::text[])
+    AS h (image_id, observed_at, run_id, kept, reason)
 CROSS JOIN {stored(images, h)} AS i
 WHERE NOT EXISTS (
     SELECT FROM held_deletions t

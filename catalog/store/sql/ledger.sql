@@ -136,3 +136,10 @@ SELECT image_id, first_seen_at FROM images WHERE source_id = %(source)s AND imag
 -- A source's first observation may be an earlier one now.
 UPDATE sources SET observed_since = %(at)s
 WHERE source_id = %(source)s AND (observed_since IS NULL OR observed_since > %(at)s);
+
+-- name: rejected_after
+-- Those of some images of which an observation after a moment contains a rejected record.
+SELECT DISTINCT image_id
+FROM observations o JOIN id_sets s ON s.source_id = o.source_id AND s.set_id = o.inconclusive_set,
+    unnest(s.image_ids) AS image_id
+WHERE o.source_id = %(source)s AND o.observed_at > %(at)s AND s.kind = 'rejected' AND image_id = ANY (%(ids)s);

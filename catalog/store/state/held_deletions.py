@@ -34,12 +34,14 @@ def hold(
     run_id: str,
     observed_at: datetime,
     ids: Iterable[str],
-    reason: HeldReason = "limit",
+    reason: HeldReason | None = None,
 ) -> None:
-    """Notes deletions that this run would have inferred; of one that is open already only the reason is new."""
-    values = {"source": source_id, "ids": list(ids), "reason": reason}
+    """Notes deletions that this run would have inferred, for the `reason` or the limit; of one that is open already
+    only a `reason` is new."""
+    values = {"source": source_id, "ids": list(ids), "reason": reason or "limit"}
     _SQL.run(connection, "hold", run=run_id, at=observed_at, **values)
-    _SQL.run(connection, "give_reason", **values)
+    if reason is not None:
+        _SQL.run(connection, "give_reason", **values)
 
 
 def decide(
@@ -105,8 +107,10 @@ def follow_ledger(
     if holders:
         runs, moments, is_kept = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
-        dropped = _SQL.run(connection, "drop_later_holders", **values)
-        was_kept = {image_id for image_id, was in dropped if was} | set(kept)
+        dropped = _SQL.run(connection, "drop_later_holders", **values).fetchall()
+        was_kept = {image_id for image_id, was, _ in dropped if was} | set(kept)
+        reasons = {image_id: reason for image_id, _, reason in dropped}
+        values["reasons"] = [reasons.get(image_id, "limit") for image_id in holders]
         values["runs"] = list(runs)
         values["kept"] = [now or image_id in was_kept for image_id, now in zip(holders, is_kept, strict=True)]
         _SQL.run(connection, "hold_again", at=at, by=by, **values)

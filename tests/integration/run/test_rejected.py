@@ -125,14 +125,14 @@ def test_a_nul_in_a_rejected_record_is_shown(sites: Sites) -> None:
     assert "a\ufffdb" in rejected(site)[0]["record"].replace("\\ufffd", "\ufffd")
 
 
-def test_a_rejected_record_of_a_held_image_decides_nothing(sites: Sites) -> None:
+def test_a_rejected_record_of_a_held_image_returns_it(sites: Sites) -> None:
     site = sites.open(images=4, deletion_limit_count=0, deletion_limit_percent=0.0)
     site.sweep()
     site.cloud.delete(name_of(3))
     assert site.sweep().held == 1
     listing(site, [image(0), image(1), image(2), too_deep(name_of(3))])
-    assert site.sweep().held == 1
-    assert site.decisions() == {name_of(3): "open"}
+    assert site.sweep().held == 0
+    assert site.decisions() == {name_of(3): "returned"}
     assert name_of(3) in site.live()
 
 
