@@ -219,7 +219,7 @@ def test_rows_that_the_tables_do_not_take_are_the_files_fault(full, empty, tmp_p
     for name, content in variants.items():
         broken.write_bytes(gzip.compress(content))
         with pytest.raises(
-            UsageError, match=r"broken is no whole dump \(.+\); nothing was restored$"
+            UsageError, match=r"broken is not a whole dump \(.+\); nothing was restored$"
         ) as caught:
             restore(empty, TABLES, broken)
         assert "\n" not in str(caught.value), name

@@ -1,6 +1,6 @@
 """Connections: an engine for a server that was named, or for the embedded one.
 
-Safe behind a transaction pooler: no prepared statements, no session state; the schema is chosen anew in
+Safe behind a transaction pooler: no prepared statements, no session state; the schema is chosen again in
 each transaction. Every transaction is READ COMMITTED; the writer's exclusiveness comes from leases.
 """
 
@@ -58,7 +58,7 @@ SETTINGS = (
     "array_nulls TO on",
     "standard_conforming_strings TO on",
 )
-"""What a value's text depends on: ours, whatever the server, the database or the role prefer."""
+"""Settings that a value's text depends on: ours, whatever the server, the database or the role prefer."""
 
 
 class Database:
@@ -175,7 +175,7 @@ class Database:
             connection.commit()
 
     def transact(self, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS, **told: str) -> T:
-        """What the work, done in a transaction that writes, returns.
+        """Does the work in a transaction that writes, and returns its result.
 
         Where another's locks are in the way (somebody's own report or script, since no two of ours write the
         same source) the work is done again, up to ATTEMPTS times within `seconds`, and not after a wait of
@@ -258,7 +258,7 @@ def _driver(connection: sqlalchemy.Connection) -> Connection:
 def _make_schema(connection: Connection, name: str) -> None:
     """Makes the schema if it is not there; asking first, because not everybody has the right to try."""
     if not connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).fetchall():
-        # another upgrade that makes it at this moment is no error
+        # another upgrade that makes it at this moment is not an error
         with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema):
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
             connection.commit()

@@ -76,7 +76,7 @@ def restore(
     conflict is not tried again: tables that nobody should use yet are in use, and whoever restores should know.
 
     Raises SchemaError (no schema, or another version than the file's), UsageError (tables or columns differ,
-    a table has rows, the file is no whole dump or can't be read), DatabaseError.
+    a table has rows, the file is not a whole dump or can't be read), DatabaseError.
     """
     try:
         raw = open_regular(file.resolve(), os.O_RDONLY)
@@ -85,7 +85,7 @@ def restore(
         with raw, gzip.GzipFile(fileobj=raw, mode="rb") as dumped, _transaction(connection):
             return _read(connection, tables, dumped, file, replace)
     except (gzip.BadGzipFile, zlib.error, EOFError, *UNREADABLE) as error:
-        raise UsageError(f"{file} is no whole dump ({error}); nothing was restored") from error
+        raise UsageError(f"{file} is not a whole dump ({error}); nothing was restored") from error
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; nothing was restored") from error
 
@@ -151,7 +151,7 @@ def _read(
 ) -> int:
     head = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_Head)
     if head.format != FORMAT or head.version != VERSION:
-        raise UsageError(f"{file} is no dump that this release reads; nothing was restored")
+        raise UsageError(f"{file} is not a dump that this release reads; nothing was restored")
     here = _schema_version(connection)
     if head.schema_version != here:
         raise SchemaError(
@@ -173,10 +173,12 @@ def _read(
         total = sum(_read_table(connection, table, dumped, file) for table in head.tables)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         # rows that the tables do not take come before the checksum that would tell of the damage
-        raise UsageError(f"{file} is no whole dump ({_first_line(error)}); nothing was restored") from error
+        raise UsageError(
+            f"{file} is not a whole dump ({_first_line(error)}); nothing was restored"
+        ) from error
     end = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_End)
     if (end.tables, end.rows) != (len(head.tables), total) or dumped.read(1):  # the read checks the checksum
-        raise UsageError(f"{file} is no whole dump (its counts differ); nothing was restored")
+        raise UsageError(f"{file} is not a whole dump (its counts differ); nothing was restored")
     for table in head.tables:
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
     return total
@@ -206,7 +208,7 @@ def _read_table(connection: Connection, table: str, dumped: gzip.GzipFile, file:
                 block.clear()
         copy.write(bytes(block))
     if msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_TableEnd).rows != rows:
-        raise UsageError(f"{file} is no whole dump (rows of {table} are missing); nothing was restored")
+        raise UsageError(f"{file} is not a whole dump (rows of {table} are missing); nothing was restored")
     return rows
 
 

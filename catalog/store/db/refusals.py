@@ -1,4 +1,4 @@
-"""What the server says no to: other products that speak PostgreSQL's protocol, logins, and locks of others."""
+"""Refusals of the server: other products that speak PostgreSQL's protocol, logins, and locks of others."""
 
 from __future__ import annotations
 

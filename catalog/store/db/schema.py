@@ -61,7 +61,7 @@ def require(database: Database) -> None:
 
 
 def collation_advice(connection: Connection) -> str | None:
-    """What to do where the machine sorts in another way than when the database was made; None = as it was.
+    """Tells what to do where the machine sorts in another way than when the database was made; None = as it was.
 
     Our own keys are sorted by their bytes; this is about indexes on other columns, of other products too.
     """

@@ -565,6 +565,6 @@ stage = Table(
 )
 
 TRANSFERRED = tuple(name for name in metadata.tables if name not in ("stage", "leases"))
-"""What dump and restore carry."""
+"""Tables that dump and restore carry."""
 
 REVISION_FIELD_COLUMNS = tuple(field.column for field in REVISION_FIELDS)

@@ -150,7 +150,7 @@ class Ledger:
         return ids & self.inconclusive(observed) if observed.complete else ids - self.listed(observed)
 
     def speaks_of_all(self, since: datetime) -> bool:
-        """Whether some observation from a moment on is evidence of each image."""
+        """True if some observation from a moment on is evidence of each image."""
         return bool(_SQL.value(self.connection, "tells_of_all", source=self.source_id, since=since))
 
     def first_runs(self, moments: Iterable[datetime]) -> dict[datetime, str]:

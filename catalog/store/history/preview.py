@@ -1,4 +1,4 @@
-"""What a merge would do to the present, read and not written."""
+"""Counts what a merge would do to the stored state; reads and does not write."""
 
 from __future__ import annotations
 

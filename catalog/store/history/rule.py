@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 
 class Content(Struct, frozen=True):
-    """What evidence says: a record by the hash of its canonical form, or its absence (`hash` None).
+    """The content that evidence shows: a record by the hash of its canonical form, or its absence (`hash` None).
 
     `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` the delivered `deleted_at`.
     """
@@ -76,7 +76,7 @@ _WHAT_COUNTS = attrgetter(*(name for name in Revision.__struct_fields__ if name 
 
 
 class Evidence(Struct, frozen=True):
-    """What one observation says of the image, and by which run."""
+    """One observation as far as it tells of the image, and its run."""
 
     at: datetime
     content: Content
@@ -84,7 +84,7 @@ class Evidence(Struct, frozen=True):
 
 
 def starts(before: Revision | None, content: Content) -> bool:
-    """Whether this content, seen after that revision, begins a revision."""
+    """True if this content, seen after that revision, begins one."""
     if before is None:
         return content.hash is not None
     return before.content.hash != content.hash

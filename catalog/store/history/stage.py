@@ -119,7 +119,7 @@ class _MomentDumper(Dumper):
 
 
 Head = tuple[str, int, str, str | None]
-"""What the rows of a batch share: run, number of the batch, source, `recorded_at` as text."""
+"""Shared by the rows of a batch: run, number of the batch, source, `recorded_at` as text."""
 
 
 class StageRow(Struct):
@@ -158,7 +158,7 @@ class StageRow(Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one step of a merge writes: revisions in, revisions out, ends moved."""
+    """One step of a merge: revisions in, revisions out, ends moved."""
 
     staged: list[StageRow] = field(default_factory=list)
     removed: list[tuple[str, datetime]] = field(default_factory=list)

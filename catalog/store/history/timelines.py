@@ -24,7 +24,7 @@ Documents = Mapping[tuple[str, datetime], str]
 
 
 def content_of(image: MappedImage) -> Content:
-    """What a record is evidence of."""
+    """The content that a record is evidence of."""
     status = image.values[_STATUS]
     return Content(
         image.content_hash,
@@ -308,7 +308,7 @@ class Edit:
 
 
 def _record_before(line: list[Revision], position: int) -> bytes | datetime | None:
-    """What the revision at a position is compared with: the hash of the last record before it."""
+    """Names what the revision at a position is compared with: the hash of the last record before it."""
     for revision in reversed(line[:position]):
         if revision.content.hash is not None:
             return revision.content.hash

@@ -151,7 +151,7 @@ class Merge:
         self._relist(relisted)
 
     def _absences_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
-        """Images whose absence this observation proves and the present does not know yet, with the reason."""
+        """Images whose absence this observation proves and the stored state does not know yet, with the reason."""
         reasons: dict[str, str] = dict(seen.lacks)
         if seen.complete:
             missing = seen.missing

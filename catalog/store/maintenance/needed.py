@@ -1,4 +1,4 @@
-"""Which observations from before a cut the ledger still needs, when none before it is loaded or forgotten again.
+"""Finds the observations from before a cut that the ledger still needs, when none before it is loaded again.
 
 Two things are asked of that time. When was the last evidence of an image taken (`Ledger.nearest`: what comes
 next is dated by it)? And of an image that was missing from listings when the cut came: since when
@@ -80,7 +80,7 @@ def _stretches(
 
 
 class _LastEvidence:
-    """Who is still without evidence, going back in time. `left`: those images; None: all but those told of."""
+    """The images still without evidence, going back in time. `left`: those images; None: all but those told of."""
 
     def __init__(self, connection: Connection, source_id: str) -> None:
         self.connection = connection
@@ -89,7 +89,7 @@ class _LastEvidence:
         self.left: frozenset[str] | None = None
 
     def finds(self, stretch: _Stretch) -> bool:
-        """Whether the newest of these is the last evidence of some image."""
+        """True if the newest of these is the last evidence of some image."""
         before = self.left
         if stretch.complete:
             inconclusive = among(stretch.kinds, INCONCLUSIVE_KINDS)
@@ -109,8 +109,8 @@ class _LastEvidence:
 
 
 class _Absences:
-    """Who was missing when the cut came, going back in time. `open`: images not listed, nor known to be absent, so
-    far back."""
+    """The images that were missing when the cut came, going back in time. `open`: images not listed, nor known to
+    be absent, so far back."""
 
     def __init__(self, missed: frozenset[str]) -> None:
         self.open = missed

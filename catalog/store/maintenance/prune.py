@@ -35,7 +35,7 @@ Values = dict[str, Any]
 
 @dataclass(slots=True)
 class Pruned:
-    """What went, or would go, from one source: rows by table."""
+    """The rows that went, or would go, from one source, by table."""
 
     source: str
     history_from: datetime
@@ -106,7 +106,7 @@ def _begin(connection: Connection, values: Values) -> Values:
 
 
 def _look(connection: Connection, values: Values) -> Values:
-    """What of the ledger stays: `needed`, with the runs that `last_complete_at` comes from, and `evidence_from`."""
+    """Finds what of the ledger stays: `needed`, with what `last_complete_at` comes from, and `evidence_from`."""
     moments = needed(connection, values["source"], values["cut"])
     evidence = SQL.value(connection, "evidence_from", **values)
     # what `sources.last_complete_at` falls back on when later sweeps are forgotten
@@ -191,7 +191,7 @@ def _drop_images(
 
 
 def _drop_some_images(connection: Connection, values: Values) -> tuple[list[str], dict[str, int]]:
-    """Which images went, and rows by table."""
+    """Deletes a step of images; their ids, and rows by table."""
     ids = [row[0] for row in connection.execute(SQL["deleted_images"], values)]
     wanted = (values["source"], ids)
     return ids, {

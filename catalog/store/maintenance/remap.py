@@ -1,6 +1,6 @@
 """Typed columns, tags, flags and properties rebuilt from stored documents; no revision begins or ends.
 
-What a mapping cannot decide anew stays: dates, status periods, and whether a record counts as a deletion.
+What a mapping cannot decide again stays: dates, status periods, and whether a record counts as a deletion.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 -- name: dated_across
 -- Images whose revision begins after a moment but is dated at or before it: evidence at that moment may
--- date them anew.
+-- date them again.
 SELECT DISTINCT image_id FROM revisions
 WHERE source_id = %(source)s AND observed_at > %(at)s AND valid_from <= %(at)s AND valid_from < observed_at;
 

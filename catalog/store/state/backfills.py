@@ -15,7 +15,7 @@ from catalog.store.state import held_deletions, runs, stored_state
 
 @dataclass(slots=True)
 class Fingerprints:
-    """The present of one source, to be kept up to date by who holds the lease.
+    """The stored state of one source, to be kept up to date by who holds the lease.
 
     `content`: fingerprints of images whose last evidence is a record. `gone`: those among them whose record
     says deleted; `unlisted`: those that listings leave out. `held`, `kept`: with deletions that are open, or

@@ -26,7 +26,7 @@ NEW = DueSource(0.0, busy=False)
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """What a source's gauges show. Durations in seconds, moments in seconds since 1970; counts of images."""
+    """The values of a source's gauges. Durations in seconds, moments in seconds since 1970; counts of images."""
 
     name: str
     last_complete: float | None
@@ -48,7 +48,7 @@ def due_sources(connection: Connection, names: Collection[str]) -> dict[str, Due
 
 
 def is_due(connection: Connection, source_id: str) -> bool:
-    """Whether its time has come; locks the source's row, so that two can't both be told yes."""
+    """True if its time has come; locks the source's row, so that two can't both be told yes."""
     return bool(_SQL.value(connection, "is_due", source=source_id))
 
 

@@ -30,7 +30,7 @@ LONGEST = 3600
 
 
 def _length() -> float:
-    """Raises ConfigurationError for a CATALOG_LEASE_SECONDS that is no length of time."""
+    """Raises ConfigurationError for a CATALOG_LEASE_SECONDS that is not a length of time."""
     text = os.environ.get("CATALOG_LEASE_SECONDS") or "60"
     try:
         seconds = float(text)
@@ -140,7 +140,7 @@ def release(database: Database, lease: Lease) -> None:
 def transact(
     database: Database, lease: Lease, work: Callable[[Connection], T], seconds: float = WRITE_SECONDS
 ) -> T:
-    """What the work, done in a transaction that holds the source, returns; tried again, and bounded by `seconds`,
+    """Does the work in a transaction that holds the source, and returns its result; tried again, and bounded,
     like `Database.transact`.
 
     Raises LeaseLost if the source is another's by now: nothing was written.

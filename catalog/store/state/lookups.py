@@ -1,4 +1,4 @@
-"""What look-ups by id answered about images that are not listed, as far as it still matters."""
+"""Answers to look-ups by id about images that are not listed, as far as it still matters."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _SQL = load("projects.sql")
 
 
 def due(connection: Connection, source_id: str) -> bool:
-    """Whether they were not asked for within the last day."""
+    """True if they were not asked for within the last day."""
     return bool(_SQL.value(connection, "due", source=source_id))
 
 

@@ -142,7 +142,7 @@ def remember_again(connection: Connection, source_id: str, run_id: str) -> None:
 
 
 def is_forgotten(connection: Connection, source_id: str, run_id: str) -> bool:
-    """Whether somebody took this run's observation out."""
+    """True if somebody took this run's observation out."""
     return bool(_SQL.value(connection, "is_forgotten", source=source_id, run=run_id))
 
 
@@ -175,7 +175,7 @@ def last_complete_before(connection: Connection, source_id: str, cut: datetime) 
 def rejected_alike(
     connection: Connection, source_id: str, run_id: str, rejected: Sequence[RejectedRecord]
 ) -> bool:
-    """Whether a run rejected just these records."""
+    """True if a run rejected just these records."""
     hashes = [record_hash(row) for row in rejected]
     values = {"run": run_id, "count": len(hashes), "hashes": hashes}
     return bool(_SQL.value(connection, "rejected_alike", source=source_id, **values))

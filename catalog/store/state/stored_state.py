@@ -22,7 +22,7 @@ STEP = 5_000
 
 @dataclass(slots=True)
 class StoredState:
-    """What is stored of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
+    """The stored state of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
     `login`: what the logins that brought it reached, nothing where that is not known.
     """
@@ -50,7 +50,7 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of one image: its content, whether it is live and listed, and the cloud's own time."""
+    """The stored state of one image: its content, whether it is live and listed, and the cloud's own time."""
 
     content_hash: bytes | None
     live: bool
@@ -90,13 +90,13 @@ def contents(
 
 
 def known(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, Known]:
-    """What is stored of these images."""
+    """The stored state of these images."""
     rows = _SQL.run(connection, "state_now", source=source_id, ids=list(ids))
     return {row[0]: Known(*row[1:]) for row in rows}
 
 
 def contents_at(connection: Connection, source_id: str, at: datetime) -> dict[str, bytes | None]:
-    """What the observations up to a moment say of each image: the hash of its content, None for its absence."""
+    """The contents that observations up to a moment show, by image: the hash of its content, None for its absence."""
     return dict(_SQL.run(connection, "state_at", source=source_id, at=at).fetchall())
 
 

@@ -154,7 +154,7 @@ def name_of(account: int) -> str:
 
 
 def _is_postgres(pid: int) -> bool:
-    """Whether process `pid` is a live PostgreSQL server; a zombie has no command line."""
+    """True if process `pid` is a live PostgreSQL server; a zombie has no command line."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0", 1)[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -163,7 +163,7 @@ def _is_postgres(pid: int) -> bool:
 
 
 def serves(pid: int, cluster: Path) -> bool:
-    """Whether process `pid` is a PostgreSQL server in `cluster`, as far as this account may know."""
+    """True if process `pid` is a PostgreSQL server in `cluster`, as far as this account may know."""
     if not _is_postgres(pid):
         return False
     try:

@@ -212,7 +212,7 @@ class EmbeddedServer:
                 self._stop()
 
     def _is_running(self) -> bool:
-        """Whether any process of a server that we started is left."""
+        """True if any process of a server that we started is left."""
         with _lock_file(self.home / "server.lock") as lock:
             return not _try_lock(lock)
 
