@@ -10,7 +10,7 @@ import pytest
 from catalog.errors import DeadlineError
 from catalog.mapping import MappingRules
 from catalog.model import Budget
-from catalog.store.state.stored_state import Present
+from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import LAST_SHARE, LEAST_SECONDS, Intake
 
 
@@ -18,7 +18,7 @@ from catalog.sync.buffer import LAST_SHARE, LEAST_SECONDS, Intake
 def late() -> Iterator[tuple[Intake, Budget]]:
     """Two images that were listed and two that only look-ups found, read just before the deadline."""
     budget = Budget(10)
-    intake = Intake(Present(), MappingRules(), budget)
+    intake = Intake(StoredState(), MappingRules(), budget)
     intake.add([b'{"id": "z1"}', b'{"id": "z2"}'])
     intake.add([b'{"id": "a1"}', b'{"id": "a2"}'], listed=False)
     budget.ends = time.monotonic() + 10 * LAST_SHARE + LEAST_SECONDS / 2
