@@ -1,6 +1,6 @@
 -- What `catalog db prune` takes out, table by table. An observation is loaded or forgotten at the cut or after it,
 -- never before; what the writer then reads of an image is its last revision observed before the moment, and all
--- later ones (timelines.sql: load_lines; stored_state.sql: state_at; writer.sql: dated_across, dated_after). So of what was observed before the cut
+-- later ones (load_lines, state_at, dated_across, dated_after). So of what was observed before the cut
 -- the last revision of each image stays, whatever its dates, with its status period and the last document up to it.
 -- Rows of images are read in the order of their key, each once, from a place on: (image, at). The subselects with
 -- max and LIMIT look at one entry of an index each; as a join they might be planned over the whole table.
