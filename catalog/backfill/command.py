@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from catalog.address import service_of
 from catalog.backfill.loader import (
     AHEAD,
     BackfillResult,
@@ -33,10 +34,11 @@ from catalog.model import MergeCounts, SourceKind
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
-from catalog.store.state import held_deletions, leases, lookups, runs, sources
+from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.sync.archive import set_aside
 from catalog.sync.mapping_adapter import Contents
+from catalog.sync.missing import is_above_limit
 
 __all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
 
@@ -247,25 +249,32 @@ def _run_id(at: datetime, dump: Dump) -> str:
 def _check_origin(
     source: SourceSettings, stored: Source | None, archives: Sequence[tuple[Dump, bool]]
 ) -> None:
-    """From one archive to the one before, either the name stays or kind, region and project do.
+    """From one archive to the one before, either the name stays or kind, region, project and endpoint do.
 
     A source that was adopted keeps its name, so its whole archive passes; another source's does not. The last
     one is compared with the source itself. Those that are in the ledger (not new) are never refused.
     """
     whose, name = repr(source.name), None
-    own = {"region": stored.region, "project": stored.project_id} if stored is not None else {}
-    met = {"kind": source.kind, "region": own.get("region") or source.region, "project": own.get("project")}
+    own: dict[str, str | None] = dict.fromkeys(("region", "project", "endpoint"))
+    if stored is not None:
+        own = {"region": stored.region, "project": stored.project_id, "endpoint": stored.endpoint}
+    met = {**own, "kind": source.kind, "region": own["region"] or source.region}
     for dump, is_new in reversed(archives):
         header = dump.header
         assert header is not None
         told = {"kind": header.kind, "region": header.region, "project": header.project_id}
+        told["endpoint"] = header.endpoint
         for what, value in told.items():
-            if None in (value, met[what]) or value == met[what] or header.source == name or not is_new:
+            known = met[what]
+            if value is None or known is None or header.source == name or not is_new:
+                continue
+            moved = what == "endpoint" and header.source == source.name  # a service may get another address
+            if moved or value == known or (what == "endpoint" and service_of(value) == service_of(known)):
                 continue
             adopt = name is None and own.get(what) is not None
             raise UsageError(
                 f"{dump.path}: an archive of {header.source!r} with {what} {value!r}, while {whose} has"
-                f" {met[what]!r}; load it into a source of its own"
+                f" {known!r}; load it into a source of its own"
                 + (f", or run `catalog sources adopt {source.name}` if it is this one's" if adopt else "")
                 + "; nothing was written"
             )
@@ -274,12 +283,18 @@ def _check_origin(
 
 
 def forget(
-    database: Database, source: SourceSettings, run_id: str, *, wait_seconds: float = 5.0
+    database: Database,
+    source: SourceSettings,
+    run_id: str,
+    *,
+    accept_deletions: bool = False,
+    wait_seconds: float = 5.0,
 ) -> Forgotten:
     """Takes the observation of a run out again: history and present become what they were without it.
 
     Runs of one moment are one observation, and can only go together: `run_ids` names them all. Their files can
-    be loaded again, but not unasked. Raises UsageError for a run that has no observation.
+    be loaded again, but not unasked. Raises UsageError for a run that has no observation, and, unless
+    `accept_deletions`, where more live images than the deletion limit would be deleted without it.
     """
     try:
         wanted = str(uuid.UUID(run_id))
@@ -304,7 +319,15 @@ def forget(
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
         kept = held_deletions.kept_by(connection, source_id, observed.run_ids)
+        live = stored_state.live(connection, source_id)
         counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
+        lost = stored_state.inferred_deletions(connection, source_id, live)
+        if not accept_deletions and is_above_limit(lost, len(live), source):
+            raise UsageError(
+                f"without run {wanted}, {lost} of {len(live)} live images would be deleted, more than the deletion"
+                " limit allows: nothing was changed; forget the run that lacks them instead, or give"
+                " --accept-deletions"
+            )
         runs.forget(connection, source_id, observed.run_ids, at)
         runs.remember_forgotten(connection, source_id, observed.run_ids, at)
         lookups.save(connection, source_id, at, {})

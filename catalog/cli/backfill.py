@@ -69,13 +69,13 @@ def backfill(
     """
     if bool(path) == bool(forget):
         raise click.UsageError("name a PATH to load, or --forget RUN_ID")
-    if forget and (observed_at or complete or accept_deletions):
-        raise click.UsageError("--forget stands alone")
+    if forget and (observed_at or complete):
+        raise click.UsageError("--forget goes with --accept-deletions and --yes alone")
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
             ask(f"take the observation of run {forget} out of the history of {source!r}", yes=yes)
-            forgotten = loading.forget(database, settings, forget)
+            forgotten = loading.forget(database, settings, forget, accept_deletions=accept_deletions)
             return _say_forgotten(source, forgotten)
         with PoliteStop() as stopping, measuring("files") as measure:
             result = loading.backfill(

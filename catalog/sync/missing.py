@@ -136,16 +136,16 @@ def judge(
                 " what it doesn't list may still be there: log in with the same rights again, or decide by"
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
-    elif not accept and (nothing_listed or _is_above_limit(len(doubtful), present, source)):
+    elif not accept and (nothing_listed or is_above_limit(len(doubtful), present.live, source)):
         hold_back(doubtful, result)
     elif not accept:
         hold_back([i for i in doubtful if i in present.held and i not in result.lacks], result)
     return result
 
 
-def _is_above_limit(count: int, present: StoredState, source: SourceSettings) -> bool:
-    """Counted over all that is missing and that no look-up found, asked for in this sweep or not."""
-    share = present.live * source.deletion_limit_percent / 100
+def is_above_limit(count: int, live: int, source: SourceSettings) -> bool:
+    """`count`: all that is missing and that no look-up found, asked for in this sweep or not; `live`: before that."""
+    share = live * source.deletion_limit_percent / 100
     return count > source.deletion_limit_count and count > share
 
 

@@ -65,3 +65,13 @@ SELECT login FROM sources WHERE source_id = %(source)s;
 -- name: lookups
 -- When images that are not listed were asked for, and the answer.
 SELECT image_id, asked_at, answer FROM lookups WHERE source_id = %(source)s;
+
+-- name: live
+-- All images of a source that are live.
+SELECT image_id FROM images WHERE source_id = %(source)s AND deleted_at IS NULL;
+
+-- name: inferred_deletions
+-- Of some images: how many are deleted, and not because the cloud reported it.
+SELECT count(*) FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NOT NULL
+    AND deletion_reason IS DISTINCT FROM 'reported';

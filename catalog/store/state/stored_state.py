@@ -106,6 +106,16 @@ def would_delete(connection: Connection, source_id: str, ids: Iterable[str]) -> 
     return live, reported
 
 
+def live(connection: Connection, source_id: str) -> list[str]:
+    """The live images of a source."""
+    return [image_id for (image_id,) in _SQL.run(connection, "live", source=source_id)]
+
+
+def inferred_deletions(connection: Connection, source_id: str, ids: Iterable[str]) -> int:
+    """How many of these images are deleted without their cloud having reported it."""
+    return int(_SQL.value(connection, "inferred_deletions", source=source_id, ids=list(ids)))
+
+
 def alike(connection: Connection, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
     """Some live images that are not missing; those of the same os_type as this one stand first."""
     values = {"source": source_id, "image": image_id, "missing": list(missing)}

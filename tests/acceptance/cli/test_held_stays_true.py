@@ -89,3 +89,27 @@ def test_a_saved_listing_ends_nothing_that_is_held(
     assert desk.run("backfill", "lab", listing, "--complete", "--observed-at", at.isoformat()).code in (0, 4)
     assert _live(desk) == 20
     assert desk.query("SELECT DISTINCT reason FROM held_deletions WHERE decision = 'open'") == [(reason,)]
+
+
+def test_nothing_is_forgotten_that_would_delete_beyond_the_limit(desk: Desk) -> None:
+    desk.add_source("lab")
+    for day, count in ((1, 40), (3, 40), (2, 1)):
+        path = _saved(desk, f"2026030{day}T000000Z.json", _images(range(count)))
+        assert desk.run("backfill", "lab", path, "--complete").code == 0
+    ((run,),) = desk.query("SELECT run_id::text FROM runs WHERE observed_at = '2026-03-03Z'")
+    refused = desk.run("backfill", "lab", "--forget", run, "--yes")
+    assert (refused.code, "39 of 40" in refused.error, _live(desk)) == (2, True, 40)
+    assert desk.run("backfill", "lab", "--forget", run, "--yes", "--accept-deletions").code == 0
+    assert _live(desk) == 1
+
+
+def test_an_archive_of_another_cloud_is_refused(desk: Desk) -> None:
+    """Two clouds that name neither region nor project."""
+    folder = desk.folder / "archive"
+    for name, first in (("a", 0), ("b", 100)):
+        desk.add_source(name, Cloud("glance", _images(range(first, first + 8))), archive=str(folder))
+    assert desk.run("sync").code == 0
+    for path in (folder / "a", folder):
+        refused = desk.run("backfill", "b", str(path))
+        assert (refused.code, "'a'" in refused.error) == (2, True)
+    assert _live(desk) == 16
