@@ -139,11 +139,8 @@ class HttpClient:
         task: DeadlineTask,
         *,
         can_be_smaller: bool = False,
-        only_there: bool = False,
     ) -> T:
         """The decoded body of a 200. `decode` raises BadListingError, or CutBodyError to have the page again.
-
-        `only_there`: what a redirect to another path leads to is no answer, whatever its status.
 
         Raises LoginError, NetworkError, ThrottledError, RefusedError (4xx), UpstreamError, BadListingError,
         DeadlineError and Stopped; PageTooLargeError only where the caller can ask for less.
@@ -153,7 +150,7 @@ class HttpClient:
         while True:
             task.check()
             try:
-                return self._attempt(path, params, decode, task, only_there)
+                return self._attempt(path, params, decode, task)
             except TokenRefusedError:
                 self._given_up |= renewed
                 if not self._renew():
@@ -183,12 +180,9 @@ class HttpClient:
             raise LoginError(str(error)) from None
         return not self._given_up
 
-    def _attempt(
-        self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask, only_there: bool
-    ) -> T:
+    def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask) -> T:
         what = f"GET {path}"
         url = parse_address(self.root + path, params=httpx.QueryParams(params))
-        asked = _path(url)
         for _ in range(_REDIRECTS + 1):
             try:
                 answer = self._send(url, task)
@@ -207,10 +201,6 @@ class HttpClient:
             if not 301 <= answer.status <= 308:
                 break
             url = self._redirected(what, url, answer)
-        if only_there and _path(url) != asked:
-            raise UpstreamError(
-                f"{what}: redirected to another place, which is no answer; check `endpoint`", answer.status
-            )
         if answer.status != 200:
             raise _failure(what, answer)
         try:
@@ -248,16 +238,18 @@ class HttpClient:
     def _redirected(self, what: str, url: httpx.URL, answer: _Answer) -> httpx.URL:
         """The place that a redirect names, if it is on the same origin: the token goes nowhere else.
 
-        What was asked for stays asked for: a redirect that forgets the query, or bends it, leads to another
-        listing (without `os_hidden` to all that is not hidden), and what that lacks would seem deleted.
+        Another path may be another project's or region's service, or a page to log in at, which says 404 too: only
+        a slash at its end may come or go. What was asked for stays asked for: a redirect that forgets the query,
+        or bends it, leads to another listing (without `os_hidden` to all that is not hidden), and what that lacks
+        would seem deleted.
         """
         try:
             target = parse_address(answer.location, url, url.params)
         except AddressError:
             target = None
-        if target is None or origin(target) != origin(url):
+        if target is None or origin(target) != origin(url) or _path(target) != _path(url):
             raise UpstreamError(
-                f"{what}: redirected to another place (HTTP {answer.status}), where the token must not go; "
+                f"{what}: redirected to another place (HTTP {answer.status}), which is no answer; "
                 "check `endpoint`",
                 answer.status,
             )

@@ -50,9 +50,7 @@ def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = 
     Neither does one from elsewhere: a page to log in at may say 404 or 403 too.
     """
     try:
-        record = client.get(
-            image_path(image_id), extra, lambda body: read_record(body, image_id), task, only_there=True
-        )
+        record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), task)
         return LookUp("found", record)
     except RefusedError as error:
         # A gateway's own 404 speaks of the path, not of the image.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,39 @@ def test_what_a_redirect_adds_is_sent(opened: Opened) -> None:
     assert len(ids(opened.service(server, "glance").listing("hidden"))) == 4
     first, second = server.requests[:2]
     assert second.query == {**first.query, "via": "gateway"}
+
+
+@pytest.mark.parametrize("kind", ["glance", "ims"])
+@pytest.mark.parametrize("after", [0, 1], ids=["first page", "second page"])
+def test_a_listing_at_another_path_is_another_service_s(opened: Opened, kind: Any, after: int) -> None:
+    """Of another region or project, say, behind the same gateway."""
+    server, there = opened.server(cloud_of(kind, 6)), cloud_of(kind, 9)
+    here, elsewhere = server._service, opened.server(there)._service
+
+    def service(request: Request) -> Answer:
+        if request.path.startswith("/other"):
+            return elsewhere(dataclasses.replace(request, path=request.path.removeprefix("/other")))
+        if len(server.requests) > after:
+            return Answer(307, b"", {"Location": "/other" + request.path})
+        return here(request)
+
+    server._service = service
+    listing = opened.service(server, kind).listing("listed")
+    assert ids(listing) == [f"image-{number:03d}" for number in range(3 * after)]
+    assert (listing.verdict, "redirected to another place" in str(listing.error)) == ("failed", True)
+
+
+def test_a_look_up_by_filter_at_another_path_finds_nothing(opened: Opened) -> None:
+    server = opened.server(cloud_of("ims", 0))
+    elsewhere = opened.server(cloud_of("ims", 1))._service
+
+    def service(request: Request) -> Answer:
+        if request.path.startswith("/other"):
+            return elsewhere(dataclasses.replace(request, path=request.path.removeprefix("/other")))
+        return Answer(307, b"", {"Location": "/other" + request.path})
+
+    server._service = service
+    assert opened.service(server, "ims").look_up("image-000").answer == "unanswered"
 
 
 ODD_LOCATIONS = [
