@@ -64,7 +64,10 @@ class Control:
         if self._images is None:
             self._images = list(islice(self._listed(missing), CONTROLS))
             if not self._images:
-                return True  # nothing was listed: then all is held anyway, unless somebody accepts it
+                self.failure = (
+                    "look-ups prove nothing in this sweep: no live image was listed that could be looked up in"
+                    " comparison; missing images stay live and are asked for again"
+                )
         while self._images and not self._failed:
             answer = self._look_up(self._images[0])
             if answer.answer == "found":

@@ -113,7 +113,8 @@ def fetch(
                 accept=accept,
                 nothing_listed=not intake.listed,
                 lost_rights=lambda: known.login - known.login.intersection(*service.logins),
-                control=Control(listed, partial(service.look_up, listed=True)),
+                # with nothing listed all is held anyway, unless somebody accepts it
+                control=Control(listed, partial(service.look_up, listed=True)) if intake.listed else None,
             )
             fetched.complete &= not fetched.absences.login_changed
         fetched.logins = service.logins

@@ -48,6 +48,19 @@ def test_an_address_that_is_dead_for_everything_deletes_nothing(sites: Sites, ki
     assert site.reasons() == dict.fromkeys([name_of(1), name_of(4)], "not_found")
 
 
+def test_without_a_live_listed_image_there_is_no_control_and_nothing_is_believed(sites: Sites) -> None:
+    """All that is listed was recorded as deleted before: it is no measure of what addresses answer."""
+    site = sites.open(images=[*map(image, range(4)), image(9, status="deleted")])
+    site.sweep()
+    for n in range(4):
+        site.cloud.delete(name_of(n))
+    no_address_answers(site)
+    run = site.sweep()
+    assert (run.outcome, run.deleted, run.unlisted) == ("complete", 0, 4)
+    assert "no live image was listed" in str(run.note)
+    assert len(site.live()) == 4
+
+
 def test_a_dead_address_counts_as_no_answer_for_the_limit(sites: Sites) -> None:
     site = sites.open(images=8, deletion_limit_count=2, deletion_limit_percent=25.0)
     site.sweep()
