@@ -181,11 +181,13 @@ class _Draft:
 
     def finish(self) -> MappedImage:
         document = encode_document(self.canonical)
-        content_hash = fingerprint(encode_document(self.considered()) if self.meanings else document)
+        considered = encode_document(self.considered()) if self.meanings else document
         self.canonical.clear()
         status, updated_at = self.values[_STATUS], self.values[_UPDATED_AT]
         assert updated_at is None or isinstance(updated_at, datetime)
         reported = self.reported_deleted or (isinstance(status, str) and status.lower() == "deleted")
+        # whether it is deleted counts even where the key that says so is ignored
+        content_hash = fingerprint(considered + b"deleted" if reported else considered)
         return MappedImage(
             image_id=self.image_id, values=tuple(self.values), deleted_at=self.deleted_at, reported_deleted=reported,
             cloud_time=(self.deleted_at or updated_at) if reported else updated_at,

@@ -45,6 +45,14 @@ def test_links_and_ignored_keys_do_not_count_in_the_fingerprint_and_updated_at_d
     assert len(plain.content_hash) == 16
 
 
+def test_a_deletion_counts_though_the_key_that_says_so_is_ignored() -> None:
+    rules = MappingRules(ignore=["status", "deleted*"])
+    plain = mapped(rules, status="active")
+    assert mapped(rules, status="queued", deleted=False).content_hash == plain.content_hash
+    for gone in ({"status": "deleted"}, {"deleted": True}, {"deleted_at": "2026-01-01T00:00:00Z"}):
+        assert mapped(rules, **gone).content_hash != plain.content_hash
+
+
 def test_globs_are_case_sensitive_and_match_whole_keys() -> None:
     rules = MappingRules(ignore=["x", "y*"])
     plain = mapped(rules)
