@@ -31,7 +31,7 @@ def test_a_field_is_added_by_the_steps_of_contributing(
     for name in ("README.md", "alembic.ini", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     fields = tmp_path / "catalog" / "fields.py"
-    end = ')\n"""Columns of `images`'
+    end = ')  # fmt: skip\n"""Columns of `images`'
     code = fields.read_text(encoding="utf-8")
     assert code.count(end) == 1
     fields.write_text(code.replace(end, f"    {line}\n{end}"), encoding="utf-8")

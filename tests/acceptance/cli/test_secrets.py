@@ -52,7 +52,7 @@ def with_secrets(record: Record) -> Record:
 
 
 @pytest.fixture
-def transact(desk: Desk, identity: IdentityService, record: Callable[..., Record]) -> str:
+def written(desk: Desk, identity: IdentityService, record: Callable[..., Record]) -> str:
     """All that a day of use writes: output, logs, the database, archives, dumps, the page."""
     assert desk.database_url is not None
     cloud = Cloud("glance")
