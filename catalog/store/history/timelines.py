@@ -340,6 +340,7 @@ class Parts:
         self.ledger = ledger
         self.timelines = timelines
         self.existing = existing
+        self._held: dict[str, bool] = {}
 
     def reasons(self, seen: Observation, known: set[str]) -> dict[str, str]:
         """Absences that a further part of an observation proves, each with the more telling reason of both."""
@@ -358,18 +359,16 @@ class Parts:
         return ids - self.ledger.listed(self.existing) - self.ledger.inconclusive(self.existing)
 
     def held(self, ids: Iterable[str]) -> set[str]:
-        """Of these images, those whose record the observation already in the ledger held."""
+        """Of these images, those whose record the observation already in the ledger held. The first answer stays: what
+        is edited then no longer shows it."""
         wanted = set(ids)
-        says = wanted - self.ledger.unsaid(self.existing, wanted)
-        if not says:
-            return set()
-        lines = self.timelines.read(says, self.existing.at)
-        return {
-            image_id
-            for image_id, line in lines.items()
-            if (covering := _covering(line, self.existing.at)) is not None
-            and covering.content.hash is not None
-        }
+        if asked := wanted - self._held.keys():
+            self._held.update(dict.fromkeys(asked, False))
+            says = asked - self.ledger.unsaid(self.existing, asked)
+            for image_id, line in self.timelines.read(says, self.existing.at).items() if says else ():
+                covering = _covering(line, self.existing.at)
+                self._held[image_id] = covering is not None and covering.content.hash is not None
+        return {image_id for image_id in wanted if self._held[image_id]}
 
     def unite(self, evidence: dict[str, Evidence], records: dict[str, Candidate]) -> None:
         """Observations of one moment are one: of an image's records the later `updated_at` counts, else the

@@ -170,6 +170,29 @@ def test_what_one_part_of_a_moment_rejects_is_present(
     check_fold(database, given_files)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 3, 2), (0, 2, 3, 1), (2, 3, 0, 1), (3, 2, 1, 0)])
+def test_what_one_part_of_a_moment_rejects_stays_inconclusive(
+    database: Database, folder: Path, order: tuple[int, ...]
+) -> None:
+    """Though another part proved its absence before: what is loaded later finds it so."""
+    one, two = ({"id": image_id, "status": "active"} for image_id in IDS[:2])
+    given_files = [
+        File(moment(7), True, (one, two), "body"),
+        File(moment(8), True, (one,), "body"),
+        File(moment(9), True, (one,), "body"),
+        File(moment(9), True, (one,), "body", rejected=(IDS[1],)),
+    ]
+    source = SourceSettings("s", "glance")
+    for file in given_files:
+        load(database, source, folder, file)
+    expected = contents_of(database, "s")
+    wipe(database)
+    for number in order:
+        load(database, source, folder, given_files[number])
+    check_fold(database, given_files)
+    assert contents_of(database, "s") == expected
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[CloudServer, dict[str, Any]]]:
     """One server for all examples; its cloud can be exchanged."""
