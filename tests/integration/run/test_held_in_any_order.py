@@ -73,7 +73,7 @@ def test_a_listing_loaded_anew_as_complete_is_held_back_as_at_once(
 def test_another_part_of_a_moment_that_is_held_decides_nothing(database: Database, tmp_path: Path) -> None:
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 2, 0)
-    load(database, tmp_path, 2, 1, part="b")
+    load(database, tmp_path, 2, 1, part="-b")
     assert len(live(database)) == 20
     assert held(database) == {i: ("returned" if i == name_of(1) else "open", 2) for i in GONE}
 
