@@ -25,6 +25,8 @@ from catalog.text import bounded
 
 MEMORY = 2**20
 """Bytes of records kept in memory before they go to the file."""
+MOST_NEW_IMAGES = 1_000_000
+"""New or changed images of one sweep: their ids stay in memory. A source of more is read in several sweeps."""
 MOST_REJECTED = 10_000
 LARGEST_QUOTED_BYTES = 2**20
 LONGEST_QUOTED_CHARACTERS = 64 * 2**10
@@ -40,6 +42,12 @@ class SpillError(FetchError):
     """The records of a sweep find no room on this machine."""
 
     error_kind = "config"
+
+
+class TooManyImages(FetchError):
+    """A listing brings more new images than one sweep takes; the next sweep takes the next ones."""
+
+    error_kind = "bad_listing"
 
 
 class SpillFile:
@@ -158,7 +166,7 @@ class Intake:
         """Takes a page. Of two records of an image the one with the later `updated_at` counts, else the one read
         last; but one that can be stored before one that can't.
 
-        Raises DeadlineError, Stopped or SpillError between two records: those before are kept.
+        Raises DeadlineError, Stopped, SpillError or TooManyImages between two records: those before are kept.
         """
         self._reading.check()
         known, unchanged = self.present.by_raw, self._unchanged
@@ -203,6 +211,10 @@ class Intake:
             self._contested[image_id] = True
         if not listed:
             self._found.add(image_id)
+        if len(self._entries) >= MOST_NEW_IMAGES and image_id not in self._entries:
+            raise TooManyImages(
+                f"more than {MOST_NEW_IMAGES:,} new images in one sweep; sweep again for the others"
+            )
         self._entries[image_id] = self._spilled.put(raw)
 
     def _can_store_entry(self, image_id: str) -> bool:

@@ -162,7 +162,7 @@ def check_as_of(connection: Connection, seen: Sequence[Seen]) -> None:
 
 TABLES = (
     "images, image_state, image_tags, image_capabilities, image_properties, status_history, revisions,"
-    " revision_documents, observations, id_sets, lacks, sources"
+    " revision_documents, observations, id_sets, absences, sources"
 )
 
 
