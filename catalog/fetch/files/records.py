@@ -399,11 +399,12 @@ class _Walk:
 def _reason(error: ijson.JSONError) -> str:
     """The parser's words, without the part of the file that it shows, which may hold secrets."""
     text = error.args[0]
-    words, shown, arrow = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\n")[
-        :3
-    ]
+    words, *rest = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\n")
     if "premature EOF" in words:
         return "the file ends in the middle of a value"
     if "unallowed token" in words:
-        return f"not JSON: {shown[arrow.index('^') - 1]!r} cannot stand here"
+        # a NUL ends what the parser shows too early: then no arrow points at a sign of it
+        shown, arrow = (*rest, "", "")[:2]
+        sign = shown[max(arrow.find("^") - 1, 0) :][:1] if "^" in arrow else ""
+        return f"not JSON: {sign!r} cannot stand here" if sign else "not JSON: a sign that cannot stand here"
     return f"not JSON, or not a listing ({words.partition(': ')[2].rstrip('.')})"

@@ -140,6 +140,7 @@ def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
         (b'[\n{"id": "a"}\n{"id": "b"}\n]', 3, "','"),
         (b'[\n{"id": "a"},\n]', 3, "']'"),
         (b'{"images": []}]', 1, "']'"),
+        (b'{"a": "r", "projectimagesid": "a"}]=\x00\x00\x00[{', 1, "JSON"),
         (b'[\n{"id": "a",\n"n": ' + b"1" * 5000 + b"}]", 3, "number"),
         (b'[\n{"id": "a",\n"n": 1e' + b"9" * 30 + b"}]", 3, "number"),
         (b'[\n{"id": "a",\n"n": "\xff"}]', 3, "JSON"),
