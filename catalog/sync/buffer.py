@@ -207,15 +207,15 @@ class Intake:
                 return
             self._storable.add(image_id)
             self._moments[image_id] = moment
-        if image_id in self._unchanged:
-            self._contested[image_id] = True
-        if not listed:
-            self._found.add(image_id)
         if len(self._entries) >= MOST_NEW_IMAGES and image_id not in self._entries:
             raise TooManyImages(
                 f"more than {MOST_NEW_IMAGES:,} new images in one sweep; sweep again for the others"
             )
-        self._entries[image_id] = self._spilled.put(raw)
+        self._entries[image_id] = self._spilled.put(raw)  # first: what has no room leaves no trace
+        if image_id in self._unchanged:
+            self._contested[image_id] = True
+        if not listed:
+            self._found.add(image_id)
 
     def _can_store_entry(self, image_id: str) -> bool:
         """Of the record set aside; looked at once, however many others come."""
