@@ -15,7 +15,7 @@ from psycopg import sql
 from catalog.cli.failures import one_by_one, say_error
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
-from catalog.cli.parameters import duration, format_option
+from catalog.cli.parameters import ask, format_option, history_period, yes_option
 from catalog.cli.progress import counting
 from catalog.cli.psql import run_psql
 from catalog.errors import ExitCode
@@ -28,6 +28,8 @@ from catalog.store.db.tables import TRANSFERRED
 from catalog.store.maintenance import prune as pruning
 from catalog.store.state.sources import Source, matching
 
+LEAST_HISTORY = timedelta(days=7)
+"""What `prune` leaves of a history at least: a typing error must not cost all of it."""
 SEEDED = ("capabilities", "image_family_rules")
 """Tables that a migration fills: a restored file brings their rows itself."""
 
@@ -148,13 +150,19 @@ Example:
   catalog db prune 'lab*' --older-than 400d --deleted-images-older-than 800d""",
 )
 @click.argument("source", nargs=-1)
-@click.option("--older-than", type=duration, required=True, help="Forget history before so long ago: 400d.")
+@click.option(
+    "--older-than",
+    type=history_period,
+    required=True,
+    help="Forget history before so long ago, in days or weeks: 400d, 52w; at least 7d.",
+)
 @click.option(
     "--deleted-images-older-than",
-    type=duration,
+    type=history_period,
     help="Forget images deleted so long ago, too; no less than --older-than.",
 )
 @click.option("--plan", is_flag=True, help="Count what would go, and remove nothing (exit 3).")
+@yes_option
 @format_option
 @click.pass_obj
 def prune(
@@ -163,34 +171,55 @@ def prune(
     older_than: timedelta,
     deleted_images_older_than: timedelta | None,
     plan: bool,
+    yes: bool,
     format: Format,
 ) -> int:
     """Forget old history of SOURCE (names or globs; default: all).
 
     What held at that moment stays, so that every later moment can still be asked for; earlier ones can't,
-    and observations from before it are refused afterwards.
+    and observations from before it are refused afterwards. Asks first, or takes --yes.
     """
+    if older_than < LEAST_HISTORY:
+        raise click.UsageError(f"--older-than: expected at least {LEAST_HISTORY.days}d of history to keep")
     if deleted_images_older_than is not None and deleted_images_older_than < older_than:
         raise click.UsageError(
             "--deleted-images-older-than is shorter than --older-than: the history that is kept would lose"
             " images that were deleted in it; give the same duration, or a longer one"
         )
-    rows: list[tuple[Any, ...]] = []
-    with invocation.database() as database, counting("rows", None) as advance:
+    with invocation.database() as database:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, source)
 
-        def prune_one(known: Source) -> None:
-            results = pruning.prune(
-                database, [known.name], older_than, deleted_images_older_than, plan=plan, progress=advance
-            )
-            for result in results:
-                gone = {"images": result.images} | result.rows
-                rows.extend((result.source, result.history_from, name, n) for name, n in gone.items() if n)
+        def prune_all(*, plan: bool) -> tuple[list[tuple[Any, ...]], ExitCode]:
+            rows: list[tuple[Any, ...]] = []
 
-        code = one_by_one(prune_one, chosen)
+            def prune_one(known: Source) -> None:
+                results = pruning.prune(
+                    database, [known.name], older_than, deleted_images_older_than, plan=plan, progress=advance
+                )
+                for result in results:
+                    gone = {"images": result.images} | result.rows
+                    rows.extend(
+                        (result.source, result.history_from, name, n) for name, n in gone.items() if n
+                    )
+
+            with counting("rows", None) as advance:
+                return rows, one_by_one(prune_one, chosen)
+
+        if not plan:
+            ask(
+                f"forget all history older than {older_than.days} days",
+                yes=yes,
+                extent=lambda: _extent(prune_all(plan=True)[0]),
+            )
+        rows, code = prune_all(plan=plan)
     print_rows(("source", "history_from", "table", "rows"), rows, format)
     return code or (ExitCode.WOULD_CHANGE if plan and rows else 0)
+
+
+def _extent(rows: list[tuple[Any, ...]]) -> str:
+    count, names = sum(row[-1] for row in rows), {row[0] for row in rows}
+    return f" ({number(count, 'row')} of {number(len(names), 'source')})"
 
 
 @db.command(
@@ -199,12 +228,16 @@ Example:
   catalog db dump catalog.dump""",
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@yes_option
 @click.pass_obj
-def dump(invocation: Invocation, file: Path) -> None:
+def dump(invocation: Invocation, file: Path, yes: bool) -> None:
     """Write everything in the database to FILE, which any other database can take.
 
-    The file is compressed, may be restored into another PostgreSQL version, and holds no password.
+    The file is compressed, may be restored into another PostgreSQL version, and holds no password. Asks before
+    it replaces a file, or takes --yes.
     """
+    if file.is_file():
+        ask(f"replace {file}", yes=yes)
     with _whole_database(invocation) as connection:
         rows = transfer.dump(connection, TRANSFERRED, file)
     click.echo(f"{file}: {rows} rows")

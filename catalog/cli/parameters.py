@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from catalog.cli.failures import say_error
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
 from catalog.report.terminal import FORMATS
 
@@ -24,6 +25,15 @@ def duration(text: str) -> timedelta:
     )
 
 
+def history_period(text: str) -> timedelta:
+    """`400d`, `52w`. Nothing shorter than days: `6m` is meant as months by one and as minutes by another."""
+    if text.strip()[-1:] in ("d", "w") and (seconds := duration_seconds(text)) is not None:
+        return timedelta(seconds=seconds)
+    raise click.BadParameter(
+        f"expected days or weeks such as 400d or 52w, of at most {LONGEST_DAYS}d; found {text!r}"
+    )
+
+
 def moment(text: str) -> datetime:
     """A date or time by ISO 8601 (UTC where no zone is given), or a duration: so long ago."""
     try:
@@ -36,13 +46,21 @@ def moment(text: str) -> datetime:
         raise click.BadParameter(f"expected {expected}; found {text!r}") from None
 
 
-def ask(what: str, *, yes: bool) -> None:
-    """Asks on a terminal before something is destroyed; elsewhere `--yes` must say so (exit 2)."""
+def ask(what: str, *, yes: bool, extent: Callable[[], str] = str) -> None:
+    """Asks on a terminal before something is destroyed; elsewhere `--yes` must say so (exit 2).
+
+    `extent` says how much it is, in a question only: it may take time. Raises click.Abort if the answer is no.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"this would {what}; add --yes to do it without being asked")
-    click.confirm(what[0].upper() + what[1:] + "?", abort=True)
+    if not click.confirm(f"{what[0].upper()}{what[1:]}{extent()}?", err=True):
+        say_error("nothing was changed")
+        raise click.Abort
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
 def format_option(command: F) -> F:

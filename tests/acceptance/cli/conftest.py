@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +102,32 @@ class Desk:
             timeout=120,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    def on_terminal(
+        self, *arguments: str, input: str = "", columns: int = 80, **environment: str
+    ) -> Finished:
+        """All three streams are one terminal, on which `input` is typed; what it shows is `out`."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (50, columns))
+        environment = {"TERM": "xterm-256color", "COLUMNS": str(columns), **environment}
+        process = subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(ours, input.encode())
+        shown = b""
+        # a terminal that nobody holds open any more ends in an error (EIO)
+        with suppress(OSError):
+            while piece := os.read(ours, 65_536):
+                shown += piece
+        os.close(ours)
+        return Finished(process.wait(timeout=120), shown.decode().replace("\r\n", "\n"), "")
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         assert self.database_url is not None

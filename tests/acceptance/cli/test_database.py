@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -236,20 +238,53 @@ def test_all_of_it_works_in_a_schema_of_its_own(desk: Desk, record: Make, empty_
     assert desk.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
 
 
-def test_prune_plans_first_and_remap_finds_nothing_to_do(desk: Desk, record: Make) -> None:
+@pytest.fixture
+def aged(desk: Desk, record: Make) -> Desk:
+    """A source whose image was another forty and thirty days ago."""
     cloud = Cloud("glance", [record(1)])
     desk.add_source("lab", cloud)
+    for days, name in ((40, "first"), (30, "second")):
+        saved = desk.folder / f"{name}.json"
+        saved.write_text(json.dumps([record(1, name=name)]))
+        desk.run("backfill", "lab", saved.name, "--observed-at", f"{days}d")
     desk.run("sync")
-    cloud.change("image-001", name="other")
-    desk.run("sync")
-    planned = desk.run("db", "prune", "--older-than", "0s", "--plan", "--format", "json")
+    assert desk.query("SELECT count(*) FROM image_revisions") == [(3,)]
+    return desk
+
+
+def test_prune_plans_first_and_remap_finds_nothing_to_do(aged: Desk) -> None:
+    planned = aged.run("db", "prune", "--older-than", "7d", "--plan", "--format", "json")
     assert planned.code == 3
     assert {row["table"]: row["rows"] for row in planned.rows}["revisions"] == 1
-    assert desk.query("SELECT count(*) FROM image_revisions") == [(2,)]
-    assert desk.run("db", "prune", "--older-than", "0s").code == 0
-    assert desk.query("SELECT count(*) FROM image_revisions") == [(1,)]
-    remapped = desk.run("remap", "--format", "json")
+    assert aged.query("SELECT count(*) FROM image_revisions") == [(3,)]
+    assert aged.run("db", "prune", "--older-than", "1w", "--yes").code == 0
+    assert aged.query("SELECT count(*) FROM image_revisions") == [(2,)]
+    remapped = aged.run("remap", "--format", "json")
     assert (remapped.code, [row["rows_changed"] for row in remapped.rows]) == (0, [0])
+
+
+def test_prune_asks_on_a_terminal_and_refuses_without_one(aged: Desk) -> None:
+    refused = aged.run("db", "prune", "--older-than", "7d")
+    assert (refused.code, "add --yes" in refused.error) == (2, True)
+    declined = aged.on_terminal("db", "prune", "--older-than", "7d", input="n\n")
+    assert declined.code == 130
+    assert re.search(r"Forget all history older than 7 days \(\d+ rows of 1 source\)\? \[y/N\]", declined.out)
+    assert "nothing was changed" in declined.out
+    assert aged.query("SELECT count(*) FROM image_revisions") == [(3,)]
+    assert aged.on_terminal("db", "prune", "--older-than", "7d", input="y\n").code == 0
+    assert aged.query("SELECT count(*) FROM image_revisions") == [(2,)]
+
+
+def test_a_dump_over_a_file_asks_on_a_terminal_and_refuses_without_one(desk: Desk) -> None:
+    kept = desk.folder / "all.dump"
+    kept.write_text("something else")
+    refused = desk.run("db", "dump", "all.dump")
+    assert (refused.code, "replace all.dump" in refused.error) == (2, True)
+    assert desk.on_terminal("db", "dump", "all.dump", input="n\n").code == 130
+    assert kept.read_text() == "something else"
+    assert desk.on_terminal("db", "dump", "all.dump", input="y\n").code == 0
+    assert desk.run("db", "dump", "all.dump", "--yes").code == 0
+    assert desk.run("db", "dump", "/dev/null").code == 2
 
 
 def test_a_prune_that_cannot_be_is_one_line_that_says_the_way_out(desk: Desk, record: Make) -> None:
@@ -260,10 +295,14 @@ def test_a_prune_that_cannot_be_is_one_line_that_says_the_way_out(desk: Desk, re
         (["--older-than", "900000000d", "--plan"], "at most"),
         (["--older-than", "400d", "--deleted-images-older-than", "900000d"], "at most"),
         (["--older-than", "400d", "--deleted-images-older-than", "399d"], "give the same duration"),
+        (["--older-than", "6m", "--yes"], "days or weeks"),
+        (["--older-than", "720h", "--yes"], "days or weeks"),
+        (["--older-than", "30", "--yes"], "days or weeks"),
+        (["--older-than", "6d", "--yes"], "at least 7d"),
     ):
         wrong = desk.run("db", "prune", *arguments)
         assert (wrong.code, wrong.out) == (2, "")
         assert hint in wrong.error
         assert "--older-than" in wrong.error or "--deleted-images-older-than" in wrong.error
     assert desk.query("SELECT history_from FROM sources") == [(None,)]
-    assert desk.run("db", "prune", "--older-than", "365000d").code == 0
+    assert desk.run("db", "prune", "--older-than", "365000d", "--yes").code == 0

@@ -31,7 +31,7 @@ OPTIONS = {
     "runs": {"--format"},
     "sources": {"--check", "--failed", "--format"},
     "db upgrade": {"--sql"},
-    "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--format"},
+    "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--yes", "--format"},
     "db grant": {"--as"},
 }
 

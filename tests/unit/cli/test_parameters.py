@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from catalog.cli.parameters import duration, moment
+from catalog.cli.parameters import duration, history_period, moment
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,17 @@ def test_a_duration_is_a_number_and_a_unit(text: str, expected: timedelta) -> No
 def test_anything_else_is_no_duration(text: str) -> None:
     with pytest.raises(click.BadParameter, match="expected a duration"):
         duration(text)
+
+
+@pytest.mark.parametrize(("text", "days"), [("400d", 400), (" 7d ", 7), ("52w", 364), ("1.5w", 10.5)])
+def test_a_period_of_history_is_in_days_or_weeks(text: str, days: float) -> None:
+    assert history_period(text) == timedelta(days=days)
+
+
+@pytest.mark.parametrize("text", ["", "6m", "720h", "86400s", "400", "d", "-7d", "365001d", "7 days"])
+def test_a_shorter_unit_or_none_is_no_period_of_history(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected days or weeks"):
+        history_period(text)
 
 
 @pytest.mark.parametrize(
