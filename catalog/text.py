@@ -23,9 +23,11 @@ JSON_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# A possessive group with alternatives in it matches wrongly before Python 3.11.5 (CPython issue 106052), and a
+# greedy one remembers each turn: hence a bounded number of turns, and whoever uses it goes on from its end.
 _UNSTORABLE_ESCAPE = re.compile(
-    rb"(?:[^\\]++|\\(?:[^u]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(?!0000|[dD][89a-fA-F]))))*+"
-    rb"(?:(\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.|\Z)",
+    rb"(?:[^\\]++|\\(?:[^u]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(?!0000|[dD][89a-fA-F])))){0,1000}"
+    rb"(\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))?",
     re.DOTALL,
 )
 _MARKS = (b",", b"[", b"{")

@@ -26,7 +26,9 @@ _WITHOUT_SCHEME = re.compile(
 )
 """More colons are host:port:bucket:object, whose object may well hold an @; so may bucket:object."""
 
-_QUERY = re.compile(r"""(?:[?#;&]|%3[fF]|%23|%26)(?:[^\s"'<>\\]++|\\++(?:/|u00[0-9a-fA-F]{2}))*+""")
+_QUERY_START = re.compile(r"[?#;&]|%3[fF]|%23|%26")
+_QUERY_PART = re.compile(r"""(?:[^\s"'<>\\]++|\\++(?:/|u00[0-9a-fA-F]{2})){1,1000}""")
+"""Not a possessive group: see `catalog.text`."""
 _SIGNING_PARAMETER = re.compile(
     r"(?:[?#;&]|%3f|%23|%26|u003f|u0026|amp;)"
     r"(?:x-(?:amz|goog|obs|oss|cos|tos|ms|auth)-[\w-]{0,60}|q-(?:ak|signature)|temp_url_\w{1,20}|jwt"
@@ -68,12 +70,22 @@ def scrub(text: str) -> str:
                 )
             text = "".join(kept)
     if "=" in text or "%3" in text or "u003" in text:
-        text = _QUERY.sub(_without_signature, text)
+        text = _without_signed_queries(text)
     return text
 
 
-def _without_signature(query: re.Match[str]) -> str:
-    return "" if _SIGNING_PARAMETER.search(query[0]) else query[0]
+def _without_signed_queries(text: str) -> str:
+    kept = []
+    position = 0
+    while start := _QUERY_START.search(text, position):
+        end = start.end()
+        while part := _QUERY_PART.match(text, end):
+            end = part.end()
+        # up to the query, and the query too unless it signs or logs in
+        signs = _SIGNING_PARAMETER.search(text, start.start(), end) is not None
+        kept.append(text[position : start.start() if signs else end])
+        position = end
+    return "".join([*kept, text[position:]])
 
 
 def _without_user_info(address: str, *, in_store: bool) -> str:

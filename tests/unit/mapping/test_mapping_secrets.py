@@ -188,6 +188,12 @@ def test_what_is_no_secret_stays(harmless: str) -> None:
     assert properties(image) == {"note": {harmless: harmless}}
 
 
+def test_a_signed_query_ends_where_its_characters_end_and_the_rest_stays() -> None:
+    """Before Python 3.11.5 a possessive group of alternatives took more than matches (CPython issue 106052)."""
+    assert scrub(r"https://host/p?sig=abc\\u00 then") == r"https://host/p\\u00 then"
+    assert scrub(r"https://host/p?sig=abc\n then") == r"https://host/p\n then"
+
+
 def test_a_location_without_scheme_is_told_from_a_bucket_and_its_object() -> None:
     for kept in (
         "obs-bucket:file@2026.qcow2",
