@@ -318,7 +318,6 @@ def forget(
         if observed is None or wanted not in observed.run_ids:
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
         contents = Contents.of(source)
-        kept = held_deletions.kept_by(connection, source_id, observed.run_ids)
         live = stored_state.live(connection, source_id)
         counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
         lost = stored_state.inferred_deletions(connection, source_id, live)
@@ -331,7 +330,7 @@ def forget(
         runs.forget(connection, source_id, observed.run_ids, at)
         runs.remember_forgotten(connection, source_id, observed.run_ids, at)
         lookups.save(connection, source_id, at, {})
-        held_deletions.follow_ledger(connection, source_id, at, "forget", kept)
+        held_deletions.follow_ledger(connection, source_id, at, "forget")
         return observed.run_ids, counts
 
     with leases.LeaseRenewer(database, lease):

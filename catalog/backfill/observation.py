@@ -135,19 +135,19 @@ class Writing:
 
     def _observation(self, *, appending: bool) -> Observation:
         said, gathered, known = self.said, self.gathered, self.present
+        kept = self._kept(appending=appending)
         unchanged: set[str] = set()
         missing: set[str] | None = None
         if known is not None:
             unchanged = gathered.among(known.content) - known.unlisted - said.found
             if said.complete:
-                missing = known.content.keys() - said.silent.keys()
+                missing = known.content.keys() - said.silent.keys() - kept
                 missing -= unchanged
                 missing -= gathered.held(missing)
         if said.complete:
-            proved = self._judge(missing, appending=appending)
+            proved = self._judge(missing, kept, appending=appending)
             if appending and (missing is not None or proved is not None):
                 missing = (proved or set()) | ((missing or set()) & said.lacks.keys())
-        kept = self._kept(appending=appending)
         return Observation(
             said.run_id,
             self.at,
@@ -180,7 +180,7 @@ class Writing:
             if self._warnings <= WARNINGS:
                 log.warning("value not converted", source=self.source.name, reason=warning)
 
-    def _judge(self, missing: set[str] | None, *, appending: bool) -> set[str] | None:
+    def _judge(self, missing: set[str] | None, kept: set[str], *, appending: bool) -> set[str] | None:
         """Of images on which this observation would be the last word, those that it proves to be gone: within
         the deletion limit (semantics 4.5). What an archive's own trailer says of images stands.
 
@@ -191,7 +191,7 @@ class Writing:
         if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
             return None
         known = self._presence(missing)
-        known.others -= self.said.named
+        known.others -= self.said.named | kept
         listed = bool(len(self.gathered))
         if not appending:
             known.others -= ledger.nearest(known.others, self.at, "after").keys()
@@ -218,13 +218,18 @@ class Writing:
         return set(self._absences.lacks)
 
     def _kept(self, *, appending: bool) -> set[str]:
-        """Images whose absence an archive proves, and which somebody keeps until they are listed again."""
-        known = self.present
+        """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision
+        that came after this observation."""
+        known, said = self.present, self.said
         kept = known.kept if known else held_deletions.open_and_kept(self.connection, self.source_id)[1]
-        kept = kept & self.said.lacks.keys()
+        kept = kept & said.lacks.keys()
         if not appending:
             kept -= Ledger(self.connection, self.source_id).nearest(kept, self.at, "after").keys()
-        return kept
+        decided = held_deletions.kept_at(self.connection, self.source_id, self.at)
+        if not said.complete:
+            decided &= said.lacks.keys()
+        rejected = {image_id for image_id, kind in said.silent.items() if kind == "rejected"}
+        return kept | (decided - rejected - self.gathered.held(decided))
 
     def _presence(self, missing: set[str] | None) -> _Counted:
         known = self.present
@@ -266,6 +271,7 @@ class Writing:
         before = (
             (known.held, known.kept) if known else held_deletions.open_and_kept(connection, self.source_id)
         )
+        kept = {image_id for image_id, kind in observation.silent.items() if kind == "kept"}
         if held:
             held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, held)
         if held or any(before):
@@ -273,8 +279,10 @@ class Writing:
             present = before[0] & self.said.found | (before[0] | before[1]) & rejected
             held_deletions.decide(connection, self.source_id, present, "returned", self.at, BY)
             held_deletions.end_decided(connection, self.source_id, self.at, BY)
+        if not kept <= before[1]:  # decided later than this was observed, or while the archive was written
+            held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
         if known is not None:
-            if held or any(before):
+            if held or kept or any(before):
                 known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
             self._follow(known, observation)
             known.latest = self.at

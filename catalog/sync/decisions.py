@@ -71,9 +71,15 @@ def decide(
     def work(connection: Connection) -> list[HeldDeletion]:
         rows = decidable(connection, source_id, verb, image_ids)
         now = clock(connection)
+        ids = [row.image_id for row in rows]
         if verb == "approve":
             _prove(connection, source_id, rules, rows, now)
-        ids = [row.image_id for row in rows]
+            held_deletions.keep_no_longer(connection, source_id, ids)
+        else:
+            ledger = Ledger(connection, source_id)
+            for at, held in groupby(sorted(rows, key=_observed_at), key=_observed_at):
+                seen = ledger.nearest((row.image_id for row in held), at, "before")
+                held_deletions.keep(connection, source_id, seen, now)
         held_deletions.decide(connection, source_id, ids, DECISION[verb], now, by)
         return [replace(row, decision=DECISION[verb]) for row in rows]
 

@@ -820,6 +820,21 @@ COMMENT ON COLUMN held_deletions.decided_at IS 'When decided. Unit: UTC.';
 COMMENT ON COLUMN held_deletions.decided_by IS 'Who decided.';
 COMMENT ON COLUMN held_deletions.reason IS 'limit, or login_changed: the login reaches less than before.';
 
+CREATE TABLE kept_images (
+    source_id TEXT COLLATE "C" NOT NULL,
+    image_id TEXT COLLATE "C" NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    kept_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_kept_images PRIMARY KEY (source_id, image_id, kept_at)
+);
+
+COMMENT ON TABLE kept_images IS 'Decisions to keep an image, for what is loaded after them. Internal.';
+
+COMMENT ON COLUMN kept_images.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN kept_images.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN kept_images.seen_at IS 'Last evidence of the image before its deletion was held. Unit: UTC.';
+COMMENT ON COLUMN kept_images.kept_at IS 'When somebody decided: absences observed since then up to here prove nothing. Unit: UTC.';
+
 CREATE TABLE projects (
     source_id TEXT COLLATE "C" NOT NULL,
     project_id TEXT COLLATE "C" NOT NULL,

@@ -52,6 +52,8 @@ INSERT INTO rejections (source_id, record_hash, run_id, observed_at)
 INSERT INTO forgotten_runs (source_id, run_id, observed_at, forgotten_at)
     VALUES ('765390d5', '00000000-0000-0000-0000-000000000002', '2026-01-01 12:00:00+00',
         '2026-01-03 00:00:00+00');
+INSERT INTO kept_images (source_id, image_id, seen_at, kept_at)
+    VALUES ('765390d5', 'a', '2026-01-01 00:00:00+00', '2026-01-03 00:00:00+00');
 INSERT INTO revision_documents (source_id, image_id, observed_at, document)
     VALUES ('765390d5', 'a', '2026-01-01 00:00:00+00',
         '{"id": "a", "name": "image a", "tags": ["t"], "status": "active", "purpose": "x", "__support_unheard": "true"}');

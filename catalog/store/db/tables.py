@@ -363,6 +363,21 @@ held_deletions = Table(
     comment="Deletions that are held back, and what became of them.",
 )
 
+kept_images = Table(
+    "kept_images",
+    metadata,
+    source_id(),
+    image_id(),
+    moment("seen_at", "Last evidence of the image before its deletion was held.", nullable=False),
+    moment(
+        "kept_at",
+        "When somebody decided: absences observed since then up to here prove nothing.",
+        nullable=False,
+    ),
+    PrimaryKeyConstraint("source_id", "image_id", "kept_at"),
+    comment="Decisions to keep an image, for what is loaded after them. Internal.",
+)
+
 projects = Table(
     "projects",
     metadata,

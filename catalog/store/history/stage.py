@@ -237,7 +237,7 @@ class Stage:
 
     def _erase(self, image_id: str) -> None:
         for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties",
-                      "held_deletions", "lookups"):  # fmt: skip
+                      "held_deletions", "kept_images", "lookups"):  # fmt: skip
             self.connection.execute(
                 f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
             )

@@ -44,17 +44,23 @@ DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
     AND h.observed_at > first.at
-RETURNING h.image_id, h.decision = 'kept', h.reason;
+RETURNING h.image_id, h.reason;
 
 -- name: hold_again
 -- Where no observation that is as early holds the image; one that did so once is taken up again.
 INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by,
     reason)
-SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN h.kept THEN 'kept' ELSE 'open' END,
-    CASE WHEN h.kept THEN %(at)s::timestamptz END, CASE WHEN h.kept THEN %(by)s END, h.reason
+SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN kept THEN 'kept' ELSE 'open' END,
+    CASE WHEN kept THEN %(at)s::timestamptz END, CASE WHEN kept THEN %(by)s END, h.reason
 FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[], %(reasons)s::text[])
-    AS h (image_id, observed_at, run_id, kept, reason)
+    AS h (image_id, observed_at, run_id, is_kept, reason)
 CROSS JOIN {stored(images, h)} AS i
+CROSS JOIN LATERAL (
+    SELECT h.is_kept OR EXISTS (
+        SELECT FROM kept_images k
+        WHERE k.source_id = i.source_id AND k.image_id = i.image_id AND h.observed_at BETWEEN k.seen_at AND k.kept_at)
+    OFFSET 0
+) AS decided (kept)
 WHERE NOT EXISTS (
     SELECT FROM held_deletions t
     WHERE t.source_id = i.source_id AND t.image_id = i.image_id AND t.decision IN ('open', 'kept'))
@@ -90,7 +96,17 @@ SELECT coalesce(array_agg(image_id) FILTER (WHERE decision = 'open'), '{}'),
     coalesce(array_agg(image_id) FILTER (WHERE decision = 'kept'), '{}')
 FROM held_deletions WHERE source_id = %(source)s AND decision IN ('open', 'kept');
 
--- name: kept_by
--- Images that somebody decided to keep, whose deletion these runs held back first.
-SELECT image_id FROM held_deletions
-WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND decision = 'kept';
+-- name: keep
+-- For what is loaded after the decision.
+INSERT INTO kept_images (source_id, image_id, seen_at, kept_at)
+SELECT %(source)s, image_id, seen_at, %(at)s FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS k (image_id, seen_at)
+ON CONFLICT DO NOTHING;
+
+-- name: keep_no_longer
+-- Somebody approves after all.
+DELETE FROM kept_images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);
+
+-- name: kept_at
+-- Images whose absence at a moment proves nothing by such a decision.
+SELECT DISTINCT image_id FROM kept_images
+WHERE source_id = %(source)s AND seen_at < %(at)s AND kept_at >= %(at)s;

@@ -77,6 +77,10 @@ WHERE t.source_id = %(source)s AND t.finished_at < %(cut)s
 SELECT t.ctid FROM held_deletions t
 WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision IN ('approved', 'returned')
 
+-- name: ended_kept_images
+-- What is observed from the cut on comes after these decisions.
+SELECT t.ctid FROM kept_images t WHERE t.source_id = %(source)s AND t.kept_at < %(cut)s
+
 -- name: ended_id_sets
 -- Sets of ids that no observation names any more.
 SELECT t.ctid FROM id_sets t

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,9 +81,20 @@ def open_and_kept(connection: Connection, source_id: str) -> tuple[set[str], set
     return set(opened), set(kept)
 
 
-def kept_by(connection: Connection, source_id: str, run_ids: Iterable[str]) -> list[str]:
-    """Images that somebody decided to keep, whose deletion these runs held back first."""
-    return [image_id for (image_id,) in _SQL.run(connection, "kept_by", source=source_id, runs=list(run_ids))]
+def keep(connection: Connection, source_id: str, seen: Mapping[str, datetime], at: datetime) -> None:
+    """Notes that somebody keeps these images, `seen` last at these moments: absences from then `at` most prove
+    nothing."""
+    _SQL.run(connection, "keep", source=source_id, ids=list(seen), ats=list(seen.values()), at=at)
+
+
+def keep_no_longer(connection: Connection, source_id: str, ids: Iterable[str]) -> None:
+    """Somebody approves the deletion of images after all."""
+    _SQL.run(connection, "keep_no_longer", source=source_id, ids=list(ids))
+
+
+def kept_at(connection: Connection, source_id: str, at: datetime) -> set[str]:
+    """Images whose absence at this moment proves nothing, as somebody decided later to keep them."""
+    return {image_id for (image_id,) in _SQL.run(connection, "kept_at", source=source_id, at=at)}
 
 
 def end_decided(connection: Connection, source_id: str, at: datetime, by: str) -> None:
@@ -91,12 +102,9 @@ def end_decided(connection: Connection, source_id: str, at: datetime, by: str) -
     _SQL.run(connection, "end_decided", source=source_id, at=at, by=by)
 
 
-def follow_ledger(
-    connection: Connection, source_id: str, at: datetime, by: str, kept: Iterable[str] = ()
-) -> None:
+def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str) -> None:
     """Brings held deletions to what the ledger tells of them: ended where the image is deleted or listed again,
-    open where an observation held them that was loaded, or came to count, after others. `kept`: by rows that are
-    gone."""
+    open or kept where an observation held them that was loaded, or came to count, after others."""
     end_decided(connection, source_id, at, by)
     waiting: dict[str, datetime] = dict(_SQL.run(connection, "waiting", source=source_id).fetchall())
     holders = Ledger(connection, source_id).held_since(waiting)
@@ -107,11 +115,7 @@ def follow_ledger(
     if holders:
         runs, moments, is_kept = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
-        dropped = _SQL.run(connection, "drop_later_holders", **values).fetchall()
-        was_kept = {image_id for image_id, was, _ in dropped if was} | set(kept)
-        reasons = {image_id: reason for image_id, _, reason in dropped}
+        reasons = dict(_SQL.run(connection, "drop_later_holders", **values).fetchall())
         values["reasons"] = [reasons.get(image_id, "limit") for image_id in holders]
-        values["runs"] = list(runs)
-        values["kept"] = [now or image_id in was_kept for image_id, now in zip(holders, is_kept, strict=True)]
-        _SQL.run(connection, "hold_again", at=at, by=by, **values)
+        _SQL.run(connection, "hold_again", at=at, by=by, runs=list(runs), kept=list(is_kept), **values)
     _SQL.run(connection, "date_held", source=source_id)

@@ -334,6 +334,64 @@ def test_what_is_kept_stays_whatever_an_older_archive_proves(database: Database,
     assert {decision for decision, _ in held(database).values()} == {"kept"}
 
 
+@pytest.mark.parametrize("late", [2, 4, 6])
+@pytest.mark.parametrize("part", ["", "-b"])
+def test_what_was_kept_is_not_deleted_in_hindsight_once_it_was_listed_again(
+    database: Database, tmp_path: Path, late: int, part: str
+) -> None:
+    """Absences observed up to the decision prove nothing, whenever they are loaded."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    settle(database, "keep")
+    load(database, tmp_path, 5, *ALL)
+    if part:
+        load(database, tmp_path, late, 0, complete=False)
+    assert {decision for decision, _ in held(database).values()} == {"returned"}
+    load(database, tmp_path, late, 0, part=part)
+    assert {(r["change"], r["observed_at"]) for r in rows(database, "SELECT * FROM revisions")} == {
+        ("created", hour(1))
+    }
+    assert len(live(database)) == 20
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_look_up_of_an_archive_does_not_delete_what_was_kept_and_listed_again(
+    database: Database, tmp_path: Path, *, again: bool
+) -> None:
+    rest = (*range(9), *range(10, 20))
+    backfill(database, source(), [archive(tmp_path, 1, *ALL), archive(tmp_path, 3, *rest, said="held")])
+    settle(database, "keep")
+    if again:
+        forget(database, source(), run_at(database, 3))
+    load(database, tmp_path, 5, *ALL)
+    backfill(database, source(), [archive(tmp_path, 4, *rest, said="not_found")])
+    assert {row["change"] for row in rows(database, "SELECT change FROM revisions")} == {"created"}
+
+
+def test_what_was_approved_after_all_is_deleted_in_hindsight(database: Database, tmp_path: Path) -> None:
+    """Whoever approves takes back that the image was kept."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    settle(database, "keep")
+    (row,) = rows(database, "SELECT source_id FROM sources")
+    decide(database, row["source_id"], "approve", Contents.of(source()), by="me", image_ids=sorted(GONE))
+    load(database, tmp_path, 2, 0)
+    assert {r["deleted_at"] for i, r in images(database).items() if i in GONE} == {hour(2)}
+
+
+def test_what_was_kept_is_deleted_by_what_lies_before_it_was_last_seen(
+    database: Database, tmp_path: Path
+) -> None:
+    """Only absences since then are what somebody decided about."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, *ALL)
+    load(database, tmp_path, 4, 0)
+    settle(database, "keep")
+    load(database, tmp_path, 2, 0)
+    changes = rows(database, "SELECT change FROM revisions WHERE image_id = %s ORDER BY 1", name_of(9))
+    assert [row["change"] for row in changes] == ["created", "deleted", "restored"]
+
+
 # ---- what is dated anew ------------------------------------------------------------------------------
 
 

@@ -48,6 +48,7 @@ TABLES = (
     "status_history",
     "absences",
     "held_deletions",
+    "kept_images",
 )
 COPIES = """
 INSERT INTO {table}
@@ -64,6 +65,7 @@ def filled(module_database: Database) -> Database:
         connection.execute(
             "INSERT INTO held_deletions VALUES ('s', 'a', gen_random_uuid(), NULL, now(), 'open', NULL, NULL)"
         )
+        connection.execute("INSERT INTO kept_images VALUES ('s', 'a', now(), now())")
         for table in TABLES:
             connection.execute(COPIES.format(table=table).encode())
         connection.execute("ANALYZE")
