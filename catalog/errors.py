@@ -3,6 +3,7 @@
     CatalogError                    exit 1
     ├── UsageError                  exit 2   the command line or the configuration is wrong; nothing was written
     │   ├── ConfigurationError      exit 2   a file, a key or an environment variable
+    │   ├── NothingSwept            exit 2   there is no database yet to be asked
     │   └── SchemaError             exit 2   the database's schema is not the one this release needs
     ├── UnexpectedError             exit 1   a bug in catalog, in the work on one source
     ├── DatabaseError               exit 1   error_kind "database"
@@ -84,6 +85,10 @@ class UsageError(CatalogError):
 
 class ConfigurationError(UsageError):
     """A configuration file or an environment variable is wrong; names file, key and what was expected."""
+
+
+class NothingSwept(UsageError):
+    """There is no database yet, and a command that only asks makes none."""
 
 
 class SchemaError(UsageError):

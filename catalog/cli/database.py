@@ -139,6 +139,7 @@ def shell(invocation: Invocation, psql_arguments: tuple[str, ...]) -> int:
 
     The password goes by the environment, so that nobody reads it in the list of processes.
     """
+    invocation.require_contents()
     with invocation.database() as database:
         return ExitCode.FAILED if run_psql(database, psql_arguments) else 0
 

@@ -10,7 +10,7 @@ import click
 
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_rows
+from catalog.cli.output import print_found, print_rows
 from catalog.cli.parameters import F, format_option
 from catalog.errors import ExitCode, UsageError
 from catalog.report.terminal import Format
@@ -70,10 +70,10 @@ def list_held(
     """Show what is held in SOURCE (names or globs; default: all): open, or kept until listed again."""
     if source and everything:
         raise click.UsageError("SOURCE and --all exclude each other")
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    with invocation.reading() as connection:
         ids = [known.source_id for known in matching(connection, source)]
         rows = held(connection, ids, ("open", "kept"))
-    _print([row for row in rows if not image or row.image_id in image], format)
+    _print([row for row in rows if not image or row.image_id in image], format, invocation)
 
 
 @deletions.command(
@@ -169,8 +169,12 @@ def _user() -> str:
         return "unknown"
 
 
-def _print(rows: list[HeldDeletion], format: Format) -> None:
+def _print(rows: list[HeldDeletion], format: Format, asked: Invocation | None = None) -> None:
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":
         columns = TABLE_COLUMNS
-    print_rows(columns, [tuple(getattr(row, name) for name in columns) for row in rows], format)
+    values = [tuple(getattr(row, name) for name in columns) for row in rows]
+    if asked is None:
+        print_rows(columns, values, format)
+    else:
+        print_found(asked, columns, values, format)

@@ -12,10 +12,16 @@ from pathlib import Path
 from catalog import logs
 from catalog.config.load import load_settings
 from catalog.config.settings import Settings, source_settings
+from catalog.errors import NothingSwept
 from catalog.store.db import schema
-from catalog.store.db.connection import Database
-from catalog.store.state.sources import Source
+from catalog.store.db.connection import Connection, Database
+from catalog.store.state.sources import Source, ever_observed
 from catalog.sync.mapping_adapter import Contents
+
+WHAT_TO_SWEEP = (
+    "nothing was swept; run `catalog sync` (`OS_CLOUD=mycloud catalog sync` needs no configuration),"
+    " try `catalog demo`, or name the database in CATALOG_DATABASE_URL or CATALOG_DATA_DIR"
+)
 
 
 @dataclass
@@ -25,6 +31,8 @@ class Invocation:
     config: Path | None
     database_url: str | None
     verbosity: int
+    never_swept: bool = False
+    """Known once `reading` was entered: no source was ever observed."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -44,6 +52,24 @@ class Invocation:
         logs.configure(self.verbosity)
         with Database(self.settings.database, pool_size=pool_size) as database:
             yield database
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction for a command that only asks. It makes no database: raises NothingSwept where the embedded
+        one is not there yet. Else as `database`."""
+        self.require_contents()
+        with self.database() as database, database.transaction(read_only=True) as connection:
+            self.never_swept = not ever_observed(connection)
+            yield connection
+
+    def require_contents(self) -> None:
+        """Raises NothingSwept where the embedded database was not made yet."""
+        database = self.settings.database
+        if database.url is None:
+            from catalog.store.db.embedded.server import was_made
+
+            if not was_made(database.data_dir):
+                raise NothingSwept(f"there is no catalog in {database.data_dir} yet: {WHAT_TO_SWEEP}")
 
     def rules_of(self, known: Source) -> Contents:
         """The rules by which a recorded source's records are read: `[defaults]` if it is not configured any more."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.errors import CatalogError
 from catalog.model import RunResult
 from catalog.report import terminal
@@ -90,6 +91,15 @@ def summary(run: RunResult, *, plan: bool = False) -> str:
 def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:
     """Rows on standard output, in the format asked for."""
     terminal.print_rows(columns, rows, format, sys.stdout)
+
+
+def print_found(
+    invocation: Invocation, columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format
+) -> None:
+    """Rows that a question found; says what to do on standard error if there is nothing to be found yet."""
+    print_rows(columns, rows, format)
+    if not rows and invocation.never_swept:
+        click.echo(WHAT_TO_SWEEP, err=True)
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from catalog.cli.failures import say_error
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
-from catalog.report.terminal import FORMATS
+from catalog.report.terminal import FORMATS, Format
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,11 +65,23 @@ yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
 def format_option(command: F) -> F:
-    return click.option(
+    """`--format`, and `--safe`, which goes with `--format csv` alone; both arrive as the argument `format`."""
+
+    @wraps(command)
+    def formatted(*arguments: Any, format: Format, safe: bool, **options: Any) -> Any:
+        if safe and format != "csv":
+            raise click.UsageError("--safe goes with --format csv")
+        return command(*arguments, format="safe-csv" if safe else format, **options)
+
+    chosen = click.option(
         "--format",
         "format",
         type=click.Choice(FORMATS),
         default="table",
         show_default=True,
         help="How to print: for people, or for programs.",
-    )(command)
+    )
+    safe = click.option(
+        "--safe", is_flag=True, help="With --format csv: no text that a spreadsheet takes for a formula."
+    )
+    return cast(F, chosen(safe(formatted)))

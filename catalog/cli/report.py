@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_rows
+from catalog.cli.output import print_found, print_rows
 from catalog.cli.parameters import format_option, moment
 from catalog.errors import ExitCode, UsageError
 from catalog.report.html import write_page
@@ -65,14 +65,14 @@ def report(
             raise click.UsageError("name a report; `catalog report` lists them")
         print_rows(("name", "answers"), [(query.name, query.help) for query in QUERIES], format)
         return ExitCode.OK
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    with invocation.reading() as connection:
         answer = run_report(connection, name, source=source, since=since, as_of=as_of, image=image)
-    print_rows(answer.columns, answer.rows, format)
+    print_found(invocation, answer.columns, answer.rows, format)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 
 def _write_page(invocation: Invocation, file: Path, source: str | None) -> None:
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    with invocation.reading() as connection:
         try:
             write_page(connection, file, now=clock(connection), sources=[source] if source else None)
         except OSError as error:

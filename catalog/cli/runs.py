@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import in_short, print_rows
+from catalog.cli.output import in_short, print_found
 from catalog.cli.parameters import format_option
 from catalog.report.terminal import Format
 from catalog.store.state import runs as ledger
@@ -30,11 +30,11 @@ def runs(invocation: Invocation, source: str | None, limit: int, format: Format)
 
     JSON and CSV carry all columns of the table `runs`. A run with no outcome is under way.
     """
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    with invocation.reading() as connection:
         known = sources.matching(connection, [source] if source else [])
         rows = ledger.recent(connection, [each.source_id for each in known], limit)
     columns = ledger.RUN_COLUMNS
     if format == "table":
         shown = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
         columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in shown]
-    print_rows(columns, rows, format)
+    print_found(invocation, columns, rows, format)

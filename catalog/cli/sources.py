@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from catalog.cli.progress import counting
 from catalog.cli.side_by_side import choose, side_by_side, workers
 from catalog.config.selection import select_names
 from catalog.config.settings import check_new_name, configured_source
-from catalog.errors import ExitCode
+from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
 from catalog.store.state import sources as stored
 from catalog.sync.source_check import CHECK_COLUMNS, check, refused
@@ -64,7 +65,8 @@ def sources(
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
     configured = invocation.settings.sources
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    known: list[dict[str, Any]] = []
+    with suppress(NothingSwept), invocation.reading() as connection:
         known = [dict(zip(stored.LISTING_COLUMNS, row, strict=True)) for row in stored.listing(connection)]
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}

@@ -149,7 +149,7 @@ def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
     """Yields a function that prints a result on standard output, at once or at the end."""
     if format == "table":
         yield lambda run: say(summary(run, plan=plan))
-    elif format == "json":
+    elif format in ("json", "jsonl"):
         yield lambda run: say(json.dumps(as_row(database, run), default=terminal.plain))
     else:
         rows: list[dict[str, Any]] = []

@@ -1,4 +1,7 @@
-"""Rows for people and for programs: a table that fits the terminal, JSON, or CSV.
+"""Rows for people and for programs: a table that fits the terminal, JSON, JSON Lines, or CSV.
+
+On a terminal a table fits its width: names that have no room end in an ellipsis, ids are whole, moments are local.
+Elsewhere nothing is cut or wrapped, and moments are UTC.
 
 Text from a cloud may hold control characters, marks that turn the reading direction, or invisible ones:
 a terminal gets them as escapes, so that no image's name can move the cursor or hide another.
@@ -8,46 +11,57 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import IO, Any, Literal
 from uuid import UUID
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from catalog.text import visible
 
-Format = Literal["table", "json", "csv"]
-FORMATS: tuple[Format, ...] = ("table", "json", "csv")
+Format = Literal["table", "json", "jsonl", "csv", "safe-csv"]
+FORMATS: tuple[Format, ...] = ("table", "json", "jsonl", "csv")
+"""Those that `--format` takes; `safe-csv` is `csv` with `--safe`."""
 
-_FOLDED_TEXT, _FOLDED_MOMENT = 8, 10
-"""Cells to which a column may shrink: a part of a UUID, a date. Below that a table cannot be read."""
-_BATCH = 2000
-"""Rows that rich lays out at a time."""
+_LEAST_TEXT = 8
+"""Cells to which a column of text may be cut. Below that a name cannot be told from another."""
+_MOST_LINES = 2
+"""Lines of one row in a table; columns that need more stand below one another."""
+_INDENT = 2
+"""Blanks before the second line of a row."""
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def print_rows(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], format: Format, stream: IO[str]
 ) -> None:
-    """Prints all rows. JSON: an array of objects, moments as ISO 8601 in UTC. CSV: a header, then rows."""
+    """Prints all rows. JSON: an array of objects, moments as ISO 8601 in UTC; JSON Lines: an object per line. CSV: a
+    header, then rows; the safe one has an apostrophe before texts that a spreadsheet would take for a formula."""
     _PRINTERS[format](columns, rows, stream)
 
 
 def _print_json(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
     separator = "["
     for row in rows:
-        text = json.dumps(dict(zip(columns, row, strict=True)), default=plain, ensure_ascii=False)
-        _write(stream, f"{separator}\n  {_UNSEEN_IN_JSON.sub(_json_escape, text)}")
+        _write(stream, f"{separator}\n  {json_line(dict(zip(columns, row, strict=True)))}")
         separator = ","
     _write(stream, "[]\n" if separator == "[" else "\n]\n")
+
+
+def _print_jsonl(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
+    for row in rows:
+        _write(stream, json_line(dict(zip(columns, row, strict=True))) + "\n")
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON on one line; characters that act on a terminal, or are unseen in it, as escapes."""
+    return _UNSEEN_IN_JSON.sub(_json_escape, json.dumps(value, default=plain, ensure_ascii=False))
 
 
 # Inside of JSON such characters stand in texts only, where an escape means the same.
@@ -60,13 +74,30 @@ def _json_escape(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
 
-def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
+def _print_csv(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str], *, safe: bool = False
+) -> None:
     """Texts exactly as they are, for programs; on a terminal with escapes."""
     shown: Callable[[str], str] = visible if stream.isatty() else str
-    writer = csv.writer(_Lines(stream), lineterminator="\n")
+    # with this end of line the module quotes a lone CR as well as a lone LF; _Lines writes the usual one
+    writer = csv.writer(_Lines(stream), lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([shown(_text(value)) for value in row])
+        texts = [shown(_text(value)) for value in row]
+        if safe:
+            texts = [
+                "'" + text if isinstance(value, str) and _FORMULA.match(text) else text
+                for value, text in zip(row, texts, strict=True)
+            ]
+        writer.writerow(texts)
+
+
+# What begins a formula in spreadsheets, in its full width too, be it behind blanks (OWASP, CSV injection).
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+
+
+def _print_safe_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
+    _print_csv(columns, rows, stream, safe=True)
 
 
 class _Lines:
@@ -76,7 +107,23 @@ class _Lines:
         self.stream = stream
 
     def write(self, line: str) -> None:
-        _write(self.stream, line)
+        _write(self.stream, line.removesuffix("\r\n") + "\n")
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column of a table as it is laid out."""
+
+    header: str
+    cells: list[str]
+    right: bool
+    least: int
+    """The width below which it can't be read: ids, moments and numbers are never cut."""
+    width: int = 0
+
+    @property
+    def content(self) -> int:
+        return max(map(cell_len, self.cells))
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
@@ -86,98 +133,141 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: 
         force_terminal=tty,
         color_system="auto" if tty else None,
         no_color=None if tty else True,
-        width=None if tty or os.environ.get("COLUMNS", "").isdigit() else 80,
         highlight=False,
         emoji=False,
         markup=False,
-        safe_box=True,
+        soft_wrap=True,
     )
     rows = list(rows)
-    cells = [[_encodable(visible(_shown(value)), stream) for value in row] for row in rows]
-    if not cells:
+    if not rows:
         console.print("(no rows)", style="dim")
         return
-    narrowest = [_narrowest([row[i] for row in rows]) for i in range(len(columns))]
-    headers = [visible(column.replace("_", " ")) for column in columns]
-    widths = _fitted(headers, cells, narrowest, console.width)
-    if widths is None:
-        _print_records(headers, cells, console)
-    else:
-        _print_grid(headers, cells, [least is None for least in narrowest], widths, console)
+    table = [_column(name, [row[i] for row in rows], stream) for i, name in enumerate(columns)]
+    lines = _lines(table, console.width) if tty else [table]
+    if lines is None:
+        _print_records(table, console, stream)
+        return
+    for number, line in enumerate(lines):
+        _fit(line, console.width - _INDENT * bool(number) if tty else None)
+    _print_grid(lines, len(rows), console, stream)
 
 
-def _print_grid(
-    headers: list[str], cells: list[list[str]], right: list[bool], widths: list[int], console: Console
-) -> None:
-    for start in range(0, len(cells), _BATCH):
-        table = Table(
-            box=SIMPLE_HEAD,  # its divider is the blank between columns
-            show_header=start == 0,
-            show_edge=False,
-            padding=0,
-            header_style="bold",
-        )
-        for header, width, numeric in zip(headers, widths, right, strict=True):
-            table.add_column(
-                Text(header), justify="right" if numeric else "left", width=width, overflow="fold"
-            )
-        for row in cells[start : start + _BATCH]:
-            table.add_row(*map(Text, row))
-        console.print(table)
-
-
-def _print_records(headers: list[str], cells: list[list[str]], console: Console) -> None:
-    """Each row as a block of lines, where the columns have no room side by side."""
-    label = max(map(len, headers))
-    for number, row in enumerate(cells, 1):
-        console.rule(Text(str(number)), align="left", characters="-", style="dim")
-        block = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        block.add_column(style="bold", width=label)
-        block.add_column(overflow="fold")
-        for header, cell in zip(headers, row, strict=True):
-            if cell:
-                block.add_row(Text(header), Text(cell))
-        console.print(Padding(block, 0))
-
-
-def _fitted(
-    headers: list[str], cells: list[list[str]], narrowest: list[int | None], room: int
-) -> list[int] | None:
-    """A width for each column so that all fit, the widest texts folded most; None = no room."""
-    wanted, least = [], []
-    for i, header in enumerate(headers):
-        content = max(cell_len(row[i]) for row in cells)
-        word = max(map(len, header.split()), default=1)
-        wanted.append(max(content, word))
-        folded = narrowest[i]
-        least.append(max(word, content if folded is None else min(content, folded)))
-    room -= len(headers) - 1  # a blank between columns
-    if sum(least) > room:
-        return None
-    widths = list(wanted)
-    while (excess := sum(widths) - room) > 0:
-        # Level the widest foldable columns down to the next narrower one.
-        foldable = [i for i in range(len(widths)) if widths[i] > least[i]]
-        widest = max(widths[i] for i in foldable)
-        at_top = [i for i in foldable if widths[i] == widest]
-        below = max((widths[i] for i in foldable if widths[i] < widest), default=0)
-        cut = max(1, min(widest - below, -(-excess // len(at_top))))
-        for i in at_top:
-            widths[i] -= min(cut, widths[i] - least[i], max(0, sum(widths) - room))
-    slack = room - sum(widths)
-    for i, header in enumerate(headers):  # a header in one line, where there is room left
-        more = min(max(0, len(header) - widths[i]), slack)
-        widths[i] += more
-        slack -= more
-    return widths
-
-
-def _narrowest(values: Sequence[Any]) -> int | None:
-    """The width to which a column may be folded; None = it holds numbers, which are not."""
+def _column(name: str, values: list[Any], stream: IO[str]) -> _Column:
     present = [value for value in values if value is not None]
-    if present and all(isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in present):
-        return None
-    return _FOLDED_MOMENT if all(isinstance(value, date) for value in present) else _FOLDED_TEXT
+    moments = bool(present) and all(isinstance(value, datetime) for value in present)
+    numeric = bool(present) and all(
+        isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in present
+    )
+    header = visible(name.replace("_", " "))
+    if moments and stream.isatty():
+        header += f" ({'/'.join(sorted({_zone(value) for value in present}))})"
+        cells = ["" if v is None else v.astimezone().strftime("%Y-%m-%d %H:%M") for v in values]
+    else:
+        cells = [_encodable(visible(_shown(value)), stream) for value in values]
+    uncut = numeric or name == "id" or name.endswith(("_id", "_ids"))
+    least = [
+        cell_len(cell)
+        if uncut or isinstance(value, date) or _ID.fullmatch(cell)
+        else min(cell_len(cell), _LEAST_TEXT)
+        for value, cell in zip(values, cells, strict=True)
+    ]
+    word = max(map(cell_len, header.split()), default=1)
+    return _Column(_encodable(header, stream), cells, numeric, max(word, *least))
+
+
+def _zone(moment: datetime) -> str:
+    return moment.astimezone().tzname() or "local"
+
+
+def _lines(table: list[_Column], room: int) -> list[list[_Column]] | None:
+    """The columns, in their order, in as few lines as have room for them, later lines indented; None = too many."""
+    lines: list[list[_Column]] = [[]]
+    used = 0
+    for column in table:
+        if lines[-1] and used + 1 + column.least > room:
+            lines.append([])
+            used = _INDENT - 1
+        lines[-1].append(column)
+        used += (len(lines) > 1 or len(lines[-1]) > 1) + column.least
+        if used > room or len(lines) > _MOST_LINES:
+            return None
+    return lines
+
+
+def _fit(line: list[_Column], room: int | None) -> None:
+    """Gives each column of a line its width, so that all fit, the widest texts cut most; no `room`: nothing is cut."""
+    for column in line:
+        column.width = max(column.content, cell_len(column.header) if room is None else column.least)
+    if room is None:
+        return
+    room -= len(line) - 1  # a blank between columns
+    while (excess := sum(column.width for column in line) - room) > 0:
+        # level the widest columns that may be cut down to the next narrower one
+        cuttable = [column for column in line if column.width > column.least]
+        widest = max(column.width for column in cuttable)
+        at_top = [column for column in cuttable if column.width == widest]
+        below = max((column.width for column in cuttable if column.width < widest), default=0)
+        cut = max(1, min(widest - below, -(-excess // len(at_top))))
+        for column in at_top:
+            over = max(0, sum(each.width for each in line) - room)
+            column.width -= min(cut, column.width - column.least, over)
+    slack = room - sum(column.width for column in line)
+    for column in line:  # a header in one line, where there is room left
+        more = min(max(0, cell_len(column.header) - column.width), slack)
+        column.width += more
+        slack -= more
+
+
+def _print_grid(lines: list[list[_Column]], rows: int, console: Console, stream: IO[str]) -> None:
+    for number, line in enumerate(lines):
+        headers = [_wrapped(column.header, column.width) for column in line]
+        for place in range(deep := max(map(len, headers))):
+            # words stand above the rule
+            texts = [([""] * (deep - len(words)) + words)[place] for words in headers]
+            console.print(Text(_joined(line, texts, number, stream), style="bold"))
+    rule = "─" if _encodable("─", stream) == "─" else "-"
+    wide = max(sum(c.width + 1 for c in line) - 1 + _INDENT * bool(n) for n, line in enumerate(lines))
+    console.print(rule * wide)
+    for row in range(rows):
+        for number, line in enumerate(lines):
+            _write(stream, _joined(line, [column.cells[row] for column in line], number, stream) + "\n")
+
+
+def _wrapped(header: str, width: int) -> list[str]:
+    lines = [""]
+    for word in header.split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def _joined(line: list[_Column], texts: list[str], number: int, stream: IO[str]) -> str:
+    """Texts in the columns of a line of a table, the first line or a later one."""
+    padded = (_padded(column, text, stream) for column, text in zip(line, texts, strict=True))
+    return (" " * _INDENT * bool(number) + " ".join(padded)).rstrip()
+
+
+def _padded(column: _Column, text: str, stream: IO[str]) -> str:
+    width = cell_len(text)
+    if width > column.width:
+        more = "…" if _encodable("…", stream) == "…" else "..."
+        return set_cell_size(text, column.width - len(more)) + more
+    blanks = " " * (column.width - width)
+    return blanks + text if column.right else text + blanks
+
+
+def _print_records(table: list[_Column], console: Console, stream: IO[str]) -> None:
+    """Each row as a block of lines, where the columns have no room side by side."""
+    label = max(cell_len(column.header) for column in table) + 2
+    for row in range(len(table[0].cells)):
+        console.rule(Text(str(row + 1)), align="left", characters="-", style="dim")
+        for column in table:
+            cell, room = column.cells[row], max(_LEAST_TEXT, column.least, console.width - label)
+            for number, part in enumerate(chop_cells(cell, room) if cell else []):
+                head = "" if number else column.header
+                console.print(Text(head + " " * (label - cell_len(head)), style="bold"), part, sep="")
 
 
 def _shown(value: Any) -> str:
@@ -234,5 +324,7 @@ def _encodable(text: str, stream: IO[str]) -> str:
 _PRINTERS: dict[Format, Callable[[Sequence[str], Iterable[Sequence[Any]], IO[str]], None]] = {
     "table": _print_table,
     "json": _print_json,
+    "jsonl": _print_jsonl,
     "csv": _print_csv,
+    "safe-csv": _print_safe_csv,
 }

@@ -67,3 +67,7 @@ FROM sources s
 LEFT JOIN (SELECT source_id, count(*) AS live FROM images WHERE deleted_at IS NULL GROUP BY source_id) i
     USING (source_id)
 ORDER BY s.name;
+
+-- name: ever_observed
+-- Whether a listing of any source was read.
+SELECT EXISTS (SELECT FROM sources WHERE observed_since IS NOT NULL);

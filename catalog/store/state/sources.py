@@ -153,6 +153,11 @@ def note_complete(connection: Connection, source_id: str, at: datetime) -> None:
     _SQL.run(connection, "note_complete", source=source_id, at=at)
 
 
+def ever_observed(connection: Connection) -> bool:
+    """True once a listing of any source was read."""
+    return bool(_SQL.value(connection, "ever_observed"))
+
+
 def history_from(connection: Connection, source_id: str) -> datetime | None:
     """Before this moment the history was pruned; None: it was not."""
     return _SQL.value(connection, "history_from", source=source_id)  # type: ignore[no-any-return]

@@ -48,7 +48,7 @@ from catalog.store.db.embedded.binaries import (
     serves,
 )
 
-__all__ = ["EmbeddedServer", "server_binaries"]
+__all__ = ["EmbeddedServer", "server_binaries", "was_made"]
 
 SETTINGS: Final[Mapping[str, str]] = {
     # Nobody but the owner of the folder: no TCP at all, the socket lies inside the data folder (mode 0700).
@@ -85,6 +85,14 @@ SOCKET_FOLDER_BYTES: Final = 107 - len("/.s.PGSQL.5432")
 HARMLESS: Final = ("PGPASSFILE", "PGAPPNAME")
 """Of libpq's variables, those that change nothing of how our server is found and talked to. All others (PGTZ,
 PGGSSENCMODE, PGSSLNEGOTIATION, ...) would look for another server, or ask of ours what it does not offer."""
+
+
+def was_made(data_dir: Path) -> bool:
+    """True if the folder holds a database, or may not be looked into."""
+    try:
+        return (data_dir / "postgresql" / "cluster" / "PG_VERSION").exists()
+    except OSError:
+        return True
 
 
 class EmbeddedServer:
