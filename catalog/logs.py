@@ -30,7 +30,7 @@ LONGEST_VALUE = 8192
 MOST_VALUES = 100
 """Members of one list in a log line."""
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
-_NOISY = ("httpx", "httpcore", "urllib3")
+_NOISY = ("urllib3",)
 """Libraries whose lines repeat every request, addresses included."""
 _FOREBODING = ("keystoneauth", "stevedore", "psycopg")
 """Libraries that warn of what they raise next, which is then reported in our words."""

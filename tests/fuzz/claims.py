@@ -11,7 +11,7 @@ from pathlib import Path
 from catalog.errors import BadListingError
 from catalog.fetch.files.archive_format import write_checksum
 from catalog.fetch.files.reader import BrokenDump, open_dump
-from catalog.fetch.listing.page import read_linked, read_plain
+from catalog.fetch.listing.page import read_page
 from catalog.mapping import (
     MappingRules,
     Rejected,
@@ -29,15 +29,14 @@ RULES = (MappingRules(), MappingRules(["os_glance_*", "u*"], ["name", "x*", "__s
 def envelope(data: bytes) -> None:
     """A listing is read or refused, and each record has the id that the mapping finds in it, or none."""
     for body in (data, b'{"images": [' + data + b"]}"):
-        for read in (read_linked, read_plain):
-            try:
-                sheet = read(body)
-            except BadListingError:
-                continue
-            assert len(sheet.records) == len(sheet.ids) == len(sheet.keys())
-            for record, image_id in zip(sheet.records, sheet.ids, strict=True):
-                if image_id is not None:
-                    assert peek(record)[0] == image_id.replace("\0", "\ufffd")
+        try:
+            page = read_page(body)
+        except BadListingError:
+            continue
+        assert len(page.records) == len(page.ids) == len(page.keys())
+        for record, image_id in zip(page.records, page.ids, strict=True):
+            if image_id is not None:
+                assert peek(record)[0] == image_id.replace("\0", "\ufffd")
 
 
 def mapped(raw: bytes, rules: MappingRules) -> MappedImage | None:

@@ -1,4 +1,4 @@
-"""AK/SK signing (SDK-HMAC-SHA256) as an `httpx.Auth`, for the Image Management Service without a token.
+"""AK/SK signing (SDK-HMAC-SHA256) of requests, for the Image Management Service without a token.
 
 The rule is that of the vendor's own SDK (huaweicloudsdkcore, signer.py), which the tests use as oracle.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-import httpx
-
 from catalog.errors import LoginError
-from catalog.fetch.http.endpoint import origin, parse_address
+from catalog.fetch.http.connection import OriginAuth
+from catalog.fetch.http.library import httpx
 
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -31,28 +30,27 @@ class AccessKey(NamedTuple):
     """Comes with temporary keys."""
 
 
-class AkskAuth(httpx.Auth):
-    """Signs each request to `origin`, and none to any other. `read` gives the keys, again at each renewal."""
+class AkskAuth(OriginAuth):
+    """Signs by keys that `read` gives, again at each renewal."""
 
+    kind = "aksk"
     requires_request_body = True
 
     def __init__(self, endpoint: str, project_id: str | None, read: Callable[[], AccessKey]) -> None:
-        self._origin = origin(parse_address(endpoint.strip()))
+        super().__init__(endpoint)
         self._project_id = project_id
         self._read = read
         self._key = read()
         self._skew = timedelta()
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if origin(request.url) != self._origin:
-            yield request
-            return
-        now = datetime.now(UTC)
-        sign(request, self._key, self._project_id, now)
-        response = yield request
+    def sign(self, request: httpx.Request) -> None:
+        self._signed_at = datetime.now(UTC)
+        sign(request, self._key, self._project_id, self._signed_at)
+
+    def answered(self, response: httpx.Response) -> None:
         if date := response.headers.get("Date"):
             try:
-                self._skew = now - parsedate_to_datetime(date)
+                self._skew = self._signed_at - parsedate_to_datetime(date)
             except (ValueError, TypeError):  # no date, or one without a zone: nothing is known of the clock
                 self._skew = timedelta()
 

@@ -1,18 +1,16 @@
 """A cloud of clouds.yaml: logging in by keystoneauth1, finding the image service, reading project names.
 
 keystoneauth1 knows every login type, the catalogue and its dialects; openstacksdk's loader knows where
-people keep them. Here they become an `httpx.Auth` for the image service, bounded by a sweep's budget.
+people keep them. Here they sign requests to the image service, bounded by a sweep's budget.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import httpx
 
 from catalog.config.openstack import ims_domain, ims_endpoint
 from catalog.config.settings import SourceSettings
@@ -21,7 +19,9 @@ from catalog.fetch.auth.clouds_entry import APPLICATION_CREDENTIAL, bound_to_pro
 from catalog.fetch.auth.identity_session import AnswerTooLarge, bounded_session
 from catalog.fetch.auth.keystone_errors import LoginContext, known_names
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
-from catalog.fetch.http.endpoint import AddressError, origin, parse_address, service_root
+from catalog.fetch.http.connection import OriginAuth
+from catalog.fetch.http.endpoint import AddressError, parse_address, service_root
+from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain
 from catalog.model import Budget, SourceKind
@@ -336,32 +336,27 @@ class CloudLogin:
             raise self._context.translate(error) from None
 
 
-class KeystoneAuth(httpx.Auth):
-    """Puts a cloud login's headers on requests to the image service's origin, and on no other."""
+class KeystoneAuth(OriginAuth):
+    """Puts a cloud login's headers on requests. After a renewal that failed, the login stays the old one."""
 
     def __init__(self, login: CloudLogin, endpoint: str) -> None:
+        super().__init__(endpoint)
         self._login = login
         self._earlier: frozenset[frozenset[str]] = frozenset()
-        self._origin = origin(parse_address(endpoint.strip()))
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if origin(request.url) == self._origin:
-            request.headers.update(self._login.headers())
-        yield request
+    def sign(self, request: httpx.Request) -> None:
+        request.headers.update(self._login.headers())
 
     def renew(self) -> bool:
-        """Logs in again. True: there are other headers to try. After a failure the login stays the old one."""
         reaches, before = self.reaches(), self._login
         self._login = before.renewed()
         self._earlier = reaches
         return self._login.headers() != before.headers()
 
     def reaches(self) -> frozenset[frozenset[str]]:
-        """What each login up to now reached: some part of a sweep was read with each of them."""
         return self._earlier | {self._login.reach()}
 
     def expires_at(self) -> datetime | None:
-        """When the token ends; None where nothing is known of it."""
         expires: datetime | None = self._login.granted(lambda access: access.expires)
         return expires
 
@@ -369,7 +364,6 @@ class KeystoneAuth(httpx.Auth):
         return self._login.granted(lambda access: _text(access.project_name))
 
     def project_names(self) -> list[tuple[str, str, str | None]]:
-        """(id, name, domain's name), by the login that is in force."""
         return self._login.project_names()
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import ssl
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import httpx
 
 from catalog.config.openstack import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
 from catalog.config.settings import PLACEHOLDER, SourceSettings
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.aksk import AccessKey, AkskAuth
-from catalog.fetch.http.connection import Connection
-from catalog.fetch.http.endpoint import origin, parse_address, service_root
+from catalog.fetch.http.connection import Connection, OriginAuth
+from catalog.fetch.http.endpoint import service_root
+from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, check_proxies
 from catalog.model import Budget
 from catalog.text import storable
@@ -28,7 +26,7 @@ EXPANSION_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What `catalog sources --check` tells of a login. `expires_at` None: it has no end that is known."""
+    """A login as `catalog sources --check` describes it. `expires_at` None: it has no end that is known."""
 
     project_id: str | None
     project_name: str | None
@@ -71,7 +69,7 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
         return _with_parameters(source, _cloud_connection(source, budget))
     endpoint = source.endpoint or _endpoint_of_region(source)
     service_root(endpoint)  # raises for what is not a URL
-    auth: httpx.Auth | None = None
+    auth: OriginAuth | None = None
     if source.auth == "token":
         auth = TokenAuth(endpoint, _secret(source, "token"))
     elif source.auth == "aksk":
@@ -82,7 +80,6 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
         verify=ca_bundle() or True,
         region=source.region,
         project_id=source.project_id,
-        logins=lambda: frozenset([frozenset([f"auth {source.auth}"])]),
     )
     return _with_parameters(source, connection)
 
@@ -107,7 +104,7 @@ def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
 def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     """One source for each project that the user of `projects = "*"` may enter, by name.
 
-    Projects of one name get their id instead. Raises like `connect`, and LoginError where there is none.
+    Projects of one name get their id instead. Raises like `connect`, and LoginError if the user may enter none.
     """
     from catalog.fetch.auth.keystone import CloudLogin
 
@@ -161,35 +158,31 @@ def _is_same_place(owner: SourceSettings, one: SourceSettings) -> bool:
 
 
 def describe_credential(connection: Connection) -> Credential:
-    """What is known of the login behind a connection; sends nothing that `connect` did not send."""
-    from catalog.fetch.auth.keystone import KeystoneAuth
-
+    """Describes the login behind a connection; sends nothing that `connect` did not send."""
     auth = connection.auth
-    from_cloud = auth if isinstance(auth, KeystoneAuth) else None
     return Credential(
         project_id=connection.project_id,
-        project_name=from_cloud.project_name() if from_cloud else None,
+        project_name=auth.project_name() if auth else None,
         region=connection.region,
         endpoint=service_root(connection.endpoint)[1],
-        expires_at=from_cloud.expires_at() if from_cloud else None,
+        expires_at=auth.expires_at() if auth else None,
     )
 
 
-class TokenAuth(httpx.Auth):
-    """A ready-made token, for the image service's origin alone; read again when it is refused."""
+class TokenAuth(OriginAuth):
+    """A ready-made token; read again when it is refused."""
+
+    kind = "token"
 
     def __init__(self, endpoint: str, read: Callable[[], str]) -> None:
-        self._origin = origin(parse_address(endpoint.strip()))
+        super().__init__(endpoint)
         self._read = read
         self._token = read()
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if origin(request.url) == self._origin:
-            request.headers["X-Auth-Token"] = self._token
-        yield request
+    def sign(self, request: httpx.Request) -> None:
+        request.headers["X-Auth-Token"] = self._token
 
     def renew(self) -> bool:
-        """True if the environment or the file holds another token by now."""
         before, self._token = self._token, self._read()
         return self._token != before
 
@@ -200,39 +193,15 @@ def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
     login = CloudLogin(source, budget)
     endpoint, region = login.endpoint(source.kind)
     service_root(endpoint)  # raises for an override that is not a URL
-    auth = KeystoneAuth(login, endpoint)
     return Connection(
         endpoint,
-        auth,
-        verify=_trust(login.verify, login.client_certificate),
+        KeystoneAuth(login, endpoint),
+        verify=login.verify,
+        certificate=login.client_certificate,
         region=storable(region),
         project_id=login.project_id(),
         proxy=login.proxy,
-        names=auth.project_names,
-        logins=auth.reaches,
     )
-
-
-def _trust(
-    verify: bool | str, client_certificate: str | tuple[str, str] | None
-) -> bool | str | ssl.SSLContext:
-    """What httpx takes; only a client's own certificate (`cert`, `key` in clouds.yaml) needs a context."""
-    if client_certificate is None:
-        return verify
-    context = httpx.create_ssl_context(verify=verify is not False)
-    certificate, key = (
-        client_certificate if isinstance(client_certificate, tuple) else (client_certificate, None)
-    )
-    try:
-        if isinstance(verify, str):
-            folder = Path(verify).is_dir()
-            context.load_verify_locations(
-                cafile=None if folder else verify, capath=verify if folder else None
-            )
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"cert, key or cacert in clouds.yaml: expected PEM files; {error}") from None
-    return context
 
 
 def _with_parameters(source: SourceSettings, connection: Connection) -> Connection:

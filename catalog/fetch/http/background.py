@@ -1,4 +1,4 @@
-"""One piece of work in a thread of its own, which ends when its time is over, whatever the other side does.
+"""Runs a piece of work in a thread of its own, which ends when its time is over, whatever the other side does.
 
 A socket's time-out counts from byte to byte: a server that drips them holds a reader for ever, and the
 resolver knows no time-out at all. So requests run in a thread, and who waits for it watches the clock.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
 from catalog.model import Budget, Stopped
@@ -101,8 +101,4 @@ class BackgroundCall(Generic[T]):
         return False
 
     def _done_within(self, seconds: float) -> bool:
-        try:
-            self._future.exception(timeout=seconds)
-        except TimeoutError:
-            return self._future.done()
-        return True
+        return bool(wait([self._future], seconds).done)

@@ -61,6 +61,6 @@ def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while not inflater.eof and (rest := inflater.decompress(b"", _STEP)):  # what a full step left inside
             yield rest
     except zlib.error as error:
-        raise BadListingError("the body is no gzip stream, though it says so") from error
+        raise BadListingError("the body is not a gzip stream, though it says so") from error
     if not inflater.eof:
         raise CutBodyError("the body's gzip stream ends before its end")

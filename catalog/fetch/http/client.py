@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
 from weakref import WeakSet
-
-import httpx
 
 from catalog import __version__
 from catalog.errors import (
@@ -25,17 +22,14 @@ from catalog.errors import (
 )
 from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.body import DEFAULT_BOUND, CutBodyError, read_body
-from catalog.fetch.http.connection import Connection, RenewableAuth
+from catalog.fetch.http.connection import Connection
 from catalog.fetch.http.endpoint import AddressError, origin, parse_address, service_root, trust
+from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
 
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
-
-# httpcore logs each header, the token's included, and httpx each URL.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _ERROR_BODY = 64 * 1024
 _REDIRECTS = 3
@@ -80,8 +74,8 @@ class HttpClient:
     """Asks one origin. `requests` and `retries` count what went out; both are cumulative.
 
     Every path is put behind `root`, the endpoint without a version at its end (`https://host/image/v2` and
-    `https://host/image` are the same service). Raises ConfigurationError for an endpoint that is no URL, or
-    a CA bundle that can't be read; NetworkError for a proxy that is no URL.
+    `https://host/image` are the same service). Raises ConfigurationError for an endpoint that is not a URL,
+    or certificates that can't be read; NetworkError for a proxy that is not a URL.
     """
 
     def __init__(
@@ -90,8 +84,7 @@ class HttpClient:
         self.requests = 0
         self.retries = 0
         self.root, self.endpoint = service_root(connection.endpoint)
-        self._auth: object = connection.auth
-        self._verify = connection.verify
+        self._connection = connection
         self._limits = limits or Limits()
         self._patience = patience or Patience()
         self._streams: WeakSet[object] = WeakSet()
@@ -100,7 +93,7 @@ class HttpClient:
         try:
             self._http = httpx.Client(
                 auth=connection.auth,
-                verify=trust(connection.verify),
+                verify=trust(connection.verify, connection.certificate),
                 proxy=proxy_for(self.endpoint, connection.proxy),
                 trust_env=False,  # `proxy_for` and `trust` read it, as the login does
                 follow_redirects=False,
@@ -157,7 +150,7 @@ class HttpClient:
                     raise
                 renewed = True
             except TryAgain as again:
-                task.check()  # a connection that we cut ourselves is no fault of the service
+                task.check()  # a connection that we cut ourselves is not the service's failure
                 pause = tries.pause(again, task.remaining())
                 if can_be_smaller and tries.gateway_gave_up:
                     raise PageTooLargeError(str(again.error)) from again
@@ -166,16 +159,16 @@ class HttpClient:
                 self.retries += 1
 
     def _renew(self) -> bool:
-        """One new login; False where there is none to try.
+        """Logs in once more; False if nothing else can be tried.
 
         One that failed, or was refused like the one before, is the last: repeated for each of many images it
         would get the account locked.
         """
-        if self._given_up or not isinstance(self._auth, RenewableAuth):
+        if self._given_up or self._connection.auth is None:
             return False
         self._given_up = True
         try:
-            self._given_up = not self._auth.renew()
+            self._given_up = not self._connection.auth.renew()
         except ConfigurationError as error:  # in mid-listing, what was right at the start
             raise LoginError(str(error)) from None
         return not self._given_up
@@ -186,6 +179,8 @@ class HttpClient:
         for _ in range(_REDIRECTS + 1):
             try:
                 answer = self._send(url, task)
+                if answer.status == 200:
+                    return decode(answer.body)
             except (httpx.LocalProtocolError, UnicodeEncodeError):
                 # From None: the error's own text may quote the header.
                 raise LoginError(
@@ -201,12 +196,7 @@ class HttpClient:
             if not 301 <= answer.status <= 308:
                 break
             url = self._redirected(what, url, answer)
-        if answer.status != 200:
-            raise _failure(what, answer)
-        try:
-            return decode(answer.body)
-        except CutBodyError as error:
-            raise TryAgain(error) from error
+        raise _failure(what, answer)
 
     def _send(self, url: httpx.URL, task: DeadlineTask) -> _Answer:
         left = max(0.01, task.remaining())
@@ -249,7 +239,7 @@ class HttpClient:
             target = None
         if target is None or origin(target) != origin(url) or _path(target) != _path(url):
             raise UpstreamError(
-                f"{what}: redirected to another place (HTTP {answer.status}), which is no answer; "
+                f"{what}: redirected to another place (HTTP {answer.status}), which is not an answer; "
                 "check `endpoint`",
                 answer.status,
             )
@@ -259,7 +249,8 @@ class HttpClient:
         """Names the kind of failure; quotes the system's words, never those that may quote a header."""
         text = str(error)
         if _UNTRUSTED in text:
-            used = self._verify if isinstance(self._verify, str) else "the system's"
+            verify = self._connection.verify
+            used = verify if isinstance(verify, str) else "the system's"
             return NetworkError(
                 f"{what}: the service's certificate is not trusted ({used} CA bundle); set `cacert`"
             )
@@ -299,7 +290,7 @@ def _watched(chunks: Iterable[bytes], task: DeadlineTask) -> Iterable[bytes]:
 
 
 def _beginning(chunks: Iterable[bytes], encoding: str) -> bytes:
-    """What can be had of an error's body; its status counts even if the body cannot be read."""
+    """Reads what it can of an error's body; its status counts even if the body cannot be read."""
     try:
         return read_body(chunks, encoding, _ERROR_BODY, _ERROR_BODY)
     except (BadListingError, httpx.TransportError):
@@ -307,7 +298,7 @@ def _beginning(chunks: Iterable[bytes], encoding: str) -> bytes:
 
 
 def _failure(what: str, answer: _Answer) -> FetchError | TryAgain:
-    """The error of a status that is no 200; TryAgain where another try may help."""
+    """The error of any other status than 200; TryAgain where another try may help."""
     status = answer.status
     code = error_code(answer.body)
     said = f"HTTP {status}" + (f", {code}" if code else "")
@@ -322,4 +313,4 @@ def _failure(what: str, answer: _Answer) -> FetchError | TryAgain:
     if 400 <= status < 500:
         hint = _HINTS.get(status, "the service refuses the request")
         return RefusedError(f"{what}: {hint} ({said})", status, code, answer.body)
-    return BadListingError(f"{what}: an answer that is no listing ({said})")
+    return BadListingError(f"{what}: an answer that is not a listing ({said})")

@@ -1,26 +1,62 @@
-"""What a login yields: where the image service lives, and how each request to it is signed."""
+"""The result of a login: where the image service lives, and how each request to it is signed."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from datetime import datetime
 
-if TYPE_CHECKING:
-    import httpx
+from catalog.fetch.http.endpoint import origin, parse_address
+from catalog.fetch.http.library import httpx
 
 
-@runtime_checkable
-class RenewableAuth(Protocol):
-    """An `httpx.Auth` that can log in again: after a 401 the client calls `renew` once and asks again.
+class OriginAuth(httpx.Auth):
+    """Signs requests to the image service's origin, and to no other."""
 
-    `renew` returns True when there are new credentials to try, False when nothing else can be tried.
-    It may raise ConfigurationError (a secret that is gone), LoginError, and any other FetchError of the
-    identity service.
-    """
+    kind: str
+    """As `auth` of a source names it."""
 
-    def renew(self) -> bool: ...
+    def __init__(self, endpoint: str) -> None:
+        self._origin = origin(parse_address(endpoint.strip()))
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if origin(request.url) == self._origin:
+            self.sign(request)
+            self.answered((yield request))
+        else:
+            yield request
+
+    @abstractmethod
+    def sign(self, request: httpx.Request) -> None:
+        """Adds the headers that carry the credential."""
+
+    def answered(self, response: httpx.Response) -> None:
+        """Looks at the answer to a request that was signed."""
+
+    @abstractmethod
+    def renew(self) -> bool:
+        """Logs in again after a 401; True if there are new credentials to try.
+
+        Raises ConfigurationError (a secret that is gone), LoginError, and any other FetchError of the identity
+        service.
+        """
+
+    def reaches(self) -> frozenset[frozenset[str]]:
+        """The rights of each login so far, as far as they are known."""
+        return frozenset([frozenset([f"auth {self.kind}"])])
+
+    def expires_at(self) -> datetime | None:
+        """The end of the credential; None where nothing is known of it."""
+        return None
+
+    def project_name(self) -> str | None:
+        """The name of the project that the login is for, where the login tells it."""
+        return None
+
+    def project_names(self) -> list[tuple[str, str, str | None]]:
+        """(project_id, name, domain_name) of the projects that the credentials may see."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +64,22 @@ class Connection:
     """One image service, ready to be asked.
 
     `endpoint` is the service as the catalogue or the configuration names it: with or without `/v2`, with or
-    without a path in front. `auth` signs each request; it may be a `RenewableAuth`. `verify`: True, False,
-    the path of a CA bundle, or an ssl context. `proxy` beats the environment's; None leaves that in force.
+    without a path in front. `verify`: True, False, or the path of a CA bundle; `certificate`: of the client, the
+    path of one in PEM, or of it and its key. `proxy` beats the environment's; None leaves that in force.
     `extra_params` are sent with every listing without being a filter (for instance
-    `enterprise_project_id=all_granted_eps`). `logins` says what each login so far reaches; `names` reads the projects'
-    names, where the login can.
+    `enterprise_project_id=all_granted_eps`).
     """
 
     endpoint: str
-    auth: httpx.Auth | None = None
-    verify: bool | str | ssl.SSLContext = True
+    auth: OriginAuth | None = None
+    verify: bool | str = True
+    certificate: str | tuple[str, str] | None = None
     region: str | None = None
     project_id: str | None = None
     extra_params: dict[str, str] = field(default_factory=dict)
     proxy: str | None = None
-    names: ProjectNames | None = None
-    logins: Callable[[], frozenset[frozenset[str]]] = field(default=frozenset, compare=False)
 
-
-class ProjectNames(Protocol):
-    """Reads (project_id, name, domain_name) of the projects that the credentials may see."""
-
-    def __call__(self) -> list[tuple[str, str, str | None]]: ...
+    @property
+    def logins(self) -> frozenset[frozenset[str]]:
+        """The rights of each login so far."""
+        return self.auth.reaches() if self.auth else frozenset([frozenset(["auth none"])])

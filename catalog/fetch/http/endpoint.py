@@ -1,16 +1,15 @@
-"""Where a service lives, and whom it must show a certificate of."""
+"""Addresses of image services, and the certificates that they must show."""
 
 from __future__ import annotations
 
 import ssl
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
 from catalog.address import split_address
 from catalog.errors import ConfigurationError, FetchError
+from catalog.fetch.http.library import httpx
 
 
 class AddressError(FetchError):
@@ -55,39 +54,43 @@ def service_root(endpoint: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", shown
 
 
-def trust(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
-    """What httpx takes. Raises ConfigurationError: the bundle can't be read.
+def trust(verify: bool | str, certificate: str | tuple[str, str] | None = None) -> ssl.SSLContext:
+    """Makes an SSL context of a bundle of trusted certificates and a client's own one.
 
-    Certificates are read once, not for each of fifty sources: that takes 25 ms each. A file that a cloud or the
-    environment names is read anew when it changed.
+    Raises ConfigurationError: one of them can't be read. Certificates are read once, not for each of fifty sources:
+    that takes 25 ms each. A file that a cloud or the environment names is read again when it changed.
     """
-    if verify is True:
-        return _usual()
-    if not isinstance(verify, str):
-        return verify
-    bundle = Path(verify)
+    files = [certificate] if isinstance(certificate, str) else [*(certificate or ())]
     try:
-        if bundle.is_dir():
-            return ssl.create_default_context(capath=verify)
-        there = bundle.stat()
-        return _of_file(verify, (there.st_mtime_ns, there.st_size, there.st_ino))
+        found = [Path(file).stat() for file in ([*files, verify] if isinstance(verify, str) else files)]
+        return _context(
+            verify, certificate, tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+        )
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"cacert {verify}: expected a file of trusted certificates in PEM"
-        ) from error
-
-
-@cache
-def _usual() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+        if files:
+            expected = f"cert, key or cacert in clouds.yaml: expected PEM files; {error}"
+        else:
+            expected = f"cacert {verify}: expected a file of trusted certificates in PEM"
+        raise ConfigurationError(expected) from error
 
 
 @lru_cache(maxsize=8)
-def _of_file(name: str, version: tuple[int, ...]) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=name)
+def _context(
+    verify: bool | str, certificate: str | tuple[str, str] | None, versions: tuple[tuple[int, ...], ...]
+) -> ssl.SSLContext:
+    if isinstance(verify, str):
+        folder = Path(verify).is_dir()
+        context = ssl.create_default_context(
+            cafile=None if folder else verify, capath=verify if folder else None
+        )
+    else:
+        context = httpx.create_ssl_context(verify)
+    if certificate:
+        context.load_cert_chain(*([certificate] if isinstance(certificate, str) else certificate))
+    return context
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what a token is meant for."""
+    """Scheme, host and port: a token is meant for these."""
     port = url.port or {"http": 80, "https": 443}.get(url.scheme)
     return url.scheme, url.host, port

@@ -1,6 +1,6 @@
-"""What the environment says of every connection: which certificates to trust, which proxy to take.
+"""Trusted certificates and proxies of every connection, as the environment names them.
 
-Said once for both HTTP libraries, which read the same variables by different rules: requests, which logs in,
+One rule for both HTTP libraries, which read the same variables by different rules: requests, which logs in,
 and httpx, which lists.
 """
 
@@ -13,9 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from catalog.errors import ConfigurationError
+from catalog.fetch.http.library import httpx
 
 CA_VARIABLES = ("OS_CACERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """In this order, and for login and listing alike: their two HTTP libraries look at different ones."""
@@ -42,7 +41,7 @@ def ca_bundle(cacert: str | None = None) -> str | None:
 def check_proxies() -> None:
     """Raises ConfigurationError: the proxy variables can't be parsed. Their values may hold passwords.
 
-    Whatever NO_PROXY holds is no fault: what it does not understand names no host.
+    Any NO_PROXY is accepted: what it does not understand names no host.
     """
     variables = [f"{scheme}_proxy" for scheme in PROXIED]
     names = [name for variable in variables for name in (variable.upper(), variable) if os.environ.get(name)]
@@ -55,7 +54,7 @@ def check_proxies() -> None:
             proxy = _with_scheme(address)
             _ = urlsplit(proxy).port  # httpx takes a broken address for a host name, and fails late
             # Nothing is sent; trust costs 20 ms to load.
-            httpx.Client(proxy=proxy, trust_env=False, verify=False).close()  # noqa: S501
+            httpx.Client(proxy=proxy, trust_env=False, verify=False).close()
     except (ValueError, TypeError, ImportError, httpx.InvalidURL):
         raise ConfigurationError(
             f'{", ".join(names)}: expected addresses such as "http://proxy.example.com:3128"'
@@ -63,7 +62,7 @@ def check_proxies() -> None:
 
 
 def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
-    """The proxy of requests to a URL: the cloud's own, else the environment's; None: there is none.
+    """The proxy of requests to a URL: the cloud's own, else the environment's; None: it goes direct.
 
     Logins and listings go by this rule, or a token could take a way that its login did not. NO_PROXY counts in
     each spelling that some library knows: what it was meant to keep off the proxy must not be sent there.
@@ -79,7 +78,7 @@ def proxy_for(url: str, of_cloud: str | None = None) -> str | None:
 
 
 def _goes_direct(url: str) -> bool:
-    """Whether NO_PROXY names the URL in a way that requests does not read: with a port or a scheme, IPv6."""
+    """True if NO_PROXY names the URL in a way that requests does not read: with a port or a scheme, IPv6."""
     parts = urlsplit(url)
     location = parts.netloc.rpartition("@")[2]
     if proxy_bypass(location):

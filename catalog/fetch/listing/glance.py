@@ -11,7 +11,7 @@ from catalog.errors import BadListingError, FetchError
 from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.http.endpoint import AddressError, parse_address
-from catalog.fetch.listing.page import ParsedPage, read_linked, read_record
+from catalog.fetch.listing.page import ParsedPage, read_record
 from catalog.fetch.listing.paging import Dialect, PagedListing
 from catalog.model import LookUp
 
@@ -23,9 +23,6 @@ class GlanceListing(PagedListing):
 
     Its path never carries the service's prefix, and its host may be an inner one, or a stranger's.
     """
-
-    def _read(self, body: bytes) -> ParsedPage:
-        return read_linked(body, self._most_records)
 
     def _after(self, page: ParsedPage) -> dict[str, str] | None:
         link = page.link()
@@ -44,7 +41,7 @@ class GlanceListing(PagedListing):
         return {**ours, **named, **own}
 
 
-def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()) -> LookUp:
+def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> LookUp:
     """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing.
 
     Neither does one from elsewhere: a page to log in at may say 404 or 403 too.

@@ -10,7 +10,7 @@ from catalog.errors import BadListingError, FetchError, LoginError, ThrottledErr
 from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.listing import glance
-from catalog.fetch.listing.page import ParsedPage, read_plain
+from catalog.fetch.listing.page import ParsedPage, read_page
 from catalog.fetch.listing.paging import MARKER, Dialect, PagedListing
 from catalog.model import LookUp
 
@@ -21,9 +21,6 @@ class ImsListing(PagedListing):
     """Goes on from the last id until an answer is empty, or holds only the marker and what stood behind it."""
 
     _tail: frozenset[int] = frozenset()
-
-    def _read(self, body: bytes) -> ParsedPage:
-        return read_plain(body, self._most_records)
 
     def _closes(self, page: ParsedPage) -> bool:
         # After a step back the marker is not the last id of the page before.
@@ -39,7 +36,7 @@ class ImsListing(PagedListing):
         return {**self._base, MARKER: page.ids[last] or ""}
 
 
-def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()) -> LookUp:
+def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> LookUp:
     """The listing with `id=`, then the image's own address: found in either; else what the latter says.
 
     The listing leaves out unregistered images and shares that are not accepted; the address answers for them.
@@ -50,12 +47,12 @@ def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = 
     except FetchError as error:
         if isinstance(error, ThrottledError | LoginError):
             return LookUp("unanswered", error=error)  # the address would say the same
-        by_id = glance.find(client, image_id, task)
+        by_id = glance.find(client, image_id, task, ())
         return by_id if by_id.answer == "found" else LookUp("unanswered", error=by_id.error or error)
     for found, record in zip(page.ids, page.records, strict=True):
         if found == image_id:
             return LookUp("found", bytes(record))
-    by_id = glance.find(client, image_id, task)
+    by_id = glance.find(client, image_id, task, ())
     if by_id.answer == "not_found" and page.records:
         return LookUp(
             "unanswered", error=BadListingError("the listing ignores `id`; its answer proves nothing")
@@ -65,11 +62,11 @@ def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = 
 
 def _by_filter(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> ParsedPage:
     try:
-        return client.get(LISTING, (("id", image_id), *extra), read_plain, task)
+        return client.get(LISTING, (("id", image_id), *extra), read_page, task)
     except RefusedError as error:
         if error.status != 400 or not extra:
             raise
-        return client.get(LISTING, (("id", image_id),), read_plain, task)
+        return client.get(LISTING, (("id", image_id),), read_page, task)
 
 
 _OLDEST_FIRST = {"sort_key": "created_at", "sort_dir": "asc"}

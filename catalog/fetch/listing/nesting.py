@@ -1,7 +1,7 @@
 """JSON nested so deeply that no decoder reads it: such records are taken out of their listing, so that the
 others can be read.
 
-Only brackets and strings are looked at. What is no JSON in other ways stays so.
+Only brackets and strings are looked at. What is not JSON in other ways stays so.
 """
 
 from __future__ import annotations

@@ -24,11 +24,8 @@ class _TooDeep(BadListingError):
     """JSON nested more deeply than can be read."""
 
 
-class _Plain(msgspec.Struct):
+class _Page(msgspec.Struct):
     images: list[msgspec.Raw]
-
-
-class _Linked(_Plain):
     next: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
@@ -41,10 +38,8 @@ class _Identities(msgspec.Struct):
 
 
 T = TypeVar("T")
-P = TypeVar("P", bound=_Plain)
-_linked = msgspec.json.Decoder(_Linked)
+_page = msgspec.json.Decoder(_Page)
 _link = msgspec.json.Decoder(str | None)
-_plain = msgspec.json.Decoder(_Plain)
 _identity = msgspec.json.Decoder(_Identity)
 _identities = msgspec.json.Decoder(_Identities)
 
@@ -69,16 +64,26 @@ class ParsedPage:
         ]
 
 
-def read_linked(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
-    """A listing whose pages name the next one. Raises BadListingError, CutBodyError."""
-    page = _page(_linked.decode, body, most_records)
-    return ParsedPage(page.images, _ids(body, page), bytes(page.next))
+def read_page(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
+    """Takes a listing's page apart. A record that is nested too deeply harms no other.
 
-
-def read_plain(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
-    """A listing without links. Raises BadListingError, CutBodyError."""
-    page = _page(_plain.decode, body, most_records)
-    return ParsedPage(page.images, _ids(body, page))
+    Raises BadListingError, CutBodyError.
+    """
+    if has_too_many_values(body, MOST_PAGE_VALUES):
+        raise BadListingError(
+            f"the page holds more than {MOST_PAGE_VALUES:,} values; lower `page_size` if it is genuine"
+        )
+    try:
+        page = _decoded(_page.decode, body)
+    except _TooDeep:
+        shallow, deep = without_deep_records(bytes(body))
+        if not deep:
+            raise
+        page = _decoded(_page.decode, shallow)
+        page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
+    if len(page.images) > most_records:
+        raise BadListingError(f"the page holds {len(page.images):,} records, far more than were asked for")
+    return ParsedPage(page.images, _ids(body, page.images), bytes(page.next))
 
 
 def read_record(body: bytes, image_id: str) -> bytes:
@@ -100,34 +105,15 @@ def usable_id(record: bytes | msgspec.Raw) -> str | None:
     return image_id if 1 <= len(image_id) <= LONGEST_ID else None
 
 
-def _ids(body: bytes, page: _Plain) -> list[str | None]:
+def _ids(body: bytes, records: list[msgspec.Raw]) -> list[str | None]:
     """All at one go, as long as each record has an id; else one by one."""
     try:
         ids = [record.id for record in _identities.decode(body).images]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         ids = []
-    if len(ids) == len(page.images) and all(1 <= len(image_id) <= LONGEST_ID for image_id in ids):
+    if len(ids) == len(records) and all(1 <= len(image_id) <= LONGEST_ID for image_id in ids):
         return list(ids)
-    return [usable_id(record) for record in page.images]
-
-
-def _page(decode: Callable[[bytes], P], body: bytes, most_records: int) -> P:
-    """A page of a listing; a record that is nested too deeply harms no other."""
-    if has_too_many_values(body, MOST_PAGE_VALUES):
-        raise BadListingError(
-            f"the page holds more than {MOST_PAGE_VALUES:,} values; lower `page_size` if it is genuine"
-        )
-    try:
-        page = _decoded(decode, body)
-    except _TooDeep:
-        shallow, deep = without_deep_records(bytes(body))
-        if not deep:
-            raise
-        page = _decoded(decode, shallow)
-        page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
-    if len(page.images) > most_records:
-        raise BadListingError(f"the page holds {len(page.images):,} records, far more than were asked for")
-    return page
+    return [usable_id(record) for record in records]
 
 
 def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
@@ -135,7 +121,7 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
         return decode(body)
     except msgspec.ValidationError as error:
         raise BadListingError(
-            f"the service answered with a body that is no listing of images ({error})"
+            f"the service answered with a body that is not a listing of images ({error})"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         mended = without_unstorable_escapes(bytes(body))
@@ -143,7 +129,7 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
             return _decoded(decode, mended)
         if "truncated" in str(error):
             raise CutBodyError("the service answered with a body that ends before its end") from error
-        raise BadListingError("the service answered with a body that is no JSON") from error
+        raise BadListingError("the service answered with a body that is not JSON") from error
     except RecursionError:
         raise _TooDeep("the service answered with JSON nested too deeply to be read") from None
 

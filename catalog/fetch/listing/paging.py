@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from catalog.errors import BadListingError, FetchError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.client import HttpClient, PageTooLargeError, Params, RefusedError
-from catalog.fetch.listing.page import MOST_RECORDS, ParsedPage
+from catalog.fetch.listing.page import MOST_RECORDS, ParsedPage, read_page
 from catalog.model import Budget, LookUp, Page, Verdict
 
 LIMIT = "limit"
@@ -49,7 +48,7 @@ class PageLimitError(FetchError):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What to ask for. `required` makes the pass what it is; `optional` is left out where it is refused.
+    """The parameters to ask with. `required` makes the pass what it is; `optional` is left out where it is refused.
 
     `filters` are the user's: they beat `optional`, and are never left out.
     """
@@ -69,12 +68,8 @@ class Pass:
         return [key for key in self.optional if key not in self.filters and key not in self.required]
 
 
-class Find(Protocol):
-    """A look-up by id; never raises FetchError."""
-
-    def __call__(
-        self, client: HttpClient, image_id: str, task: DeadlineTask, extra: Params = ()
-    ) -> LookUp: ...
+Find = Callable[[HttpClient, str, DeadlineTask, Params], LookUp]
+"""A look-up by id, with the parameters that each request of its connection has; never raises FetchError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +110,6 @@ class PagedListing(ABC):
         self._steps = 0
         self._marker: str | None = None  # of the page read last
         self._impasse: FetchError | None = None
-
-    @abstractmethod
-    def _read(self, body: bytes) -> ParsedPage:
-        """Takes an answer's body apart."""
 
     @abstractmethod
     def _after(self, page: ParsedPage) -> dict[str, str] | None:
@@ -205,7 +196,7 @@ class PagedListing(ABC):
                 return self._client.get(
                     self._pass.path,
                     tuple(asked.items()),
-                    self._read,
+                    lambda body: read_page(body, self._most_records),
                     self._task,
                     can_be_smaller=can_be_smaller,
                 )

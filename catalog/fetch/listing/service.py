@@ -44,7 +44,7 @@ class HttpService:
 
     @property
     def logins(self) -> frozenset[frozenset[str]]:
-        return self._connection.logins()
+        return self._connection.logins
 
     @property
     def requests(self) -> int:
@@ -81,7 +81,7 @@ class HttpService:
 
         def find() -> LookUp:
             if listed:
-                return GLANCE.find(self._client, image_id, task)
+                return GLANCE.find(self._client, image_id, task, ())
             return self._dialect.find(self._client, image_id, task, extra)
 
         sent = BackgroundCall(find, task, self._client.cut)
@@ -93,8 +93,8 @@ class HttpService:
             sent.give_up()
 
     def project_names(self) -> list[tuple[str, str, str | None]]:
-        names = self._connection.names
-        return names() if names else []
+        auth = self._connection.auth
+        return auth.project_names() if auth else []
 
     def close(self) -> None:
         self._client.close()

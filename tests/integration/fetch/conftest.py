@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import CloudServer
 from catalog.fetch.http.client import Limits
-from catalog.fetch.http.connection import Connection
+from catalog.fetch.http.connection import Connection, OriginAuth
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, Listing
@@ -59,7 +58,7 @@ class Opened:
         kind: Any,
         *,
         budget: Budget | None = None,
-        auth: httpx.Auth | None = None,
+        auth: OriginAuth | None = None,
         limits: Limits | None = None,
         patience: Patience = HASTY,
         extra_params: dict[str, str] | None = None,

@@ -15,6 +15,7 @@ from catalog.demo.answers import Answer
 from catalog.demo.faults import Fault
 from catalog.errors import FetchError, NetworkError
 from catalog.fetch.http.client import Limits
+from catalog.fetch.http.connection import OriginAuth
 from catalog.fetch.http.retry import Patience
 from catalog.model import Budget
 from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
@@ -37,7 +38,7 @@ from tests.support.faults import (
 SECRET = "tok3n-tok3n"
 
 
-class Token(httpx.Auth):
+class Token(OriginAuth):
     """Tokens, one after another; `renew` goes on to the next."""
 
     def __init__(self, *tokens: str) -> None:

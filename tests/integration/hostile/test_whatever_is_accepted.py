@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from psycopg.types.json import set_json_loads
 
 from catalog.errors import BadListingError
-from catalog.fetch.listing.page import read_linked
+from catalog.fetch.listing.page import read_page
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
 from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation, RunResult
@@ -60,7 +60,7 @@ class Sweeps:
         """Merges a listing; what of it was accepted, and what the merge did."""
         self.count += 1
         try:
-            page = read_linked(raw)
+            page = read_page(raw)
         except BadListingError:
             return {}, MergeCounts()
         intake = Intake(stored_state.load(self.connection, self.source_id), RULES, Budget(60))

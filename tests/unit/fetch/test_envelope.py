@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from catalog.errors import BadListingError
 from catalog.fetch.http.body import CutBodyError, read_body
-from catalog.fetch.listing.page import read_linked, read_plain, usable_id
+from catalog.fetch.listing.page import read_page, usable_id
 from catalog.text import without_unstorable_escapes
 
 ANY_JSON = st.recursive(
@@ -26,7 +26,7 @@ ANY_JSON = st.recursive(
 @given(st.lists(ANY_JSON, max_size=6), st.booleans())
 def test_records_of_any_shape_come_back_as_they_were_sent(records: list[object], ascii_only: bool) -> None:
     sent = [json.dumps(record, ensure_ascii=ascii_only).encode() for record in records]
-    sheet = read_plain(b'{"images": [' + b", ".join(sent) + b"]}")
+    sheet = read_page(b'{"images": [' + b", ".join(sent) + b"]}")
     assert [bytes(record) for record in sheet.records] == sent
     assert len(sheet.ids) == len(sheet.keys()) == len(sent)
 
@@ -35,7 +35,7 @@ def test_records_of_any_shape_come_back_as_they_were_sent(records: list[object],
 def test_no_bytes_are_more_than_a_bad_listing(body: bytes) -> None:
     for text in (body, b'{"images": [' + body + b"]}"):
         with contextlib.suppress(BadListingError):
-            assert isinstance(read_linked(text).records, list)
+            assert isinstance(read_page(text).records, list)
 
 
 @given(st.lists(st.sampled_from(["\\", "\\\\", "u", "ud83d", "\\ud83d", "\\ude00", "\\n", "x", "ufffd"])))
@@ -46,7 +46,7 @@ def test_half_pairs_are_mended_and_all_else_is_left(parts: list[str]) -> None:
         expected = json.loads(text)["id"]
     except ValueError:
         return
-    sheet = read_plain(b'{"images": [' + text.encode() + b"]}")
+    sheet = read_page(b'{"images": [' + text.encode() + b"]}")
     whole = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in expected)
     assert json.loads(bytes(sheet.records[0]))["id"] == whole
 
@@ -62,7 +62,7 @@ def test_an_id_is_text_of_1_to_255_characters(value: str) -> None:
 def test_a_body_cut_anywhere_is_told_from_a_bad_one(size: int) -> None:
     body = b'{"images": [{"id": "a"}, true]}'
     with pytest.raises(CutBodyError):
-        read_plain(body[:size])
+        read_page(body[:size])
 
 
 def test_a_bomb_is_noticed_before_it_is_in_memory() -> None:
@@ -90,13 +90,13 @@ def test_gzip_members_one_after_another_are_one_body() -> None:
 def test_a_page_of_too_many_values_or_records_is_refused_undecoded() -> None:
     full = b'{"images": [' + b",".join([b'{"id": "a", "k": [' + b"{}," * 99 + b"{}]}"] * 9_999) + b"]}"
     with pytest.raises(BadListingError, match="1,000,000 values"):
-        read_linked(full)
+        read_page(full)
     with pytest.raises(BadListingError, match=r"10,001 records"):
-        read_plain(b'{"images": [' + b"0," * 10_000 + b"0]}")
+        read_page(b'{"images": [' + b"0," * 10_000 + b"0]}")
     text = b"a,[{" * 500_000
-    assert read_plain(b'{"images": [{"id": "a", "k": "' + text + b'"}]}').ids == ["a"]
+    assert read_page(b'{"images": [{"id": "a", "k": "' + text + b'"}]}').ids == ["a"]
     with pytest.raises(BadListingError, match="1,000,000 values"):
-        read_plain(b'{"images": [{"id": "a", "k": ["' + b'","' * 1_100_000 + b'"]}]}')
+        read_page(b'{"images": [{"id": "a", "k": ["' + b'","' * 1_100_000 + b'"]}]}')
 
 
 @pytest.mark.parametrize(

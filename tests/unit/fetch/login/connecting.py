@@ -10,7 +10,7 @@ import pytest
 from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError
 from catalog.fetch.auth import login
-from catalog.fetch.http.connection import Connection, RenewableAuth
+from catalog.fetch.http.connection import Connection
 from catalog.model import Budget
 from tests.identity import PASSWORD
 
@@ -22,9 +22,8 @@ def connect(source: SourceSettings, seconds: float = 30.0) -> Connection:
 
 
 def renewed(connection: Connection) -> bool:
-    auth: object = connection.auth
-    assert isinstance(auth, RenewableAuth)
-    return auth.renew()
+    assert connection.auth is not None
+    return connection.auth.renew()
 
 
 def refused(source: SourceSettings, kind: type[CatalogError], seconds: float = 30.0) -> str:

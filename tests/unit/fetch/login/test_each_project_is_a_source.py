@@ -87,11 +87,11 @@ def test_a_cloud_that_refuses_leaves_the_other_sources_alone(
 def test_project_names_are_those_of_all_projects_or_of_the_users_own(
     identity: IdentityService, cloud: CloudsYaml
 ) -> None:
-    connection = connect(cloud())
-    assert connection.names is not None
+    auth = connect(cloud()).auth
+    assert auth is not None
     own = [("1" * 32, "hay", "Default"), ("2" * 32, "straw", None)]
-    assert connection.names() == own
+    assert auth.project_names() == own
     identity.may_list_all = True
     identity.projects.reverse()
     identity.projects[0]["enabled"] = True
-    assert [name for _, name, _ in connection.names()] == ["mud", "straw"]
+    assert [name for _, name, _ in auth.project_names()] == ["mud", "straw"]
