@@ -175,7 +175,7 @@ class Loader:
             if dump.trailer is None:
                 run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{gathered.digest()}"))
             said = _told_by_archive(run_id, dump, gathered)
-            self._merge(at, gathered, replace(said, identity=dump.header) if identifies else said)
+            self._merge(at, gathered, replace(said, header=dump.header, identifies=identifies))
         finally:
             gathered.close()
 

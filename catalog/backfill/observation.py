@@ -37,8 +37,9 @@ class Said:
     run_id: str
     complete: bool
     outcome: str = "complete"
-    identity: Header | None = None
-    """Of the archive whose region, project and endpoint the source takes, if it has none."""
+    header: Header | None = None
+    identifies: bool = False
+    """The source takes the archive's region, project and endpoint, if it has none."""
     trailer: Trailer | None = None
     passes: Sequence[ArchivedPass] = ()
     lacks: Mapping[str, LackReason] = field(default_factory=dict)
@@ -46,11 +47,13 @@ class Said:
     found: Set[str] = frozenset()
     rejected: Sequence[RejectedRecord] = ()
 
-    @property
-    def named(self) -> Set[str]:
-        """Images on which an archive's sweep gave its verdict, so that none is asked of whoever loads it."""
+    def named(self, *, lacks: bool) -> Set[str]:
+        """Images on which an archive's sweep gave its verdict, so that none is asked of whoever loads it; of those
+        that it found to be gone only if their absence counts (`lacks`)."""
         told = self.trailer
-        return {*told.lacks, *told.silent, *told.answers, *told.held} if told is not None else frozenset()
+        if told is None:
+            return frozenset()
+        return {*told.silent, *told.answers, *told.held} | (told.lacks.keys() if lacks else set())
 
 
 @dataclass(slots=True)
@@ -91,6 +94,9 @@ class Writing:
         self.held = False
         self.run = RunResult(source.name, said.run_id, "backfill", observed_at=at)
         self._absences = Absences()
+        self._login: frozenset[str] = frozenset()
+        self._lost: frozenset[str] = frozenset()
+        self._is_own = self._doubted = False
         self._warnings = 0
         self._seen_now: list[tuple[str, bytes, bool, bool]] = []
 
@@ -99,15 +105,17 @@ class Writing:
         run = self.run
         run.started_at = clock(connection)
         runs.start(connection, self.source_id, run)
-        if (told := said.identity) is not None:
-            sources.identify(
-                connection,
-                self.source_id,
-                self.at,
-                region=told.region,
-                project_id=told.project_id,
-                endpoint=told.endpoint,
-            )
+        if (told := said.header) is not None:
+            self._compare_login(told)
+            if said.identifies:
+                sources.identify(
+                    connection,
+                    self.source_id,
+                    self.at,
+                    region=told.region,
+                    project_id=told.project_id,
+                    endpoint=told.endpoint,
+                )
         appending = self._is_last()
         if not appending:
             self.present = None
@@ -133,30 +141,50 @@ class Writing:
 
     # ---- before the merge --------------------------------------------------------------------------
 
+    def _compare_login(self, header: Header) -> None:
+        """Whether an archive's absences count: its own sweep compared its login with what was stored there."""
+        trailer = self.said.trailer
+        self._is_own = sources.continues(self.connection, self.source_id, header.source_id)
+        if trailer is None:
+            return
+        self._login = stored_state.login(self.connection, self.source_id)
+        if trailer.logins is not None:
+            self._lost = self._login - self._login.intersection(*trailer.logins)
+        self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
+
     def _observation(self, *, appending: bool) -> Observation:
         said, gathered, known = self.said, self.gathered, self.present
         kept = self._kept(appending=appending)
         unchanged: set[str] = set()
         missing: set[str] | None = None
+        complete = said.complete and not (self._doubted and self._lost)
         if known is not None:
             unchanged = gathered.among(known.content) - known.unlisted - said.found
-            if said.complete:
+            if said.complete or self._doubted:
                 missing = known.content.keys() - said.silent.keys() - kept
                 missing -= unchanged
                 missing -= gathered.held(missing)
-        if said.complete:
+        if said.complete or self._doubted:
             proved = self._judge(missing, kept, appending=appending)
+            if self._doubted and self._lost:
+                hold_back(said.lacks.keys() - kept, self._absences)
             if appending and (missing is not None or proved is not None):
                 missing = (proved or set()) | ((missing or set()) & said.lacks.keys())
+                missing -= self._absences.silent.keys()
+        silent: dict[str, SilentKind] = {
+            **said.silent,
+            **self._absences.silent,
+            **dict.fromkeys(kept, "kept"),
+        }
         return Observation(
             said.run_id,
             self.at,
-            said.complete,
+            complete,
             self._candidates(unchanged),
             unchanged=unchanged,
-            lacks={image_id: reason for image_id, reason in said.lacks.items() if image_id not in kept},
-            silent={**said.silent, **self._absences.silent, **dict.fromkeys(kept, "kept")},
-            missing=missing,
+            lacks={i: reason for i, reason in said.lacks.items() if i not in silent},
+            silent=silent,
+            missing=missing if complete else None,
             ids=gathered.many_ids if appending else None,
         )
 
@@ -191,7 +219,9 @@ class Writing:
         if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
             return None
         known = self._presence(missing)
-        known.others -= self.said.named | kept
+        known.others -= self.said.named(lacks=not self._doubted) | kept
+        if not self.said.complete:
+            known.others &= self.said.lacks.keys()
         listed = bool(len(self.gathered))
         if not appending:
             known.others -= ledger.nearest(known.others, self.at, "after").keys()
@@ -210,7 +240,9 @@ class Writing:
             absence_proves=True,
             accept=self.accept,
             nothing_listed=not listed,
+            lost_rights=lambda: self._lost,
         )
+        self.run.note = self._absences.note
         if not self.accept:
             # a listing doesn't say what its login could see, so that what is held stays so
             hold_back(known.held & self._absences.lacks.keys(), self._absences)
@@ -264,16 +296,22 @@ class Writing:
         known, trailer, connection = self.present, self.said.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
         lookups.save(connection, self.source_id, self.at, answers)
+        if trailer is not None:
+            measured = appending and self._is_own and not (self._lost and self._absences.held)
+            reached = (trailer.login,) if measured else (self._login, *(trailer.logins or ()))
+            stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
         if not appending:
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
             return
-        held = self._absences.held | set(trailer.held if trailer is not None else ())
         before = (
             (known.held, known.kept) if known else held_deletions.open_and_kept(connection, self.source_id)
         )
         kept = {image_id for image_id, kind in observation.silent.items() if kind == "kept"}
-        if held:
-            held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, held)
+        told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
+        for ids, reason in (told, (self._absences.held, self._absences.held_reason)):
+            if ids:
+                held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, ids, reason)
+        held = bool(self._absences.held or told[0])
         if held or any(before):
             rejected = {image_id for image_id, kind in self.said.silent.items() if kind == "rejected"}
             present = before[0] & self.said.found | (before[0] | before[1]) & rejected

@@ -125,6 +125,7 @@ def open_archive(
         endpoint=service.endpoint,
         run_id=run.run_id,
         observed_at=run.observed_at,
+        source_id=stored.source_id,
     )
     return Archive(folder_of(source.archive, source.name), header)
 
@@ -179,4 +180,7 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
         counters={name: getattr(run, name) for name in COUNTERS},
         error_kind=run.error_kind,
         error=run.error,
+        held_reason=absences.held_reason,
+        logins=[sorted(login) for login in fetched.logins],
+        login=sorted(fetched.login),
     )

@@ -30,6 +30,8 @@ class Fetched:
     missing: set[str] = field(default_factory=set)
     logins: frozenset[frozenset[str]] = frozenset()
     """What each login reached that some of this was read with."""
+    login: frozenset[str] = frozenset()
+    """What later logins are compared with."""
 
     @property
     def all_complete(self) -> bool:
@@ -118,6 +120,9 @@ def fetch(
             )
             fetched.complete &= not fetched.absences.login_changed
         fetched.logins = service.logins
+        # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
+        narrows = fetched.absences.login_reaches_all and len(fetched.logins) == 1
+        fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     except BaseException:
         intake.close()

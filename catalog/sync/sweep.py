@@ -288,10 +288,7 @@ def _remember(
         held_deletions.hold(
             connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason
         )
-    # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
-    narrows = absences.login_reaches_all and len(fetched.logins) == 1
-    login = frozenset().union(() if narrows else known.login, *fetched.logins)
-    stored_state.save_login(connection, source_id, login)
+    stored_state.save_login(connection, source_id, fetched.login)
     returned = (known.held & seen) | (known.kept & (seen - absences.found.keys()))
     if returned:
         held_deletions.decide(connection, source_id, returned, "returned", run.observed_at, "sweep")

@@ -430,6 +430,7 @@ CREATE TABLE sources (
     error_kind TEXT,
     projects_asked_at TIMESTAMP WITH TIME ZONE,
     login TEXT[],
+    continues TEXT,
     CONSTRAINT pk_sources PRIMARY KEY (source_id),
     UNIQUE (name)
 );
@@ -454,7 +455,8 @@ COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or 
 COMMENT ON COLUMN sources.failures IS 'Runs in a row that were not complete.';
 COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure; NULL = the last run was complete.';
 COMMENT ON COLUMN sources.projects_asked_at IS 'When names of projects were last asked for. Unit: UTC.';
-COMMENT ON COLUMN sources.login IS 'What the login of the last complete sweep reached: project, roles and the like. Internal.';
+COMMENT ON COLUMN sources.login IS 'What the logins reached that stored images were seen with (project, roles and the like): later ones are compared with it. NULL = not known. Internal.';
+COMMENT ON COLUMN sources.continues IS 'source_id in the archives that the source was made of. Internal.';
 
 CREATE TABLE images (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from catalog.model import LackReason, SilentKind, SourceKind, Verdict
+from catalog.model import HeldReason, LackReason, SilentKind, SourceKind, Verdict
 
 VERSION = 1
 HEADER_START = b'{"catalog_archive":'
@@ -33,6 +33,8 @@ class Header(msgspec.Struct, frozen=True):
     endpoint: str | None
     run_id: str
     observed_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    source_id: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{1,64}$")] | None = None
+    """Of the source that was swept, which keeps it through `rename` and `adopt`."""
 
 
 class ArchivedPass(msgspec.Struct, frozen=True):
@@ -57,7 +59,8 @@ class ArchivedRejection(msgspec.Struct, frozen=True):
 class Trailer(msgspec.Struct, frozen=True):
     """The last line. `complete`: absence alone proves lack (semantics 4.6). `found`: ids of records that a
     look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
-    `held`: what the deletion limit held back. `counters`: of the sweep's row in `runs`."""
+    `held`: what was held back, for the `held_reason`. `counters`: of the sweep's row in `runs`. `logins`: what each
+    login reached, None where that is not known. `login`: what later ones were compared with, from then on."""
 
     complete: bool
     outcome: str
@@ -72,6 +75,9 @@ class Trailer(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     error_kind: str | None = None
     error: str | None = None
+    held_reason: HeldReason = "limit"
+    logins: list[list[str]] | None = None
+    login: list[str] = []
 
 
 _encoder = msgspec.json.Encoder()

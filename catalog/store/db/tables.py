@@ -161,8 +161,10 @@ sources = Table(
     Column(
         "login",
         ARRAY(Text),
-        comment="What the login of the last complete sweep reached: project, roles and the like. Internal.",
+        comment="What the logins reached that stored images were seen with (project, roles and the like): later ones"
+        " are compared with it. NULL = not known. Internal.",
     ),
+    text_column("continues", "source_id in the archives that the source was made of. Internal."),
     comment="Where images come from: one cloud, region and project each. Rows are never deleted.",
 )
 

@@ -35,6 +35,15 @@ WHERE source_id = %(source)s AND region IS NULL AND project_id IS NULL AND endpo
         SELECT FROM runs r WHERE r.source_id = s.source_id
             AND (r.observed_at > %(at)s AND {archived} OR r.kind = 'sync' AND r.observed_at IS NOT NULL));
 
+-- name: continue
+-- The first archive tells whose archives a source is made of that was never swept, neither here nor in an archive.
+UPDATE sources SET continues = %(archived)s
+WHERE source_id = %(source)s AND continues IS NULL AND login IS NULL AND last_complete_at IS NULL;
+
+-- name: continues
+-- Whether an archive is a sweep of this source, or of the one whose archives it is made of.
+SELECT %(archived)s IN (source_id, continues) FROM sources WHERE source_id = %(source)s;
+
 -- name: rename
 -- A new name.
 UPDATE sources SET name = %(new)s WHERE name = %(name)s;

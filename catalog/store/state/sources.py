@@ -118,6 +118,13 @@ def identify(
     _SQL.run(connection, "identify", source=source_id, at=at, **values)
 
 
+def continues(connection: Connection, source_id: str, archived: str | None) -> bool:
+    """Whether the sweeps of an archive's source are this one's: its own, or those that it was made of."""
+    if archived is not None:
+        _SQL.run(connection, "continue", source=source_id, archived=archived)
+    return bool(_SQL.value(connection, "continues", source=source_id, archived=archived))
+
+
 def _changed(name: str, what: str, recorded: str, met: str) -> str:
     return (
         f"source {name!r} was recorded with {what} {recorded!r}, now it is {met!r}: nothing was listed;"

@@ -13,6 +13,7 @@ from catalog.model import SourceKind
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load as statements
 from catalog.store.state import held_deletions
+from catalog.text import storable
 
 _SQL = statements("stored_state.sql")
 
@@ -72,7 +73,7 @@ def load(connection: Connection, source_id: str) -> StoredState:
             if not live:
                 stored.gone.add(image_id)
     cursor.execute("CLOSE stored")
-    stored.login = frozenset(_SQL.value(connection, "login", source=source_id) or ())
+    stored.login = login(connection, source_id)
     lookups = _SQL.run(connection, "lookups", source=source_id)
     stored.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in lookups}
     stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)
@@ -130,9 +131,14 @@ def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> di
     return dict(_SQL.run(connection, "known_in", kind=kind, ids=list(ids)).fetchall())
 
 
+def login(connection: Connection, source_id: str) -> frozenset[str]:
+    """What logins are compared with; nothing where it is not known."""
+    return frozenset(_SQL.value(connection, "login", source=source_id) or ())
+
+
 def save_login(connection: Connection, source_id: str, login: frozenset[str]) -> None:
     """Notes what later logins are compared with."""
-    _SQL.run(connection, "save_login", source=source_id, login=sorted(login))
+    _SQL.run(connection, "save_login", source=source_id, login=sorted(map(storable, login)))
 
 
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:

@@ -209,7 +209,7 @@ def archive(folder: Path, number: int, *ids: int, said: str | None = None, **mor
     body = archive_format.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
     trailer = archive_format.Trailer(
         True, "complete", len(records), [], lacks, silent, found, dict.fromkeys(found, "found"),
-        [nine] if said == "held" else [], [], {},
+        [nine] if said == "held" else [], [], {}, logins=[],
     )  # fmt: skip
     body += archive_format.write_trailer(structs.replace(trailer, **more))
     path = folder / f"{number}.jsonl"
