@@ -641,7 +641,7 @@ CREATE TABLE capabilities (
 COMMENT ON TABLE capabilities IS 'Capabilities known; new ones join when first seen.';
 
 COMMENT ON COLUMN capabilities.capability IS 'Upstream key without __support_.';
-COMMENT ON COLUMN capabilities.upstream_key IS 'Key as the cloud status periods it.';
+COMMENT ON COLUMN capabilities.upstream_key IS 'Key as the cloud spells it.';
 COMMENT ON COLUMN capabilities.value_kind IS 'flag or models.';
 COMMENT ON COLUMN capabilities.inverted IS 'True: the upstream true means not supported.';
 COMMENT ON COLUMN capabilities.family IS 'hypervisor, gpu, fpga, hana, network, size, cpu, agent, cloud_init or other.';

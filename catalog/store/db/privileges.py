@@ -27,7 +27,7 @@ NOT_GRANTED = {"01007", "0LP01"}
 
 @dataclass(frozen=True, slots=True)
 class MissingRight:
-    """A right that this role absences, and the statement that gives it."""
+    """A right that this role lacks, and the statement that gives it."""
 
     right: str
     on: str
@@ -42,7 +42,7 @@ class _Function:
 
 
 def missing(connection: Connection) -> list[MissingRight]:
-    """The daemon's rights that this role absences.
+    """The daemon's rights that this role lacks.
 
     Raises SchemaError where no schema of ours is in sight or a table is missing, DatabaseError where nothing can
     be written (a standby).

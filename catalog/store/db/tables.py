@@ -6,6 +6,7 @@ another's, so that a source is one shard. Comments become the SQL COMMENTs of co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -55,6 +56,26 @@ def key_column(name: str, comment: str, **options: Any) -> Column[Any]:
     return Column(name, Text(collation="C"), comment=comment, **options)
 
 
+def hash_column(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, LargeBinary, comment=comment, **options)
+
+
+def uuid_column(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, UUID(as_uuid=False), comment=comment, **options)
+
+
+def text_array(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, ARRAY(Text), comment=comment, **options)
+
+
+def json_column(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, JSONB, comment=comment, **options)
+
+
+def flag(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, Boolean, nullable=False, comment=comment, **options)
+
+
 def count(name: str, comment: str) -> Column[Any]:
     return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
 
@@ -72,21 +93,22 @@ def image_id() -> Column[Any]:
 
 
 def run_id(comment: str = "Run that wrote it, as in runs.run_id.", **options: Any) -> Column[Any]:
-    return Column("run_id", UUID(as_uuid=False), comment=comment, **options)
+    return uuid_column("run_id", comment, **options)
+
+
+def table(name: str, key: Sequence[str], *items: Any, comment: str) -> Table:
+    """A table with this primary key; the columns `source_id` and `image_id` of a key come first."""
+    known = {"source_id": source_id, "image_id": image_id}
+    leading = [known[column]() for column in key if column in known]
+    return Table(name, metadata, *leading, *items, PrimaryKeyConstraint(*key), comment=comment)
 
 
 def facets() -> list[Column[Any]]:
     """Tags, supported capabilities and properties in one row, for queries that read many images."""
     return [
-        Column(
-            "tags", ARRAY(Text), comment="Tags as delivered, sorted; the rows of image_tags in one value."
-        ),
-        Column(
-            "capabilities", ARRAY(Text), comment="Supported capabilities, sorted; from image_capabilities."
-        ),
-        Column(
-            "properties", JSONB, comment="Keys without a column of their own; the rows of image_properties."
-        ),
+        text_array("tags", "Tags as delivered, sorted; the rows of image_tags in one value."),
+        text_array("capabilities", "Supported capabilities, sorted; from image_capabilities."),
+        json_column("properties", "Keys without a column of their own; the rows of image_properties."),
     ]
 
 
@@ -112,13 +134,9 @@ def revision_columns() -> list[Column[Any]]:
         moment("recorded_at", "When the row was written.", nullable=False),
         run_id(),
         text_column("change", "created (first known), updated, deleted, restored.", nullable=False),
-        Column(
-            "changed",
-            JSONB,
-            comment="What differs from the revision before: {key: [old, new]}, upstream keys.",
-        ),
-        Column("content_hash", LargeBinary, comment="Hash of the canonical form; NULL = absence."),
-        Column("reported", Boolean, nullable=False, comment="True: the record itself says deleted."),
+        json_column("changed", "What differs from the revision before: {key: [old, new]}, upstream keys."),
+        hash_column("content_hash", "Hash of the canonical form; NULL = absence."),
+        flag("reported", "True: the record itself says deleted."),
         text_column(
             "absence_reason", "Why the absence is known: not_found, no_access, not_listed; NULL = a record."
         ),
@@ -158,72 +176,51 @@ sources = Table(
     ),
     text_column("error_kind", "Kind of the last failure; NULL = the last run was complete."),
     moment("projects_asked_at", "When names of projects were last asked for."),
-    Column(
+    text_array(
         "login",
-        ARRAY(Text),
-        comment="What the logins reached that stored images were seen with (project, roles and the like): later ones"
+        "What the logins reached that stored images were seen with (project, roles and the like): later ones"
         " are compared with it. NULL = not known. Internal.",
     ),
     text_column("continues", "source_id in the archives that the source was made of. Internal."),
     comment="Where images come from: one cloud, region and project each. Rows are never deleted.",
 )
 
-images = Table(
+images = table(
     "images",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id"],
     *(field_column(field) for field in FIELDS),
     *deletion(),
     moment("unlisted_since", "Live, but not listed by complete sweeps since then."),
     moment("first_seen_at", "observed_at of the image's first evidence.", nullable=False),
     moment("last_changed_at", "observed_at of the image's open revision.", nullable=False),
     *facets(),
-    PrimaryKeyConstraint("source_id", "image_id"),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
 
-image_state = Table(
+image_state = table(
     "image_state",
-    metadata,
-    source_id(),
-    image_id(),
-    Column(
-        "raw_hash",
-        LargeBinary,
-        comment="Hash of the record's bytes as sent; a cache, NULL = compare in full.",
-    ),
-    Column(
-        "content_hash",
-        LargeBinary,
-        comment="Hash of the canonical form; NULL = the last evidence is of absence.",
-    ),
-    Column("live", Boolean, nullable=False, comment="False: the last evidence says deleted."),
-    PrimaryKeyConstraint("source_id", "image_id"),
+    ["source_id", "image_id"],
+    hash_column("raw_hash", "Hash of the record's bytes as sent; a cache, NULL = compare in full."),
+    hash_column("content_hash", "Hash of the canonical form; NULL = the last evidence is of absence."),
+    flag("live", "False: the last evidence says deleted."),
     comment="Fingerprints, narrow, so that a sweep reads little. Internal.",
 )
 
-image_tags = Table(
+image_tags = table(
     "image_tags",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "tag"],
     key_column("tag", "Exactly as delivered. Upstream: tags.", nullable=False),
-    PrimaryKeyConstraint("source_id", "image_id", "tag"),
     Index("ix_image_tags_tag", "tag", "source_id"),
     comment="Tags of images, each once.",
 )
 
-image_capabilities = Table(
+image_capabilities = table(
     "image_capabilities",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "capability"],
     key_column("capability", "Upstream key without __support_.", nullable=False),
-    Column("supported", Boolean, nullable=False, comment="Whether the image supports it, inversion applied."),
+    flag("supported", "Whether the image supports it, inversion applied."),
     text_column("raw_value", "Value as delivered."),
-    Column("models", ARRAY(Text), comment="Models named, where the value is a list of models."),
-    PrimaryKeyConstraint("source_id", "image_id", "capability"),
+    text_array("models", "Models named, where the value is a list of models."),
     Index("ix_image_capabilities_capability", "capability", "supported"),
     comment="Capability flags of images; no row = not delivered.",
 )
@@ -232,9 +229,9 @@ capabilities = Table(
     "capabilities",
     metadata,
     key_column("capability", "Upstream key without __support_.", primary_key=True),
-    text_column("upstream_key", "Key as the cloud status periods it.", nullable=False),
+    text_column("upstream_key", "Key as the cloud spells it.", nullable=False),
     text_column("value_kind", "flag or models.", nullable=False),
-    Column("inverted", Boolean, nullable=False, comment="True: the upstream true means not supported."),
+    flag("inverted", "True: the upstream true means not supported."),
     text_column(
         "family",
         "hypervisor, gpu, fpga, hana, network, size, cpu, agent, cloud_init or other.",
@@ -244,21 +241,17 @@ capabilities = Table(
     comment="Capabilities known; new ones join when first seen.",
 )
 
-image_properties = Table(
+image_properties = table(
     "image_properties",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "name"],
     key_column("name", "Upstream key.", nullable=False),
-    Column("value", JSONB, nullable=False, comment="JSON value as delivered."),
-    PrimaryKeyConstraint("source_id", "image_id", "name"),
+    json_column("value", "JSON value as delivered.", nullable=False),
     comment="Every key that has no column, tag or capability of its own.",
 )
 
-runs = Table(
+runs = table(
     "runs",
-    metadata,
-    source_id(),
+    ["source_id", "run_id"],
     run_id("Identity of the run.", nullable=False),
     text_column("kind", "sync or backfill.", nullable=False),
     moment("started_at", "Start of the run.", nullable=False),
@@ -286,15 +279,13 @@ runs = Table(
     ),
     text_column("error", "One line."),
     text_column("note", "Why the run could not prove what is missing, one line."),
-    PrimaryKeyConstraint("source_id", "run_id"),
     Index("ix_runs_started_at", "source_id", "started_at"),
     comment="The ledger of runs.",
 )
 
-run_passes = Table(
+run_passes = table(
     "run_passes",
-    metadata,
-    source_id(),
+    ["source_id", "run_id", "pass"],
     run_id(nullable=False),
     key_column("pass", "listed, hidden, pending or market.", nullable=False),
     text_column("verdict", "complete, truncated or failed.", nullable=False),
@@ -302,52 +293,43 @@ run_passes = Table(
     count("records", "Records read."),
     text_column("last_marker", "Last marker sent."),
     text_column("error", "One line."),
-    PrimaryKeyConstraint("source_id", "run_id", "pass"),
     comment="The passes of a run, each with its verdict.",
 )
 
-rejected_records = Table(
+rejected_records = table(
     "rejected_records",
-    metadata,
-    source_id(),
-    Column("record_hash", LargeBinary, nullable=False, comment="Hash of the record's bytes."),
+    ["source_id", "record_hash"],
+    hash_column("record_hash", "Hash of the record's bytes.", nullable=False),
     key_column("image_id", "Id of the image, where known."),
     text_column("reason", "Why it could not be stored.", nullable=False),
     text_column("record", "The record as text; NUL shown as U+FFFD.", nullable=False),
-    Column("first_run_id", UUID(as_uuid=False), nullable=False, comment="First run that met it."),
-    Column("last_run_id", UUID(as_uuid=False), nullable=False, comment="Last run that met it."),
+    uuid_column("first_run_id", "First run that met it.", nullable=False),
+    uuid_column("last_run_id", "Last run that met it.", nullable=False),
     Column("count", BigInteger, nullable=False, comment="Runs that met it."),
-    PrimaryKeyConstraint("source_id", "record_hash"),
     comment="Records that could not be stored as images, kept whole.",
 )
 
-rejections = Table(
+rejections = table(
     "rejections",
-    metadata,
-    source_id(),
-    Column("record_hash", LargeBinary, nullable=False, comment="As in rejected_records.record_hash."),
+    ["source_id", "record_hash", "run_id"],
+    hash_column("record_hash", "As in rejected_records.record_hash.", nullable=False),
     run_id("Run that met the record.", nullable=False),
     moment("observed_at", "When the run observed.", nullable=False),
-    PrimaryKeyConstraint("source_id", "record_hash", "run_id"),
     comment="Which run met which rejected record: first, last and count follow from it. Internal.",
 )
 
-forgotten_runs = Table(
+forgotten_runs = table(
     "forgotten_runs",
-    metadata,
-    source_id(),
+    ["source_id", "run_id"],
     run_id("Run whose observation somebody took out.", nullable=False),
     moment("observed_at", "When it observed.", nullable=False),
     moment("forgotten_at", "When it was taken out.", nullable=False),
-    PrimaryKeyConstraint("source_id", "run_id"),
     comment="Runs of backfill --forget: their files do not come back unasked. Internal.",
 )
 
-held_deletions = Table(
+held_deletions = table(
     "held_deletions",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "run_id"],
     run_id("Run that first held it.", nullable=False),
     moment("unlisted_since", "Since when the image is not listed."),
     moment("observed_at", "Observation that first held it.", nullable=False),
@@ -360,35 +342,29 @@ held_deletions = Table(
         nullable=False,
         server_default=text("'limit'"),
     ),
-    PrimaryKeyConstraint("source_id", "image_id", "run_id"),
     Index("ix_held_deletions_decision", "source_id", "decision"),
     comment="Deletions that are held back, and what became of them.",
 )
 
-kept_images = Table(
+kept_images = table(
     "kept_images",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "kept_at"],
     moment("seen_at", "Last evidence of the image before its deletion was held.", nullable=False),
     moment(
         "kept_at",
         "When somebody decided: absences observed since then up to here prove nothing.",
         nullable=False,
     ),
-    PrimaryKeyConstraint("source_id", "image_id", "kept_at"),
     comment="Decisions to keep an image, for what is loaded after them. Internal.",
 )
 
-projects = Table(
+projects = table(
     "projects",
-    metadata,
-    source_id(),
+    ["source_id", "project_id"],
     key_column("project_id", "Id of the project, as in images.owner.", nullable=False),
     text_column("name", "Name of the project."),
     text_column("domain_name", "Name of its domain."),
     moment("seen_at", "When last read.", nullable=False),
-    PrimaryKeyConstraint("source_id", "project_id"),
     comment="Names of owners, where the cloud gives them.",
 )
 
@@ -404,13 +380,7 @@ image_family_rules = Table(
     ),
     text_column("pattern", "Regular expression on the name.", nullable=False),
     text_column("family", "Family: a replacement that may use the pattern's groups.", nullable=False),
-    Column(
-        "builtin",
-        Boolean,
-        nullable=False,
-        server_default=text("false"),
-        comment="True: came with the product.",
-    ),
+    flag("builtin", "True: came with the product.", server_default=text("false")),
     comment="How a name's family is told; your own rules take ranks below 1000.",
 )
 
@@ -418,17 +388,15 @@ leases = Table(
     "leases",
     metadata,
     key_column("source_id", "Source, as in sources.source_id.", primary_key=True),
-    Column("holder", UUID(as_uuid=False), comment="Run that holds the source; NULL = free."),
+    uuid_column("holder", "Run that holds the source; NULL = free."),
     Column("fence", BigInteger, nullable=False, comment="Grows with each holder."),
     moment("expires_at", "End of the lease by the database's clock."),
     comment="Who may write a source. Internal.",
 )
 
-status_history = Table(
+status_history = table(
     "status_history",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "valid_from"],
     moment("valid_from", "Start of the period.", nullable=False),
     text_column(
         "status", "Status during the period; deleted included, unknown where none was sent.", nullable=False
@@ -437,20 +405,16 @@ status_history = Table(
     moment("observed_at", "Observation that showed the period first.", nullable=False),
     moment("recorded_at", "When the row was written.", nullable=False),
     run_id(),
-    PrimaryKeyConstraint("source_id", "image_id", "valid_from"),
     comment="One row per status period.",
 )
 
-revisions = Table(
+revisions = table(
     "revisions",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "observed_at"],
     *revision_columns(),
     *(field_column(field) for field in REVISION_FIELDS),
     *deletion(),
     *facets(),
-    PrimaryKeyConstraint("source_id", "image_id", "observed_at"),
     Index("ix_revisions_valid", "source_id", "image_id", "valid_from", unique=True),
     Index(
         "ix_revisions_dated_back",
@@ -467,69 +431,52 @@ revisions = Table(
     comment="One row per revision of an image, typed; behind image_revisions and images_as_of.",
 )
 
-revision_documents = Table(
+revision_documents = table(
     "revision_documents",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "observed_at"],
     moment("observed_at", "Observation in which the revision begins.", nullable=False),
-    Column("document", JSONB, nullable=False, comment="Canonical form of the record."),
-    PrimaryKeyConstraint("source_id", "image_id", "observed_at"),
+    json_column("document", "Canonical form of the record.", nullable=False),
     comment="Documents of revisions, kept apart because they are wide. Internal.",
 )
 
-observations = Table(
+observations = table(
     "observations",
-    metadata,
-    source_id(),
+    ["source_id", "observed_at"],
     moment("observed_at", "When the observation was taken.", nullable=False),
-    Column("complete", Boolean, nullable=False, comment="True: absence alone proves something."),
-    Column(
-        "contained_set",
-        LargeBinary,
-        comment="Of an incomplete one: key of the set of ids it held, in id_sets.",
-    ),
-    Column("inconclusive_set", LargeBinary, comment="Key of the ids it says nothing about, in id_sets."),
+    flag("complete", "True: absence alone proves something."),
+    hash_column("contained_set", "Of an incomplete one: key of the set of ids it held, in id_sets."),
+    hash_column("inconclusive_set", "Key of the ids it says nothing about, in id_sets."),
     Column("run_ids", ARRAY(UUID(as_uuid=False)), nullable=False, comment="Runs that make it up."),
-    PrimaryKeyConstraint("source_id", "observed_at"),
     comment="The ledger that history is a function of. Internal.",
 )
 
-id_sets = Table(
+id_sets = table(
     "id_sets",
-    metadata,
-    source_id(),
-    Column("set_id", LargeBinary, nullable=False, comment="Hash of the set."),
+    ["source_id", "set_id", "kind"],
+    hash_column("set_id", "Hash of the set.", nullable=False),
     key_column(
         "kind",
         "listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.",
         nullable=False,
     ),
-    Column("image_ids", ARRAY(Text), nullable=False, comment="Ids, sorted."),
-    PrimaryKeyConstraint("source_id", "set_id", "kind"),
+    text_array("image_ids", "Ids, sorted.", nullable=False),
     comment="Sets of ids, each distinct one once. Internal.",
 )
 
-absences = Table(
+absences = table(
     "absences",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id", "observed_at"],
     moment("observed_at", "Observation that proves the absence.", nullable=False),
     text_column("reason", "not_found, no_access or not_listed.", nullable=False),
-    PrimaryKeyConstraint("source_id", "image_id", "observed_at"),
     Index("ix_absences_observed_at", "source_id", "observed_at"),
     comment="Absences known by more than a listing that leaves an image out: look-ups and approvals. Internal.",
 )
 
-lookups = Table(
+lookups = table(
     "lookups",
-    metadata,
-    source_id(),
-    image_id(),
+    ["source_id", "image_id"],
     moment("asked_at", "When last asked.", nullable=False),
     text_column("answer", "found or unanswered; other answers end the state.", nullable=False),
-    PrimaryKeyConstraint("source_id", "image_id"),
     comment="State of look-ups of live images that are not listed. Internal.",
 )
 
@@ -546,36 +493,24 @@ stage = Table(
     Column("batch", Integer, nullable=False, comment="Step of the run: its rows are written at one go."),
     source_id(),
     image_id(),
-    Column(
-        "present",
-        Boolean,
-        nullable=False,
-        comment="True: the revision is the image's last, images follows it.",
-    ),
+    flag("present", "True: the revision is the image's last, images follows it."),
     moment("copy_of", "Observation of the revision whose content is taken over; NULL = this row's."),
-    Column(
-        "starts_period", Boolean, nullable=False, comment="True: a period of status_history begins with it."
-    ),
-    Column("raw_hash", LargeBinary, comment="Hash of the record's bytes as listed, as in image_state."),
-    Column("live", Boolean, nullable=False, comment="Whether the image lives by this revision."),
+    flag("starts_period", "True: a period of status_history begins with it."),
+    hash_column("raw_hash", "Hash of the record's bytes as listed, as in image_state."),
+    flag("live", "Whether the image lives by this revision."),
     moment("unlisted_since", "As in images.unlisted_since."),
     moment("first_seen_at", "As in images.first_seen_at; NULL = as it was, or the revision's observed_at."),
-    Column(
-        "revision_run_id",
-        UUID(as_uuid=False),
-        nullable=False,
-        comment="Run that names the revision, as in revisions.run_id.",
-    ),
+    uuid_column("revision_run_id", "Run that names the revision, as in revisions.run_id.", nullable=False),
     moment("period_to", "End of the period that begins with it."),
     *(_staged(column) for column in revision_columns() if column.name != "run_id"),
     *(field_column(field) for field in FIELDS),
     *deletion(),
     *facets(),
-    Column("capability_names", ARRAY(Text), comment="Capabilities in the order of the three next columns."),
+    text_array("capability_names", "Capabilities in the order of the three next columns."),
     Column("capability_supported", ARRAY(Boolean), comment="As in image_capabilities.supported."),
-    Column("capability_raw", ARRAY(Text), comment="As in image_capabilities.raw_value."),
-    Column("capability_models", ARRAY(Text), comment="Array literals, as in image_capabilities.models."),
-    Column("document", JSONB, comment="Canonical form of the record."),
+    text_array("capability_raw", "As in image_capabilities.raw_value."),
+    text_array("capability_models", "Array literals, as in image_capabilities.models."),
+    json_column("document", "Canonical form of the record."),
     Index("ix_stage_batch", "run_id", "batch"),
     prefixes=["UNLOGGED"],
     comment="What a merge is about to write; empty outside of one. Internal.",
