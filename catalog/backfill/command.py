@@ -208,7 +208,7 @@ def _check(
         if stored is not None:
             since = sources.history_from(connection, stored.source_id)
             known = runs.among(connection, stored.source_id, run_ids)
-    if stored is not None and stored.kind != source.kind:
+    if stored is not None and stored.observed_since is not None and stored.kind != source.kind:
         raise UsageError(
             f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
             f" run `catalog sources adopt {source.name}` if it changed; nothing was written"

@@ -66,6 +66,11 @@ def say_error(message: str) -> None:
     click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
 
 
+def say_warning(message: str) -> None:
+    """`warning: ...`, like `say_error`."""
+    click.echo(f"warning: {visible(' '.join(message.split()))}", err=True)
+
+
 class Named(Protocol):
     """Something with a source's name."""
 

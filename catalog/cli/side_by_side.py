@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
+from catalog.cli.failures import say_warning
 from catalog.config.selection import fitting, select_sources
-from catalog.config.settings import PLACEHOLDER, Settings, SourceSettings
+from catalog.config.settings import PLACEHOLDER, Settings, SourceSettings, configured_source
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.login import expand_projects
+from catalog.store.db.connection import Connection
+from catalog.store.state.sources import same_services
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,6 +64,16 @@ def choose(
             reasons = [str(failures[one.entry])] if one.entry in failures else []
             failures[one.entry] = ConfigurationError("; ".join([*reasons, one.reason]))
     return select_sources(expansion.sources, patterns), failures
+
+
+def warn_of_same_services(connection: Connection, settings: Settings) -> None:
+    """Says which recorded sources double each other, and the way out."""
+    for names in same_services(connection):
+        left = [name for name in names if configured_source(settings, name) is None] or names
+        say_warning(
+            f"{', '.join(names)} look at one endpoint, region and project, so each image counts {len(names)} times;"
+            f" run `catalog sources remove {left[0]}` unless you need both"
+        )
 
 
 def _may_fit(template: str, patterns: Sequence[str]) -> bool:

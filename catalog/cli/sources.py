@@ -8,15 +8,17 @@ from typing import Any
 import click
 
 from catalog import logs
+from catalog.cli.failures import say_warning
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_rows
-from catalog.cli.parameters import format_option
+from catalog.cli.output import number, print_rows
+from catalog.cli.parameters import ask, format_option, yes_option
 from catalog.cli.progress import counting
-from catalog.cli.side_by_side import choose, side_by_side, workers
+from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
 from catalog.config.selection import select_names
 from catalog.config.settings import check_new_name, configured_source
 from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
+from catalog.store.maintenance import removal
 from catalog.store.state import sources as stored
 from catalog.sync.source_check import CHECK_COLUMNS, check, refused
 
@@ -68,6 +70,7 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
     known: list[dict[str, Any]] = []
     with suppress(NothingSwept), invocation.reading() as connection:
         known = [dict(zip(stored.LISTING_COLUMNS, row, strict=True)) for row in stored.listing(connection)]
+        warn_of_same_services(connection, invocation.settings)
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}
     for row in known:
@@ -138,6 +141,38 @@ def retire(invocation: Invocation, name: str) -> None:
     with invocation.database() as database:
         database.transact(lambda connection: stored.retire(connection, name))
     click.echo(f"{name} is retired; take it out of the configuration too")
+
+
+@sources.command(
+    epilog="""\b
+Example:
+  catalog sources remove lab --plan
+  catalog sources remove lab --yes""",
+)
+@click.argument("name")
+@click.option("--plan", is_flag=True, help="Count the rows that would go, and remove nothing (exit 3).")
+@yes_option
+@format_option
+@click.pass_obj
+def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: Format) -> int:
+    """Remove the source NAME with all its images, history and runs. Asks first, or takes --yes.
+
+    Its archive files stay: `catalog backfill` loads them again. Take it out of the configuration too, or the next
+    sweep begins anew.
+    """
+    with invocation.database() as database:
+        with database.transaction(read_only=True) as connection:
+            source = stored.known(connection, name)
+            rows = removal.count(connection, source.source_id)
+        if not plan:
+            images = number(rows.get("images", 0), "image")
+            ask(f"remove source {name!r} with {images}, {sum(rows.values())} rows in all", yes=yes)
+            with counting("rows", sum(rows.values())) as advance:
+                removal.remove(database, source, advance)
+    print_rows(("source", "table", "rows"), [(name, table, count) for table, count in rows.items()], format)
+    if not plan and configured_source(invocation.settings, name) is not None:
+        say_warning(f"{name} is still configured: the next sweep begins a new source of this name")
+    return ExitCode.WOULD_CHANGE if plan else ExitCode.OK
 
 
 @sources.command(

@@ -20,7 +20,7 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.output import as_row, print_rows, say, summary
 from catalog.cli.parameters import duration, format_option
 from catalog.cli.progress import counting
-from catalog.cli.side_by_side import choose, side_by_side, workers
+from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
 from catalog.cli.stopping import PoliteStop
 from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError, ExitCode, UnexpectedError
@@ -28,6 +28,7 @@ from catalog.model import RunResult
 from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
+from catalog.store.maintenance.removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.sync.preview import plan_sweep
 from catalog.sync.sweep import sweep
@@ -78,6 +79,9 @@ def sync(
                     results.append(done)
                     show(done)
                 advance(1)
+        if any(run.outcome in ("complete", "partial") for run in results):
+            with database.transaction(read_only=True) as connection:
+                warn_of_same_services(connection, settings)
     if stopping.exit_code is not None:
         return stopping.exit_code
     return exit_code(results, plan=plan)
@@ -102,7 +106,10 @@ class Sweeper:
         try:
             if self.plan:
                 return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
-            return self._sweep(source)
+            run = self._sweep(source)
+            if run.outcome == "failed":
+                drop_unread(self.database, source.name)
+            return run
         except CatalogError as error:
             return _failed(source.name, error)
         except Exception as error:

@@ -40,7 +40,7 @@ from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, Sch
 from catalog.model import RunResult
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, clock
-from catalog.store.state import due_sources
+from catalog.store.state import due_sources, sources
 from catalog.sync.sweep import sweep
 
 log = structlog.get_logger("catalog.daemon")
@@ -241,6 +241,7 @@ class Daemon:
             raise DatabaseError("its schema is older than this release; run `catalog db upgrade`")
         registry = self.registry
         if registry is not self._aligned:
+            self.database.transact(partial(_announce, registry=registry))
             self.database.transact(partial(_align, schedules=registry.schedules))
             self._aligned = registry
         with self.database.transaction() as connection:
@@ -354,6 +355,15 @@ class Daemon:
 def _cloud(source: SourceSettings) -> str:
     """The cloud of a source, whose sources may be slow together: its entry in clouds.yaml, else the host."""
     return source.cloud or urlsplit(source.endpoint or "").netloc
+
+
+def _announce(connection: Connection, *, registry: SourceRegistry) -> None:
+    """Records what is new, and warns of sources that look at the same images."""
+    for source in registry.sources.values():
+        expected = registry.schedules[source.name].expected_seconds
+        sources.announce(connection, source.name, source.kind, source.cloud, expected)
+    for names in sources.same_services(connection):
+        log.warning("sources look at one endpoint, region and project", sources=names)
 
 
 def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None:

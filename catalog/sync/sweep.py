@@ -151,7 +151,14 @@ def _run(
                     raise LeaseLost(
                         "the lease on this source could not be kept; nothing of this run was written"
                     )
-                _merge(database, lease, source, stored, run, fetched, known, names, turn, budget)
+                recognise = partial(
+                    sources.recognise,
+                    source=stored,
+                    region=service.region,
+                    project_id=service.project_id,
+                    endpoint=service.endpoint,
+                )
+                _merge(database, lease, source, stored, run, fetched, known, names, turn, budget, recognise)
                 if archive is not None and run.outcome != "failed" and not fetched.intake.cut:
                     archive.finish(run, fetched)
             finally:
@@ -168,7 +175,7 @@ def _observe(
     connection: Connection, *, run: RunResult, stored: sources.Source, service: ImageService
 ) -> stored_state.StoredState:
     """Dates the observation, right before the first listing request; what is known then."""
-    sources.recognise(connection, stored, service.region, service.project_id, service.endpoint)
+    sources.compare_login(connection, stored, service.region, service.project_id, service.endpoint)
     known = stored_state.load(connection, stored.source_id)
     run.observed_at = _observed_at(connection, stored.source_id)
     return known
@@ -229,11 +236,13 @@ def _merge(
     names: dict[str, tuple[str, str | None]] | None,
     turn: Turn | None,
     budget: Budget,
+    recognise: Callable[[Connection], None],
 ) -> None:
     source_id = stored.source_id
 
     def merge(connection: Connection) -> None:
         if run.outcome != "failed":
+            recognise(connection)
             settle(connection, source_id, fetched)
             writer = Merge(connection, source_id, run.run_id, Contents.of(source), clock(connection))
             counts = writer.apply(_observation(run, fetched))

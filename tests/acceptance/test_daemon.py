@@ -70,6 +70,26 @@ def test_after_a_restart_gauges_are_right_at_once_and_a_late_run_takes_place_onc
     assert one(database_url, "SELECT next_due_at > now() + interval '30 minutes' FROM sources")
 
 
+def test_each_source_has_its_row_from_the_start_though_nothing_was_read_of_it(
+    config: Path, database_url: str, cloud: CloudServer
+) -> None:
+    """So that alerts see it; it is of another kind as long as the configuration says so."""
+    cloud.faults.add(hang(), times=None)
+    sources = dict.fromkeys(("mars", "moon", "venus"), cloud.endpoint)
+    text = configuration(database_url, sources, deadline="10m") + "\n[daemon]\nparallel_sources = 1\n"
+    with DaemonProcess(config, text) as daemon:
+        until(lambda: len(query(database_url, "SELECT FROM sources")) == 3, "the sources' rows")
+        until(lambda: cloud.requests, "the first request")
+        assert daemon.metrics()['catalog_source_expected_interval_seconds{source="venus"}'] == 1
+        assert daemon.stop() == 0
+    assert query(database_url, "SELECT DISTINCT kind, last_complete_at, region, endpoint FROM sources") == [
+        ("glance", None, None, None)
+    ]
+    with DaemonProcess(config, text.replace('"glance"', '"ims"')) as daemon:
+        until(lambda: query(database_url, "SELECT DISTINCT kind FROM sources") == [("ims",)], "another kind")
+        assert daemon.stop() == 0
+
+
 def retired(url: str, name: str) -> bool:
     """Retires a source between two sweeps: a sweep that was under way would take it into use again."""
     with psycopg.connect(url) as connection:

@@ -5,8 +5,11 @@
 SELECT holder::text, fence FROM leases WHERE source_id = %(source)s FOR UPDATE;
 
 -- name: insert
--- A source that nobody held before.
-INSERT INTO leases (source_id, fence) VALUES (%(source)s, 0) ON CONFLICT DO NOTHING;
+-- A source that nobody held before; none for one that is being removed.
+INSERT INTO leases (source_id, fence)
+SELECT source_id, 0 FROM sources s
+WHERE source_id = %(source)s AND NOT EXISTS (SELECT FROM leases l WHERE l.source_id = s.source_id)
+FOR KEY SHARE ON CONFLICT DO NOTHING;
 
 -- name: free
 -- The lease, if it is free or ended, and whether it ends later than any lease may.

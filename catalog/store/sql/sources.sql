@@ -13,19 +13,27 @@ SELECT {columns} FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE;
 SELECT {columns} FROM sources ORDER BY name;
 
 -- name: insert
--- A source that is met for the first time.
+-- A source that is met for the first time; or one of which nothing was read, that is configured otherwise now.
 INSERT INTO sources (source_id, name, kind, cloud, created_at, expected_seconds)
 VALUES (%(source)s, %(name)s, %(kind)s, %(cloud)s, clock_timestamp(), %(expected)s)
-ON CONFLICT (name) DO NOTHING;
+ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, cloud = excluded.cloud
+WHERE sources.observed_since IS NULL AND (sources.kind, sources.cloud) IS DISTINCT FROM (excluded.kind, excluded.cloud);
+
+-- name: announce
+-- One that no sweep was made of is due at once.
+UPDATE sources SET next_due_at = clock_timestamp()
+WHERE name = %(name)s AND next_due_at IS NULL AND observed_since IS NULL AND retired_at IS NULL;
 
 -- name: recognise
--- Region, project and endpoint that a login met, where they are not recorded.
-UPDATE sources SET region = coalesce(region, %(region)s), project_id = coalesce(project_id, %(project)s),
-    endpoint = %(endpoint)s
-WHERE source_id = %(source)s AND (
-    endpoint IS DISTINCT FROM %(endpoint)s
-    OR (region IS NULL AND %(region)s::text IS NOT NULL)
-    OR (project_id IS NULL AND %(project)s::text IS NOT NULL));
+-- Region, project and endpoint that a login met, where they are not recorded, or nothing was read there.
+UPDATE sources s SET region = met.region, project_id = met.project_id, endpoint = %(endpoint)s
+FROM (
+    SELECT source_id, CASE WHEN observed_since IS NULL THEN %(region)s ELSE coalesce(region, %(region)s) END AS region,
+        CASE WHEN observed_since IS NULL THEN %(project)s ELSE coalesce(project_id, %(project)s) END AS project_id
+    FROM sources WHERE source_id = %(source)s
+) AS met
+WHERE s.source_id = met.source_id
+    AND (s.region, s.project_id, s.endpoint) IS DISTINCT FROM (met.region, met.project_id, %(endpoint)s);
 
 -- name: identify
 -- The same from an archive, where none of the three is recorded, no sweep was made, and no later archive is there.

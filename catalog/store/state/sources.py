@@ -34,15 +34,27 @@ class Source(NamedTuple):
     endpoint: str | None
     last_complete_at: datetime | None
     retired_at: datetime | None
+    observed_since: datetime | None
+    """None: nothing was read of it yet, so that it may still become any service."""
 
 
 _SQL = load("sources.sql", columns=", ".join(Source._fields), archived=ARCHIVED)
+
+_UNKNOWN = "no source {name!r} in the database; see `catalog sources`"
 
 
 def find(connection: Connection, name: str) -> Source | None:
     """The source of this name, if the database knows it."""
     row = _SQL.run(connection, "find", name=name).fetchone()
     return Source(*row) if row else None
+
+
+def known(connection: Connection, name: str) -> Source:
+    """The source of this name. Raises UsageError if the database does not know it."""
+    source = find(connection, name)
+    if source is None:
+        raise UsageError(_UNKNOWN.format(name=name))
+    return source
 
 
 def matching(connection: Connection, patterns: Sequence[str]) -> list[Source]:
@@ -55,13 +67,30 @@ def matching(connection: Connection, patterns: Sequence[str]) -> list[Source]:
 def register(
     connection: Connection, name: str, kind: str, cloud: str | None, expected_seconds: float | None
 ) -> Source:
-    """The source of this name, recorded if it is new. Raises ConfigurationError if it is of another kind."""
-    values = {"name": name, "kind": kind, "cloud": cloud, "expected": expected_seconds}
-    _SQL.run(connection, "insert", source=secrets.token_hex(4), **values)
+    """The source of this name, recorded if it is new, of this kind if nothing was read of it yet.
+
+    Raises ConfigurationError if it is of another kind.
+    """
+    _insert(connection, name, kind, cloud, expected_seconds)
     source = find(connection, name)
     assert source is not None
     compare(source, kind=kind)
     return source
+
+
+def announce(
+    connection: Connection, name: str, kind: str, cloud: str | None, expected_seconds: float | None
+) -> None:
+    """Records a source that a daemon will sweep, due at once, so that alerts see it before anything was read."""
+    _insert(connection, name, kind, cloud, expected_seconds)
+    _SQL.run(connection, "announce", name=name)
+
+
+def _insert(
+    connection: Connection, name: str, kind: str, cloud: str | None, expected_seconds: float | None
+) -> None:
+    values = {"name": name, "kind": kind, "cloud": cloud, "expected": expected_seconds}
+    _SQL.run(connection, "insert", source=secrets.token_hex(4), **values)
 
 
 def compare(
@@ -73,7 +102,10 @@ def compare(
     endpoint: str | None = None,
 ) -> None:
     """Raises ConfigurationError naming `catalog sources adopt` if kind, region, project or endpoint, where they
-    are known, are others than recorded: their images would be taken for the recorded ones'."""
+    are known, are others than recorded: their images would be taken for the recorded ones'. A source of which
+    nothing was read may become any."""
+    if source.observed_since is None:
+        return
     if endpoint and source.endpoint and service_of(endpoint) == service_of(source.endpoint):
         endpoint = source.endpoint
     for what, recorded, met in (
@@ -86,17 +118,29 @@ def compare(
             raise ConfigurationError(_changed(source.name, what, recorded, met))
 
 
-def recognise(
+def compare_login(
     connection: Connection, source: Source, region: str | None, project_id: str | None, endpoint: str
 ) -> None:
-    """Compares what a login says with what is recorded by now; records it where nothing is.
+    """Compares what a login says with what is recorded by now.
 
     `source` may have been read before its lease was waited for. Raises ConfigurationError like `compare`.
     """
-    region, project_id, endpoint = storable(region), storable(project_id), storable(endpoint)
     recorded = Source(*_SQL.run(connection, "lock", source=source.source_id).fetchall()[0])
-    compare(recorded, kind=source.kind, region=region, project_id=project_id, endpoint=endpoint)
-    values = {"region": region, "project": project_id, "endpoint": endpoint}
+    compare(
+        recorded,
+        kind=source.kind,
+        region=storable(region),
+        project_id=storable(project_id),
+        endpoint=storable(endpoint),
+    )
+
+
+def recognise(
+    connection: Connection, source: Source, region: str | None, project_id: str | None, endpoint: str
+) -> None:
+    """Like `compare_login`; and records what the login says where nothing is recorded, as something was read."""
+    compare_login(connection, source, region, project_id, endpoint)
+    values = {"region": storable(region), "project": storable(project_id), "endpoint": storable(endpoint)}
     _SQL.run(connection, "recognise", source=source.source_id, **values)
 
 
@@ -152,7 +196,17 @@ def adopt(connection: Connection, name: str, kind: str | None) -> None:
 
 def _change(connection: Connection, statement: str, name: str, **values: object) -> None:
     if not _SQL.run(connection, statement, name=name, **values).rowcount:
-        raise UsageError(f"no source {name!r} in the database; see `catalog sources`")
+        raise UsageError(_UNKNOWN.format(name=name))
+
+
+def same_services(connection: Connection) -> list[list[str]]:
+    """Names of sources in use that look at one endpoint, region and project: each of their images is there twice."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for source in (Source(*row) for row in _SQL.run(connection, "every")):
+        if source.endpoint is not None and source.retired_at is None:
+            place = (source.kind, service_of(source.endpoint), source.region, source.project_id)
+            groups.setdefault(place, []).append(source.name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def note_complete(connection: Connection, source_id: str, at: datetime) -> None:

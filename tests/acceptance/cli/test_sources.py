@@ -66,6 +66,78 @@ def test_a_source_of_another_kind_is_refused_until_it_is_adopted(desk: Desk, rec
     assert desk.run("sync", "--format", "json").results["lab"]["outcome"] == "complete"
 
 
+def tables_with_rows(desk: Desk) -> set[str]:
+    names = desk.query(
+        "SELECT table_name FROM information_schema.columns JOIN pg_class ON relname = table_name AND relkind = 'r'"
+        " WHERE column_name = 'source_id' AND table_schema = 'public'"
+    )
+    return {name for (name,) in names if desk.query(f"SELECT count(*) FROM {name}") != [(0,)]}
+
+
+def test_a_source_is_removed_with_all_its_rows_and_others_stay(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(1, tags=["a"]), record(2, id="")]))
+    desk.run("sync")
+    planned = desk.run("sources", "remove", "lab", "--plan", "--format", "json")
+    assert planned.code == 3
+    assert {"images", "image_tags", "rejected_records", "runs", "sources"} <= {
+        row["table"] for row in planned.rows
+    }
+    refused = desk.run("sources", "remove", "lab")
+    assert (refused.code, "add --yes" in refused.error) == (2, True)
+    declined = desk.on_terminal("sources", "remove", "lab", input="n\n")
+    assert (declined.code, "Remove source 'lab' with 1 image, " in declined.out) == (130, True)
+    assert tables_with_rows(desk) >= {"images", "image_tags", "rejected_records", "runs", "leases", "sources"}
+    desk.add_source("other", Cloud("glance", [record(1)]))
+    desk.run("sync", "other")
+    kept = desk.query(
+        "SELECT * FROM images WHERE source_id = (SELECT source_id FROM sources WHERE name = 'other')"
+    )
+    removed = desk.run("sources", "remove", "lab", "--yes")
+    assert (removed.code, "lab is still configured" in removed.err) == (0, True)
+    assert desk.query("SELECT name FROM sources") == [("other",)]
+    assert desk.query("SELECT * FROM images") == kept
+    desk.entries.clear()
+    desk.write_configuration()
+    assert desk.run("sources", "remove", "other", "--yes").code == 0
+    assert tables_with_rows(desk) == set()
+    assert desk.run("sources", "remove", "lab", "--yes").code == 2
+
+
+def test_a_sync_that_reads_nothing_of_a_new_source_leaves_no_row_and_pins_nothing(
+    desk: Desk, record: Make
+) -> None:
+    desk.add_source("lab").faults.add(status(403), times=None)
+    failed = desk.run("sync", "--format", "json")
+    assert (failed.code, failed.results["lab"]["outcome"], failed.results["lab"]["source_id"]) == (
+        1,
+        "failed",
+        None,
+    )
+    assert tables_with_rows(desk) == set()
+    desk.entries.clear()
+    faulty = desk.add_source("lab", Cloud("ims", [record(1)]), kind="ims", region="here")
+    assert desk.run("sync").code == 0
+    faulty.faults.add(status(403), times=None)
+    assert desk.run("sync").code == 1
+    assert desk.query("SELECT kind, region FROM sources") == [("ims", "here")]
+    assert desk.query("SELECT outcome FROM runs ORDER BY started_at") == [("complete",), ("failed",)]
+
+
+def test_two_sources_on_one_service_are_warned_of_until_one_is_gone(desk: Desk, record: Make) -> None:
+    server = desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    desk.entries.clear()
+    desk.add_source("lab/new", endpoint=server.endpoint)
+    desk.add_source("elsewhere")
+    for command in (["sync"], ["sources"]):
+        warned = desk.run(*command)
+        assert warned.code == 0
+        assert warned.err.startswith("warning: lab, lab/new look at one endpoint, region and project")
+        assert "`catalog sources remove lab`" in warned.err
+    desk.run("sources", "retire", "lab")
+    assert desk.run("sync").err == ""
+
+
 @pytest.mark.parametrize("arguments", [("rename", "lab", "new"), ("retire", "lab"), ("adopt", "lab")])
 def test_another_users_locks_are_waited_out(desk: Desk, record: Make, arguments: tuple[str, ...]) -> None:
     desk.add_source("lab", Cloud("glance", [record(1)]))

@@ -64,9 +64,11 @@ def test_a_plan_writes_nothing_and_exits_3_if_something_would_change(desk: Desk,
 
 
 def test_a_failing_source_leaves_the_others_alone(desk: Desk, record: Make) -> None:
-    """Exit 1, the other one's images are there, and the failure is in the ledger."""
+    """Exit 1, the other one's images are there, and the failure of what was read before is in the ledger."""
     desk.add_source("good", Cloud("glance", [record(1)]))
-    desk.add_source("bad").faults.add(status(500), times=None)
+    bad = desk.add_source("bad")
+    desk.run("sync")
+    bad.faults.add(status(500), times=None)
     desk.add_source("secretless", auth="token", token_env="NOT_SET")
     done = desk.run("sync", "--format", "json")
     assert done.code == 1
@@ -79,10 +81,7 @@ def test_a_failing_source_leaves_the_others_alone(desk: Desk, record: Make) -> N
     assert desk.query("SELECT count(*) FROM images") == [(1,)]
     assert desk.query(
         "SELECT name FROM runs JOIN sources USING (source_id) WHERE outcome = 'failed' ORDER BY 1"
-    ) == [
-        ("bad",),
-        ("secretless",),
-    ]
+    ) == [("bad",)]
 
 
 def test_held_deletions_exit_4_until_they_are_accepted(desk: Desk, record: Make) -> None:
@@ -171,6 +170,8 @@ def test_an_unreachable_database_is_one_line_without_its_password(desk: Desk) ->
 def test_an_interrupt_ends_the_sweep_politely(desk: Desk, record: Make) -> None:
     """Exit 130, the run is closed in the ledger, and the source is free at once."""
     server = desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    server.requests.clear()
     server.faults.add(hang())
     process = subprocess.Popen(
         desk.command("sync"), cwd=desk.folder, env=desk.environment(), stdout=subprocess.PIPE
@@ -184,5 +185,7 @@ def test_an_interrupt_ends_the_sweep_politely(desk: Desk, record: Make) -> None:
         process.kill()
     assert process.returncode == 130
     assert out.startswith(b"lab: failed; ")
-    assert desk.query("SELECT outcome, finished_at IS NOT NULL FROM runs") == [("failed", True)]
+    assert desk.query("SELECT outcome, finished_at IS NOT NULL FROM runs ORDER BY started_at")[1:] == [
+        ("failed", True)
+    ]
     assert desk.query("SELECT holder FROM leases") == [(None,)]

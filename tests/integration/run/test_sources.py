@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from catalog.config.settings import SourceSettings
 from catalog.errors import UsageError
 from catalog.model import Budget, ImageService
 from catalog.store.db.connection import Database
+from catalog.store.maintenance import removal
+from catalog.store.state import leases
 from catalog.store.state import sources as stored_sources
 from catalog.sync.preview import plan_sweep
 from tests.support.faults import status
@@ -191,6 +194,20 @@ def test_what_was_recorded_while_a_sweep_waited_for_its_lease_counts(sites: Site
     assert (run.outcome, run.error_kind) == ("failed", "config")
     assert "'http://elsewhere.test/'" in str(run.error)
     assert len(site.live()) == 2
+
+
+def test_a_source_that_is_removed_while_somebody_waits_for_it_is_gone(sites: Sites) -> None:
+    """Whoever waited leaves no lease and no run of it."""
+    site = sites.open(images=2)
+    site.sweep()
+    (row,) = rows(site.database, "SELECT source_id FROM sources")
+    with site.database.transaction(read_only=True) as connection:
+        source = stored_sources.known(connection, "s")
+    with site.database.transaction() as connection:
+        removal.remove(site.database, source)
+        assert leases.acquire(connection, row["source_id"], str(uuid.uuid4())) is None
+    assert rows(site.database, "SELECT FROM leases") == []
+    assert site.sweep().inserted == 2
 
 
 def test_a_retired_source_keeps_its_images(sites: Sites) -> None:

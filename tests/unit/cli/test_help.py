@@ -15,8 +15,9 @@ from catalog.cli import COMMANDS, program
 CHECKOUT = Path(__file__).parents[3]
 PROMISED = {
     "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
-    "remap", "report", "runs", "sources", "sources rename", "sources retire", "sources adopt", "db", "db upgrade",
-    "db check", "db url", "db shell", "db prune", "db dump", "db restore", "db grant",
+    "remap", "report", "runs", "sources", "sources rename", "sources retire", "sources adopt",
+    "sources remove", "db", "db upgrade", "db check", "db url", "db shell", "db prune", "db dump", "db restore",
+    "db grant",
 }  # fmt: skip
 """The commands that users rely on."""
 OPTIONS = {
@@ -30,6 +31,7 @@ OPTIONS = {
     "report": {"--html", "--source", "--since", "--as-of", "--exit-code", "--format"},
     "runs": {"--format"},
     "sources": {"--check", "--failed", "--format"},
+    "sources remove": {"--plan", "--yes", "--format"},
     "db upgrade": {"--sql"},
     "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--yes", "--format"},
     "db grant": {"--as"},
