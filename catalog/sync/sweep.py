@@ -27,7 +27,7 @@ from catalog.model import Budget, ImageService, Observation, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import MOST_WARNINGS, Merge
-from catalog.store.state import held_deletions, leases, lookups, projects, runs, sources, stored_state
+from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.sync.archive import open_archive
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.project_names import ask_names
@@ -244,8 +244,13 @@ def _merge(
         if run.outcome != "failed":
             recognise(connection)
             settle(connection, source_id, fetched)
+            assert run.observed_at is not None
+            told = events.EventWriter(connection, source_id, run.run_id)
+            loading = told.is_loading()
             writer = Merge(connection, source_id, run.run_id, Contents.of(source), clock(connection))
-            counts = writer.apply(_observation(run, fetched))
+            counts = writer.apply(
+                _observation(run, fetched), partial(told.changes, run.observed_at, loading=loading)
+            )
             run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
             run.deleted, run.restored = counts.deleted, counts.restored
             run.warnings = counts.warnings
@@ -254,6 +259,8 @@ def _merge(
                 projects.save(connection, source_id, names, clock(connection))
         run.rejected = fetched.intake.rejections
         run.held = held_deletions.count_open(connection, source_id)
+        if run.outcome != "failed":
+            _tell(told, run, fetched, loading)
         run.finished_at = clock(connection)
         runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
         if turn is not None:
@@ -275,6 +282,20 @@ def _merge(
         log.warning("more records rejected", source=source.name, count=run.rejected - MOST_WARNINGS)
     if fetched.intake.cut:
         log.warning("not all that was read could be merged in time", source=source.name)
+
+
+def _tell(told: events.EventWriter, run: RunResult, fetched: Fetched, loading: bool) -> None:
+    """Writes the events beside those of changed images."""
+    assert run.observed_at is not None
+    missed = fetched.intake.silent.keys() | fetched.absences.found.keys()
+    if missed and not loading:
+        told.unlisted(run.observed_at, missed)
+    if run.held:
+        told.held(run.observed_at)
+    if loading and (run.outcome == "complete" or run.inserted):
+        told.of_source(
+            events.LOADED, run.observed_at, images=run.inserted, complete=run.outcome == "complete"
+        )
 
 
 def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:

@@ -66,7 +66,8 @@ def test_no_index_holds_a_clouds_text_in_full(expected: Portrait) -> None:
     for (definition,) in expected["indexes"]:
         columns = re.search(r"USING \w+ \((.*?)\)(?: WHERE| WITH|$)", definition)
         assert columns is not None, definition
-        if " ON sources " in definition.replace("public.", "") or "image_properties" in definition:
+        table = definition.replace("public.", "").split(" ON ")[1].split()[0]
+        if table in ("sources", "webhooks", "image_properties"):
             continue  # the operator's own names, and names of keys, of up to 1,000 bytes
         whole = {column.split()[0] for column in columns[1].split(", ")}
         assert not whole & CLOUD_TEXT, definition

@@ -182,6 +182,7 @@ sources = Table(
         " are compared with it. NULL = not known. Internal.",
     ),
     text_column("continues", "source_id in the archives that the source was made of. Internal."),
+    count("last_event", "Number of the source's newest event; 0 = none yet."),
     comment="Where images come from: one cloud, region and project each. Rows are never deleted.",
 )
 
@@ -514,6 +515,55 @@ stage = Table(
     Index("ix_stage_batch", "run_id", "batch"),
     prefixes=["UNLOGGED"],
     comment="What a merge is about to write; empty outside of one. Internal.",
+)
+
+events = table(
+    "events",
+    ("source_id", "number"),
+    Column(
+        "number",
+        BigInteger,
+        nullable=False,
+        comment="Grows by one with each event of the source, and never comes again.",
+    ),
+    run_id("Sweep that wrote it, as in runs.run_id.", nullable=False),
+    key_column("type", "What happened, as a type of CloudEvents; docs/events.md lists them.", nullable=False),
+    key_column("subject", "Id of the image, as in images.image_id; NULL = of the whole source."),
+    moment("time", "When the sweep observed it, never before the event before it.", nullable=False),
+    json_column(
+        "data",
+        "What happened: for images name, status, tags, change, changed ({key: [old, new]}) and more.",
+        nullable=False,
+    ),
+    comment="What sweeps changed, written by the merge itself; kept for events_keep.",
+)
+
+webhooks = table(
+    "webhooks",
+    ("name",),
+    key_column("name", "Name of the webhook in the configuration.", nullable=False),
+    moment("created_at", "When a daemon met it first; what was written before is not sent.", nullable=False),
+    uuid_column("holder", "Delivery that holds it; NULL = free."),
+    moment("held_until", "End of that by the database's clock."),
+    moment("attempted_at", "When something was last sent."),
+    moment("delivered_at", "When something was last accepted."),
+    text_column("answer", "Last answer or failure, one line."),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="Failures in a row."),
+    moment("next_attempt_at", "Not before this moment, as it failed; NULL = at once."),
+    comment="State of each webhook of the configuration. Internal.",
+)
+
+webhook_positions = table(
+    "webhook_positions",
+    ("source_id", "webhook"),
+    key_column("webhook", "As in webhooks.name.", nullable=False),
+    Column(
+        "number",
+        BigInteger,
+        nullable=False,
+        comment="Events up to this number are done with: accepted, or not asked for.",
+    ),
+    comment="How far each webhook has been told of each source's events; no row = of none. Internal.",
 )
 
 TRANSFERRED = tuple(name for name in metadata.tables if name not in ("stage", "leases"))

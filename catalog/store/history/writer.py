@@ -6,7 +6,7 @@ any other one with what was known at its moment, and the revisions around it are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -57,10 +57,11 @@ class Merge:
         self._new_capabilities: set[str] = set()
         self._more_warnings = 0
 
-    def apply(self, observation: Observation) -> MergeCounts:
+    def apply(self, observation: Observation, tell: Callable[[], None] | None = None) -> MergeCounts:
         """Merges one observation and enters it in the ledger.
 
-        Raises BeforeHistory.
+        `tell` is called at the end if images changed, while the stage still shows what was written of them. Raises
+        BeforeHistory.
         """
         with self.stage:
             self._refuse_pruned(observation.observed_at)
@@ -70,6 +71,9 @@ class Merge:
             else:
                 self._insert(observation)
             self._join_capabilities()
+            counts = self.counts
+            if tell is not None and counts.inserted + counts.updated + counts.deleted + counts.restored:
+                tell()
         if self._more_warnings:
             self.counts.warnings.append(f"{self._more_warnings:,} more warnings")
         return self.counts

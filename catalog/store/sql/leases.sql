@@ -26,16 +26,19 @@ UPDATE leases SET holder = %(holder)s, fence = fence + 1,
 WHERE source_id = %(source)s;
 
 -- name: close_dead_runs
--- Runs of holders that ended before they could close them.
+-- Runs of holders that ended before they could close them; of a sweep, if the source fails only since then, what to
+-- tell of it.
 WITH dead AS (
     UPDATE runs SET outcome = 'failed', finished_at = clock_timestamp(), error_kind = 'database',
         error = 'the process ended before the run did'
     WHERE source_id = %(source)s AND finished_at IS NULL
-    RETURNING kind, started_at
+    RETURNING run_id, kind, started_at, error_kind, error
 )
-UPDATE sources SET failing_since = coalesce(failing_since, dead.started_at), failures = failures + 1,
+UPDATE sources s SET failing_since = coalesce(s.failing_since, dead.started_at), failures = s.failures + 1,
     error_kind = 'database'
-FROM dead WHERE source_id = %(source)s AND dead.kind = 'sync';
+FROM dead, (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
+WHERE s.source_id = before.source_id AND dead.kind = 'sync'
+RETURNING before.failing_since, dead.run_id::text, dead.started_at, dead.error_kind, dead.error;
 
 -- name: renew
 -- A later end, for who holds it still.

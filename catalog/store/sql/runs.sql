@@ -24,16 +24,20 @@ SELECT {names}, observed_at, finished_at, outcome, error_kind, error, note FROM 
 WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NOT NULL;
 
 -- name: succeed
--- The source is well: its last sweep was complete.
-UPDATE sources SET last_complete_at = greatest(last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
+-- The source is well: its last sweep was complete. Since when it was not, if so.
+UPDATE sources s SET last_complete_at = greatest(s.last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
     error_kind = NULL
-WHERE source_id = %(source)s;
+FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
+WHERE s.source_id = before.source_id
+RETURNING before.failing_since;
 
 -- name: fail
--- It is not, since a while.
-UPDATE sources SET failing_since = coalesce(failing_since, %(started)s), failures = failures + 1,
+-- It is not, since a while. Since when it was not before, if so.
+UPDATE sources s SET failing_since = coalesce(s.failing_since, %(started)s), failures = s.failures + 1,
     error_kind = %(error_kind)s
-WHERE source_id = %(source)s;
+FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
+WHERE s.source_id = before.source_id
+RETURNING before.failing_since;
 
 -- name: insert_rejected
 -- A record that could not be stored, once.

@@ -22,6 +22,7 @@ import structlog
 from catalog.errors import CatalogError, ConfigurationError, LeaseLost
 from catalog.store.db.connection import WRITE_SECONDS, Connection, Database, T
 from catalog.store.db.statements import load
+from catalog.store.state import events
 
 _SQL = load("leases.sql")
 log = structlog.get_logger("catalog.store")
@@ -77,7 +78,12 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
     if free[1]:
         log.warning("lease taken over", source_id=source_id, reason="it ends later than any lease may")
     _SQL.run(connection, "take", source=source_id, holder=holder, seconds=SECONDS)
-    _SQL.run(connection, "close_dead_runs", source=source_id)
+    for was_failing_since, run_id, since, kind, error in _SQL.run(
+        connection, "close_dead_runs", source=source_id
+    ):
+        if was_failing_since is None:
+            told = events.EventWriter(connection, source_id, run_id)
+            told.of_source(events.FAILING, since=since, error_kind=kind, error=error)
     return Lease(source_id, holder, free[0] + 1)
 
 

@@ -11,6 +11,7 @@ from catalog.model import RejectedRecord, RunResult, Verdict
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.db.tables import runs
+from catalog.store.state import events
 from catalog.text import storable
 
 COUNTERS = (
@@ -79,9 +80,21 @@ def finish(
         _SQL.run(connection, "insert_pass", source=source_id, run=run.run_id, **row._asdict() | quoted)
     _save_rejected(connection, source_id, run, rejected, last)
     if run.kind == "sync":
-        name = "succeed" if run.outcome == "complete" else "fail"
-        _SQL.run(connection, name, started=run.started_at, **values)
+        is_well = run.outcome == "complete"
+        since = _SQL.value(connection, "succeed" if is_well else "fail", started=run.started_at, **values)
+        if is_well == (since is not None):
+            _tell(events.EventWriter(connection, source_id, run.run_id), run, since)
     return True
+
+
+def _tell(told: events.EventWriter, run: RunResult, since: datetime | None) -> None:
+    """Tells that the source recovered, having failed since then; None: that it fails now."""
+    if since is None:
+        told.of_source(
+            events.FAILING, since=run.started_at, error_kind=run.error_kind, error=storable(run.error)
+        )
+    else:
+        told.of_source(events.RECOVERED, since=since)
 
 
 def read_back(connection: Connection, *, source_id: str, run: RunResult) -> bool:

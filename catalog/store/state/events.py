@@ -1,0 +1,68 @@
+"""Events: what sweeps changed, written in the transaction that changes it.
+
+What was merged is told, what was rolled back is not; backfill, remap and `--forget` write none. Numbers grow by one
+within a source, so whoever remembers a number per source misses nothing, whatever was loaded or dated anew since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from catalog.store.db.connection import Connection, clock
+from catalog.store.db.statements import load
+
+_SQL = load("events.sql")
+PRUNED_AT_ONCE = 20_000
+"""Events that one sweep takes out at most."""
+CREATED, UPDATED, DELETED, RESTORED, UNLISTED = (
+    f"catalog.image.{change}" for change in ("created", "updated", "deleted", "restored", "unlisted")
+)
+HELD = "catalog.deletions.held"
+FAILING, RECOVERED, LOADED = (f"catalog.source.{state}" for state in ("failing", "recovered", "loaded"))
+TYPES = (CREATED, UPDATED, DELETED, RESTORED, UNLISTED, HELD, FAILING, RECOVERED, LOADED)
+
+
+class EventWriter:
+    """Writes the events of one run, in the transaction of its merge."""
+
+    def __init__(self, connection: Connection, source_id: str, run_id: str) -> None:
+        self.connection = connection
+        self.source_id = source_id
+        self.run_id = run_id
+
+    def is_loading(self) -> bool:
+        """True until the source's first load has ended; to be asked before the run's row is closed."""
+        return bool(_SQL.value(self.connection, "is_loading", source=self.source_id))
+
+    def changes(self, observed_at: datetime, *, loading: bool) -> None:
+        """Of each image that the stage shows as changed; `loading`: of those that were known before."""
+        self._write("changes", observed_at, observed=observed_at, loading=loading)
+
+    def unlisted(self, observed_at: datetime, ids: Iterable[str]) -> None:
+        """Of those of the images that were listed until now."""
+        self._write("unlisted", observed_at, observed=observed_at, ids=list(ids))
+
+    def held(self, observed_at: datetime) -> None:
+        """Of the deletions that this run is the first to hold back."""
+        self._write("held", observed_at)
+
+    def of_source(self, type: str, at: datetime | None = None, **data: object) -> None:
+        """Of the whole source; `at` None: now."""
+        text = json.dumps(data, default=datetime.isoformat)
+        self._write("one", at or clock(self.connection), type=type, data=text)
+
+    def prune(self, older_than: timedelta) -> None:
+        """Takes out some of what is no longer kept."""
+        before = clock(self.connection) - older_than
+        _SQL.run(self.connection, "prune", source=self.source_id, before=before, most=PRUNED_AT_ONCE)
+
+    def _write(self, name: str, at: datetime, **values: object) -> None:
+        row = _SQL.run(self.connection, "last", source=self.source_id).fetchone()
+        assert row is not None, "a run's source has a row"
+        last, latest = row
+        values |= {"source": self.source_id, "run": self.run_id, "last": last}
+        count = _SQL.run(self.connection, name, at=max(at, latest or at), **values).rowcount
+        if count:
+            _SQL.run(self.connection, "advance", source=self.source_id, count=count)

@@ -1,0 +1,2 @@
+DROP TABLE webhook_positions, webhooks, events;
+ALTER TABLE sources DROP COLUMN last_event;
