@@ -84,6 +84,12 @@ def evidence(one: Seen, image_id: str) -> tuple[MappedImage | None, str | None] 
     return None
 
 
+def is_another(before: Told, image: MappedImage | None) -> bool:
+    """A new image under the old id, by its `created_at`."""
+    made = [i.values[INDEX["created_at"]] for i in (before.image, image) if i]
+    return None not in made and made[0] != made[-1]
+
+
 def fold(seen: Iterable[Seen], image_id: str) -> list[Told]:
     told: list[Told] = []
     before_time: datetime | None = None
@@ -99,7 +105,10 @@ def fold(seen: Iterable[Seen], image_id: str) -> list[Told]:
             dated = cloud is not None and cloud <= one.at and (before_time is None or before_time < cloud)
             gone = image is None or image.reported_deleted
             was_gone = bool(told) and told[-1].status == "deleted"
-            change = "deleted" if gone else "created" if not told else "restored" if was_gone else "updated"
+            changed = (
+                "restored" if was_gone else "replaced" if told and is_another(told[-1], image) else "updated"
+            )
+            change = "deleted" if gone else changed if told else "created"
             status = "deleted" if gone else str(image.values[1] or "unknown") if image else ""
             told.append(Told(one.at, cloud if dated and cloud else one.at, change, status, image, reason))
             content = new

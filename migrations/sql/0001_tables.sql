@@ -107,7 +107,7 @@ COMMENT ON COLUMN revisions.valid_from IS 'Start of validity: the cloud''s own t
 COMMENT ON COLUMN revisions.valid_to IS 'Start of the next revision; NULL = the last. Unit: UTC.';
 COMMENT ON COLUMN revisions.recorded_at IS 'When the row was written. Unit: UTC.';
 COMMENT ON COLUMN revisions.run_id IS 'Run that wrote it, as in runs.run_id.';
-COMMENT ON COLUMN revisions.change IS 'created (first known), updated, deleted, restored.';
+COMMENT ON COLUMN revisions.change IS 'created (first known), updated, replaced (another created_at), deleted, restored.';
 COMMENT ON COLUMN revisions.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
 COMMENT ON COLUMN revisions.content_hash IS 'Hash of the canonical form; NULL = absence.';
 COMMENT ON COLUMN revisions.reported IS 'True: the record itself says deleted.';
@@ -346,7 +346,7 @@ COMMENT ON COLUMN stage.observed_at IS 'Observation in which the revision begins
 COMMENT ON COLUMN stage.valid_from IS 'Start of validity: the cloud''s own time where it can be trusted. Unit: UTC.';
 COMMENT ON COLUMN stage.valid_to IS 'Start of the next revision; NULL = the last. Unit: UTC.';
 COMMENT ON COLUMN stage.recorded_at IS 'When the row was written. Unit: UTC.';
-COMMENT ON COLUMN stage.change IS 'created (first known), updated, deleted, restored.';
+COMMENT ON COLUMN stage.change IS 'created (first known), updated, replaced (another created_at), deleted, restored.';
 COMMENT ON COLUMN stage.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
 COMMENT ON COLUMN stage.content_hash IS 'Hash of the canonical form; NULL = absence.';
 COMMENT ON COLUMN stage.reported IS 'True: the record itself says deleted.';

@@ -24,7 +24,7 @@ COMMENT ON COLUMN image_revisions.valid_from IS 'Start of validity: the cloud''s
 COMMENT ON COLUMN image_revisions.valid_to IS 'Start of the next revision; NULL = the last one. Unit: UTC.';
 COMMENT ON COLUMN image_revisions.observed_at IS 'Observation in which the revision begins. Unit: UTC.';
 COMMENT ON COLUMN image_revisions.recorded_at IS 'When the row was written. Unit: UTC.';
-COMMENT ON COLUMN image_revisions.change IS 'created (first known), updated, deleted (also when first known so), restored.';
+COMMENT ON COLUMN image_revisions.change IS 'created (first known), updated, replaced (another created_at: a new image under the old id), deleted (also when first known so), restored.';
 COMMENT ON COLUMN image_revisions.changed IS 'What differs from the revision before: {key: [old, new]}, upstream keys.';
 COMMENT ON COLUMN image_revisions.document IS 'Canonical form of the record; NULL = the image was absent.';
 COMMENT ON COLUMN image_revisions.run_id IS 'Run that wrote it, as in runs.run_id.';
@@ -153,7 +153,7 @@ FROM revisions AS r
 JOIN sources AS s ON s.source_id = r.source_id
 CROSS JOIN LATERAL (
     SELECT NULL AS field, NULL::jsonb AS old_value, NULL::jsonb AS new_value
-    WHERE r.change <> 'updated'
+    WHERE r.change NOT IN ('updated', 'replaced')
     UNION ALL
     SELECT key, value -> 0, value -> 1
     FROM jsonb_each(r.changed)
@@ -165,7 +165,7 @@ COMMENT ON COLUMN image_changes.recorded_at IS 'When the catalog wrote it down. 
 COMMENT ON COLUMN image_changes.source IS 'Name of the source.';
 COMMENT ON COLUMN image_changes.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN image_changes.name IS 'Name of the image after the change. Upstream: name.';
-COMMENT ON COLUMN image_changes.change IS 'created, updated, deleted, restored.';
+COMMENT ON COLUMN image_changes.change IS 'created, updated, replaced (another created_at: a new image under the old id), deleted, restored.';
 COMMENT ON COLUMN image_changes.field IS 'Upstream key that changed; NULL = the image as a whole was created, deleted or restored.';
 COMMENT ON COLUMN image_changes.old_value IS 'Value before, as JSON; NULL = there was none.';
 COMMENT ON COLUMN image_changes.new_value IS 'Value after, as JSON; NULL = there is none.';

@@ -8,7 +8,7 @@ WITH asked AS (
 ), events AS (
     SELECT r.source_id, r.image_id, moment - r.valid_from AS age,
         r.change IN ('created', 'restored') AS new,
-        r.change = 'updated' AS changed,
+        r.change IN ('updated', 'replaced') AS changed,
         r.change = 'deleted' AND r.period_from = r.valid_from AS gone
     FROM revisions AS r, asked
     WHERE r.valid_from > moment - interval '30 days' AND r.valid_from <= moment

@@ -133,7 +133,11 @@ def revision_columns() -> list[Column[Any]]:
         moment("valid_to", "Start of the next revision; NULL = the last."),
         moment("recorded_at", "When the row was written.", nullable=False),
         run_id(),
-        text_column("change", "created (first known), updated, deleted, restored.", nullable=False),
+        text_column(
+            "change",
+            "created (first known), updated, replaced (another created_at), deleted, restored.",
+            nullable=False,
+        ),
         json_column("changed", "What differs from the revision before: {key: [old, new]}, upstream keys."),
         hash_column("content_hash", "Hash of the canonical form; NULL = absence."),
         flag("reported", "True: the record itself says deleted."),

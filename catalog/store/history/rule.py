@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 class Content(Struct, frozen=True):
     """The content that evidence shows: a record by the hash of its canonical form, or its absence (`hash` None).
 
-    `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` the delivered `deleted_at`.
+    `cloud_time` is the cloud's own date of the content; `cloud_deleted_at` and `created_at` as delivered.
     """
 
     hash: bytes | None
@@ -32,6 +32,7 @@ class Content(Struct, frozen=True):
     cloud_time: datetime | None = None
     cloud_deleted_at: datetime | None = None
     absence_reason: str | None = None
+    created_at: datetime | None = None
 
     @property
     def gone(self) -> bool:
@@ -107,8 +108,11 @@ def placed(before: Revision | None, revision: Revision) -> Revision:
         change = "deleted"
     elif before is None:
         change = "created"
+    elif was_gone:
+        change = "restored"
     else:
-        change = "restored" if was_gone else "updated"
+        made = (before.content.created_at, content.created_at)
+        change = "replaced" if None not in made and made[0] != made[1] else "updated"
     same_period = before is not None and before.status == revision.status
     period_from = before.period_from if before is not None and same_period else revision.valid_from
     source, deleted_at, reason = revision.source, None, None

@@ -18,20 +18,21 @@ from catalog.store.history.stage import Batch, Stage, StageRow, content_columns
 
 _SQL = load("timelines.sql")
 NOT_LISTED = "not_listed"
-_STATUS = INDEX["status"]
+_STATUS, _CREATED_AT = INDEX["status"], INDEX["created_at"]
 Documents = Mapping[tuple[str, datetime], str]
 """(image_id, timestamp) -> text of the last stored record at or before it."""
 
 
 def content_of(image: MappedImage) -> Content:
     """The content that a record is evidence of."""
-    status = image.values[_STATUS]
+    status, created_at = image.values[_STATUS], image.values[_CREATED_AT]
     return Content(
         image.content_hash,
         status=status if isinstance(status, str) else None,
         reported=image.reported_deleted,
         cloud_time=image.cloud_time,
         cloud_deleted_at=image.deleted_at,
+        created_at=created_at if isinstance(created_at, datetime) else None,
     )
 
 
@@ -92,7 +93,7 @@ class Timelines:
         name = "load_last" if at is None else "load_lines"
         lines: dict[str, list[Revision]] = {}
         for row in _SQL.run(self.connection, name, source=self.source_id, ids=list(ids), at=at):
-            content = Content(row[3], row[4], row[5], row[6], row[7], row[8])
+            content = Content(*row[3:9], *row[15:])
             line = lines.setdefault(row[0], [])
             source = line[-1].source if content.hash is None and line else row[1]
             line.append(
@@ -246,7 +247,7 @@ class Edit:
         return (
             list(changed) == [len(self.new) - 1]
             and len(self.new) > len(self.old) > 0
-            and self.new[-1].change == "updated"
+            and not (self.new[-1].content.gone or self.new[-2].content.gone)
             and changed[len(self.new) - 1] is None
         )
 

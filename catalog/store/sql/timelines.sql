@@ -4,7 +4,7 @@
 -- Of each image the revision in force just before a moment, and all from that moment on.
 SELECT asked.image_id, r.observed_at, r.valid_from, r.content_hash, r.status, r.reported, r.cloud_time,
     r.cloud_deleted_at, r.absence_reason, r.run_id::text, r.change, r.period_from, r.deleted_at,
-    r.deletion_reason, r.changed::text
+    r.deletion_reason, r.changed::text, CASE WHEN r.content_hash IS NOT NULL THEN r.created_at END
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
     SELECT max(observed_at) AS at FROM revisions r
@@ -21,7 +21,7 @@ ORDER BY asked.image_id, r.observed_at;
 -- Of each image the last revision.
 SELECT asked.image_id, r.observed_at, r.valid_from, r.content_hash, r.status, r.reported, r.cloud_time,
     r.cloud_deleted_at, r.absence_reason, r.run_id::text, r.change, r.period_from, r.deleted_at,
-    r.deletion_reason, r.changed::text
+    r.deletion_reason, r.changed::text, CASE WHEN r.content_hash IS NOT NULL THEN r.created_at END
 FROM unnest(%(ids)s::text[]) AS asked (image_id)
 CROSS JOIN LATERAL (
     SELECT * FROM revisions r WHERE r.source_id = %(source)s AND r.image_id = asked.image_id

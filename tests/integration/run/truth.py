@@ -103,7 +103,9 @@ def check_line(line: list[Row]) -> None:
             assert row["deleted_at"] is not None
             assert row["deletion_reason"] is not None
         else:
-            expected = "created" if n == 0 else "restored" if gone[n - 1] else "updated"
+            made = [r["created_at"] for r in line[max(n - 1, 0) : n + 1]]
+            expected = "replaced" if None not in made and made[0] != made[-1] else "updated"
+            expected = "created" if n == 0 else "restored" if gone[n - 1] else expected
             assert (row["change"], row["deleted_at"], row["deletion_reason"]) == (expected, None, None)
 
 

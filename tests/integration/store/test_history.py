@@ -36,6 +36,7 @@ def records(draw: st.DrawFn, image_id: str) -> bytes:
         record["updated_at"] = moment(draw(st.integers(-3, 14))).isoformat()
     if draw(st.integers(0, 5)) == 0:
         record["deleted_at"] = moment(draw(st.integers(-3, 14))).isoformat()
+    record["created_at"] = draw(st.sampled_from([None, moment(-9).isoformat(), moment(-8).isoformat()]))
     record["tags"] = draw(st.sampled_from([[], ["t"], ["t", "u"]]))
     return json.dumps(record).encode()
 
@@ -179,6 +180,27 @@ def reset(connection: Connection) -> None:
     connection.execute(
         "INSERT INTO sources (source_id, name, kind, created_at) VALUES (%s, 's', 'glance', now())", (SOURCE,)
     )
+
+
+def test_a_new_image_under_an_old_id_and_a_restored_older_one(connection: Connection) -> None:
+    """Another `created_at` is another image; the cloud's own time of an older dump can't be right."""
+    reset(connection)
+    old = {
+        "status": "active",
+        "name": "old",
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-02T00:00:00Z",
+    }
+    new = {**old, "name": "new", "created_at": "2026-02-01T00:00:00Z", "updated_at": moment(2).isoformat()}
+    for at, record in ((1, old), (3, new), (4, {**old, "created_at": None}), (5, None), (6, new)):
+        observe(connection, moment(at), {"a": record} if record else {}, rules=RULES)
+    assert connection.execute("SELECT change, valid_from FROM revisions ORDER BY 2").fetchall() == [
+        ("created", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("replaced", moment(2)),
+        ("updated", moment(4)),
+        ("deleted", moment(5)),
+        ("restored", moment(6)),
+    ]
 
 
 timelines = st.lists(observations(), min_size=1, max_size=7)

@@ -31,12 +31,14 @@ def test_each_changed_key_is_a_row_and_each_birth_death_and_return_one_without_a
         source,
         "a",
         days(1),
-        days(2),
+        days(1.5),
         name="n2",
         valid_from=days(0.5),
         recorded_at=days(1.1),
         changed={"name": ["n1", "n2"], "tags": [["x"], ["x", "y"]], "min_ram": [None, 512]},
     )
+    made = {"created_at": ["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"]}
+    shelf.revision(source, "a", days(1.5), days(2), "replaced", changed=made)
     shelf.revision(source, "a", days(2), days(3), "deleted")
     shelf.revision(source, "a", days(3), change="restored", changed={"os_hidden": [False, True]})
     rows = shelf.ask("SELECT * FROM image_changes ORDER BY changed_at, field NULLS FIRST")
@@ -45,6 +47,7 @@ def test_each_changed_key_is_a_row_and_each_birth_death_and_return_one_without_a
         ("updated", "min_ram", None, 512),
         ("updated", "name", "n1", "n2"),
         ("updated", "tags", ["x"], ["x", "y"]),
+        ("replaced", "created_at", *made["created_at"]),
         ("deleted", None, None, None),
         ("restored", None, None, None),
         ("restored", "os_hidden", False, True),
@@ -54,7 +57,7 @@ def test_each_changed_key_is_a_row_and_each_birth_death_and_return_one_without_a
     assert (renamed["source"], renamed["image_id"], renamed["name"]) == ("one", "a", "n2")
     assert (renamed["old_text"], renamed["new_text"]) == ("n1", "n2")
     assert str(renamed["run_id"]) == RUN
-    assert [(row["old_text"], row["new_text"]) for row in (rows[1], rows[3], rows[6])] == [
+    assert [(row["old_text"], row["new_text"]) for row in (rows[1], rows[3], rows[7])] == [
         (None, "512"),
         ("x", "x, y"),
         ("false", "true"),

@@ -1,5 +1,5 @@
 -- Images that changed, came and went in the last seven days.
-SELECT count(DISTINCT (r.source_id, r.image_id)) FILTER (WHERE r.change = 'updated') AS changed,
+SELECT count(DISTINCT (r.source_id, r.image_id)) FILTER (WHERE r.change IN ('updated', 'replaced')) AS changed,
     count(*) FILTER (WHERE r.change IN ('created', 'restored')) AS came,
     count(*) FILTER (WHERE r.change = 'deleted' AND r.period_from = r.valid_from) AS went
 FROM revisions AS r
