@@ -199,7 +199,7 @@ def diagram() -> str:
     tables = [table for table in metadata.sorted_tables if not _is_internal(table)]
     lines = ["```mermaid", "erDiagram"]
     for table in tables:
-        if table.name in ("sources", "image_family_rules"):
+        if table.name in ("sources", "image_family_rules", "image_os_rules", "os_support"):
             continue
         parent = "images" if "image_id" in table.primary_key.columns and table.name != "images" else "sources"
         if table.name == "run_passes":

@@ -322,7 +322,11 @@ CREATE UNLOGGED TABLE stage (
     capability_supported BOOLEAN[],
     capability_raw TEXT[],
     capability_models TEXT[],
-    document JSONB
+    document JSONB,
+    distro TEXT,
+    release TEXT,
+    arch TEXT,
+    purpose TEXT
 )
  WITH (toast_tuple_target = 8160);
 
@@ -408,6 +412,10 @@ COMMENT ON COLUMN stage.capability_supported IS 'As in image_capabilities.suppor
 COMMENT ON COLUMN stage.capability_raw IS 'As in image_capabilities.raw_value.';
 COMMENT ON COLUMN stage.capability_models IS 'Array literals, as in image_capabilities.models.';
 COMMENT ON COLUMN stage.document IS 'Canonical form of the record.';
+COMMENT ON COLUMN stage.distro IS 'As in image_state.distro.';
+COMMENT ON COLUMN stage.release IS 'As in image_state.release.';
+COMMENT ON COLUMN stage.arch IS 'As in image_state.arch.';
+COMMENT ON COLUMN stage.purpose IS 'As in image_state.purpose; NULL = the image''s system is as it was.';
 COMMENT ON COLUMN stage.present IS 'True: the revision is the image''s last, images follows it.';
 
 CREATE TABLE sources (
@@ -580,17 +588,25 @@ CREATE TABLE image_state (
     raw_hash BYTEA,
     content_hash BYTEA,
     live BOOLEAN NOT NULL,
+    distro TEXT,
+    release TEXT,
+    arch TEXT,
+    purpose TEXT,
     CONSTRAINT pk_image_state PRIMARY KEY (source_id, image_id)
 )
  WITH (fillfactor = 90);
 
-COMMENT ON TABLE image_state IS 'Fingerprints, narrow, so that a sweep reads little. Internal.';
+COMMENT ON TABLE image_state IS 'Fingerprints, and what image_os tells; narrow, so that a sweep reads little. Internal.';
 
 COMMENT ON COLUMN image_state.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN image_state.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN image_state.raw_hash IS 'Hash of the record''s bytes as sent; a cache, NULL = compare in full.';
 COMMENT ON COLUMN image_state.content_hash IS 'Hash of the canonical form; NULL = the last evidence is of absence.';
 COMMENT ON COLUMN image_state.live IS 'False: the last evidence says deleted.';
+COMMENT ON COLUMN image_state.distro IS 'Operating system, as in image_os.distro.';
+COMMENT ON COLUMN image_state.release IS 'Its release, as in image_os.release.';
+COMMENT ON COLUMN image_state.arch IS 'Processor architecture, as in image_os.arch.';
+COMMENT ON COLUMN image_state.purpose IS 'As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it.';
 
 CREATE TABLE image_tags (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -14,6 +14,7 @@ from catalog.store.db.tables import TRANSFERRED
 from catalog.store.history.writer import Merge
 from catalog.store.state import runs, sources
 from catalog.sync.mapping_adapter import Contents
+from tests.migration.portrait import CONTENTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = MappingRules()
@@ -62,7 +63,7 @@ def columns_of(database: Database) -> Columns:
         return {
             table: columns
             for table in TRANSFERRED
-            if table not in ("capabilities", "image_family_rules")
+            if table not in CONTENTS
             and (columns := [row[0] for row in connection.execute(question, (table,))])
         }
 

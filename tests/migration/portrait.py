@@ -38,7 +38,7 @@ QUESTIONS = {
         SELECT typname, typtype FROM pg_type t WHERE typnamespace = %s AND typtype IN ('e', 'd', 'r')""",
     "extensions": "SELECT extname FROM pg_extension WHERE extnamespace = %s",
 }
-CONTENTS = ("capabilities", "image_family_rules", "catalog_schema_version")
+CONTENTS = ("capabilities", "image_family_rules", "image_os_rules", "os_support", "catalog_schema_version")
 """Tables that a migration fills."""
 Portrait = dict[str, list[tuple[Any, ...]]]
 

@@ -17,7 +17,7 @@ from catalog.store.db.tables import VERSION_TABLE, metadata
 
 Level = Literal["reader", "writer"]
 WRITES = ("INSERT", "UPDATE", "DELETE")
-ONLY_READ = (VERSION_TABLE, "image_family_rules")
+ONLY_READ = (VERSION_TABLE, "image_family_rules", "image_os_rules")
 """Tables that the daemon reads and never writes."""
 
 _SQL = load("privileges.sql")

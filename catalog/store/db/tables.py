@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Double,
     Index,
     Integer,
@@ -208,7 +209,13 @@ image_state = table(
     hash_column("raw_hash", "Hash of the record's bytes as sent; a cache, NULL = compare in full."),
     hash_column("content_hash", "Hash of the canonical form; NULL = the last evidence is of absence."),
     flag("live", "False: the last evidence says deleted."),
-    comment="Fingerprints, narrow, so that a sweep reads little. Internal.",
+    text_column("distro", "Operating system, as in image_os.distro."),
+    text_column("release", "Its release, as in image_os.release."),
+    text_column("arch", "Processor architecture, as in image_os.arch."),
+    text_column(
+        "purpose", "As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it."
+    ),
+    comment="Fingerprints, and what image_os tells; narrow, so that a sweep reads little. Internal.",
 )
 
 image_tags = table(
@@ -389,6 +396,52 @@ image_family_rules = Table(
     comment="How a name's family is told; your own rules take ranks below 1000.",
 )
 
+image_os_rules = table(
+    "image_os_rules",
+    ["rank"],
+    Column(
+        "rank",
+        Integer,
+        autoincrement=False,
+        nullable=False,
+        comment="Order; of the rules of a kind the lowest that matches decides.",
+    ),
+    text_column("tells", "What the rule tells: system, arch or purpose.", nullable=False),
+    text_column(
+        "pattern",
+        "Regular expression (Python's) on a key or a name in lower case, one blank for each run of separators.",
+        nullable=False,
+    ),
+    text_column(
+        "value", "distro, arch or purpose in image_os; may use the pattern's groups (\\1).", nullable=False
+    ),
+    text_column(
+        "release",
+        "Of a system: its release, with the pattern's groups (\\1), or a list such as noble=24.04 jammy=22.04.",
+    ),
+    flag("builtin", "True: came with the product.", server_default=text("false")),
+    comment="How operating system, architecture and purpose are told; your own rules take ranks below 1000.",
+)
+
+os_support = table(
+    "os_support",
+    ["distro", "release", "phase"],
+    key_column("distro", "Operating system, as in image_os.distro.", nullable=False),
+    key_column("release", "Its release; 9 stands for 9.4 too.", nullable=False),
+    key_column(
+        "phase", "active, security and lts are free; extended is paid. In this order.", nullable=False
+    ),
+    Column("ends_on", Date, comment="Last day of the phase; NULL = not known. Unit: days, a date."),
+    text_column("source", "Where the date comes from.", nullable=False),
+    flag(
+        "over",
+        "True: the phase is over, though its last day is not known.",
+        server_default=text("false"),
+    ),
+    flag("builtin", "True: came with the product.", server_default=text("false")),
+    comment="Until when vendors support their systems, free and paid phases apart.",
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -516,6 +569,10 @@ stage = Table(
     text_array("capability_raw", "As in image_capabilities.raw_value."),
     text_array("capability_models", "Array literals, as in image_capabilities.models."),
     json_column("document", "Canonical form of the record."),
+    text_column("distro", "As in image_state.distro."),
+    text_column("release", "As in image_state.release."),
+    text_column("arch", "As in image_state.arch."),
+    text_column("purpose", "As in image_state.purpose; NULL = the image's system is as it was."),
     Index("ix_stage_batch", "run_id", "batch"),
     prefixes=["UNLOGGED"],
     comment="What a merge is about to write; empty outside of one. Internal.",

@@ -21,6 +21,8 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Revision
+from catalog.store.state import os_rules
+from catalog.systems import System, Systems
 
 LINKS = tuple(field.column for field in FIELDS if not field.opens_revision)
 _FIELDS_OF = itemgetter(*(n for n, field in enumerate(FIELDS) if field.opens_revision))
@@ -48,7 +50,7 @@ _FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for
 _LINE = (
     "run_id", "batch", "source_id", "image_id", "present", "starts_period", "raw_hash", "live", "revision_run_id",
     "observed_at", "valid_from", "recorded_at", "change", "content_hash", "reported", "cloud_time",
-    "cloud_deleted_at", "period_from", "deleted_at", "deletion_reason",
+    "cloud_deleted_at", "period_from", "deleted_at", "deletion_reason", *System._fields,
 )  # fmt: skip
 _OF_KNOWN = (
     "copy_of", "unlisted_since", "first_seen_at", "period_to", "valid_to", "changed", "absence_reason",
@@ -63,6 +65,7 @@ _COPY = f"COPY stage ({', '.join(STAGE_COLUMNS)}) FROM STDIN"
 _COPY_FIRST = f"COPY stage ({', '.join((*_LINE, *_CONTENT))}) FROM STDIN"
 _COPY_DOCUMENTS = "COPY revision_documents (source_id, image_id, observed_at, document) FROM STDIN"
 _NOTHING = (None,) * (len(_CONTENT) + 1)
+_NO_SYSTEM = (None,) * len(System._fields)
 
 
 def array_literal(values: Sequence[str | None]) -> str:
@@ -123,23 +126,25 @@ Head = tuple[str, int, str, str | None]
 
 
 class StageRow(Struct):
-    """One revision to be written. `content`: typed columns; None = taken over from `copy_of`."""
+    """One revision to be written. `image`: its content; None = taken over from `copy_of`."""
 
     image_id: str
     revision: Revision
     valid_to: datetime | None = None
     period_to: datetime | None = None
     changed: str | None = None
-    content: tuple[object, ...] | None = None
+    image: MappedImage | None = None
     copy_of: datetime | None = None
     present: bool = False
     raw_hash: bytes | None = None
     unlisted_since: datetime | None = None
     first_seen_at: datetime | None = None
 
-    def row(self, head: Head, *, first: bool) -> tuple[object, ...]:
+    def row(self, head: Head, systems: Systems, *, first: bool) -> tuple[object, ...]:
         """Its row in the stage; `first`: without document and the columns that first revisions leave empty."""
-        revision, content, typed = self.revision, self.revision.content, self.content or _NOTHING
+        revision, content, image = self.revision, self.revision.content, self.image
+        typed = content_columns(image) if image is not None else _NOTHING
+        system = os_rules.system_of(systems, image) if image is not None and self.present else _NO_SYSTEM
         run_id, batch, source_id, recorded_at = head
         of_known = () if first else (
             _moment(self.copy_of), _moment(self.unlisted_since), _moment(self.first_seen_at),
@@ -151,6 +156,7 @@ class StageRow(Struct):
             recorded_at, revision.change, content.hash, content.reported, _moment(content.cloud_time),
             _moment(content.cloud_deleted_at), _moment(revision.period_from), _moment(revision.deleted_at),
             revision.deletion_reason,
+            *system,
             *of_known,
             *(typed[:-1] if first else typed),
         )  # fmt: skip
@@ -183,6 +189,7 @@ class Stage:
         self.run_id = run_id
         self.recorded_at = recorded_at
         self._batches = 0
+        self._systems: Systems | None = None
         self._pipelines = ExitStack()
 
     def __enter__(self) -> Stage:
@@ -198,6 +205,11 @@ class Stage:
         self._pipelines.__exit__(kind, error, trace)
         if error is None and self._batches:
             SQL.run(self.connection, "clear_stage", run=self.run_id)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Rules on systems that can't be read."""
+        return self._systems.warnings if self._systems else []
 
     def flush(self) -> None:
         """Waits until all that was sent is done; raises what the database refuses of it."""
@@ -249,18 +261,19 @@ class Stage:
         to where they belong.
         """
         self._batches = self._batches or 1
+        systems = self._systems = self._systems or os_rules.load(self.connection)
         head = (self.run_id, self._batches, self.source_id, _moment(self.recorded_at))
         cursor = self.connection.cursor()
         cursor.adapters.register_dumper(datetime, _MomentDumper)
         with cursor.copy(_COPY_FIRST if first else _COPY) as copy:
             for row in staged:
-                copy.write_row(row.row(head, first=first))
+                copy.write_row(row.row(head, systems, first=first))
         if first:
             with cursor.copy(_COPY_DOCUMENTS) as copy:
                 for row in staged:
-                    assert row.content is not None
+                    assert row.image is not None
                     moment = _moment(row.revision.observed_at)
-                    copy.write_row((self.source_id, row.image_id, moment, row.content[-1]))
+                    copy.write_row((self.source_id, row.image_id, moment, row.image.document))
         if any(row.copy_of is not None for row in staged):
             self._execute("fill_copies")
 

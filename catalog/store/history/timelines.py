@@ -14,7 +14,7 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.ledger import FOUND, INCONCLUSIVE_KINDS, Ledger, Observed
 from catalog.store.history.rule import Content, Evidence, Next, Revision, edit
-from catalog.store.history.stage import Batch, Stage, StageRow, content_columns
+from catalog.store.history.stage import Batch, Stage, StageRow
 
 _SQL = load("timelines.sql")
 NOT_LISTED = "not_listed"
@@ -203,7 +203,7 @@ class Edit:
                     valid_to=None if present else new[n + 1].valid_from,
                     period_to=period_ends[revision.period_from],
                     changed=difference,
-                    content=content_columns(image) if image is not None else None,
+                    image=image,
                     copy_of=revision.source if image is None else None,
                     present=present,
                     raw_hash=candidate.raw_hash if listed and candidate and revision.content.hash else None,
@@ -224,7 +224,7 @@ class Edit:
             StageRow(
                 self.image_id,
                 self.new[0],
-                content=content_columns(candidate.image),
+                image=candidate.image,
                 present=True,
                 raw_hash=candidate.raw_hash if candidate.listed else None,
             )

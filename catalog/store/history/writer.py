@@ -74,6 +74,7 @@ class Merge:
             counts = self.counts
             if tell is not None and counts.inserted + counts.updated + counts.deleted + counts.restored:
                 tell()
+        self.counts.warnings += self.stage.warnings
         if self._more_warnings:
             self.counts.warnings.append(f"{self._more_warnings:,} more warnings")
         return self.counts

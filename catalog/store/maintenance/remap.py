@@ -15,7 +15,7 @@ from catalog.store.db.statements import load
 from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Content, Revision
 from catalog.store.history.stage import SQL as STAGE
-from catalog.store.history.stage import Stage, StageRow, content_columns, prefixed
+from catalog.store.history.stage import Stage, StageRow, prefixed
 
 STEP = 1000
 SQL = load(
@@ -74,7 +74,7 @@ def rebuild_step(
     with Stage(connection, source_id, run_id, datetime.now(UTC)) as stage:
         stage.copy(staged)
         for name, table in (("records", "revisions"), ("absences", "revisions"), ("images", "images"),
-                            ("state", "image_state")):  # fmt: skip
+                            ("state", "image_state"), ("systems", "image_state")):  # fmt: skip
             so_far.add(table, connection.execute(SQL[name], values).rowcount)
         for name in _CHILDREN:
             so_far.add("image_" + name.split("_")[1], connection.execute(STAGE[name], values).rowcount)
@@ -86,4 +86,4 @@ def _staged(
 ) -> StageRow:
     content = Content(image.content_hash, reported=reported)
     revision = Revision(observed_at, observed_at, content, run_id, change="updated", period_from=observed_at)
-    return StageRow(image_id, revision, content=content_columns(image), present=present)
+    return StageRow(image_id, revision, image=image, present=present)

@@ -53,3 +53,11 @@ FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
     AND f.source_id = s.source_id AND f.image_id = s.image_id
     AND f.content_hash IS NOT NULL AND f.content_hash <> s.content_hash;
+
+-- name: systems
+-- What image_os tells, by today's rules.
+UPDATE image_state f SET (distro, release, arch, purpose) = (s.distro, s.release, s.arch, s.purpose)
+FROM stage s
+WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
+    AND f.source_id = s.source_id AND f.image_id = s.image_id
+    AND (f.distro, f.release, f.arch, f.purpose) IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose);

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+
+from catalog.systems import Keys, Rule, Systems
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """Noon of the day on which everything begins."""
@@ -73,6 +76,7 @@ class Shelf:
             "properties": {},
         }
         self.insert("images", row | columns)
+        self._tell(source_id, image_id, row | columns)
         for tag in tags:
             self.insert("image_tags", {"source_id": source_id, "image_id": image_id, "tag": tag})
         for capability, supported in flags.items():
@@ -85,6 +89,20 @@ class Shelf:
                     "supported": supported,
                 },
             )
+
+    def _tell(self, source_id: str, image_id: str, row: dict[str, Any]) -> None:
+        """The image's system, as a merge tells it."""
+        told = {key: str(value) for key, value in row["properties"].items()}
+        columns = ("platform", "os_version", "os_type", "os_bit", "architecture")
+        keys = Keys.of(*(row.get(name) for name in columns), "arm" in row["capabilities"], told)
+        system = self.systems.tell(row.get("name"), keys)._asdict()
+        live = row.get("deleted_at") is None
+        self.insert("image_state", {"source_id": source_id, "image_id": image_id, "live": live, **system})
+
+    @cached_property
+    def systems(self) -> Systems:
+        rules = self.ask("SELECT rank, tells, pattern, value, release FROM image_os_rules")
+        return Systems(Rule(**row) for row in rules)
 
     def revision(
         self,

@@ -9,6 +9,23 @@ from tests.integration.views.conftest import T0, Shelf, days
 from tests.integration.views.cookbook import asked, told
 
 
+@asked("Which operating systems are there?")
+def test_the_systems_that_are_there(shelf: Shelf, answer_by: str) -> None:
+    one, two = shelf.source("one"), shelf.source("two")
+    ims: dict[str, Any] = {"platform": "Ubuntu", "os_version": "Ubuntu 22.04 server 64bit", "os_bit": 64}
+    glance: dict[str, Any] = {"platform": "ubuntu", "os_version": "22.04", "architecture": "x86_64"}
+    shelf.image(one, "a", **ims)
+    shelf.image(one, "b", **glance)
+    shelf.image(one, "gone", **glance, deleted_at=days(1))
+    shelf.image(two, "c", **glance)
+    shelf.image(two, "d", name="backup")
+    assert told(shelf, answer_by, "source", "distro", "release", "arch", "images", "support_ends_on") == [
+        ("one", "ubuntu", "22.04", "x86_64", 2, date(2027, 4, 1)),
+        ("two", "ubuntu", "22.04", "x86_64", 1, date(2027, 4, 1)),
+        ("two", None, None, None, 1, None),
+    ]
+
+
 @asked("Which images run on KVM together with a GPU or HANA?")
 def test_kvm_with_a_gpu_or_hana(shelf: Shelf, answer_by: str) -> None:
     source = shelf.source()

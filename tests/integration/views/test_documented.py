@@ -70,7 +70,8 @@ def test_the_capabilities_known_from_the_start_are_those_of_the_code(shelf: Shel
     }
 
 
-def test_the_products_own_family_rules_leave_the_first_thousand_ranks_to_the_user(shelf: Shelf) -> None:
-    rows = shelf.ask("SELECT rank, builtin FROM image_family_rules")
-    assert rows
-    assert all(row["builtin"] and row["rank"] >= 1000 for row in rows)
+def test_the_products_own_rules_leave_the_first_thousand_ranks_to_the_user(shelf: Shelf) -> None:
+    for table in ("image_family_rules", "image_os_rules"):
+        rows = shelf.ask(f"SELECT rank, builtin FROM {table}")
+        assert rows
+        assert all(row["builtin"] and row["rank"] >= 1000 for row in rows)

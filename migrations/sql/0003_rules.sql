@@ -1,0 +1,75 @@
+-- Spellings of operating systems, architectures and purposes as clouds have them. Patterns match a text in lower case
+-- with one blank for each run of blanks, _, -, /, commas, + and brackets: first platform and version, then the name.
+INSERT INTO image_os_rules (rank, tells, pattern, value, release, builtin) VALUES
+    -- Windows Server 2012 R2 Standard 64bit, win2012-r2-CURRENT, win2k22 (libosinfo), Windows 10 Enterprise
+    (1000, 'system', '\b(?:windows\D{0,40}|win(?: ?server| ?srv)? ?|w)(20(?:08|12)) ?r2\b', 'windows', '\1-r2', true),
+    (1001, 'system', '\b(?:windows\D{0,40}|win(?: ?server| ?srv)? ?|w)(20(?:03|08|12|16|19|22|25))(?!\d)',
+        'windows', '\1', true),
+    (1002, 'system', '\b(?:windows\D{0,40}|win ?|w)2k(\d\d?) ?(r2)?\b', 'windows',
+        '3=2003 8=2008 8r2=2008-r2 08=2008 08r2=2008-r2 12=2012 12r2=2012-r2 16=2016 19=2019 22=2022 25=2025', true),
+    (1003, 'system', '\b(?:windows|win) ?(7|8\.1|8|10|11)(?![\d.])', 'windows', '\1', true),
+    (1004, 'system', '\bwindows\b', 'windows', NULL, true),
+    -- Ubuntu 22.04 server 64bit, ubuntu2204, JS-API-Featured-Ubuntu18-Latest, ubuntu + jammy, noble-server-cloudimg
+    (1010, 'system', '\bubuntu\D{0,20}(\d\d?)\.?(04|06|10)(?!\d)', 'ubuntu', '\1.\2', true),
+    (1011, 'system', '\bubuntu\b.*?\b(resolute|questing|plucky|noble|jammy|focal|bionic|xenial|trusty|precise)\b',
+        'ubuntu', 'resolute=26.04 questing=25.10 plucky=25.04 noble=24.04 jammy=22.04 focal=20.04 bionic=18.04 xenial=16.04 trusty=14.04 precise=12.04', true),
+    (1012, 'system', '\b(resolute|noble|jammy|focal|bionic|xenial|trusty) server\b',
+        'ubuntu', 'resolute=26.04 noble=24.04 jammy=22.04 focal=20.04 bionic=18.04 xenial=16.04 trusty=14.04', true),
+    (1013, 'system', '\bubuntu ?(1[02468]|2[02468])(?![\d.])', 'ubuntu', '\1.04', true),
+    (1014, 'system', '\bubuntu', 'ubuntu', NULL, true),
+    -- Debian GNU/Linux 12.0.0 64bit (updates of a release are not releases), debian-12-generic, debian + bookworm
+    (1020, 'system', '\bdebian\D{0,25}(\d\d?)(?!\d)', 'debian', '\1', true),
+    (1021, 'system', '\bdebian\b.*?\b(trixie|bookworm|bullseye|buster|stretch|jessie)\b',
+        'debian', 'trixie=13 bookworm=12 bullseye=11 buster=10 stretch=9 jessie=8', true),
+    (1022, 'system', '\bdebian', 'debian', NULL, true),
+    -- openSUSE Leap 15.3; SUSE Linux Enterprise Server 12 SP1 64bit, Suse Linux Enterprise 12.2, SLES12SP5, sles 15.5
+    (1030, 'system', '\bopen ?suse\b.*\btumbleweed\b', 'opensuse', 'tumbleweed', true),
+    (1031, 'system', '\bopen ?suse\D{0,20}(\d\d\.\d)', 'opensuse', '\1', true),
+    (1032, 'system', '\bopen ?suse', 'opensuse', NULL, true),
+    (1033, 'system',
+        '\b(?:sles?|suse)(?: ?(?:sles?|suse|linux|enterprise|server|for|sap|applications))* ?(\d\d)(?:\.(\d)(?!\d)| ?(?:v|sp) ?(\d)(?!\d)|(?![\d.]))',
+        'sles', '\1.\2\3', true),
+    (1034, 'system', '\b(?:sles?|suse)\b', 'sles', NULL, true),
+    -- Huawei Cloud EulerOS 2.0 Standard 64 bit for KAE; EulerOS 2.9 64bit, EulerOS 2.0 SP5; openEuler 20.03 64bit
+    (1040, 'system', '\b(?:huawei cloud euleros|hce ?os|hce)\D{0,30}(\d\.\d)', 'hce', '\1', true),
+    (1041, 'system', '\b(?:huawei cloud euleros|hce ?os|hce)\b', 'hce', NULL, true),
+    (1042, 'system', '\beuleros\D{0,20}2\.0 ?sp ?(\d+)', 'euleros', '2.\1', true),
+    (1043, 'system', '\beuleros\D{0,20}(\d\.\d+)', 'euleros', '\1', true),
+    (1044, 'system', '\bopen ?euler\D{0,20}(\d\d\.\d\d)', 'openeuler', '\1', true),
+    (1045, 'system', '\b(open|)euler', '\1euler', NULL, true),
+    -- CentOS Stream 9, centos + stream9, CentOS 9 Stream; CentOS 7.3 64bit, centos7.0, CentOS-7-x86_64-GenericCloud
+    (1050, 'system', '\bcentos\D{0,20}stream ?(\d\d?)(?!\d)', 'centos-stream', '\1', true),
+    (1051, 'system', '\bcentos ?(\d\d?) ?stream\b', 'centos-stream', '\1', true),
+    (1052, 'system', '\bcentos\D{0,25}(\d\d?(?:\.\d\d?)?)(?!\d)', 'centos', '\1', true),
+    (1053, 'system', '\bcentos', 'centos', NULL, true),
+    -- RedHat, Redhat Linux Enterprise 9.10 64bit, Red Hat Enterprise Linux 8, rhel8.3, Rhel7.7
+    (1060, 'system', '\b(?:rhel|red ?hat)\D{0,45}(\d\d?(?:\.\d\d?)?)(?!\d)', 'rhel', '\1', true),
+    (1061, 'system', '\b(?:rhel|red ?hat)', 'rhel', NULL, true),
+    (1062, 'system', '\brocky\D{0,30}(\d\d?(?:\.\d\d?)?)(?!\d)', 'rocky', '\1', true),
+    (1063, 'system', '\balma\D{0,30}(\d\d?(?:\.\d\d?)?)(?!\d)', 'almalinux', '\1', true),
+    (1064, 'system', '\b(?:oracle ?linux|ol)\D{0,40}(\d\d?(?:\.\d\d?)?)(?!\d)', 'oraclelinux', '\1', true),
+    (1065, 'system', '\boracle ?linux', 'oraclelinux', NULL, true),
+    (1066, 'system', '\brocky', 'rocky', NULL, true),
+    (1067, 'system', '\balma', 'almalinux', NULL, true),
+    -- Fedora-Cloud-Base-39-1.5, fedora-coreos-38.20230609.3.0, F17-x86_64-cfntools
+    (1070, 'system', '\b(?:fedora ?coreos|fcos)\D{0,10}(\d\d)\.', 'fedora-coreos', '\1', true),
+    (1071, 'system', '\b(?:fedora ?coreos|fcos)', 'fedora-coreos', NULL, true),
+    (1072, 'system', '\bfedora\D{0,30}(\d\d?)(?!\d)', 'fedora', '\1', true),
+    (1073, 'system', '\bf(\d\d) x86 64\b', 'fedora', '\1', true),
+    (1074, 'system', '\bfedora', 'fedora', NULL, true),
+    (1080, 'system', '\b(cirros|freebsd|openbsd|netbsd|alpine|nixos|gentoo|arch ?linux|flatcar|coreos|talos|photon|amphora|vyos|opnsense|pfsense|anolis|kylin|uniontech|tencentos|fortios|esxi)(?: ?(?:os|linux|virt|cloud|server))*(?: ?v?(\d+(?:\.\d+)?)(?![\d]))?',
+        '\1', '\2', true),
+    (1081, 'system', '\b(?:amazon ?linux|amzn)(?: ?ami)? ?v?(\d+(?:\.\d+)?)?(?!\d)', 'amazon', '\1', true),
+
+    (2000, 'arch', '\b(?:aarch64|arm64|arm|armv8\w*)\b', 'aarch64', NULL, true),
+    (2001, 'arch', '\b(?:x86 64|amd64|x64|em64t)\b', 'x86_64', NULL, true),
+    (2002, 'arch', '\b(?:i[3-6]86|x86)\b', 'i686', NULL, true),
+    (2003, 'arch', '\bppc64(?:le|el)\b', 'ppc64le', NULL, true),
+    (2004, 'arch', '\b(ppc64|s390x|riscv64|loongarch64)\b', '\1', NULL, true),
+
+    (3000, 'purpose', '\bv?gpu\b|\bcuda\b|\bnvidia\b|\b(?:v100|a100|h100|p100|m60)\b', 'gpu', NULL, true),
+    (3001, 'purpose', '\bk8s|\bkube|\bcapi\b', 'k8s', NULL, true),
+    (3002, 'purpose', '\bminimal\b', 'minimal', NULL, true),
+    (3003, 'purpose', '\bfpga\b|\bvivado\b|\bsdx\b', 'fpga', NULL, true),
+    (3004, 'purpose', '\bhana\b|\bfor sap\b', 'sap', NULL, true),
+    (3005, 'purpose', '\bamphora\b|\bvyos\b|\bpfsense\b|\bopnsense\b|\bfirewall\b|\brouter\b', 'network', NULL, true);
