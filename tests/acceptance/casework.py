@@ -10,11 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer, Request
-from catalog.demo.faults import Exchange, head
-from catalog.demo.server import CloudServer
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
+from tests.support.cloud_server import CloudServer, Exchange, head
 from tests.support.rows import rows
 from tests.support.world import hasty
 

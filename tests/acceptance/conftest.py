@@ -9,7 +9,7 @@ import pytest
 
 from catalog.demo.cloud import Cloud
 from catalog.demo.images import example_images
-from catalog.demo.server import CloudServer
+from tests.support.cloud_server import CloudServer
 
 
 @pytest.fixture

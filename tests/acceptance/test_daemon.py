@@ -11,8 +11,8 @@ import pytest
 from catalog.demo.answers import Request
 from catalog.demo.cloud import Cloud
 from catalog.demo.images import example_images
-from catalog.demo.server import CloudServer
 from tests.acceptance.daemon_process import LEASE_SECONDS, DaemonProcess, configuration, one, query, until
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import drip, hang, html
 
 IMAGES = example_images("glance", 12, seed=8)

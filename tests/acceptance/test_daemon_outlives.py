@@ -18,9 +18,7 @@ import pytest
 from catalog.config.settings import DatabaseSettings
 from catalog.daemon.health import HealthServer
 from catalog.demo.cloud import Cloud
-from catalog.demo.faults import Exchange
 from catalog.demo.images import example_images
-from catalog.demo.server import CloudServer
 from catalog.errors import ConfigurationError
 from catalog.store.db import schema
 from catalog.store.db.connection import ATTEMPTS, Database
@@ -28,6 +26,7 @@ from catalog.store.db.embedded.server import EmbeddedServer
 from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
 from tests.conftest import FAST
 from tests.integration.faults.refusals import raise_in
+from tests.support.cloud_server import CloudServer, Exchange
 from tests.support.faults import drip, hang, html
 
 # --- the database

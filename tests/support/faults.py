@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from catalog.demo.answers import Answer, Request
-from catalog.demo.faults import Exchange, Fault, head
+from tests.support.cloud_server import Exchange, Fault, head
 
 _BLOCK = b" " * 65536
 

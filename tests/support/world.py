@@ -9,13 +9,13 @@ from typing import Any
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.fetch.auth.login import connect
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
+from tests.support.cloud_server import CloudServer
 from tests.support.records import image
 from tests.support.rows import rows
 

@@ -17,8 +17,9 @@ from typing import Any, Literal
 import psycopg
 import pytest
 
-from catalog.demo import Cloud, CloudServer
+from catalog.demo import Cloud
 from catalog.demo.cloud import Record
+from tests.support.cloud_server import CloudServer
 from tests.support.environment import bare
 from tests.support.records import image
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from catalog.demo import Cloud, CloudServer
+from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk
 from tests.identity import PASSWORD, IdentityService, service_entry
+from tests.support.cloud_server import CloudServer
 
 Make = Callable[..., Record]
 STARRED = """

@@ -13,10 +13,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from catalog.demo import Cloud, CloudServer
+from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk, Finished
 from tests.identity import IdentityService
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import status
 
 PLANTED = {

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from catalog.demo import Cloud, CloudServer
+from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk
 from tests.identity import PASSWORD, IdentityService, service_entry
+from tests.support.cloud_server import CloudServer
 
 Make = Callable[..., Record]
 SAVED = "images-2026-03-01T000000Z.json"

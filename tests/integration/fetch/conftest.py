@@ -12,12 +12,12 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.fetch.http.client import Limits
 from catalog.fetch.http.connection import Connection, OriginAuth
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
 from catalog.model import Budget, ImageService, Listing
+from tests.support.cloud_server import CloudServer
 from tests.support.records import image
 
 HASTY = Patience(first_wait=0.005, longest_wait=0.02)

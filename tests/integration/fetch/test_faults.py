@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from catalog.demo.answers import Answer
-from catalog.demo.faults import Fault
 from catalog.errors import FetchError, NetworkError
 from catalog.fetch.http.client import Limits
 from catalog.fetch.http.connection import OriginAuth
 from catalog.fetch.http.retry import Patience
 from catalog.model import Budget
 from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
+from tests.support.cloud_server import Fault
 from tests.support.faults import (
     body,
     close,
@@ -216,7 +216,7 @@ def test_throttling_that_names_a_time_is_obeyed_however_often(opened: Opened) ->
 
 def test_nothing_answers_at_the_endpoint(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 1))
-    server._http.socket.close()
+    server.socket.close()
     service = opened.service(server, "glance", endpoint="http://127.0.0.1:1")
     failure(service.listing("listed"), "network")
     assert (service.requests, service.retries) == (4, 3)

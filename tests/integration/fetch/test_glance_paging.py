@@ -183,14 +183,14 @@ def test_a_marker_deleted_in_mid_listing_costs_no_image(opened: Opened, gone: in
 def test_a_marker_that_is_refused_in_any_way_is_stepped_back_from(opened: Opened, status: int) -> None:
     inner = cloud_of("glance", 9)
     server = opened.server(inner)
-    healthy = server._service
+    healthy = server.service
 
     def refusing(request: Request) -> Answer:
         if request.query.get("marker") in ("image-002", "image-001"):
             return Answer(status, b"{}")
         return healthy(request)
 
-    server._service = refusing
+    server.service = refusing
     listing = opened.service(server, "glance").listing("listed")
     assert set(ids(listing)) == {f"image-{number:03d}" for number in range(9)}
     assert listing.verdict == "complete"
@@ -213,8 +213,8 @@ def test_all_that_was_read_may_vanish_and_the_listing_begins_anew(opened: Opened
 
 def test_steps_back_are_bounded(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 40))
-    healthy = server._service
-    server._service = lambda asked: Answer(400, b"{}") if "marker" in asked.query else healthy(asked)
+    healthy = server.service
+    server.service = lambda asked: Answer(400, b"{}") if "marker" in asked.query else healthy(asked)
     listing = opened.service(server, "glance", page_size=20).listing("listed")
     assert len(ids(listing)) == 20
     assert listing.verdict == "failed"
@@ -223,8 +223,8 @@ def test_steps_back_are_bounded(opened: Opened) -> None:
 
 def test_a_service_that_knows_no_marker_fails_within_bounds(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 5))
-    healthy = server._service
-    server._service = lambda asked: Answer(400, b"{}") if "marker" in asked.query else healthy(asked)
+    healthy = server.service
+    server.service = lambda asked: Answer(400, b"{}") if "marker" in asked.query else healthy(asked)
     listing = opened.service(server, "glance").listing("listed")
     assert len(set(ids(listing))) == 3
     assert listing.verdict == "failed"
@@ -233,7 +233,7 @@ def test_a_service_that_knows_no_marker_fails_within_bounds(opened: Opened) -> N
 
 def test_a_service_that_invents_a_new_marker_each_time_fails_within_bounds(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 5))
-    healthy = server._service
+    healthy = server.service
 
     def inventing(asked: Request) -> Answer:
         if asked.query.get("marker", "").startswith("new"):
@@ -241,7 +241,7 @@ def test_a_service_that_invents_a_new_marker_each_time_fails_within_bounds(opene
         listing = json.loads(healthy(Request("GET", asked.path, {"limit": "3"}, {})).body)
         return answer_json(listing | {"next": f"/v2/images?marker=new-{len(server.requests)}"})
 
-    server._service = inventing
+    server.service = inventing
     listing = opened.service(server, "glance").listing("listed")
     ids(listing)
     assert listing.verdict == "failed"

@@ -138,13 +138,13 @@ def test_a_page_without_any_id_is_kept_and_cannot_be_gone_on_from(opened: Opened
     nameless = [b'{"name": "no id"}', b"7"]
     page = Answer(200, b'{"images": [%b]}' % b",".join(nameless))
     server = opened.server(cloud_of("ims", first))
-    listed = server._service
+    listed = server.service
 
     def service(request: Request) -> Answer:
         answer = listed(request)
         return answer if json.loads(answer.body)["images"] else page
 
-    server._service = service
+    server.service = service
     listing = opened.service(server, "ims").listing("listed")
     records = [bytes(record) for page in listing for record in page.records]
     assert records[first:] == nameless

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.fetch.http.connection import Connection
 from catalog.fetch.listing.service import open_service
 from catalog.model import Budget
 from tests.integration.fetch.conftest import HASTY
 from tests.support import faults
+from tests.support.cloud_server import CloudServer
 from tests.support.records import image
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.errors import BadListingError, FetchError
 from tests.integration.fetch.conftest import Opened, cloud_of, ids
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import altered, redirect
 from tests.support.records import image
 
@@ -19,7 +19,7 @@ from tests.support.records import image
 def moved(opened: Opened, query: str) -> CloudServer:
     """Four images and four hidden ones at `/v2/images/`, where redirects lead with this query."""
     server = opened.server(Cloud("glance", [image(number, os_hidden=number >= 4) for number in range(8)]))
-    listed = server._service
+    listed = server.service
 
     def service(request: Request) -> Answer:
         if request.path == "/v2/images":
@@ -27,7 +27,7 @@ def moved(opened: Opened, query: str) -> CloudServer:
         asked = {key: value for key, value in request.query.items() if key != "via"}
         return listed(dataclasses.replace(request, path="/v2/images", query=asked))
 
-    server._service = service
+    server.service = service
     return server
 
 
@@ -54,7 +54,7 @@ def test_what_a_redirect_adds_is_sent(opened: Opened) -> None:
 def test_a_listing_at_another_path_is_another_service_s(opened: Opened, kind: Any, after: int) -> None:
     """Of another region or project, say, behind the same gateway."""
     server, there = opened.server(cloud_of(kind, 6)), cloud_of(kind, 9)
-    here, elsewhere = server._service, opened.server(there)._service
+    here, elsewhere = server.service, opened.server(there).service
 
     def service(request: Request) -> Answer:
         if request.path.startswith("/other"):
@@ -63,7 +63,7 @@ def test_a_listing_at_another_path_is_another_service_s(opened: Opened, kind: An
             return Answer(307, b"", {"Location": "/other" + request.path})
         return here(request)
 
-    server._service = service
+    server.service = service
     listing = opened.service(server, kind).listing("listed")
     assert ids(listing) == [f"image-{number:03d}" for number in range(3 * after)]
     assert (listing.verdict, "redirected to another place" in str(listing.error)) == ("failed", True)
@@ -71,14 +71,14 @@ def test_a_listing_at_another_path_is_another_service_s(opened: Opened, kind: An
 
 def test_a_look_up_by_filter_at_another_path_finds_nothing(opened: Opened) -> None:
     server = opened.server(cloud_of("ims", 0))
-    elsewhere = opened.server(cloud_of("ims", 1))._service
+    elsewhere = opened.server(cloud_of("ims", 1)).service
 
     def service(request: Request) -> Answer:
         if request.path.startswith("/other"):
             return elsewhere(dataclasses.replace(request, path=request.path.removeprefix("/other")))
         return Answer(307, b"", {"Location": "/other" + request.path})
 
-    server._service = service
+    server.service = service
     assert opened.service(server, "ims").look_up("image-000").answer == "unanswered"
 
 
@@ -117,8 +117,8 @@ def test_a_next_that_no_address_can_be_keeps_its_page(opened: Opened) -> None:
 
 def test_cookies_are_neither_read_nor_sent(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 6))
-    healthy = server._service
+    healthy = server.service
     headers = {"Content-Type": "application/json", "Set-Cookie": "a=b; path=/"}
-    server._service = lambda request: dataclasses.replace(healthy(request), headers=headers)
+    server.service = lambda request: dataclasses.replace(healthy(request), headers=headers)
     assert len(ids(opened.service(server, "glance").listing("listed"))) == 6
     assert not any("cookie" in request.headers for request in server.requests)

@@ -38,8 +38,8 @@ def test_two_refused_parameters_are_both_left_out(opened: Opened, pair: tuple[st
 @pytest.mark.parametrize("refused", GLANCE)
 def test_a_refusal_that_names_nothing_is_found_out_by_trying(opened: Opened, refused: str) -> None:
     server = opened.server(cloud_of("glance", 7))
-    healthy = server._service
-    server._service = lambda asked: (
+    healthy = server.service
+    server.service = lambda asked: (
         Answer(400, b"<html>no</html>") if refused in asked.query else healthy(asked)
     )
     listing = opened.service(server, "glance").listing("listed")

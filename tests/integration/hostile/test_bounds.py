@@ -19,7 +19,7 @@ import pytest
 
 from catalog.demo.answers import Answer, Request, answer_json
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
+from tests.support.cloud_server import CloudServer
 from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
 from tests.support.records import image
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from catalog.demo.answers import Answer, Request
-from catalog.demo.faults import Exchange, Fault
+from tests.support.cloud_server import Exchange, Fault
 from tests.support.faults import body, endless_body, endless_headers, gzip_bomb
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites

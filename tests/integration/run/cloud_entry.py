@@ -10,8 +10,8 @@ from typing import Any
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
-from catalog.demo.faults import Exchange
 from tests.identity import PASSWORD, IdentityService, service_entry
+from tests.support.cloud_server import Exchange
 from tests.support.faults import status
 from tests.support.world import Site
 

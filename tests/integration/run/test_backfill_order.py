@@ -20,11 +20,12 @@ from catalog.backfill.command import backfill
 from catalog.cli import main
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer, _service
+from catalog.demo.server import service_of
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.reference import Seen, fold
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import body, status
 from tests.support.records import too_deep
 from tests.support.rows import HISTORY, contents_of, wipe
@@ -217,7 +218,7 @@ def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
     archive of those sweeps and the dumps, in any order, into an empty database: the same tables."""
     server, answer = world
     cloud = Cloud(kind)
-    answer["service"] = _service(cloud)
+    answer["service"] = service_of(cloud)
     server.faults.clear()
     archive = folder / f"archive-{next(_numbers)}"
     source = SourceSettings(
@@ -315,7 +316,7 @@ def test_through_the_command_line(
     """`catalog backfill` and `catalog sync` in one order, archive and dumps in another, some twice."""
     server, answer = world
     cloud = Cloud("glance", [{"id": image_id, "status": "active"} for image_id in IDS[2:5]])
-    answer["service"] = _service(cloud)
+    answer["service"] = service_of(cloud)
     server.faults.clear()
     place = folder / f"desk-{next(_numbers)}"
     place.mkdir()

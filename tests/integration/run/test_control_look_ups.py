@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from catalog.demo.answers import Request
-from catalog.demo.faults import Exchange
 from catalog.sync.missing import CONTROL_EVERY
 from catalog.sync.preview import plan_sweep
+from tests.support.cloud_server import Exchange
 from tests.support.faults import hang, status
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty

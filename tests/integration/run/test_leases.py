@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.faults import Exchange
 from catalog.model import RunResult
 from catalog.store.state import leases
 from catalog.store.state import runs as ledger
+from tests.support.cloud_server import Exchange
 from tests.support.faults import drip, hang
 from tests.support.records import image, name_of
 from tests.support.rows import rows, snapshot

@@ -14,11 +14,11 @@ import structlog
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.identity import PASSWORD, IdentityService, service_entry
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import status
 from tests.support.records import image
 from tests.support.rows import rows, snapshot

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer, _service
+from catalog.demo.server import service_of
 from catalog.errors import CatalogError
 from catalog.fetch.http.connection import Connection as CloudConnection
 from catalog.fetch.http.retry import Patience
@@ -38,6 +38,7 @@ from tests.integration.run.truth import (
     is_reported,
 )
 from tests.integration.run.wire import Wire, wired
+from tests.support.cloud_server import CloudServer
 from tests.support.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from tests.support.records import name_of, too_deep
 
@@ -62,7 +63,7 @@ class World:
     answer: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, cloud: Cloud) -> None:
-        self.answer["service"] = _service(cloud)
+        self.answer["service"] = service_of(cloud)
         self.server.faults.clear()
         self.server.requests.clear()
         for table in self.tables:

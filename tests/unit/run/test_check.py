@@ -7,8 +7,8 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.sync.source_check import check
+from tests.support.cloud_server import CloudServer
 
 
 def test_a_fault_of_ours_is_one_sources_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud
-from catalog.demo.server import CloudServer
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.listing.service import open_service
 from catalog.model import Budget
 from tests.identity import IdentityService, service_entry
+from tests.support.cloud_server import CloudServer
 from tests.unit.fetch.login.connecting import CloudsYaml, connect
 
 BOTH = {"/v3/auth/tokens", "/v2/images"}
