@@ -111,9 +111,11 @@ class ImageService(Protocol):
     project_id: str | None
     endpoint: str
 
-    @property
-    def logins(self) -> frozenset[frozenset[str]]:
-        """What each login so far reaches, as far as it says: `project 1`, `role admin`."""
+    def logins(self, *, again: bool = False) -> frozenset[frozenset[str]]:
+        """What each login so far reaches, as far as it says: `project 1`, `role admin`.
+
+        `again`: after a new login, where that can tell. Raises FetchError.
+        """
         ...
 
     @property

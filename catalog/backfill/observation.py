@@ -240,7 +240,7 @@ class Writing:
             absence_proves=True,
             accept=self.accept,
             nothing_listed=not listed,
-            lost_rights=lambda: self._lost,
+            lost_rights=lambda again: self._lost,
         )
         self.run.note = self._absences.note
         if not self.accept:

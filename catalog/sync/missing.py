@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from catalog.config.settings import SourceSettings
-from catalog.errors import DeadlineError, LoginError, ThrottledError
+from catalog.errors import DeadlineError, FetchError, LoginError, ThrottledError
 from catalog.model import HeldReason, LackReason, LookUp, SilentKind, Stopped
 from catalog.store.state.stored_state import StoredState
 
@@ -93,20 +93,31 @@ def judge(
     accept: bool,
     nothing_listed: bool,
     control: Control | None = None,
-    lost_rights: Callable[[], Collection[str]] = tuple,
+    lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
 ) -> Absences:
     """Looks up what is missing, within the limit, and decides about each image once.
 
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
-    it, each answer to a look-up is believed. `lost_rights`: what the login reached at the last complete sweep and
-    doesn't now; asked after the look-ups too, as they may log in again.
+    it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
+    sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
+    as rights may be withdrawn from a token that is still good.
     """
     result = Absences()
     live = [image_id for image_id in missing if image_id not in present.gone]
-    waiting = _ask(live, present, source, look_up, now, result, control, everything=bool(lost_rights()))
-    lost = sorted(lost_rights())
-    result.login_changed = bool(lost)
-    absence_proves = absence_proves and not lost
+    due = [image_id for image_id in live if not _asked_recently(present, image_id, now)]
+    lost, known = _lost(lost_rights, result, again=bool(due))
+    if not known:
+        due = []
+    waiting = _ask(live, live if lost else due, present, source, look_up, result, control)
+    if known:
+        again = result.looked_up > 0 and not lost and (accept or bool(result.lacks))
+        lost, known = _lost(lost_rights, result, again=again)
+    result.login_changed = bool(lost) or not known
+    absence_proves = absence_proves and not result.login_changed
+    if not known:
+        for image_id in list(result.lacks):
+            _withdraw(image_id, result)
+            result.silent[image_id] = "unanswered"
     if absence_proves:
         # of those the cloud said deleted before; that it lists them no more adds nothing to decide
         result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
@@ -146,6 +157,20 @@ def judge(
     return result
 
 
+def _lost(
+    lost_rights: Callable[[bool], Collection[str]], result: Absences, *, again: bool
+) -> tuple[list[str], bool]:
+    """What the login doesn't reach, and whether that is known."""
+    try:
+        return sorted(lost_rights(again)), True
+    except FetchError as error:
+        result.note = (
+            f"missing images stay live and are asked for again, as a new login that would tell what it reaches by now"
+            f" failed: {error}"
+        )
+        return [], False
+
+
 def is_above_limit(count: int, live: int, source: SourceSettings) -> bool:
     """`count`: all that is missing and that no look-up found, asked for in this sweep or not; `live`: before that."""
     share = live * source.deletion_limit_percent / 100
@@ -170,20 +195,14 @@ def _found_before(present: StoredState, image_id: str, source: SourceSettings, n
 
 def _ask(
     live: list[str],
+    due: list[str],
     present: StoredState,
     source: SourceSettings,
     look_up: Callable[[str], LookUp],
-    now: datetime,
     result: Absences,
     control: Control | None,
-    *,
-    everything: bool,
 ) -> list[str]:
-    """Asks for the longest unasked first; returns the images that were not asked for.
-
-    `everything`: also for what was found within a day, with another login.
-    """
-    due = [i for i in live if everything or not _asked_recently(present, i, now)]
+    """Asks for those that are `due`, the longest unasked first; returns the live images that were not asked for."""
     due.sort(key=lambda i: (present.asked[i][0].timestamp() if i in present.asked else float("-inf"), i))
     asked = due[: source.lookup_limit]
     over = False
@@ -217,7 +236,7 @@ def _believe(gone: dict[str, LackReason], result: Absences, control: Control | N
     elif control is not None:
         result.silent.update(dict.fromkeys(gone, "unanswered"))
         result.answers.update(dict.fromkeys(gone, "unanswered"))
-        result.note = control.failure
+        result.note = control.failure or result.note
     gone.clear()
 
 

@@ -114,12 +114,14 @@ def fetch(
                 absence_proves=fetched.complete,
                 accept=accept,
                 nothing_listed=not intake.listed,
-                lost_rights=lambda: known.login - known.login.intersection(*service.logins),
+                lost_rights=lambda again: (
+                    known.login - known.login.intersection(*service.logins(again=again))
+                ),
                 # with nothing listed all is held anyway, unless somebody accepts it
                 control=Control(listed, partial(service.look_up, listed=True)) if intake.listed else None,
             )
             fetched.complete &= not fetched.absences.login_changed
-        fetched.logins = service.logins
+        fetched.logins = service.logins()
         # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
         narrows = fetched.absences.login_reaches_all and len(fetched.logins) == 1
         fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)

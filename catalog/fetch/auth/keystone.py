@@ -353,6 +353,9 @@ class KeystoneAuth(OriginAuth):
         self._earlier = reaches
         return self._login.headers() != before.headers()
 
+    def repeat(self) -> None:
+        self.renew()
+
     def reaches(self) -> frozenset[frozenset[str]]:
         return self._earlier | {self._login.reach()}
 

@@ -173,6 +173,18 @@ class HttpClient:
             raise LoginError(str(error)) from None
         return not self._given_up
 
+    def repeat_login(self) -> None:
+        """Logs in again, where a login tells what it reaches. Raises FetchError, also for one that failed before."""
+        if self._given_up:
+            raise LoginError("the login was refused before")
+        self._given_up = True
+        try:
+            if self._connection.auth is not None:
+                self._connection.auth.repeat()
+        except ConfigurationError as error:
+            raise LoginError(str(error)) from None
+        self._given_up = False
+
     def _attempt(self, path: str, params: Params, decode: Callable[[bytes], T], task: DeadlineTask) -> T:
         what = f"GET {path}"
         url = parse_address(self.root + path, params=httpx.QueryParams(params))

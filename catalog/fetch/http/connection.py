@@ -42,6 +42,12 @@ class OriginAuth(httpx.Auth):
         service.
         """
 
+    def repeat(self) -> None:
+        """Logs in again, so that `reaches` tells what is granted by now; a credential that tells nothing stays.
+
+        Raises like `renew`.
+        """
+
     def reaches(self) -> frozenset[frozenset[str]]:
         """The rights of each login so far, as far as they are known."""
         return frozenset([frozenset([f"auth {self.kind}"])])

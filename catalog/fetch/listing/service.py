@@ -42,8 +42,9 @@ class HttpService:
         self._client = client
         self._page_size = PageSize(source.page_size)
 
-    @property
-    def logins(self) -> frozenset[frozenset[str]]:
+    def logins(self, *, again: bool = False) -> frozenset[frozenset[str]]:
+        if again:
+            self._client.repeat_login()
         return self._connection.logins
 
     @property

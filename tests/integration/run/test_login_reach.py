@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from catalog.demo.faults import Exchange
 
 from catalog.config.settings import SourceSettings
+from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import Contents
@@ -245,3 +248,73 @@ def test_a_reason_follows_what_holds_the_image_now(site: Site, entry: CloudEntry
     roles(entry, "admin", "reader")
     site.sweep()
     assert set(held_for(site).values()) == {"limit"}
+
+
+def meanwhile(site: Site, change: Callable[[], Any], when: Callable[[Request], bool]) -> None:
+    """Something changes just before the service answers such a request, as well as ever."""
+
+    def play(exchange: Exchange) -> None:
+        change()
+        exchange.send(exchange.healthy())
+
+    site.server.faults.add(play, when=when)
+
+
+@pytest.mark.parametrize(
+    ("when", "how"),
+    [
+        (lambda request: True, {}),
+        (lambda request: True, {"changed": {"lookup_limit": 0}}),
+        (lambda request: True, {"accept_deletions": True}),
+        (look_up, {}),
+    ],
+    ids=["listing", "not looked up", "accepted", "look-ups"],
+)
+def test_a_role_that_is_withdrawn_while_its_token_still_works_deletes_nothing(
+    site: Site, entry: CloudEntry, when: Callable[[Request], bool], how: dict[str, Any]
+) -> None:
+    """The service refuses no request: it goes by the roles that there are, whatever the token said first."""
+    site.cloud.delete(name_of(0))
+
+    def withdraw() -> None:
+        roles(entry, "reader")
+        site.cloud.delete(name_of(4))
+
+    if when is look_up:
+        site.cloud.delete(name_of(4))
+    meanwhile(site, withdraw if when is not look_up else lambda: roles(entry, "reader"), when)
+    run = site.sweep(**how)
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 2), run.error
+    assert set(held_for(site).values()) == {"login_changed"}
+    assert "no longer role admin" in str(run.note)
+    roles(entry, "admin", "reader")
+    assert site.sweep().deleted == 2
+
+
+@pytest.mark.parametrize("how", [{}, {"accept_deletions": True}], ids=["", "accepted"])
+def test_a_login_that_can_not_be_repeated_proves_no_absence(
+    site: Site, entry: CloudEntry, how: dict[str, Any]
+) -> None:
+    """Who knows what it reaches now; and it is tried once."""
+    site.cloud.delete(name_of(4))
+
+    def lock() -> None:
+        entry.identity.password = "another"
+
+    meanwhile(site, lock, lambda request: "os_hidden" in request.query)
+    entry.identity.logins.clear()
+    run = site.sweep(**how)
+    assert (run.outcome, run.deleted, run.held, run.unlisted, run.looked_up) == ("complete", 0, 0, 1, 0)
+    assert "login" in str(run.note)
+    assert len(entry.identity.logins) == 2
+    ledger = site.rows("SELECT complete FROM observations WHERE source_id = $ ORDER BY observed_at")
+    assert [row["complete"] for row in ledger] == [True, False]
+
+
+def test_a_sweep_that_misses_nothing_logs_in_once(site: Site, entry: CloudEntry) -> None:
+    entry.identity.logins.clear()
+    site.sweep()
+    assert len(entry.identity.logins) == 1
+    site.cloud.delete(name_of(4))
+    assert site.sweep().deleted == 1
+    assert len(entry.identity.logins) == 4

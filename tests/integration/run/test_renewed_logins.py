@@ -151,7 +151,7 @@ def test_a_secret_that_is_gone_at_the_look_ups_leaves_the_listing_complete(
 def test_a_login_that_failed_is_not_repeated_for_each_image(
     sites: Sites, entry: CloudEntry, kind: str, refused_by: str
 ) -> None:
-    """One new login a sweep, or the account gets locked; the images that were not asked for keep their place."""
+    """A login that fails is the last, or the account gets locked; images that were not asked for keep their place."""
     site = entry.lead_to(sites.open(kind, 8))
     site.sweep()
     for n in range(4):
@@ -166,7 +166,7 @@ def test_a_login_that_failed_is_not_repeated_for_each_image(
     expire(site, look_up, lock, times=None)
     run = site.sweep()
     assert (run.outcome, run.deleted, run.unlisted, run.looked_up) == ("complete", 0, 4, 1)
-    assert len(entry.identity.logins) == 2
+    assert len(entry.identity.logins) == 3  # for the listing, before the look-ups, and after the refusal
     asked = [request for request in site.server.requests if look_up(request)]
     assert len(asked) == (1 if refused_by == "identity service" else 2)
     assert [row["image_id"] for row in site.rows("SELECT * FROM lookups WHERE source_id = $")] == [name_of(0)]

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.errors import LoginError
 from catalog.model import LookUp
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.missing import Absences, Control, judge
@@ -62,18 +63,27 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
     if look_up == "not asked, and found":
         present.asked["x"] = (NOW - timedelta(hours=1), "found")
 
+    asked = []
+
     def ask(image_id: str) -> LookUp:
+        asked.append(image_id)
         if image_id == "a":
             return LookUp("found", b'{"id": "a"}')
         if image_id != "x":
             return LookUp("found" if control == "found" else "not_found", b"{}")
         return LookUp(ANSWERS[look_up], b'{"id": "x"}')  # type: ignore[arg-type]
 
+    def lost_rights(again: bool) -> list[str]:
+        # the last new login fails
+        if again and login == "unknown" and (asked or not source.lookup_limit):
+            raise LoginError("refused")
+        return ["role admin"] if login == "less" else []
+
     missing = ["x"] if source.lookup_limit == 0 else ["a", "x"]
     return judge(
         missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
         accept=look_up == "`--accept-deletions`", control=Control(lambda _: ["listed", "listed too"], ask),
-        lost_rights=lambda: ["role admin"] if login == "less" else [],
+        lost_rights=lost_rights,
     )  # fmt: skip
 
 
@@ -82,7 +92,7 @@ SITUATIONS = [
     for one in product(
         LOOK_UPS,
         ["found", "not found"],
-        ["same or more", "less"],
+        ["same or more", "less", "unknown"],
         ["yes", "no"],
         ["yes", "no"],
         ["yes", "no"],
