@@ -23,6 +23,7 @@ COMMANDS = {
     "backfill": Later("catalog.cli.backfill:backfill", "Turn saved listings into history."),
     "deletions": Later("catalog.cli.deletions:deletions", "Decide on deletions that the limit holds back."),
     "remap": Later("catalog.cli.remap:remap", "Rebuild columns from the stored documents."),
+    "images": Later("catalog.cli.images:images", "List images: by name, tag, system, owner, as of a moment."),
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "sources": Later("catalog.cli.sources:sources", "Show, check and rename sources."),

@@ -12,8 +12,11 @@ from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_found, print_rows
 from catalog.cli.parameters import F, format_option
+from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
+from catalog.report.find import find_image
 from catalog.report.terminal import Format
+from catalog.store.db.connection import Connection
 from catalog.store.state.held_deletions import HeldDeletion, held
 from catalog.store.state.sources import Source, matching
 from catalog.sync.decisions import DECISION, Verb, decidable, decide
@@ -23,7 +26,7 @@ TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decisio
 
 
 _source = click.argument("source", nargs=-1)
-_image = click.option("--image", multiple=True, metavar="ID", help="Only this image; may be repeated.")
+_image = click.option("--image", multiple=True, metavar="IMAGE", help="Only this image; may be repeated.")
 
 
 def _chosen(command: F) -> F:
@@ -70,10 +73,11 @@ def list_held(
     """Show what is held in SOURCE (names or globs; default: all): open, or kept until listed again."""
     if source and everything:
         raise click.UsageError("SOURCE and --all exclude each other")
-    with invocation.reading() as connection:
-        ids = [known.source_id for known in matching(connection, source)]
-        rows = held(connection, ids, ("open", "kept"))
-    _print([row for row in rows if not image or row.image_id in image], format, invocation)
+    with listed_if_several(format), invocation.reading() as connection:
+        known = matching(connection, source)
+        meant = _meant(connection, known, image)
+        rows = held(connection, [each.source_id for each in known], ("open", "kept"))
+    _print([row for row in rows if not image or row.image_id in meant], format, invocation)
 
 
 @deletions.command(
@@ -140,8 +144,9 @@ def _decide(
     format: Format,
 ) -> int:
     with invocation.database() as database:
-        with database.transaction(read_only=True) as connection:
+        with listed_if_several(format), database.transaction(read_only=True) as connection:
             chosen = matching(connection, names)
+            images = _meant(connection, chosen, images)
             pending = {known.name: decidable(connection, known.source_id, verb, images) for known in chosen}
         held = {row.image_id for rows in pending.values() for row in rows}
         for image_id in images:
@@ -160,6 +165,12 @@ def _decide(
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
     _print(decided, format)
     return code
+
+
+def _meant(connection: Connection, chosen: Sequence[Source], images: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the images that are named."""
+    names = [each.name for each in chosen]
+    return tuple(find_image(connection, image, names)[0].image_id for image in images)
 
 
 def _user() -> str:

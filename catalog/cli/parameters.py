@@ -64,6 +64,17 @@ def ask(what: str, *, yes: bool, extent: Callable[[], str] = str) -> None:
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
+def sources_option(command: F) -> F:
+    """`--source`, as often as wanted: the argument `sources`."""
+    return click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="GLOB",
+        help="Only sources whose name fits; may be repeated.",
+    )(command)
+
+
 def format_option(command: F) -> F:
     """`--format`, and `--safe`, which goes with `--format csv` alone; both arrive as the argument `format`."""
 

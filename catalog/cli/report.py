@@ -2,79 +2,122 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_found, print_rows
-from catalog.cli.parameters import format_option, moment
+from catalog.cli.parameters import format_option, moment, sources_option
+from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
-from catalog.report.html import write_page
-from catalog.report.queries import QUERIES, run_report
+from catalog.report.html import make_page, write_page
+from catalog.report.queries import CHANGES, QUERIES, run_report
 from catalog.report.terminal import Format
 from catalog.store.db.connection import clock
+
+WIDTH = max(len(query.name) for query in QUERIES)
+STANDARD_OUTPUT = "-"
 
 
 @click.command(
     epilog="""\b
 Example:
   catalog report
-  catalog report changes --since 7d --source 'otc/*'
+  catalog report changes --since 7d --source 'otc/*' --change deleted
   catalog report timeline Standard_Debian_12_latest
   catalog report stale --exit-code
-  catalog report --html catalog.html""",
+  catalog report --html catalog.html
+
+\b
+Reports, and the options that each takes:
+"""
+    + "\n".join(f"  {query.name:<{WIDTH}}  {query.options}" for query in QUERIES),
 )
 @click.argument("name", required=False)
 @click.argument("image", required=False)
-@click.option("--source", metavar="GLOB", help="Only sources whose name fits.")
+@sources_option
 @click.option("--since", type=moment, help="Only what happened since: a date, a time, or how long ago (7d).")
 @click.option("--as-of", type=moment, help="As it was then, instead of now.")
+@click.option(
+    "--change", type=click.Choice(CHANGES), multiple=True, help="Only such changes; may be repeated."
+)
+@click.option(
+    "--field", multiple=True, metavar="KEY", help="Only changes of this upstream key; may be repeated."
+)
+@click.option("--tag", multiple=True, help="Only images with this tag; repeated: with all of them.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows, the latest.")
 @click.option("--exit-code", is_flag=True, help="Exit 3 if the report has rows, for scripts.")
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write one page with plots that stands alone, instead.",
+    help="Write one page with plots that stands alone, instead; - is standard output.",
 )
 @format_option
-@click.pass_obj
+@click.pass_context
 def report(
-    invocation: Invocation,
+    context: click.Context,
     name: str | None,
     image: str | None,
-    source: str | None,
+    sources: tuple[str, ...],
     since: datetime | None,
     as_of: datetime | None,
+    change: tuple[str, ...],
+    field: tuple[str, ...],
+    tag: tuple[str, ...],
+    limit: int | None,
     exit_code: bool,
     html: Path | None,
     format: Format,
 ) -> int:
     """Answer the ready-made question NAME; without NAME list the questions.
 
-    IMAGE, an id or a name, goes with the report `timeline` alone.
+    IMAGE goes with the report `timeline` alone: an id, the beginning of one (8 characters or more), or a name.
     """
+    invocation: Invocation = context.obj
+    given = {
+        key for key in context.params if context.get_parameter_source(key) is ParameterSource.COMMANDLINE
+    }
     if html is not None:
-        if name is not None or since is not None or as_of is not None or exit_code:
+        if given - {"html", "sources"}:
             raise click.UsageError("--html is a report of its own: it takes --source alone")
-        _write_page(invocation, html, source)
+        _write_page(invocation, html, sources)
         return ExitCode.OK
     if name is None:
-        if source or since or as_of or exit_code:
+        if given - {"format", "safe"}:
             raise click.UsageError("name a report; `catalog report` lists them")
-        print_rows(("name", "answers"), [(query.name, query.help) for query in QUERIES], format)
+        rows = [(query.name, query.help, query.options) for query in QUERIES]
+        print_rows(("name", "answers", "options"), rows, format)
         return ExitCode.OK
-    with invocation.reading() as connection:
-        answer = run_report(connection, name, source=source, since=since, as_of=as_of, image=image)
+    with listed_if_several(format), invocation.reading() as connection:
+        answer = run_report(
+            connection,
+            name,
+            sources=sources,
+            since=since,
+            as_of=as_of,
+            image=image,
+            change=change,
+            field=field,
+            tag=tag,
+            limit=limit,
+        )
     print_found(invocation, answer.columns, answer.rows, format)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 
-def _write_page(invocation: Invocation, file: Path, source: str | None) -> None:
+def _write_page(invocation: Invocation, file: Path, sources: tuple[str, ...]) -> None:
     with invocation.reading() as connection:
+        now = clock(connection)
+        if str(file) == STANDARD_OUTPUT:
+            sys.stdout.buffer.write(make_page(connection, now=now, sources=sources).encode())
+            return
         try:
-            write_page(connection, file, now=clock(connection), sources=[source] if source else None)
+            write_page(connection, file, now=now, sources=sources)
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}; name a file that may be written") from None
     click.echo(f"{file} written")

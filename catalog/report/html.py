@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow
 from catalog.files import written_whole
 from catalog.report.charts import duration
 from catalog.report.page_data import gather
-from catalog.report.queries import matching_sources
+from catalog.report.sources import matching_sources
 from catalog.text import visible
 
 TEMPLATE = "page.html.j2"
@@ -31,21 +31,28 @@ def write_page(
     file: str | os.PathLike[str],
     *,
     now: datetime,
-    sources: Sequence[str] | None = None,
+    sources: Sequence[str] = (),
 ) -> None:
     """Writes the page as of now, of the sources that the globs pick, else of all that are not retired.
 
     The file appears whole or not at all. Raises UsageError for a glob that picks nothing, and OSError where
     the file cannot be written.
     """
-    names = None if sources is None else matching_sources(connection, sources)
-    page = render(gather(connection, now, names))
+    page = make_page(connection, now=now, sources=sources)
     target = Path(file)
     if target.exists() and not target.is_file():  # a pipe or a terminal
         target.write_text(page, encoding="utf-8")
         return
     with written_whole(target) as stream:
         stream.write(page.encode())
+
+
+def make_page(connection: psycopg.Connection[TupleRow], *, now: datetime, sources: Sequence[str] = ()) -> str:
+    """The page as of now, of the sources that the globs pick, else of all that are not retired.
+
+    Raises UsageError for a glob that picks nothing.
+    """
+    return render(gather(connection, now, matching_sources(connection, sources) if sources else None))
 
 
 def render(context: dict[str, Any]) -> str:

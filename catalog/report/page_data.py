@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from catalog.report import charts
-from catalog.report.queries import statement
+from catalog.report.statements import statement
 
 LATEST = 40
 """Changes shown."""

@@ -1,43 +1,52 @@
 """The ready-made answers of `catalog report`: a query each, in `sql/NAME.sql`, and what it can be asked.
 
-The head of such a file gives one line of help, the filters that the query takes, and `of`, the column with the
-source's name. SQL that several queries share stands in the placeholders `{live}` (images that live now, or lived
-as of a moment) and `{sources}` (the sources asked for); `sql/page` holds the queries of the page.
+The head of such a file gives one line of help, the filters that the query takes, `of`, the column with the source's
+name, and whether retired sources are left out unless they are named. SQL that several queries share stands in
+placeholders: `{images}` (as they are now, or were as of a moment), `{live}` (those that were not deleted then),
+`{sources}` (the sources asked for) and `{wanted}` (the changes asked for). The folders below `sql` hold what other
+answers are made of: the page, the listing of images, one image, a comparison.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from catalog.config.selection import select_names
 from catalog.errors import UsageError
+from catalog.report.find import find_image
+from catalog.report.sources import asked_sources
+from catalog.report.statements import statement
 
 NAMES = (
     "summary", "changes", "lifecycle", "capabilities", "platforms", "stale", "duplicates", "drift", "storage",
     "coverage", "timeline",
 )  # fmt: skip
 SOURCE, SINCE, AS_OF, IMAGE = "source", "since", "as_of", "image"
-_FOLDER = Path(__file__).with_name("sql")
-
-_LIVE_NOW = """(
+CHANGE, FIELD, TAG, LIMIT = "change", "field", "tag", "limit"
+FILTERS = (IMAGE, SOURCE, SINCE, AS_OF, CHANGE, FIELD, TAG, LIMIT)
+"""What a report can be asked, in the order in which it is shown."""
+CHANGES = ("created", "updated", "replaced", "deleted", "restored")
+"""Kinds of change, as in `image_changes.change`."""
+IMAGES_NOW = """(
     SELECT i.*, s.name AS source, s.kind
     FROM images AS i JOIN sources AS s ON s.source_id = i.source_id
-    WHERE i.deleted_at IS NULL
 )"""
-_LIVE_THEN = """(
+IMAGES_THEN = """(
     SELECT i.*, s.kind
     FROM images_as_of(%(as_of)s) AS i JOIN sources AS s ON s.source_id = i.source_id
-    WHERE i.deleted_at IS NULL
 )"""
+_LIVE = "(SELECT i.* FROM {images} AS i WHERE i.deleted_at IS NULL)"
 _SOURCES = "(%(sources)s::text[] IS NULL OR {of} = ANY (%(sources)s::text[]))"
+_WANTED = """c.field IS DISTINCT FROM 'updated_at'
+    AND (%(change)s::text[] IS NULL OR c.change = ANY (%(change)s::text[]))
+    AND (%(field)s::text[] IS NULL OR c.field = ANY (%(field)s::text[]))
+    AND (%(tag)s::text[] IS NULL OR c.tags @> %(tag)s::text[])"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,13 @@ class Query:
     help: str
     sql: str
     takes: frozenset[str]
+    of_the_present: bool
+    """True: retired sources are left out unless they are named."""
+
+    @property
+    def options(self) -> str:
+        """The filters as the command line spells them."""
+        return " ".join(_spelled(name) for name in FILTERS if name in self.takes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +71,16 @@ class Report:
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
-
-def statement(name: str) -> str:
-    """The text of a file in `sql`."""
-    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    def dicts(self) -> list[dict[str, Any]]:
+        """The rows by names of columns."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def _query(name: str) -> Query:
     head, sql = re.split(r"^(?!--)", statement(name), maxsplit=1, flags=re.MULTILINE)
     given = dict(re.findall(r"^-- (\w+): (.*)$", re.sub(r"\n--  +", " ", head), re.MULTILINE))
-    sources = _SOURCES.format(of=given["of"])
-    return Query(
-        name, given["help"], sql.replace("{sources}", sources), frozenset(given["takes"].split(", "))
-    )
+    sql = sql.replace("{sources}", _SOURCES.format(of=given["of"])).replace("{wanted}", _WANTED)
+    return Query(name, given["help"], sql, frozenset(given["takes"].split(", ")), "retired" in given)
 
 
 QUERIES = tuple(map(_query, NAMES))
@@ -78,50 +91,53 @@ def run_report(
     connection: psycopg.Connection[TupleRow],
     name: str,
     *,
-    source: str | None = None,
+    sources: Sequence[str] = (),
     since: datetime | None = None,
     as_of: datetime | None = None,
     image: str | None = None,
+    change: Sequence[str] = (),
+    field: Sequence[str] = (),
+    tag: Sequence[str] = (),
+    limit: int | None = None,
 ) -> Report:
     """Carries out one ready-made query inside the connection's transaction.
 
-    `source` is a glob on names of sources. Raises UsageError for an unknown name, a filter that the query
-    does not take, a source that nothing is called, an IMAGE that is missing or unknown, or an `as_of` whose
-    history was pruned.
+    `sources` are globs on names of sources; `change` and `field` are alternatives, and each `tag` must be there.
+    Raises UsageError for an unknown name, a filter that the query does not take, a glob that fits no source, an IMAGE
+    that is missing or unknown or several, or an `as_of` whose history was pruned.
     """
     query = BY_NAME.get(name)
     if query is None:
         raise UsageError(f"no report is called {name!r}; there are: {', '.join(BY_NAME)}")
-    filters = {SINCE: since, AS_OF: as_of, IMAGE: image, SOURCE: source}
+    filters: dict[str, Any] = {
+        SOURCE: list(sources) or None, SINCE: since, AS_OF: as_of, IMAGE: image, CHANGE: list(change) or None,
+        FIELD: list(field) or None, TAG: list(tag) or None, LIMIT: limit,
+    }  # fmt: skip
     for filter_name, value in filters.items():
         if value is not None and filter_name not in query.takes:
-            raise UsageError(f"report {name} takes no {_spelled(filter_name)}")
-    if IMAGE in query.takes and image is None:
-        raise UsageError(f"report {name} needs an IMAGE: the id or the name of one")
+            takes = f"it takes {query.options}"
+            raise UsageError(f"report {name} takes no {_spelled(filter_name)}; {takes}")
+    values = filters | {"sources": None, "source_ids": None}
+    if IMAGE in query.takes:
+        if image is None:
+            raise UsageError(f"report {name} needs an IMAGE: its id, the beginning of it, or its name")
+        found = find_image(connection, image, sources)
+        values |= {IMAGE: found[0].image_id, "source_ids": [each.source_id for each in found]}
+    elif sources or query.of_the_present:
+        values["sources"] = asked_sources(connection, sources, as_of)
+    sql = query.sql.replace("{live}", _LIVE).replace("{images}", IMAGES_NOW if as_of is None else IMAGES_THEN)
+    return ask(connection, sql, values)
+
+
+def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str, Any]) -> Report:
+    """The answer to a query. Raises UsageError for a moment whose history was pruned."""
     # The queries read much and return little: compiling them costs more than it saves, sorting on disk too.
     connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)")
-    live = _LIVE_NOW if as_of is None else _LIVE_THEN
-    names = None if source is None else matching_sources(connection, [source])
-    parameters = {SINCE: since, AS_OF: as_of, IMAGE: image, "sources": names}
     try:
-        cursor = connection.execute(query.sql.replace("{live}", live), parameters)
+        cursor = connection.execute(sql.encode(), values)
     except psycopg.errors.ObjectNotInPrerequisiteState as error:
         raise UsageError(f"{error.diag.message_primary}; {error.diag.message_hint}") from error
-    rows = cursor.fetchall()
-    if image is not None and not rows:
-        raise UsageError(f"no image has the id or the name {image!r} in the sources and the time asked for")
-    return Report(tuple(column.name for column in cursor.description or ()), rows)
-
-
-def matching_sources(
-    connection: psycopg.Connection[TupleRow], patterns: Sequence[str] | None = None
-) -> list[str]:
-    """Names of the recorded sources that any of the globs picks, sorted; without globs all.
-
-    Raises UsageError for a glob that picks none.
-    """
-    known = [str(row[0]) for row in connection.execute("SELECT name FROM sources ORDER BY name")]
-    return select_names(known, patterns or ())
+    return Report(tuple(column.name for column in cursor.description or ()), cursor.fetchall())
 
 
 def _spelled(filter_name: str) -> str:

@@ -148,9 +148,14 @@ SELECT
     plain_text(part.old_value) AS old_text,
     plain_text(part.new_value) AS new_text,
     r.observed_at,
+    r.owner,
+    p.name AS owner_name,
+    CASE WHEN r.change = 'deleted' AND part.field IS NULL THEN r.deletion_reason END AS deletion_reason,
+    r.tags,
     r.source_id
 FROM revisions AS r
 JOIN sources AS s ON s.source_id = r.source_id
+LEFT JOIN projects AS p ON p.source_id = r.source_id AND p.project_id = r.owner
 CROSS JOIN LATERAL (
     SELECT NULL AS field, NULL::jsonb AS old_value, NULL::jsonb AS new_value
     WHERE r.change NOT IN ('updated', 'replaced')
@@ -173,6 +178,10 @@ COMMENT ON COLUMN image_changes.run_id IS 'Run that wrote it, as in runs.run_id.
 COMMENT ON COLUMN image_changes.old_text IS 'Value before, as plain text, a list as "a, b"; NULL = there was none.';
 COMMENT ON COLUMN image_changes.new_text IS 'Value after, as plain text, a list as "a, b"; NULL = there is none.';
 COMMENT ON COLUMN image_changes.observed_at IS 'Observation that showed the change. Unit: UTC.';
+COMMENT ON COLUMN image_changes.owner IS 'Project that owned the image after the change. Upstream: owner.';
+COMMENT ON COLUMN image_changes.owner_name IS 'Name of that project, where the cloud gives it (project_names = true).';
+COMMENT ON COLUMN image_changes.deletion_reason IS 'Of a deletion, in the row without a field: reported, not_found, no_access, not_listed.';
+COMMENT ON COLUMN image_changes.tags IS 'Tags after the change, sorted. Upstream: tags.';
 COMMENT ON COLUMN image_changes.source_id IS 'Key of the source, for joins with the tables.';
 
 
@@ -218,9 +227,11 @@ SELECT
     i.platform,
     i.created_at,
     i.first_seen_at,
+    p.name AS owner_name,
     i.source_id
 FROM images AS i
 JOIN sources AS s ON s.source_id = i.source_id
+LEFT JOIN projects AS p ON p.source_id = i.source_id AND p.project_id = i.owner
 LEFT JOIN LATERAL (
     SELECT r.observed_at
     FROM revisions AS r
@@ -268,4 +279,5 @@ COMMENT ON COLUMN deleted_images.lived_days IS 'From created_at (where the cloud
 COMMENT ON COLUMN deleted_images.platform IS 'Platform as last known. Upstream: __platform, os_distro.';
 COMMENT ON COLUMN deleted_images.created_at IS 'When the cloud says the image was created. Unit: UTC. Upstream: created_at.';
 COMMENT ON COLUMN deleted_images.first_seen_at IS 'First observation that showed the image. Unit: UTC.';
+COMMENT ON COLUMN deleted_images.owner_name IS 'Name of that project, where the cloud gives it (project_names = true).';
 COMMENT ON COLUMN deleted_images.source_id IS 'Key of the source, for joins with the tables.';

@@ -1,5 +1,6 @@
 -- help: How many live images support each capability, say that they don't, and on which platforms.
 -- takes: source
+-- retired: left out
 -- of: m.source
 SELECT m.capability, m.family, sum(m.supported)::bigint AS supported,
     sum(m.not_supported)::bigint AS not_supported, count(DISTINCT m.source) AS sources,

@@ -1,6 +1,7 @@
 -- help: The same image in several sources with different attributes: one row per value, with who
 --     says so.
 -- takes: source, as_of
+-- retired: left out
 -- of: live.source
 WITH copies AS (
     SELECT live.*, count(*) OVER (PARTITION BY live.image_id) AS seen

@@ -1,5 +1,6 @@
 -- help: Names that several live images of a source share.
 -- takes: source, as_of
+-- retired: left out
 -- of: live.source
 SELECT live.source, live.name, count(*) AS images, count(DISTINCT live.owner) AS owners,
     min(live.created_at) AS oldest_created_at, max(live.created_at) AS newest_created_at,

@@ -1,6 +1,7 @@
 -- help: Images to move away from, and where to; those promised for less than 90 days; with --since
 --     also the ones gone since then.
 -- takes: source, since
+-- retired: left out
 -- of: l.source
 SELECT l.source, l.image_id, l.name, l.state, l.state_since, l.use_instead_id, l.use_instead_name,
     l.promised_until

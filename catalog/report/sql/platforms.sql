@@ -1,5 +1,6 @@
 -- help: Live images by platform.
 -- takes: source, as_of
+-- retired: left out
 -- of: live.source
 SELECT coalesce(live.platform, '(none)') AS platform, count(*) AS images,
     count(DISTINCT live.source) AS sources,

@@ -1,5 +1,6 @@
 -- help: One row per source: images live; new, changed and gone in a day, a week, a month (30 days).
 -- takes: source, as_of
+-- retired: left out
 -- of: s.name
 WITH asked AS (
     SELECT coalesce(%(as_of)s::timestamptz, now()) AS moment
@@ -14,15 +15,15 @@ WITH asked AS (
     WHERE r.valid_from > moment - interval '30 days' AND r.valid_from <= moment
 ), flow AS (
     SELECT source_id,
-        count(*) FILTER (WHERE new AND age < interval '1 day') AS new_1d,
-        count(*) FILTER (WHERE new AND age < interval '7 days') AS new_7d,
-        count(*) FILTER (WHERE new) AS new_30d,
+        count(DISTINCT image_id) FILTER (WHERE new AND age < interval '1 day') AS new_1d,
+        count(DISTINCT image_id) FILTER (WHERE new AND age < interval '7 days') AS new_7d,
+        count(DISTINCT image_id) FILTER (WHERE new) AS new_30d,
         count(DISTINCT image_id) FILTER (WHERE changed AND age < interval '1 day') AS changed_1d,
         count(DISTINCT image_id) FILTER (WHERE changed AND age < interval '7 days') AS changed_7d,
         count(DISTINCT image_id) FILTER (WHERE changed) AS changed_30d,
-        count(*) FILTER (WHERE gone AND age < interval '1 day') AS gone_1d,
-        count(*) FILTER (WHERE gone AND age < interval '7 days') AS gone_7d,
-        count(*) FILTER (WHERE gone) AS gone_30d
+        count(DISTINCT image_id) FILTER (WHERE gone AND age < interval '1 day') AS gone_1d,
+        count(DISTINCT image_id) FILTER (WHERE gone AND age < interval '7 days') AS gone_7d,
+        count(DISTINCT image_id) FILTER (WHERE gone) AS gone_30d
     FROM events
     GROUP BY source_id
 )
@@ -31,7 +32,13 @@ SELECT s.name AS source, coalesce(p.images, 0) AS live,
     coalesce(new_30d, 0) AS new_30d, coalesce(changed_1d, 0) AS changed_1d,
     coalesce(changed_7d, 0) AS changed_7d, coalesce(changed_30d, 0) AS changed_30d,
     coalesce(gone_1d, 0) AS gone_1d, coalesce(gone_7d, 0) AS gone_7d,
-    coalesce(gone_30d, 0) AS gone_30d, s.last_complete_at
+    coalesce(gone_30d, 0) AS gone_30d, CASE
+        WHEN %(as_of)s::timestamptz IS NULL OR s.last_complete_at <= %(as_of)s::timestamptz THEN s.last_complete_at
+        ELSE (
+            SELECT max(o.observed_at) FROM observations AS o
+            WHERE o.source_id = s.source_id AND o.complete AND o.observed_at <= %(as_of)s::timestamptz
+        )
+    END AS last_complete_at
 FROM sources AS s
 LEFT JOIN present AS p ON p.source_id = s.source_id
 LEFT JOIN flow AS f ON f.source_id = s.source_id

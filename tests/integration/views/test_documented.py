@@ -20,7 +20,7 @@ PROMISED = {
     "image_changes": "changed_at recorded_at source image_id name change field old_value new_value run_id",
     "status_durations": "source image_id name status entered_at left_at seconds",
     "deleted_images": "source image_id name visibility owner deleted_at last_observed_at deletion_reason"
-    " lived_days",
+    " lived_days platform created_at first_seen_at owner_name",
     "capability_matrix": "source capability family platform images supported not_supported",
     "source_freshness": "source last_complete_at age_seconds expected_seconds stale failing_since error_kind"
     " held",

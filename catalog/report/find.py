@@ -1,0 +1,65 @@
+"""The one way in which people name an image: by its id, the beginning of an id, or its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from catalog.errors import UsageError
+from catalog.report.sources import matching_sources
+from catalog.report.statements import statement
+
+SHORTEST_PREFIX = 8
+"""Characters of an id's beginning that stand for it."""
+
+
+class Found(NamedTuple):
+    """An image in one source, as a name leads to it."""
+
+    source_id: str
+    source: str
+    image_id: str
+    name: str | None
+    status: str | None
+    visibility: str | None
+    created_at: datetime | None
+    deleted_at: datetime | None
+
+
+FOUND_COLUMNS = Found._fields[1:]
+
+
+class SeveralImages(UsageError):
+    """More than one image is called so."""
+
+    def __init__(self, image: str, found: Sequence[Found]) -> None:
+        self.found = tuple(found)
+        ids = list(dict.fromkeys(each.image_id for each in found))
+        shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+        super().__init__(f"{image!r} means {len(ids)} images; name one by its id: {shown}")
+
+
+def find_image(
+    connection: psycopg.Connection[TupleRow], image: str, sources: Sequence[str] = ()
+) -> list[Found]:
+    """The one image that is meant, in each source that knows it, deleted or not: by its id, by the beginning of an id
+    (SHORTEST_PREFIX characters or more), or by its name.
+
+    Raises SeveralImages, and UsageError where none is meant, or a glob of `sources` fits none.
+    """
+    values = {"image": image, "sources": matching_sources(connection, sources)}
+    found = [Found(*row) for row in connection.execute(statement("images/by_id"), values)]
+    if not found:
+        found = [Found(*row) for row in connection.execute(statement("images/by_prefix_or_name"), values)]
+    if not found:
+        raise UsageError(
+            f"no image has the id or the name {image!r}, nor an id that begins so (with {SHORTEST_PREFIX} characters"
+            " or more); `catalog images TEXT` finds parts of both"
+        )
+    if len({each.image_id for each in found}) > 1:
+        raise SeveralImages(image, found)
+    return found
