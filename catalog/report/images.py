@@ -20,14 +20,14 @@ STATES = (*PRESENT_STATES, GONE)
 """States of `image_lifecycle`, from what can be used to what is gone."""
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Other words for an architecture."""
-OS_TEXT = "concat_ws('-', os.distro, os.release)"
+OS_TEXT = "os.distro || coalesce('-' || os.release, '')"
 """What `--os` takes: ubuntu-22.04."""
 ORDERS = {
     "source": "i.source",
     "name": "lower(i.name)",
     "status": "i.status",
     "visibility": "i.visibility",
-    "os": f"nullif({OS_TEXT}, '')",
+    "os": OS_TEXT,
     "owner": "coalesce(p.name, i.owner)",
     "created": "i.created_at",
     "updated": "i.updated_at",
@@ -90,9 +90,4 @@ def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -
         "deleted": wanted.deleted or wanted.state == GONE,
         "limit": wanted.limit,
     }
-    return ask(connection, with_os(sql), values)
-
-
-def with_os(sql: str) -> str:
-    """Fills in how the operating system of an image `i` is told."""
-    return sql.replace("{os}", statement("images/os")).replace("{os_text}", f"nullif({OS_TEXT}, '')")
+    return ask(connection, sql.replace("{os_text}", OS_TEXT), values)

@@ -42,7 +42,15 @@ def stock(shelf: Shelf) -> Shelf:
     shelf.image(
         a, "a2", name="debian", platform="Debian", os_version="12.4", status="queued", created_at=days(1)
     )
-    shelf.image(a, "a3", name="gone", deleted_at=days(9), deletion_reason="not_found", tags=["golden"])
+    shelf.image(
+        a,
+        "a3",
+        name="gone",
+        deleted_at=days(9),
+        deletion_reason="not_found",
+        tags=["golden"],
+        platform="Debian",
+    )
     shelf.revision(a, "a3", T0, days(9), "created", name="gone", platform="Debian", tags=["golden"])
     shelf.revision(a, "a3", days(9), change="deleted", deleted_at=days(9), deletion_reason="not_found")
     ims = {"platform": "Ubuntu", "os_version": "Ubuntu 22.04 server 64bit", "architecture": "x86_64"}
