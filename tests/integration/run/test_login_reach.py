@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catalog.demo.faults import Exchange
 
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
@@ -16,6 +15,7 @@ from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.preview import plan_sweep
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.support.cloud_server import Exchange
 from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty
