@@ -8,7 +8,7 @@ import click
 
 from catalog import logs
 from catalog.cli.invocation import Invocation
-from catalog.config.load import load_settings
+from catalog.config.load import load_settings, with_only_cloud
 from catalog.daemon.daemon import serve
 
 
@@ -26,4 +26,6 @@ def daemon(invocation: Invocation) -> int:
     are answered on CATALOG_HTTP_BIND (default 127.0.0.1:9477). Logs go to standard error.
     """
     logs.configure(invocation.verbosity, daemon=True)
-    return serve(lambda: load_settings(invocation.config, os.environ, invocation.database_url))
+    return serve(
+        lambda: with_only_cloud(load_settings(invocation.config, os.environ, invocation.database_url))
+    )

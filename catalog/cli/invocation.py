@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from catalog import logs
-from catalog.config.load import load_settings
+from catalog.cli.failures import say_warning
+from catalog.config.load import load_settings, with_only_cloud
 from catalog.config.settings import Settings, source_settings
 from catalog.errors import NothingSwept
 from catalog.store.db import schema
@@ -38,6 +39,15 @@ class Invocation:
     def settings(self) -> Settings:
         """Raises ConfigurationError."""
         return load_settings(self.config, os.environ, self.database_url)
+
+    @cached_property
+    def sweepable(self) -> Settings:
+        """The settings, with the only cloud of clouds.yaml where nothing else says what to sweep; says what people may
+        have meant otherwise. Raises ConfigurationError."""
+        settings = with_only_cloud(self.settings)
+        for note in settings.notes:
+            say_warning(note)
+        return settings
 
     @contextmanager
     def database(self, *, pool_size: int = 5) -> Iterator[Database]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
@@ -44,11 +45,16 @@ def choose(
     sources may be meant are asked for their projects. Raises ConfigurationError for a glob that fits nothing.
     """
     configured = settings.sources
-    starred = [source for source in configured if source.all_projects]
-    if not starred:
+    if not any(source.is_template for source in configured):
         return select_sources(configured, patterns), {}
     meant = [source for source in configured if not source.all_projects or _may_fit(source.name, patterns)]
     expansion = expand_projects(meant)
+    for source in configured:
+        if source.all_regions and source.name in expansion.failures:
+            # its own sweep fails like that, and is on record
+            del expansion.failures[source.name]
+            sources = (*expansion.sources, dataclasses.replace(source, all_regions=False))
+            expansion = dataclasses.replace(expansion, sources=sources)
     if expansion.failures:
         # a glob may have meant sources of a cloud that can't be asked: that cloud's failure says so
         names = [source.name for source in expansion.sources]

@@ -66,7 +66,7 @@ def sources(
 
 
 def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> None:
-    configured = invocation.settings.sources
+    configured = invocation.sweepable.sources
     known: list[dict[str, Any]] = []
     with suppress(NothingSwept), invocation.reading() as connection:
         known = [dict(zip(stored.LISTING_COLUMNS, row, strict=True)) for row in stored.listing(connection)]
@@ -74,11 +74,11 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
     rows: list[dict[str, Any]] = []
     names = {row["source"] for row in known}
     for row in known:
-        meant = configured_source(invocation.settings, row["source"]) is not None
+        meant = configured_source(invocation.sweepable, row["source"]) is not None
         state = "retired" if row["retired_at"] else "configured" if meant else "not configured"
         rows.append(row | {"state": state, "project": row["project_id"]})
     for source in configured:
-        if source.name not in names and not source.all_projects:
+        if source.name not in names and not source.is_template:
             new = dict.fromkeys(COLUMNS) | {"source": source.name, "state": "new", "kind": source.kind}
             rows.append(
                 new
@@ -93,7 +93,7 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
 
 def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:
     logs.configure(invocation.verbosity)
-    settings = invocation.settings
+    settings = invocation.sweepable
     chosen, failures = choose(settings, patterns)
     results = [refused(name, error) for name, error in failures.items()]
     with counting("sources", len(chosen)) as advance:

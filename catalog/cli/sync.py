@@ -64,7 +64,7 @@ def sync(
     OS_* set, it is that cloud. Nothing is ever deleted unless the whole listing was read.
     """
     logs.configure(invocation.verbosity)
-    settings = invocation.settings
+    settings = invocation.sweepable
     chosen, failures = choose(settings, source)
     at_once = workers(settings, len(chosen))
     results = [_failed(name, error) for name, error in failures.items()]

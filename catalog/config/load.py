@@ -7,17 +7,26 @@ at, so that a misspelt cloud shows before anything is written.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from catalog.config.database_url import parse_database_url, with_password
-from catalog.config.openstack import ENVIRONMENT_CLOUD, auth_url_of, cloud_entries, guess_kind, unknown_cloud
-from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
+from catalog.config.openstack import (
+    ENVIRONMENT_CLOUD,
+    auth_url_of,
+    cloud_entries,
+    guess_kind,
+    regions_of,
+    unknown_cloud,
+)
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
 from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.toml import Place
 from catalog.errors import ConfigurationError
@@ -72,6 +81,10 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         entry_place = place.into(f"sources[{index}]", table.get("name"))
         entries.append((entry_place, entry_place.convert(table, SourceTable)))
     shared = read_defaults(defaults_place, defaults)
+    notes = []
+    cloud = environ.get("OS_CLOUD")
+    if cloud and entries and cloud not in {entry.cloud for _, entry in entries}:
+        notes.append(f"OS_CLOUD={cloud} does not count: {found} says which sources there are")
     return Settings(
         database=_database(place.into("database"), tables.database, environ, database_url),
         sources=read_sources(entries, shared) if entries else _environment_source(environ, shared),
@@ -79,7 +92,22 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         parallel_sources=daemon.parallel_sources,
         http_bind=_http_bind(daemon_place, daemon.http_bind, environ),
         defaults=shared,
+        notes=tuple(notes),
     )
+
+
+def with_only_cloud(settings: Settings) -> Settings:
+    """Where nothing says what to sweep: the cloud of clouds.yaml, if it is the only one there.
+
+    Raises ConfigurationError: it can't be read.
+    """
+    if settings.sources:
+        return settings
+    clouds = list(cloud_entries())
+    if len(clouds) != 1:
+        return settings
+    sources = _cloud_sources(clouds[0], os.environ.get("OS_REGION_NAME") or None, settings.defaults)
+    return replace(settings, sources=sources)
 
 
 def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -206,5 +234,26 @@ def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> t
     known = cloud_entries()
     if cloud not in known:
         raise ConfigurationError(f"OS_CLOUD: expected {unknown_cloud(cloud, known)}")
+    return _cloud_sources(cloud, environ.get("OS_REGION_NAME") or None, shared)
+
+
+def _cloud_sources(cloud: str, region: str | None, shared: dict[str, Any]) -> tuple[SourceSettings, ...]:
+    """One source, or one per region where clouds.yaml names several; where it names none the catalogue may."""
     kind = guess_kind(auth_url_of(cloud))
-    return (SourceSettings(name=cloud, kind=kind, cloud=cloud, passes=DEFAULT_PASSES[kind], **shared),)
+    regions = regions_of(cloud)
+    if len(regions) > 1 and region and region not in regions:
+        raise ConfigurationError(
+            f"OS_REGION_NAME: expected a region of {cloud}, not {region!r}; known: {', '.join(regions)}"
+        )
+    source = SourceSettings(
+        name=cloud,
+        kind=kind,
+        cloud=cloud,
+        passes=DEFAULT_PASSES[kind],
+        region=region,
+        all_regions=cloud != ENVIRONMENT_CLOUD and (region not in regions if region else not regions),
+        **shared,
+    )
+    if len(regions) > 1:
+        return tuple(of_region(source, name) for name in regions if region in (None, name))
+    return (source,)

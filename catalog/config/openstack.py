@@ -205,6 +205,20 @@ def auth_url_of(cloud: str) -> str | None:
     return url if isinstance(url, str) else None
 
 
+def regions_of(cloud: str) -> list[str]:
+    """The regions that clouds.yaml, or the profile that it names, gives a cloud; its region_name is the only one."""
+    from openstack.config import vendors
+
+    entry = open_clouds().cloud_config["clouds"].get(cloud) or {}
+    profile = entry.get("profile")
+    known = vendors.get_profile(profile) if isinstance(profile, str) and "://" not in profile else None
+    for told in (entry, known or {}):
+        if regions := told.get("regions") or told.get("region_name"):
+            several = regions if isinstance(regions, list) else str(regions).split(",")
+            return [str(one.get("name") if isinstance(one, dict) else one) for one in several]
+    return []
+
+
 def unknown_cloud(cloud: str, known: Collection[str]) -> str:
     """What to say of a cloud that clouds.yaml doesn't know."""
     if not known:

@@ -49,8 +49,9 @@ class SourceSettings:
     """One source, all defaults filled in. Durations in seconds; paths absolute.
 
     `project` is a project's name or id as written, `project_id` an id that is known to be one.
-    `all_projects`: `projects = "*"`, still to be turned into one source a project by
-    `catalog.fetch.auth.login.expand_projects`; until then `name` ends with the placeholder `{project}`.
+    `all_projects`: `projects = "*"`, still to be turned into one source per project by
+    `catalog.fetch.auth.login.expand`; until then `name` ends with the placeholder `{project}`. `all_regions`: the
+    cloud of OS_CLOUD, to be turned into one source per region (or that of `region` alone) if it has several.
     """
 
     name: str
@@ -70,6 +71,7 @@ class SourceSettings:
     project: str | None = None
     all_projects: bool = False
     region: str | None = None
+    all_regions: bool = False
     interface: str | None = None
     """None = what clouds.yaml says, else "public"."""
     passes: tuple[str, ...] = ()
@@ -89,10 +91,17 @@ class SourceSettings:
     ignore: tuple[str, ...] = ("os_glance_*",)
     redact: tuple[str, ...] = DEFAULT_REDACT
 
+    @property
+    def is_template(self) -> bool:
+        """True: its cloud must be asked which sources it stands for."""
+        return self.all_projects or self.all_regions
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`defaults`: what `[defaults]` sets, as keyword arguments of SourceSettings; `sources` have it already."""
+    """`defaults`: what `[defaults]` sets, as keyword arguments of SourceSettings; `sources` have it already.
+    `notes`: what people may have meant otherwise, for commands that sweep or show sources.
+    """
 
     database: DatabaseSettings
     sources: tuple[SourceSettings, ...]
@@ -100,6 +109,7 @@ class Settings:
     parallel_sources: int = 4
     http_bind: str = "127.0.0.1:9477"
     defaults: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def configured_source(settings: Settings, name: str) -> SourceSettings | None:
@@ -111,6 +121,9 @@ def configured_source(settings: Settings, name: str) -> SourceSettings | None:
     for source in settings.sources:
         if source.name == name and not source.all_projects:
             return source
+    for source in settings.sources:
+        if source.all_regions and name.startswith(f"{source.name}/"):
+            return of_region(source, name.removeprefix(f"{source.name}/"))
     fitting = [source for source in settings.sources if source.all_projects and _may_be_of(source, name)]
     best = max(fitting, key=lambda source: len(source.name), default=None)
     return None if best is None else replace(best, name=name, all_projects=False)
@@ -119,6 +132,11 @@ def configured_source(settings: Settings, name: str) -> SourceSettings | None:
 def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSettings:
     """Like `configured_source`; a source that is not configured is of this kind, with `[defaults]`."""
     return configured_source(settings, name) or SourceSettings(name, kind, **settings.defaults)
+
+
+def of_region(source: SourceSettings, region: str) -> SourceSettings:
+    """What a source with `all_regions` is in one of several regions."""
+    return replace(source, name=f"{source.name}/{region}", region=region, all_regions=False)
 
 
 def _may_be_of(source: SourceSettings, name: str) -> bool:

@@ -163,6 +163,8 @@ class Daemon:
             timezone=UTC,
         )
         self._renew()
+        for note in self.settings.notes:
+            log.warning(note)
         self._scheduler.start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         threading.Thread(target=self.projects.watch, name="projects", daemon=True).start()

@@ -12,7 +12,7 @@ from catalog.config.selection import select_sources
 from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.schedule import Schedule
 from catalog.errors import CatalogError
-from catalog.fetch.auth.login import LeftOut, project_sources, unite
+from catalog.fetch.auth.login import LeftOut, expand, unite
 
 log = structlog.get_logger("catalog.daemon")
 
@@ -83,18 +83,20 @@ class Projects:
             self._wake.wait(ASK_AGAIN_SECONDS if self._failed else ASK_EVERY_SECONDS)
 
     def _ask(self) -> None:
-        templates = [source for source in self._settings.sources if source.all_projects]
+        templates = [source for source in self._settings.sources if source.is_template]
         for template in templates:
             if self._stopping.is_set():
                 return
             try:
-                self._found[template.name] = project_sources(template)
+                self._found[template.name] = expand(template)
             except CatalogError as error:
                 if self._failed.get(template.name) != str(error):
-                    log.warning("projects could not be asked for", source=template.name, reason=str(error))
+                    log.warning(
+                        "cloud could not be asked for its sources", source=template.name, reason=str(error)
+                    )
                 self._failed[template.name] = str(error)
             except Exception as error:
-                log.exception("projects could not be asked for", source=template.name)
+                log.exception("cloud could not be asked for its sources", source=template.name)
                 self._failed[template.name] = str(error)
             else:
                 self._failed.pop(template.name, None)
@@ -103,7 +105,7 @@ class Projects:
                 self._rebuild()
 
     def _rebuild(self) -> None:
-        names = [source.name for source in self._settings.sources if source.all_projects]
+        names = [source.name for source in self._settings.sources if source.is_template]
         self._found = {name: self._found[name] for name in names if name in self._found}
         self._failed = {name: self._failed[name] for name in names if name in self._failed}
         registry = SourceRegistry.of(self._settings, self._found)

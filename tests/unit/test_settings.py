@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from catalog.config.load import load_settings
+from catalog.config.load import load_settings, with_only_cloud
 from catalog.config.selection import select_sources
-from catalog.config.settings import Settings, SourceSettings
+from catalog.config.settings import Settings, SourceSettings, configured_source
 from catalog.errors import ConfigurationError, UsageError
 
 CLOUDS = """
@@ -264,9 +265,9 @@ def test_a_file_of_another_user_is_obeyed_only_if_it_is_named(
     named = load_settings(Path("catalog.toml"), {"HOME": str(home.parent)}, None)
     assert named.http_bind == "127.0.0.1:1"
     (home / "catalog.toml").unlink()
-    assert "clouds.yaml belongs to another user" in refusal(load, None, {"OS_CLOUD": "meadow"})
+    assert "clouds.yaml belongs to another user" in refusal(load, None, {"OS_CLOUD": "pond"})
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(home / "clouds.yaml"))
-    assert [source.name for source in load(environ={"OS_CLOUD": "meadow"}).sources] == ["meadow"]
+    assert [source.name for source in load(environ={"OS_CLOUD": "pond"}).sources] == ["pond"]
 
 
 def test_a_link_of_another_user_is_not_followed(
@@ -328,8 +329,63 @@ def test_the_environments_cloud_is_the_source_when_nothing_is_configured(
     assert (only.name, only.kind, only.passes) == ("envvars", "ims", ("listed", "pending"))
 
 
-def test_the_environments_cloud_is_ignored_when_sources_are_configured(load: Load) -> None:
-    assert [s.name for s in load(MEADOW, {"OS_CLOUD": "pond"}).sources] == ["meadow"]
+def test_the_environments_cloud_is_ignored_when_sources_are_configured_and_that_is_said(load: Load) -> None:
+    settings = load(MEADOW, {"OS_CLOUD": "pond"})
+    assert [s.name for s in settings.sources] == ["meadow"]
+    assert len(settings.notes) == 1
+    assert "OS_CLOUD=pond does not count" in settings.notes[0]
+    assert "catalog.toml" in settings.notes[0]
+    assert load(MEADOW, {"OS_CLOUD": "meadow"}).notes == ()
+    assert load("[daemon]\nparallel_sources = 2", {"OS_CLOUD": "pond"}).notes == ()
+
+
+def told_regions(settings: Settings) -> list[tuple[str, str | None, bool]]:
+    return [(source.name, source.region, source.all_regions) for source in settings.sources]
+
+
+def test_the_region_of_the_environment_counts_beside_its_cloud(load: Load, home: Path) -> None:
+    (home / "clouds.yaml").write_text(
+        json.dumps(
+            {
+                "clouds": {
+                    "bare": {},
+                    "one": {"region_name": "north"},
+                    "list": {"regions": ["north", {"name": "south", "values": {}}]},
+                }
+            }
+        )
+    )
+    for cloud, region, expected in (
+        ("bare", "", [("bare", None, True)]),
+        ("bare", "south", [("bare", "south", True)]),
+        ("one", "", [("one", None, False)]),
+        ("one", "north", [("one", "north", False)]),
+        ("one", "south", [("one", "south", True)]),
+        ("list", "", [("list/north", "north", False), ("list/south", "south", False)]),
+        ("list", "south", [("list/south", "south", False)]),
+    ):
+        settings = load(None, {"OS_CLOUD": cloud, "OS_REGION_NAME": region})
+        assert told_regions(settings) == expected, cloud
+    with pytest.raises(ConfigurationError, match=r"OS_REGION_NAME.*'west'.*north, south"):
+        load(None, {"OS_CLOUD": "list", "OS_REGION_NAME": "west"})
+
+
+def test_the_only_cloud_of_clouds_yaml_needs_no_variable(load: Load, home: Path) -> None:
+    assert with_only_cloud(load(None)).sources == ()  # two clouds
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"only": {"region_name": "north"}}}))
+    assert told_regions(with_only_cloud(load(None))) == [("only", None, False)]
+    assert load(None).sources == ()  # commands that sweep nothing do not ask
+    (home / "clouds.yaml").unlink()
+    assert with_only_cloud(load(None)).sources == ()
+
+
+def test_a_source_of_a_region_is_known_by_its_name(load: Load, home: Path) -> None:
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"only": {}}}))
+    settings = load(None, {"OS_CLOUD": "only"})
+    found = configured_source(settings, "only/north")
+    assert found is not None
+    assert (found.cloud, found.region, found.all_regions) == ("only", "north", False)
+    assert configured_source(settings, "other/north") is None
 
 
 def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:

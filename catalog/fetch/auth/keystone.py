@@ -211,6 +211,20 @@ class CloudLogin:
             "set image_endpoint_override in clouds.yaml"
         )
 
+    def regions(self, kind: SourceKind) -> list[str]:
+        """Names of the regions with an image service in the catalogue, sorted; none where it is not asked."""
+        config = self.entry.config
+        if any(config.get(f"{service_type}_endpoint_override") for service_type in SERVICE_TYPES[kind]):
+            return []
+        self._check_scope()
+        catalogue = self.granted(_services) or []
+        types = (config["image_service_type"],) if config.get("image_service_type") else SERVICE_TYPES[kind]
+        for service_type in types:
+            services = [service for service in catalogue if service["type"] == service_type]
+            if endpoints := [endpoint for service in services for endpoint in service["endpoints"]]:
+                return sorted({str(one["region_name"]) for one in endpoints if one["region_name"]})
+        return []
+
     def _usable(self, address: str, region: str | None) -> tuple[str, str | None]:
         try:
             service_root(str(parse_address(address.strip())))
@@ -227,7 +241,8 @@ class CloudLogin:
         regions = {str(endpoint["region_name"]) for endpoint in endpoints if endpoint["region_name"]}
         if region is None and len(regions) > 1:
             raise ConfigurationError(
-                f"cloud {self._cloud!r}: expected a region of the source, one of {known_names(regions)}"
+                f"cloud {self._cloud!r}: expected a region of the source, one of {known_names(regions)};"
+                " set `region`, or `regions` for one source each"
             )
         own = [one for one in endpoints if region is None or one["region_name"] == region]
         of_all_regions = [one for one in endpoints if region is not None and not one["region_name"]]

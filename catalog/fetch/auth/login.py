@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from catalog.config.openstack import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
-from catalog.config.settings import PLACEHOLDER, SourceSettings
+from catalog.config.settings import PLACEHOLDER, SourceSettings, of_region
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.aksk import AccessKey, AkskAuth
 from catalog.fetch.http.connection import Connection, OriginAuth
@@ -85,23 +85,40 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
 
 
 def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
-    """Asks each cloud with `projects = "*"` which projects its user may enter: one source each.
+    """Asks each cloud with `projects = "*"` which projects its user may enter, or that of OS_CLOUD which regions it
+    has: one source each.
 
     A cloud that can't be asked leaves the other sources alone.
     """
     found: dict[str, Sequence[SourceSettings]] = {}
     failures: dict[str, CatalogError] = {}
     for source in sources:
-        if source.all_projects:
+        if source.is_template:
             try:
-                found[source.name] = project_sources(source)
+                found[source.name] = expand(source)
             except CatalogError as error:
                 failures[source.name] = error
     united, left_out = unite(sources, found)
     return Expansion(united, failures, left_out)
 
 
-def project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
+def expand(source: SourceSettings) -> tuple[SourceSettings, ...]:
+    """The sources that a template stands for. Raises like `connect`, and LoginError where there is none."""
+    return _project_sources(source) if source.all_projects else _region_sources(source)
+
+
+def _region_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
+    """One source per region where the cloud has an image service in several, else the source itself."""
+    from catalog.fetch.auth.keystone import CloudLogin
+
+    check_proxies()
+    regions = CloudLogin(source, Budget(min(EXPANSION_SECONDS, source.deadline))).regions(source.kind)
+    if len(regions) < 2:
+        return (dataclasses.replace(source, all_regions=False),)
+    return tuple(of_region(source, region) for region in ([source.region] if source.region else regions))
+
+
+def _project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     """One source for each project that the user of `projects = "*"` may enter, by name.
 
     Projects of one name get their id instead. Raises like `connect`, and LoginError if the user may enter none.
@@ -132,11 +149,11 @@ def unite(
     Names are unique, or two clouds would delete each other's images (docs/configuration.md): an entry of the very name
     comes first, then whichever stands first. An entry for one of the projects found only says how to sweep it.
     """
-    owners = {source.name: (source.name, source) for source in sources if not source.all_projects}
+    owners = {source.name: (source.name, source) for source in sources if not source.is_template}
     united: list[SourceSettings] = []
     left_out: list[LeftOut] = []
     for source in sources:
-        for one in found.get(source.name, ()) if source.all_projects else ():
+        for one in found.get(source.name, ()) if source.is_template else ():
             entry, owner = owners.setdefault(one.name, (source.name, one))
             if owner is one:
                 united.append(one)
@@ -146,7 +163,7 @@ def unite(
                     f"that the source {entry!r} has taken; change one of the two names"
                 )
                 left_out.append(LeftOut(one.name, source.name, reason))
-        if not source.all_projects:
+        if not source.is_template:
             united.append(source)
     return tuple(united), tuple(left_out)
 

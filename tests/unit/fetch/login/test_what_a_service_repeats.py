@@ -82,7 +82,7 @@ def test_a_refused_list_of_projects_tells_no_token_to_output_or_log(
     caplog.set_level(logging.INFO)  # the most that any -v shows of a library
     identity.refuse_projects = lambda token: SPELLINGS[spelling](token)
     with pytest.raises(LoginError, match=r"login refused \(HTTP 403\)") as caught:
-        login.project_sources(cloud(all_projects=True, name="s/{project}"))
+        login.expand(cloud(all_projects=True, name="s/{project}"))
     written = str(caught.value) + caplog.text
     assert not [piece for piece in PIECES if piece in written]
 
