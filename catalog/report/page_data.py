@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from catalog.report import charts
-from catalog.report.statements import statement
+from catalog.report.statements import SETTINGS, statement
 
 LATEST = 40
 """Changes shown."""
@@ -44,7 +44,7 @@ def gather(
     connection: psycopg.Connection[TupleRow], now: datetime, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The template's data on the sources named, else on all that are not retired."""
-    connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)")
+    connection.execute(SETTINGS)
     known = connection.execute("SELECT name, retired_at IS NOT NULL FROM sources").fetchall()
     if names is None:
         names = [name for name, retired in known if not retired]

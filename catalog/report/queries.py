@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from catalog.errors import UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources
-from catalog.report.statements import statement
+from catalog.report.statements import SETTINGS, statement
 
 NAMES = (
     "summary", "changes", "lifecycle", "capabilities", "platforms", "stale", "duplicates", "drift", "storage",
@@ -131,8 +131,7 @@ def run_report(
 
 def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str, Any]) -> Report:
     """The answer to a query. Raises UsageError for a moment whose history was pruned."""
-    # The queries read much and return little: compiling them costs more than it saves, sorting on disk too.
-    connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)")
+    connection.execute(SETTINGS)
     try:
         cursor = connection.execute(sql.encode(), values)
     except psycopg.errors.ObjectNotInPrerequisiteState as error:

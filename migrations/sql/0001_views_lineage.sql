@@ -162,9 +162,10 @@ SELECT
     j.born_at,
     j.source_id
 FROM judged AS j
-JOIN sources AS s ON s.source_id = j.source_id;
+JOIN sources AS s ON s.source_id = j.source_id
+WHERE (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown');
 
-COMMENT ON VIEW image_lifecycle IS 'Where each image that was ever usable stands, and which to use instead. Compared within source, owner, family and architecture; snapshots and backups are never superseded.';
+COMMENT ON VIEW image_lifecycle IS 'Where each image that was ever usable stands, and which to use instead. Compared within source, owner, family and architecture; snapshots and backups are never superseded. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN image_lifecycle.source IS 'Name of the source.';
 COMMENT ON COLUMN image_lifecycle.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN image_lifecycle.name IS 'Name as last known. Upstream: name.';

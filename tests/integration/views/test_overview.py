@@ -127,7 +127,21 @@ def test_a_service_is_known_by_its_endpoint_or_its_cloud(shelf: Shelf) -> None:
     assert len(set(services.values())) == 4
 
 
+def test_views_of_the_present_show_retired_sources_only_if_asked(shelf: Shelf) -> None:
+    for name, columns in (("old", {"retired_at": T0}), ("new", {})):
+        source = shelf.source(name, endpoint=f"https://{name}", **columns)
+        shelf.image(source, "i", name="ubuntu", platform="Ubuntu", flags={"kvm": True})
+    views = ("image_overview", "distinct_images", "capability_matrix", "image_lifecycle")
+    for view in views:
+        assert [row["source"] for row in shelf.ask(f"SELECT source FROM {view}")] == ["new"], view
+    shelf.connection.execute("SET catalog.retired = 'shown'")
+    for view in views:
+        rows = shelf.ask(f"SELECT source FROM {view} ORDER BY source")
+        assert [row["source"] for row in rows] == ["new", "old"], view
+
+
 def test_copies_of_retired_sources_come_last(shelf: Shelf) -> None:
+    shelf.connection.execute("SET catalog.retired = 'shown'")
     old = shelf.source("old", endpoint="https://x", retired_at=days(3), last_complete_at=days(9))
     new = shelf.source("new", endpoint="https://x", last_complete_at=days(1))
     shelf.image(old, "i", name="stale", updated_at=days(8))
