@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import DeadlineError, FetchError, LoginError, ThrottledError
@@ -48,37 +47,39 @@ class Absences:
 class Control:
     """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
 
-    `listed`: given a missing image, ids of listed ones to take, the most alike first. `look_up`: asks for one.
+    `listed`: divides missing images by kind, each with ids of listed ones to take (at most CONTROLS), the most alike
+    first. `look_up`: asks for one.
     """
 
-    def __init__(self, listed: Callable[[str], Iterable[str]], look_up: Callable[[str], LookUp]) -> None:
+    def __init__(
+        self,
+        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], Sequence[str]]]],
+        look_up: Callable[[str], LookUp],
+    ) -> None:
         self._listed = listed
         self._look_up = look_up
-        self._images: list[str] | None = None
         self._failed = False
         self.failure: str | None = None
         """What a listed image's look-up says that is not so, in one line."""
 
-    def vouches(self, missing: str) -> bool:
-        """Whether the look-ups made up to now can be believed. Once they can't, nothing in this sweep can."""
-        if self._images is None:
-            self._images = list(islice(self._listed(missing), CONTROLS))
-            if not self._images:
-                self.failure = (
-                    "look-ups prove nothing in this sweep: no live image was listed that could be looked up in"
-                    " comparison; missing images stay live and are asked for again"
-                )
-        while self._images and not self._failed:
-            answer = self._look_up(self._images[0])
+    def believed(self, missing: Collection[str]) -> set[str]:
+        """Those whose look-ups can be believed. Once some can't, none in this sweep can."""
+        kinds = () if self._failed else self._listed(missing)
+        return {image_id for ids, listed in kinds if self._vouch(listed) for image_id in ids}
+
+    def _vouch(self, listed: Sequence[str]) -> bool:
+        why = "no live image was listed that could be looked up in comparison"
+        for image_id in listed if not self._failed else ():
+            answer = self._look_up(image_id)
             if answer.answer == "found":
                 return True
-            image_id = self._images.pop(0)
-            self._failed = not self._images or isinstance(answer.error, ENDS_LOOK_UPS)
-            if self._failed and not isinstance(answer.error, ENDS_LOOK_UPS):
-                self.failure = (
-                    f"look-ups prove nothing in this sweep: image {image_id} was just listed, and its look-up says"
-                    f" {answer.answer.replace('_', ' ')}; missing images stay live and are asked for again"
-                )
+            why = f"image {image_id} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
+            if isinstance(answer.error, ENDS_LOOK_UPS):
+                self._failed = True
+        if not self._failed:
+            again = "missing images stay live and are asked for again"
+            self.failure = f"look-ups prove nothing in this sweep: {why}; {again}"
+        self._failed = True
         return False
 
 
@@ -231,11 +232,13 @@ def _ask(
 
 def _believe(gone: dict[str, LackReason], result: Absences, control: Control | None) -> None:
     """Takes these answers for true, or for none where a listed image isn't found either."""
-    if gone and (control is None or control.vouches(next(iter(gone)))):
-        result.lacks.update(gone)
-    elif control is not None:
-        result.silent.update(dict.fromkeys(gone, "unanswered"))
-        result.answers.update(dict.fromkeys(gone, "unanswered"))
+    believed = control.believed(gone) if control is not None and gone else gone.keys()
+    for image_id, answer in gone.items():
+        if image_id in believed:
+            result.lacks[image_id] = answer
+        else:
+            result.silent[image_id] = result.answers[image_id] = "unanswered"
+    if control is not None:
         result.note = control.failure or result.note
     gone.clear()
 

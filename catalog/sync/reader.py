@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import chain
+from itertools import islice
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import FetchError, ThrottledError
@@ -15,7 +15,7 @@ from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp,
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import Intake
 from catalog.sync.mapping_adapter import Contents
-from catalog.sync.missing import Absences, Control, judge
+from catalog.sync.missing import CONTROLS, Absences, Control, judge
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Fetched:
         return next((listing for listing in self.passes if listing.verdict != "complete"), None)
 
 
-Alike = Callable[[str, Collection[str]], list[str]]
+Alike = Callable[[Collection[str], Collection[str]], list[tuple[list[str], list[str]]]]
 
 
 def fetch(
@@ -63,16 +63,17 @@ def fetch(
 ) -> Fetched:
     """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
 
-    `alike`: given a missing image and all that are missing, stored images that are not, the most alike first.
+    `alike`: given missing images and all that are missing, the former by kind, each with stored images that are not
+    missing, the most alike first.
     A service that asked to wait for longer than there is time is asked nothing more in this sweep.
     """
     intake = Intake(known, Contents.of(source).rules, budget, archive, source.spool_limit)
     fetched = Fetched(intake)
     throttled: ThrottledError | None = None
 
-    def listed(missing: str) -> Iterable[str]:
-        # stored images that were listed, then those that were listed for the first time
-        return chain(alike(missing, fetched.missing), intake.seen_parts[1])
+    def listed(missing: Collection[str]) -> list[tuple[list[str], list[str]]]:
+        new = list(islice(intake.seen_parts[1], CONTROLS))
+        return [(ids, controls or new) for ids, controls in alike(missing, fetched.missing)]
 
     def look_up(image_id: str) -> LookUp:
         answer = service.look_up(image_id)

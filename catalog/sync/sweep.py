@@ -30,6 +30,7 @@ from catalog.store.history.writer import MOST_WARNINGS, Merge
 from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.sync.archive import open_archive
 from catalog.sync.mapping_adapter import Contents
+from catalog.sync.missing import CONTROLS
 from catalog.sync.project_names import ask_names
 from catalog.sync.reader import Fetched, fetch
 
@@ -181,9 +182,11 @@ def _observe(
     return known
 
 
-def alike(database: Database, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
+def alike(
+    database: Database, source_id: str, ids: Collection[str], missing: Collection[str]
+) -> list[tuple[list[str], list[str]]]:
     with database.transaction(read_only=True) as connection:
-        return stored_state.alike(connection, source_id, image_id, missing)
+        return stored_state.alike(connection, source_id, ids, missing, CONTROLS)
 
 
 def _observed_at(connection: Connection, source_id: str) -> datetime:

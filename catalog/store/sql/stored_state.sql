@@ -33,12 +33,24 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- name: alike
--- Some live images that are not missing, of any os_type or of one image's.
-SELECT image_id FROM images
-WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
-    AND (%(any)s OR os_type IS NOT DISTINCT FROM (
-        SELECT os_type FROM images WHERE source_id = %(source)s AND image_id = %(image)s))
-LIMIT 10;
+-- Missing images by their visibility, each kind with some live ones that are not missing: of that visibility if there
+-- are any, first those of the usual owner and os_type; for other missing images other ones.
+SELECT m.ids, ARRAY(
+    SELECT a.image_id
+    FROM (
+        SELECT image_id, owner, os_type, rank() OVER (ORDER BY visibility IS DISTINCT FROM m.visibility) AS likeness
+        FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
+    ) AS a
+    WHERE a.likeness = 1
+    ORDER BY a.owner IS DISTINCT FROM m.owner, a.os_type IS DISTINCT FROM m.os_type,
+        hashtextextended(a.image_id, m.seed)
+    LIMIT %(most)s
+)
+FROM (
+    SELECT visibility, array_agg(image_id) AS ids, mode() WITHIN GROUP (ORDER BY owner) AS owner,
+        mode() WITHIN GROUP (ORDER BY os_type) AS os_type, hashtext(min(image_id)) AS seed
+    FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility
+) AS m;
 
 -- name: save_login
 -- What later logins are compared with.

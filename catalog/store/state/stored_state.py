@@ -117,13 +117,12 @@ def inferred_deletions(connection: Connection, source_id: str, ids: Iterable[str
     return int(_SQL.value(connection, "inferred_deletions", source=source_id, ids=list(ids)))
 
 
-def alike(connection: Connection, source_id: str, image_id: str, missing: Collection[str]) -> list[str]:
-    """Some live images that are not missing; those of the same os_type as this one stand first."""
-    values = {"source": source_id, "image": image_id, "missing": list(missing)}
-    rows = [
-        row for any_type in (False, True) for row in _SQL.run(connection, "alike", any=any_type, **values)
-    ]
-    return list(dict.fromkeys(row[0] for row in rows))
+def alike(
+    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], most: int
+) -> list[tuple[list[str], list[str]]]:
+    """Some missing images by kind, each with live ones that are not missing, the most alike first."""
+    values = {"ids": list(ids), "missing": list(missing), "most": most}
+    return _SQL.run(connection, "alike", source=source_id, **values).fetchall()
 
 
 def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> dict[str, int]:

@@ -195,3 +195,58 @@ def test_the_sweep_says_so(sites: Sites, capsys: Any) -> None:
     run = site.sweep()
     assert "its look-up says not found" in summary(run)
     assert "nothing proved" in "".join(capsys.readouterr())
+
+
+def test_a_control_is_of_the_visibility_and_then_of_the_owner_of_what_it_vouches_for(sites: Sites) -> None:
+    """A service may begin to hide private images, or those of some projects, from all but their owners."""
+    owners = [
+        ("public", "a"),
+        ("private", "a"),
+        ("private", "b"),
+        ("private", "b"),
+        ("private", "a"),
+        ("public", "b"),
+    ]
+    site = sites.open(
+        images=[
+            image(n, visibility=visibility, owner=owner, __os_type="Linux" if n else "Windows")
+            for n, (visibility, owner) in enumerate(owners)
+        ]
+    )
+    site.sweep()
+    for gone, control in ((2, 3), (4, 1), (5, 0)):
+        site.cloud.delete(name_of(gone))
+        site.sweep()
+        assert site.look_ups()[-2:] == [name_of(gone), name_of(control)]
+
+
+def test_public_images_vouch_for_no_private_ones(sites: Sites) -> None:
+    """Neither for those asked about beside public ones, nor where the only private one listed is not found."""
+    site = sites.open(
+        images=[*map(image, range(30)), *(image(n, visibility="private") for n in range(30, 41))],
+        page_size=100,
+        deletion_limit_count=20,
+    )
+    site.sweep()
+    gone = {name_of(n) for n in (0, 1, 30, 31, 32, 33)}
+    for image_id in gone:
+        site.cloud.delete(image_id)
+    hidden = {name_of(n) for n in range(30, 41)}
+    site.server.faults.add(status(404), when=lambda r: r.path.rsplit("/", 1)[1] in hidden, times=None)
+    assert site.sweep().deleted <= 2
+    assert set(site.reasons()) <= {name_of(0), name_of(1)}
+    for n in range(34, 40):
+        site.cloud.delete(name_of(n))
+    site.sweep()
+    assert set(site.reasons()) <= {name_of(0), name_of(1)}
+
+
+def test_controls_take_turns(sites: Sites) -> None:
+    """One image may be a special one for years."""
+    site = sites.open(images=60, page_size=100, deletion_limit_count=60)
+    site.sweep()
+    for n in range(10):
+        site.cloud.delete(name_of(n))
+        site.sweep()
+    controls = {image_id for image_id in site.look_ups() if image_id >= name_of(10)}
+    assert len(controls) > 2

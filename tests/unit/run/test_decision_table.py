@@ -82,7 +82,7 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
     missing = ["x"] if source.lookup_limit == 0 else ["a", "x"]
     return judge(
         missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
-        accept=look_up == "`--accept-deletions`", control=Control(lambda _: ["listed", "listed too"], ask),
+        accept=look_up == "`--accept-deletions`", control=Control(lambda ids: [(ids, ["listed", "listed too"])], ask),
         lost_rights=lost_rights,
     )  # fmt: skip
 
