@@ -22,7 +22,7 @@ Verdict = Literal["complete", "truncated", "failed"]
 Outcome = Literal["complete", "partial", "failed", "busy"]
 LackReason = Literal["not_found", "no_access", "not_listed"]
 HeldReason = Literal["limit", "login_changed"]
-SilentKind = Literal["rejected", "unanswered", "held", "kept"]
+SilentKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it was asked for, no UTF-8, or nested too deeply."""
@@ -269,7 +269,8 @@ class Observation:
     forbidden, and what else proves lack. `silent`: images about which nothing is said, and why.
     `missing`: ids whose last evidence is a record and which are neither held nor silent, where the caller
     knows them; None = to be found out. `ids`: of all records, where the caller keeps them; else the writer
-    collects them.
+    collects them. `covers_hidden`: whether its absences count for images that some record calls hidden; else these
+    are `silent`.
     """
 
     run_id: str
@@ -281,6 +282,7 @@ class Observation:
     silent: Mapping[str, SilentKind] = field(default_factory=dict)
     missing: Set[str] | None = None
     ids: ListedIds | None = None
+    covers_hidden: bool = True
 
 
 @dataclass(slots=True)

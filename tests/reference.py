@@ -23,8 +23,10 @@ class Seen:
     complete: bool
     records: Mapping[str, bytes]
     lacks: Mapping[str, str] = field(default_factory=dict)
-    silent: Mapping[str, str] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
+    covers_hidden: bool = True
+    """False: a complete listing that may leave hidden images out."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ class Told:
 
 def unite(seen: Iterable[Seen]) -> list[Seen]:
     """Observations of one moment are one: an image that any part holds or rejects is present, and one about
-    which any part is undecided stays so."""
+    which any part is undecided stays so. Of images that any record calls hidden, a listing that may leave hidden
+    ones out says nothing."""
+    parts_of_all = list(seen)
     by_time: dict[datetime, list[Seen]] = {}
-    for one in seen:
+    for one in parts_of_all:
         by_time.setdefault(one.at, []).append(one)
     united = []
     for at, parts in sorted(by_time.items()):
@@ -63,8 +67,18 @@ def unite(seen: Iterable[Seen]) -> list[Seen]:
         }
         reasons = sorted((r for part in parts for r in part.lacks.items()), reverse=True)
         lacks = {i: r for i, r in reasons if i not in records and i not in silent}
-        united.append(Seen(at, any(part.complete for part in parts), records, lacks, silent))
+        covers = all(part.covers_hidden for part in parts if part.complete)
+        united.append(Seen(at, any(part.complete for part in parts), records, lacks, silent, "", covers))
+    hidden = {i for one in united for i, raw in one.records.items() if is_hidden(raw)}
+    for one in united:
+        if not one.covers_hidden:
+            new = dict.fromkeys(hidden - one.records.keys() - one.lacks.keys() - one.silent.keys(), "hidden")
+            one.silent.update(new)
     return united
+
+
+def is_hidden(raw: bytes) -> bool:
+    return bool(map_record(raw, RULES).values[INDEX["hidden"]])
 
 
 def rank(raw: bytes) -> tuple[Any, str]:

@@ -14,7 +14,7 @@ from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import ArchivedPass, Header, Trailer
 from catalog.model import Candidate, LackReason, LookUp, Observation, RejectedRecord, RunResult, SilentKind
 from catalog.store.db.connection import Connection, clock
-from catalog.store.history.ledger import Ledger
+from catalog.store.history.ledger import MISSED_KINDS, Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import backfills, held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.backfills import Fingerprints
@@ -46,6 +46,11 @@ class Said:
     silent: Mapping[str, SilentKind] = field(default_factory=dict)
     found: Set[str] = frozenset()
     rejected: Sequence[RejectedRecord] = ()
+
+    @property
+    def rejected_ids(self) -> Set[str]:
+        """Images of which only a record came that can't be stored."""
+        return {image_id for image_id, kind in self.silent.items() if kind == "rejected"}
 
     def named(self, *, lacks: bool) -> Set[str]:
         """Images on which an archive's sweep gave its verdict, so that none is asked of whoever loads it; of those
@@ -154,28 +159,27 @@ class Writing:
 
     def _observation(self, *, appending: bool) -> Observation:
         said, gathered, known = self.said, self.gathered, self.present
-        kept = self._kept(appending=appending)
+        quiet: dict[str, SilentKind] = {
+            **dict.fromkeys(self._hidden(), "hidden"),
+            **dict.fromkeys(self._kept(appending=appending), "kept"),
+        }
         unchanged: set[str] = set()
         missing: set[str] | None = None
         complete = said.complete and not (self._doubted and self._lost)
         if known is not None:
             unchanged = gathered.among(known.content) - known.unlisted - said.found
             if said.complete or self._doubted:
-                missing = known.content.keys() - said.silent.keys() - kept
+                missing = known.content.keys() - said.silent.keys() - quiet.keys()
                 missing -= unchanged
                 missing -= gathered.held(missing)
         if said.complete or self._doubted:
-            proved = self._judge(missing, kept, appending=appending)
+            proved = self._judge(missing, quiet.keys(), appending=appending)
             if self._doubted and self._lost:
-                hold_back(said.lacks.keys() - kept, self._absences)
+                hold_back(said.lacks.keys() - quiet.keys(), self._absences)
             if appending and (missing is not None or proved is not None):
                 missing = (proved or set()) | ((missing or set()) & said.lacks.keys())
                 missing -= self._absences.silent.keys()
-        silent: dict[str, SilentKind] = {
-            **said.silent,
-            **self._absences.silent,
-            **dict.fromkeys(kept, "kept"),
-        }
+        silent = {**said.silent, **self._absences.silent, **quiet}
         return Observation(
             said.run_id,
             self.at,
@@ -186,7 +190,18 @@ class Writing:
             silent=silent,
             missing=missing if complete else None,
             ids=gathered.many_ids if appending else None,
+            covers_hidden=self._covers_hidden,
         )
+
+    @property
+    def _covers_hidden(self) -> bool:
+        """A sweep lists hidden images too; of other listings only a hidden image in it tells."""
+        return not self.said.complete or self.said.trailer is not None or self.gathered.has_hidden
+
+    def _hidden(self) -> Set[str]:
+        """Images that some record calls hidden, if this listing may have left them out."""
+        hidden = set() if self._covers_hidden else Ledger(self.connection, self.source_id).hidden()
+        return hidden - self.said.rejected_ids - self.gathered.held(hidden)
 
     def _candidates(self, unchanged: set[str]) -> Iterator[Candidate]:
         following = self.present is not None and len(self.gathered) <= KEPT_IN_MEMORY
@@ -208,7 +223,7 @@ class Writing:
             if self._warnings <= WARNINGS:
                 log.warning("value not converted", source=self.source.name, reason=warning)
 
-    def _judge(self, missing: set[str] | None, kept: set[str], *, appending: bool) -> set[str] | None:
+    def _judge(self, missing: set[str] | None, quiet: Set[str], *, appending: bool) -> set[str] | None:
         """Of images on which this observation would be the last word, those that it proves to be gone: within
         the deletion limit (semantics 4.5). What an archive's own trailer says of images stands.
 
@@ -219,7 +234,7 @@ class Writing:
         if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
             return None
         known = self._presence(missing)
-        known.others -= self.said.named(lacks=not self._doubted) | kept
+        known.others -= self.said.named(lacks=not self._doubted) | quiet
         if not self.said.complete:
             known.others &= self.said.lacks.keys()
         listed = bool(len(self.gathered))
@@ -260,8 +275,7 @@ class Writing:
         decided = held_deletions.kept_at(self.connection, self.source_id, self.at)
         if not said.complete:
             decided &= said.lacks.keys()
-        rejected = {image_id for image_id, kind in said.silent.items() if kind == "rejected"}
-        return kept | (decided - rejected - self.gathered.held(decided))
+        return kept | (decided - said.rejected_ids - self.gathered.held(decided))
 
     def _presence(self, missing: set[str] | None) -> _Counted:
         known = self.present
@@ -313,8 +327,7 @@ class Writing:
                 held_deletions.hold(connection, self.source_id, self.said.run_id, self.at, ids, reason)
         held = bool(self._absences.held or told[0])
         if held or any(before):
-            rejected = {image_id for image_id, kind in self.said.silent.items() if kind == "rejected"}
-            present = before[0] & self.said.found | (before[0] | before[1]) & rejected
+            present = before[0] & self.said.found | (before[0] | before[1]) & self.said.rejected_ids
             held_deletions.decide(connection, self.source_id, present, "returned", self.at, BY)
             held_deletions.end_decided(connection, self.source_id, self.at, BY)
         if not kept <= before[1]:  # decided later than this was observed, or while the archive was written
@@ -336,7 +349,7 @@ class Writing:
         known.unlisted.update(
             image_id
             for image_id, kind in observation.silent.items()
-            if kind != "rejected" and image_id in known.content
+            if kind in MISSED_KINDS and image_id in known.content
         )
 
     def _finish(self, run: RunResult, *, appending: bool) -> None:

@@ -25,13 +25,13 @@ _MEMORY_OF_IMAGES = 2 * 2**20
 """Bytes of records whose images are kept; an image takes about eight times its record."""
 _MEMORY_OF_HASHES = 50_000
 _STEP = 500
-_CREATED_AT = INDEX["created_at"]
+_CREATED_AT, _HIDDEN = INDEX["created_at"], INDEX["hidden"]
 Step = Callable[[Dump, int, bool], None]
 """Told after each step of reading: the file, how many records came, and whether it is read once more."""
 
 
-Identity = tuple[str, bytes, datetime | None]
-"""Image id, fingerprint and `created_at` of a record."""
+Identity = tuple[str, bytes, datetime | None, bool]
+"""Image id, fingerprint and `created_at` of a record, and whether it calls the image hidden."""
 
 
 class Memo:
@@ -66,7 +66,8 @@ class Memo:
         if len(self.hashes) >= _MEMORY_OF_HASHES:
             self.hashes.clear()
         created = image.values[_CREATED_AT]
-        known = (image.image_id, image.content_hash, created if isinstance(created, datetime) else None)
+        created = created if isinstance(created, datetime) else None
+        known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]))
         self.hashes[raw_hash] = known
         return known
 
@@ -103,6 +104,8 @@ class Gathered:
         self.pages = 0
         self.nameless = False
         """A record without a usable id is among them, so absence proves nothing."""
+        self.has_hidden = False
+        """A hidden image is among them, so that hidden ones were not left out."""
         self._table = IdTable()
         self._rejected: dict[bytes, RejectedRecord] = {}
         self._contested: set[str] = set()
@@ -153,7 +156,8 @@ class Gathered:
                 except Rejected as rejection:
                     self._reject(raw, rejection)
                     continue
-            image_id, content_hash, created = identity
+            image_id, content_hash, created, hidden = identity
+            self.has_hidden |= hidden
             if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
                 raise self._misdated(dump, image_id, created)
             before = batch.get(image_id)
@@ -193,7 +197,7 @@ class Gathered:
     def _settle(self) -> None:
         """Decides which of several differing records of an image counts."""
         best: dict[str, tuple[tuple[datetime, str | int], Entry]] = {}
-        for number, raw, (image_id, content_hash, _) in self._identified(self._numbered()):
+        for number, raw, (image_id, content_hash, *_) in self._identified(self._numbered()):
             if image_id not in self._contested:
                 continue
             image = self.memo.image(raw)
@@ -264,7 +268,7 @@ class Gathered:
         for batch in _batched(self._numbered()):
             images = [
                 (number, raw, image_id, hash_)
-                for number, raw, (image_id, hash_, _) in self._identified(batch)
+                for number, raw, (image_id, hash_, *_) in self._identified(batch)
             ]
             entries = self._table.get(image_id for _, _, image_id, _ in images if image_id not in known)
             for number, raw, image_id, hash_ in images:

@@ -92,6 +92,8 @@ CREATE TABLE revisions (
 
 CREATE INDEX ix_revisions_dated_back ON revisions (source_id, observed_at) WHERE valid_from < observed_at;
 
+CREATE INDEX ix_revisions_hidden ON revisions (source_id, image_id) WHERE hidden;
+
 CREATE UNIQUE INDEX ix_revisions_valid ON revisions (source_id, image_id, valid_from);
 
 -- What changed since a moment. Revisions are written in the order of time, so a block-range index tells old pages
@@ -181,6 +183,7 @@ CREATE TABLE observations (
     source_id TEXT COLLATE "C" NOT NULL,
     observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
     complete BOOLEAN NOT NULL,
+    covers_hidden BOOLEAN DEFAULT true NOT NULL,
     contained_set BYTEA,
     inconclusive_set BYTEA,
     run_ids UUID[] NOT NULL,
@@ -192,6 +195,7 @@ COMMENT ON TABLE observations IS 'The ledger that history is a function of. Inte
 COMMENT ON COLUMN observations.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN observations.observed_at IS 'When the observation was taken. Unit: UTC.';
 COMMENT ON COLUMN observations.complete IS 'True: absence alone proves something.';
+COMMENT ON COLUMN observations.covers_hidden IS 'False: it proves nothing about images that some record calls hidden.';
 COMMENT ON COLUMN observations.contained_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
 COMMENT ON COLUMN observations.inconclusive_set IS 'Key of the ids it says nothing about, in id_sets.';
 COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up.';

@@ -480,6 +480,7 @@ revisions = table(
         "observed_at",
         postgresql_where=text("valid_from < observed_at"),
     ),
+    Index("ix_revisions_hidden", "source_id", "image_id", postgresql_where=text("hidden")),
     Index(
         "ix_revisions_changed",
         "valid_from",
@@ -502,6 +503,11 @@ observations = table(
     ["source_id", "observed_at"],
     moment("observed_at", "When the observation was taken.", nullable=False),
     flag("complete", "True: absence alone proves something."),
+    flag(
+        "covers_hidden",
+        "False: it proves nothing about images that some record calls hidden.",
+        server_default=text("true"),
+    ),
     hash_column("contained_set", "Of an incomplete one: key of the set of ids it held, in id_sets."),
     hash_column("inconclusive_set", "Key of the ids it says nothing about, in id_sets."),
     Column("run_ids", ARRAY(UUID(as_uuid=False)), nullable=False, comment="Runs that make it up."),

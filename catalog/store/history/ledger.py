@@ -21,8 +21,11 @@ from catalog.store.db.statements import load
 _SQL = load("ledger.sql")
 LISTED = "listed"
 FOUND = "found"
-INCONCLUSIVE_KINDS = ("rejected", "unanswered", "held", "kept")
-MISSED_KINDS = (FOUND, *(kind for kind in INCONCLUSIVE_KINDS if kind != "rejected"))
+HIDDEN = "hidden"
+UNSEEN_KINDS = ("rejected", HIDDEN)
+"""Of images that a listing may well have left out, or could not show: neither listed nor missing."""
+INCONCLUSIVE_KINDS = ("rejected", "unanswered", "held", "kept", HIDDEN)
+MISSED_KINDS = (FOUND, *(kind for kind in INCONCLUSIVE_KINDS if kind not in UNSEEN_KINDS))
 """Of images that are missing from listings. FOUND stands first: it counts before what else is said of them."""
 HELD_KINDS = ("held", "kept")
 Side = Literal["before", "after"]
@@ -39,6 +42,7 @@ class Observed(NamedTuple):
     contained_set: bytes | None
     inconclusive_set: bytes | None
     run_ids: tuple[str, ...]
+    covers_hidden: bool = True
 
 
 class Holder(NamedTuple):
@@ -62,8 +66,8 @@ class Ledger:
 
     def _observed(self, name: str, **values: object) -> Iterator[Observed]:
         for row in self._run(name, **values).fetchall():
-            at, complete, contained, inconclusive, runs = row
-            yield Observed(at, complete, contained, inconclusive, tuple(runs))
+            at, complete, contained, inconclusive, runs, *covers = row
+            yield Observed(at, complete, contained, inconclusive, tuple(runs), *covers)
 
     def observed(self, at: datetime) -> Observed | None:
         """The observation of a moment."""
@@ -77,9 +81,17 @@ class Ledger:
         """The observations, or those before a moment, the newest first."""
         return list(self._observed("backwards", before=before))
 
+    def without_hidden(self) -> list[Observed]:
+        """The complete observations that are evidence of no absence of hidden images."""
+        return list(self._observed("without_hidden"))
+
+    def hidden(self) -> set[str]:
+        """Images that some record, of whatever time, calls hidden."""
+        return {image_id for (image_id,) in self._run("hidden")}
+
     def record(self, observed: Observed) -> None:
         """Writes or replaces one row."""
-        at, complete, contained, inconclusive, runs = observed
+        at, complete, contained, inconclusive, runs, covers_hidden = observed
         self._run(
             "record",
             at=at,
@@ -87,6 +99,7 @@ class Ledger:
             contained=contained,
             inconclusive=inconclusive,
             runs=list(runs),
+            covers_hidden=covers_hidden,
         )
         self._run("observed_since", at=at)
 
@@ -220,7 +233,7 @@ class Ledger:
             missed = among(kinds, MISSED_KINDS) & open_ids
             since.update(dict.fromkeys(missed, observed.at))
             if observed.complete:
-                open_ids = missed | (open_ids & kinds.get("rejected", _NONE))
+                open_ids = missed | (open_ids & among(kinds, UNSEEN_KINDS))
             else:
                 open_ids = open_ids - (self.listed(observed) - missed)
             if not open_ids:

@@ -18,7 +18,7 @@ from catalog.fields import CAPABILITIES
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.ledger import FOUND, LISTED, Ledger, Observed
+from catalog.store.history.ledger import FOUND, HIDDEN, LISTED, MISSED_KINDS, Ledger, Observed
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.stage import Stage
 from catalog.store.history.timelines import NOT_LISTED, Parts, Timelines, content_of, run_name
@@ -65,11 +65,12 @@ class Merge:
         """
         with self.stage:
             self._refuse_pruned(observation.observed_at)
-            latest = self.ledger.latest()
+            latest, hidden = self.ledger.latest(), self.ledger.hidden()
             if latest is None or latest.at < observation.observed_at:
                 self._append(observation, latest)
             else:
                 self._insert(observation)
+            self._follow_hidden(hidden)
             self._join_capabilities()
             counts = self.counts
             if tell is not None and counts.inserted + counts.updated + counts.deleted + counts.restored:
@@ -235,11 +236,12 @@ class Merge:
         """Takes the observation of a moment out again; the tables become what they were without it."""
         with self.stage:
             ids = self._ids("dated_after", at=at)
-            existing = self.ledger.observed(at)
+            existing, hidden = self.ledger.observed(at), self.ledger.hidden()
             self.ledger.remove(at)
             if existing is not None:
                 for part in _batched(ids):
                     self.timelines.write(at, dict.fromkeys(part), {})
+                self._follow_hidden(hidden)
                 self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
@@ -277,7 +279,7 @@ class Merge:
         self.stage.refresh_hashes([(c.image.image_id, c.raw_hash, c.image.content_hash) for c in candidates])
 
     def _unlist(self, seen: Observation, found: set[str]) -> None:
-        ids = [i for i, kind in seen.silent.items() if kind != "rejected"] + sorted(found)
+        ids = [i for i, kind in seen.silent.items() if kind in MISSED_KINDS] + sorted(found)
         if ids:
             self._run("unlist", ids=ids, at=seen.observed_at)
             self._run("forget_raw", ids=ids)
@@ -302,6 +304,7 @@ class Merge:
             kinds.setdefault(kind, set()).add(image_id)
         kinds[FOUND] = found
         complete, run_ids = seen.complete, {seen.run_id}
+        covers_hidden = seen.covers_hidden
         listed = held | _listed(seen, seen.lacks)
         absences = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
         existing = parts.existing if parts is not None else None
@@ -310,6 +313,7 @@ class Merge:
             better = absences.keys() - parts.without_better(set(absences))
             absences = {image_id: reason for image_id, reason in absences.items() if image_id not in better}
             complete = complete or existing.complete
+            covers_hidden = covers_hidden and existing.covers_hidden
             run_ids |= set(existing.run_ids)
             held = held | self.ledger.listed(existing)
         self.ledger.save_absences(seen.observed_at, absences)
@@ -320,6 +324,7 @@ class Merge:
                 None if complete else self._save_listed(seen, held),
                 self.ledger.save_set(kinds),
                 tuple(sorted(run_ids)),
+                covers_hidden,
             )
         )
         if existing is not None and min(run_ids) != existing.run_ids[0]:
@@ -327,6 +332,23 @@ class Merge:
 
     def _save_listed(self, seen: Observation, held: set[str]) -> bytes | None:
         return self.ledger.save_set({LISTED: held}) if seen.ids is None else self.ledger.save_listed(seen.ids)
+
+    def _follow_hidden(self, before: set[str]) -> None:
+        """Brings listings that may leave hidden images out to what records say now of who is hidden: their absence
+        proves nothing of an image that any record, of whatever time, calls so."""
+        after = self.ledger.hidden()
+        changed = before ^ after
+        for observed in self.ledger.without_hidden() if changed else ():
+            kinds = self.ledger.load_set(observed.inconclusive_set)
+            old = kinds.get(HIDDEN, frozenset())
+            gone, come = before - after & old, after - before - self.ledger.inconclusive(observed)
+            come -= Parts(self.ledger, self.timelines, observed).held(come)
+            key = self.ledger.save_set({**kinds, HIDDEN: old - gone | come})
+            self.ledger.record(observed._replace(inconclusive_set=key))
+            absent = Evidence(observed.at, Content(None, absence_reason=NOT_LISTED), observed.run_ids[0])
+            self.timelines.write(observed.at, {**dict.fromkeys(gone, absent), **dict.fromkeys(come)}, {})
+        if changed:
+            self.refresh_unlisted(changed)
 
     def _name_run(self, at: datetime, run_id: str) -> None:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""

@@ -23,6 +23,7 @@ from catalog.store.history.ledger import (
     INCONCLUSIVE_KINDS,
     LISTED,
     MISSED_KINDS,
+    UNSEEN_KINDS,
     Ledger,
     Observed,
     among,
@@ -130,7 +131,7 @@ class _Absences:
                     self._held_since[image_id] = stretch.oldest
         before = self.open
         if stretch.complete:
-            self.open = missed | (before & stretch.kinds.get("rejected", _NONE))
+            self.open = missed | (before & among(stretch.kinds, UNSEEN_KINDS))
         else:
             self.open = before - (stretch.listed - missed)
         return before != self.open

@@ -31,8 +31,17 @@ CROSS JOIN LATERAL (
 
 -- name: observed
 -- The observation of a moment.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
 WHERE source_id = %(source)s AND observed_at = %(at)s;
+
+-- name: without_hidden
+-- Complete observations that prove nothing about hidden images.
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
+WHERE source_id = %(source)s AND complete AND NOT covers_hidden;
+
+-- name: hidden
+-- Images that some record calls hidden.
+SELECT DISTINCT image_id FROM revisions WHERE source_id = %(source)s AND hidden;
 
 -- name: latest
 -- The last observation before a moment, or of all.
@@ -87,11 +96,11 @@ WHERE source_id = %(source)s AND observed_at = ANY (%(ats)s);
 
 -- name: record
 -- Enters an observation, or what it became with a further part.
-INSERT INTO observations (source_id, observed_at, complete, contained_set, inconclusive_set, run_ids)
-VALUES (%(source)s, %(at)s, %(complete)s, %(contained)s, %(inconclusive)s, %(runs)s::uuid[])
+INSERT INTO observations (source_id, observed_at, complete, contained_set, inconclusive_set, run_ids, covers_hidden)
+VALUES (%(source)s, %(at)s, %(complete)s, %(contained)s, %(inconclusive)s, %(runs)s::uuid[], %(covers_hidden)s)
 ON CONFLICT (source_id, observed_at) DO UPDATE
 SET complete = excluded.complete, contained_set = excluded.contained_set, inconclusive_set = excluded.inconclusive_set,
-    run_ids = excluded.run_ids;
+    run_ids = excluded.run_ids, covers_hidden = excluded.covers_hidden;
 
 -- name: remove
 -- Takes an observation out.

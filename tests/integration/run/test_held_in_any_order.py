@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import uuid
 from datetime import timedelta
@@ -198,14 +199,16 @@ def test_an_empty_part_of_a_moment_is_no_empty_listing(database: Database, tmp_p
     assert len(live(database)) == 19
 
 
-def archive(folder: Path, number: int, *ids: int, said: str | None = None, **more: Any) -> Path:
+def archive(
+    folder: Path, number: int, *ids: int, said: str | None = None, hidden: tuple[int, ...] = (), **more: Any
+) -> Path:
     """A sweep's file: these images listed, and of image 9 what is `said` (`found`: by a look-up)."""
     nine = name_of(9)
     found = [nine] if said == "found" else []
     lacks: dict[str, Any] = {nine: said} if said == "not_found" else {}
     silent: dict[str, Any] = {nine: said} if said and not found and not lacks else {}
     header = archive_format.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
-    records = [image(n) for n in (*ids, *(9 for _ in found))]
+    records = [image(n) for n in (*ids, *(9 for _ in found))] + [image(n, os_hidden=True) for n in hidden]
     body = archive_format.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
     trailer = archive_format.Trailer(
         True, "complete", len(records), [], lacks, silent, found, dict.fromkeys(found, "found"),
@@ -390,6 +393,52 @@ def test_what_was_kept_is_deleted_by_what_lies_before_it_was_last_seen(
     load(database, tmp_path, 2, 0)
     changes = rows(database, "SELECT change FROM revisions WHERE image_id = %s ORDER BY 1", name_of(9))
     assert [row["change"] for row in changes] == ["created", "deleted", "restored"]
+
+
+# ---- hidden images ------------------------------------------------------------------------------------
+
+
+def hidden_and_seen(folder: Path) -> dict[str, tuple[Path, bool]]:
+    """A sweep's archive with hidden images 8 and 9, then listings of visible ones, the last one with a hidden one."""
+    hidden = {"images": [image(8, os_hidden=True)]}
+    return {
+        "archive": (archive(folder, 1, *range(8), hidden=(8, 9)), False),
+        "visible": (write(folder, named(2), listing(*range(8))), True),
+        "visible later": (write(folder, named(3), listing(*range(8))), True),
+        "both": (
+            write(folder, named(4), {"images": [*listing(*range(8))["images"], *hidden["images"]]}),
+            True,
+        ),
+    }
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_a_listing_of_visible_images_proves_nothing_about_hidden_ones(
+    database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Whichever comes first; one that holds a hidden image does not leave them out."""
+    files = list(hidden_and_seen(tmp_path).values())
+    for number in order:
+        path, complete = files[number]
+        backfill(database, source(), [path], complete=complete)
+    changes = rows(database, "SELECT image_id, observed_at FROM revisions WHERE change = 'deleted'")
+    assert [(row["image_id"], row["observed_at"]) for row in changes] == [(name_of(9), hour(4))]
+    assert {row["unlisted_since"] for row in images(database).values()} == {None}
+    forget(database, source(), run_at(database, 1))
+    assert live(database) == {name_of(n) for n in range(9)}
+
+
+def test_the_listing_of_visible_images_counts_again_without_the_record_that_said_hidden(
+    database: Database, tmp_path: Path
+) -> None:
+    write(tmp_path, "h.json", {"images": [image(9, os_hidden=True)]})
+    load(database, tmp_path, 1, *range(10))
+    load(database, tmp_path, 3, *range(9))
+    assert images(database)[name_of(9)]["deleted_at"] == hour(3)
+    backfill(database, source(), [tmp_path / "h.json"], observed_at=hour(2))
+    assert len(live(database)) == 10
+    forget(database, source(), run_at(database, 2))
+    assert images(database)[name_of(9)]["deleted_at"] == hour(3)
 
 
 # ---- what is dated anew ------------------------------------------------------------------------------

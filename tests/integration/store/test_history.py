@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.store.db.connection import Connection, Database
+from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.sync.mapping_adapter import Contents
 from tests.reference import RULES, Seen, evidence, fold, unite
@@ -37,6 +38,8 @@ def records(draw: st.DrawFn, image_id: str) -> bytes:
     if draw(st.integers(0, 5)) == 0:
         record["deleted_at"] = moment(draw(st.integers(-3, 14))).isoformat()
     record["created_at"] = draw(st.sampled_from([None, moment(-9).isoformat(), moment(-8).isoformat()]))
+    if draw(st.integers(0, 6)) == 0:
+        record["os_hidden"] = True
     record["tags"] = draw(st.sampled_from([[], ["t"], ["t", "u"]]))
     return json.dumps(record).encode()
 
@@ -56,10 +59,14 @@ def observations(draw: st.DrawFn) -> Seen:
         {i: draw(st.sampled_from(["not_found", "no_access"])) for i in looked_up},
         {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in silent},
     )
+    if not looked_up and draw(st.booleans()):  # a saved listing, which is never of the moment of a sweep
+        seen = replace(seen, at=at + timedelta(minutes=30), covers_hidden=not complete or draw(st.booleans()))
     return replace(seen, run_id=str(uuid.uuid5(uuid.NAMESPACE_OID, repr(seen))))
 
 
 def load(connection: Connection, seen: Seen) -> None:
+    hidden = set() if seen.covers_hidden else Ledger(connection, SOURCE).hidden()
+    silent = {**dict.fromkeys(hidden - seen.records.keys() - seen.lacks.keys(), "hidden"), **seen.silent}
     observe(
         connection,
         seen.at,
@@ -68,7 +75,8 @@ def load(connection: Connection, seen: Seen) -> None:
         run_id=seen.run_id,
         rules=RULES,
         lacks=seen.lacks,
-        silent=seen.silent,
+        silent=silent,
+        covers_hidden=seen.covers_hidden,
     )
 
 
