@@ -128,16 +128,7 @@ class _Column:
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
     tty = stream.isatty()
-    console = Console(
-        file=stream,
-        force_terminal=tty,
-        color_system="auto" if tty else None,
-        no_color=None if tty else True,
-        highlight=False,
-        emoji=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    console = _console(stream)
     rows = list(rows)
     if not rows:
         console.print("(no rows)", style="dim")
@@ -150,6 +141,20 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: 
     for number, line in enumerate(lines):
         _fit(line, console.width - _INDENT * bool(number) if tty else None)
     _print_grid(lines, len(rows), console, stream)
+
+
+def _console(stream: IO[str]) -> Console:
+    tty = stream.isatty()
+    return Console(
+        file=stream,
+        force_terminal=tty,
+        color_system="auto" if tty else None,
+        no_color=None if tty else True,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _column(name: str, values: list[Any], stream: IO[str]) -> _Column:
@@ -260,14 +265,27 @@ def _padded(column: _Column, text: str, stream: IO[str]) -> str:
 
 def _print_records(table: list[_Column], console: Console, stream: IO[str]) -> None:
     """Each row as a block of lines, where the columns have no room side by side."""
-    label = max(cell_len(column.header) for column in table) + 2
     for row in range(len(table[0].cells)):
         console.rule(Text(str(row + 1)), align="left", characters="-", style="dim")
-        for column in table:
-            cell, room = column.cells[row], max(_LEAST_TEXT, column.least, console.width - label)
-            for number, part in enumerate(chop_cells(cell, room) if cell else []):
-                head = "" if number else column.header
-                console.print(Text(head + " " * (label - cell_len(head)), style="bold"), part, sep="")
+        _print_block([(column.header, column.cells[row], column.least) for column in table], console)
+
+
+def print_pairs(pairs: Sequence[tuple[str, Any]], stream: IO[str]) -> None:
+    """Prints names and values below one another; those that have no value are left out."""
+    given = [(name, [value]) for name, value in pairs if value not in (None, "", [], {})]
+    columns = [_column(name, values, stream) for name, values in given]
+    _print_block([(each.header, each.cells[0], each.least) for each in columns], _console(stream))
+
+
+def _print_block(parts: Sequence[tuple[str, str, int]], console: Console) -> None:
+    """Headers, cells and the width below which a cell must not be broken."""
+    label = max((cell_len(header) for header, _, _ in parts), default=0) + 2
+    for header, cell, least in parts:
+        room = max(_LEAST_TEXT, least, console.width - label)
+        lines = chop_cells(cell, room) if console.is_terminal else [cell]
+        for number, line in enumerate(lines if cell else []):
+            head = "" if number else header
+            console.print(Text(head + " " * (label - cell_len(head)), style="bold"), line, sep="")
 
 
 def _shown(value: Any) -> str:

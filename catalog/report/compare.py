@@ -1,0 +1,56 @@
+"""Two sources, or one source at two moments: what one lacks that the other has, and what differs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from catalog.errors import UsageError
+from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
+from catalog.report.sources import matching_sources
+from catalog.report.statements import statement
+
+COLUMNS = (
+    "source_id", "image_id", "kind", "name", "status", "visibility", "owner", "protected", "hidden", "disk_format",
+    "image_type", "image_size", "size", "checksum", "hash_algo", "hash_value", "created_at", "first_seen_at", "min_ram",
+    "min_disk", "platform", "os_version", "architecture", "tags", "capabilities",
+)  # fmt: skip
+"""What is compared, or tells what belongs together."""
+
+
+def compare(
+    connection: psycopg.Connection[TupleRow],
+    a: str,
+    b: str | None = None,
+    *,
+    from_: datetime | None = None,
+    to: datetime | None = None,
+) -> Report:
+    """One row per difference of the live images of the sources `a` and `b`; without `b` of `a` at `from_` and at `to`
+    (None: now).
+
+    `difference` is `differs`, `only in a` or `only in b`; images belong together by `id`, else by `hash`, else by `os`
+    (system, release, architecture, visibility and family), as `matched_by` says. Raises UsageError for a source that is
+    not known or is several, for moments beside `b` and none without, and for history that was pruned.
+    """
+    if b is None and from_ is None:
+        raise UsageError("name two sources, or one and --from")
+    if b is not None and (from_ is not None or to is not None):
+        raise UsageError("--from and --to compare one source with itself; name one source, or leave them out")
+    values = {"a": _one(connection, a), "b": _one(connection, b or a), "from": from_, "to": to}
+    sql = statement("compare/differences").replace("{members}", statement("compare/members"))
+    sql = sql.replace("{columns}", ", ".join(f"i.{name}" for name in COLUMNS))
+    return ask(connection, sql.replace("{a}", _side("from", from_)).replace("{b}", _side("to", to)), values)
+
+
+def _side(parameter: str, moment: datetime | None) -> str:
+    return IMAGES_NOW if moment is None else IMAGES_THEN.replace("%(as_of)s", f"%({parameter})s")
+
+
+def _one(connection: psycopg.Connection[TupleRow], pattern: str) -> str:
+    names = matching_sources(connection, [pattern])
+    if len(names) > 1:
+        raise UsageError(f"{pattern!r} means {len(names)} sources, {', '.join(names[:5])}; name one")
+    return names[0]
