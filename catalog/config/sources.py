@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,8 @@ PASSES: dict[SourceKind, tuple[str, ...]] = {
 }
 PAGING_PARAMETERS = ("limit", "marker", "sort", "sort_dir", "sort_key")
 """Parameters that a sweep sets itself; as a filter they would cut a listing short."""
+DECIDING_KEYS = ("status", "deleted_at", "os_hidden", "visibility", "updated_at", "created_at")
+"""Keys that tell whether an image lives, and since when: redacted, each deletion would be missed."""
 SECRET_KEYS = (
     "token_env", "token_file", "access_key_env", "access_key_file", "secret_key_env", "secret_key_file",
     "security_token_env", "security_token_file",
@@ -125,6 +128,12 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
         values["spool_limit"] = place.bytes("spool_limit", table.spool_limit)
     if table.archive is not None:
         values["archive"] = place.path(table.archive) if table.archive else None
+    for glob in table.redact or ():
+        if fits := [key for key in DECIDING_KEYS if fnmatchcase(key, glob)]:
+            raise place.error(
+                "redact",
+                f"no pattern that fits {fits[0]}, which deletions and dates are told by; found {glob!r}",
+            )
     for key in ("ignore", "redact"):
         if key in values:
             values[key] = tuple(values[key])

@@ -189,6 +189,18 @@ def test_filters_become_text_as_a_query_carries_them(load: Load) -> None:
     assert only.filters == {"protected": "true", "min_ram": "512", "owner": "p"}
 
 
+@pytest.mark.parametrize(
+    "key", ["status", "visibility", "os_hidden", "deleted_at", "updated_at", "created_at"]
+)
+@pytest.mark.parametrize("stretch", ["", "*"])
+@pytest.mark.parametrize("table", ["[defaults]", f"[[sources]]\nname = 'r'\n{ENDPOINT}"])
+def test_what_decides_on_deletions_and_dates_is_not_redacted(
+    load: Load, key: str, stretch: str, table: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"redact\b.*: expected no pattern that fits {key}"):
+        load(f'{table}\nredact = ["note", "{key}{stretch}"]')
+
+
 def test_one_entry_makes_a_source_a_region_and_project(load: Load) -> None:
     settings = load(f'{MEADOW}regions = ["north", "south"]\nprojects = ["a", "b"]')
     assert [(s.name, s.region, s.project) for s in settings.sources] == [

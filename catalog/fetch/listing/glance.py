@@ -12,16 +12,17 @@ from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.http.endpoint import AddressError, parse_address
 from catalog.fetch.listing.page import ParsedPage, read_record
-from catalog.fetch.listing.paging import Dialect, PagedListing
+from catalog.fetch.listing.paging import LIMIT, MARKER, Dialect, PagedListing
 from catalog.model import LookUp
 
 LISTING = "/v2/images"
 
 
 class GlanceListing(PagedListing):
-    """Follows `next`, of which only the query counts.
+    """Follows `next`, of which only the marker and the page size count.
 
-    Its path never carries the service's prefix, and its host may be an inner one, or a stranger's.
+    Its path never carries the service's prefix, its host may be an inner one, or a stranger's, and what else its query
+    says may lead into another listing, or a part of this one.
     """
 
     def _after(self, page: ParsedPage) -> dict[str, str] | None:
@@ -33,12 +34,7 @@ class GlanceListing(PagedListing):
         except AddressError:
             raise BadListingError("the listing's `next` is not an address") from None
         named = dict(parse_qsl(query, keep_blank_values=True))
-        # A link that forgets our parameters must not lead into another listing, nor one that bends them. Page
-        # size and order are the service's to translate: it may name the order as sort_key and sort_dir.
-        own = {key: value for key, value in self._base.items() if key not in ("limit", "sort")}
-        theirs = {"sort"} if "sort_key" in named else set()
-        ours = {key: value for key, value in self._base.items() if key not in theirs}
-        return {**ours, **named, **own}
+        return {**self._base, **{key: named[key] for key in (MARKER, LIMIT) if key in named}}
 
 
 def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> LookUp:
@@ -52,9 +48,11 @@ def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -
     except RefusedError as error:
         # A gateway's own 404 speaks of the path, not of the image.
         by_gateway = (error.code or "").startswith("APIG")
-        if error.status == 404 and not by_gateway:
+        # Many servers take %2F for a slash, and so answer for another address.
+        decides = not by_gateway and "/" not in image_id
+        if error.status == 404 and decides:
             return LookUp("not_found")
-        if error.status == 403 and not by_gateway:
+        if error.status == 403 and decides:
             return LookUp("no_access")
         return LookUp("unanswered", error=error)
     except FetchError as error:

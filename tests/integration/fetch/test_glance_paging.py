@@ -86,6 +86,20 @@ def test_a_next_that_forgets_or_bends_our_parameters_stays_in_this_pass(opened: 
     assert all(request.query["status"] == "active" for request in server.requests)
 
 
+@pytest.mark.parametrize(
+    "more", ["visibility=public", "name=name%200", "os_hidden=true", "owner=p&member_status=x"]
+)
+def test_a_next_that_adds_a_filter_cuts_nothing_out(opened: Opened, more: str) -> None:
+    """The listing would end early, complete, and the rest would look deleted."""
+    cloud = Cloud(
+        "glance", [image(number, visibility=("public", "shared")[number % 2]) for number in range(9)]
+    )
+    server = opened.server(cloud)
+    server.faults.add(next_link(f"/v2/images?marker=image-002&limit=2&{more}"), at=1)
+    listing = opened.service(server, "glance").listing("listed")
+    assert (len(ids(listing)), listing.verdict) == (9, "complete")
+
+
 def test_filters_go_with_every_page_and_beat_our_own_parameters(opened: Opened) -> None:
     visibilities = ("public", "community")
     cloud = Cloud("glance", [image(n, visibility=visibilities[n % 2]) for n in range(14)])
@@ -99,9 +113,8 @@ def test_an_order_that_next_spells_in_the_old_way_is_not_mixed_with_ours(opened:
     server = opened.server(cloud_of("glance", 5))
     server.faults.add(next_link("/v2/images?marker=image-002&sort_key=created_at&sort_dir=asc&limit=3"), at=1)
     listing = opened.service(server, "glance").listing("listed")
-    assert (
-        len(ids(listing)) == 5
-    )  # the simulated Glance answers 400 to `sort` beside `sort_key`, like a real one
+    # the simulated Glance answers 400 to `sort` beside `sort_key`, like a real one
+    assert len(ids(listing)) == 5
 
 
 def test_an_empty_page_in_the_middle_is_not_the_end(opened: Opened) -> None:
