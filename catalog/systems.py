@@ -1,4 +1,5 @@
 """Tells an image's operating system, architecture and purpose from its keys, else from its name: one vocabulary.
+And its family, from its name.
 
 Clouds spell the same system in many ways ("Ubuntu 22.04 server 64bit", os_distro = "ubuntu", win2k22). The rules are
 rows of `image_os_rules`: regular expressions as Python reads them, on a plain text (see `plain`). Of each kind the
@@ -28,12 +29,13 @@ Kind = Literal["system", "arch", "purpose"]
 
 
 class System(NamedTuple):
-    """The columns of `image_os` that rules tell. None: nothing tells."""
+    """The columns of `image_os` that rules tell. None: nothing tells; of `family`: no name."""
 
     distro: str | None
     release: str | None
     arch: str | None
     purpose: str
+    family: str | None
 
 
 class Keys(NamedTuple):
@@ -84,6 +86,14 @@ class Rule(NamedTuple):
     release: str | None
 
 
+class FamilyRule(NamedTuple):
+    """A row of `image_family_rules`: the family of a name that matches is the replacement `family`."""
+
+    rank: int
+    pattern: str
+    family: str
+
+
 def plain(text: str) -> str:
     """A text as rules see it: lower case, and one blank for each run of blanks, `_`, `-`, `/`, `,`, `+`, brackets."""
     return " ".join(text[:_LONGEST].lower().translate(_SEPARATORS).split())
@@ -92,17 +102,34 @@ def plain(text: str) -> str:
 class Systems:
     """Applies the rules. `warnings`: one line for each rule that Python can't read; such a rule is left out."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], families: Iterable[FamilyRule] = ()) -> None:
         self.warnings: list[str] = []
         self._rules: dict[str, list[tuple[re.Pattern[str], Rule]]] = {"system": [], "arch": [], "purpose": []}
         for rule in sorted(rules):
-            try:
-                self._rules[rule.tells].append((re.compile(rule.pattern), rule))
-            except re.error as error:
-                self.warnings.append(f"image_os_rules: rule {rule.rank} is left out: {error}")
+            if pattern := self._compiled("image_os_rules", rule):
+                self._rules[rule.tells].append((pattern, rule))
+        self._families = [
+            (pattern, rule.family)
+            for rule in sorted(families)
+            if (pattern := self._compiled("image_family_rules", rule))
+        ]
         # most names match no rule at all, and images share their keys: both are told at one go
         self._any = {kind: _any_of(rules) for kind, rules in self._rules.items()}
         self._by_keys = lru_cache(maxsize=8192)(self._tell_by_keys)
+
+    def _compiled(self, table: str, rule: Rule | FamilyRule) -> re.Pattern[str] | None:
+        try:
+            return re.compile(rule.pattern)
+        except re.error as error:
+            self.warnings.append(f"{table}: rule {rule.rank} is left out: {error}")
+            return None
+
+    def family(self, name: str) -> str:
+        """The name without dates and marks, by the first rule that matches; without one, the name itself."""
+        for pattern, family in self._families:
+            if pattern.search(name):
+                return pattern.sub(family, name, count=1)
+        return name
 
     def tell(self, name: str | None, keys: Keys) -> System:
         """The system of one image: by its keys, and what they leave open by its name."""
@@ -119,7 +146,8 @@ class Systems:
             distro, release = _as_delivered(keys.platform, keys.os_version)
         if arch is None:
             arch = {64: "x86_64", 32: "i686"}.get(keys.os_bit or 0)  # what is made for ARM says so
-        return System(distro, release, arch, purpose or GENERIC)
+        family = None if name is None else self.family(name)
+        return System(distro, release, arch, purpose or GENERIC, family)
 
     def _tell_by_keys(self, keys: Keys) -> tuple[str | None, str | None, str | None, str | None]:
         platform, version = plain(keys.platform or ""), plain(keys.os_version or "")

@@ -51,9 +51,9 @@ INSERT INTO capabilities (capability, upstream_key, value_kind, inverted, family
      'Undocumented; seen in real bodies.')
 ON CONFLICT DO NOTHING;
 
--- A rule that cannot be carried out would break every query of image_lifecycle: refuse it when it is written.
+-- Sweeps carry the rules out, in Python; image_family() does in SQL. What either can't read is refused when it is written.
 ALTER TABLE image_family_rules ADD CONSTRAINT ck_image_family_rules_pattern
-    CHECK (regexp_replace('', pattern, family) IS NOT NULL);
+    CHECK (regexp_replace('', pattern, family) IS NOT NULL AND pattern !~ '\\[mMyYAZ]');
 
 -- Three habits, letters of any case; patterns are in the expanded syntax ("x"), so blanks in them mean nothing. Each
 -- covers the whole name, and its replacement keeps what is neither date nor mark. A date is a full one
@@ -63,22 +63,22 @@ INSERT INTO image_family_rules (rank, pattern, family, builtin) VALUES
     -- Standard_Ubuntu_22.04_20240129_0, Ubuntu 22.04 (20230901), Debian 12 (old20240101); what follows is kept, so
     -- that Rocky-9-GenericCloud-20231113.0.x86_64 is of the family Rocky-9-GenericCloud.x86_64
     (1000, '(?xi)^
-        (?: [[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [])]? [ _.-]+ )?  # a mark in front
+        (?: [\[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [\])]? [ _.-]+ )?  # a mark in front
         (.+?)
-        (?: [ _.-]+ [[(]? | [ _.-]* [[(] )
+        (?: [ _.-]+ [\[(]? | [ _.-]* [\[(] )
         (?: (?:old|prev|previous|deprecated|archived|obsolete|eol) [ _.-]* )?
         (?: (?:19|20)[0-9]{2} [_.-]? (?:0[1-9]|1[0-2]) [_.-]? (?:0[1-9]|[12][0-9]|3[01])
             (?: [0-9]{4} | [0-9]{6} )? (?: [T _.:-] [0-9]{1,6} Z? ){0,3}
           | 20[0-9]{2} (?:0[1-9]|1[0-2])
           | 1[4-9][0-9]{8} )
-        [])]?
-        (?: [ _.-]+ [[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol|latest|current) [])]? )*  # marks
+        [\])]?
+        (?: [ _.-]+ [\[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol|latest|current) [\])]? )*  # marks
         ( | [ _.-].* )$', '\1\2', true),
     -- Standard_Ubuntu_22.04_latest, win2012-r2-CURRENT, Debian 11 (deprecated)
     (1010, '(?xi)^
-        (?: [[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [])]? [ _.-]+ )?
+        (?: [\[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [\])]? [ _.-]+ )?
         (.+?)
-        (?: [ _.-]+ [[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol|latest|current) [])]? )+$',
+        (?: [ _.-]+ [\[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol|latest|current) [\])]? )+$',
         '\1', true),
     -- old_Ubuntu 20.04, [deprecated] Debian 10
-    (1020, '(?xi)^ [[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [])]? [ _.-]+ (.+) $', '\1', true);
+    (1020, '(?xi)^ [\[(]? (?:old|prev|previous|deprecated|archived|obsolete|eol) [\])]? [ _.-]+ (.+) $', '\1', true);

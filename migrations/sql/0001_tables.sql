@@ -330,7 +330,8 @@ CREATE UNLOGGED TABLE stage (
     distro TEXT,
     release TEXT,
     arch TEXT,
-    purpose TEXT
+    purpose TEXT,
+    family TEXT
 )
  WITH (toast_tuple_target = 8160);
 
@@ -420,6 +421,7 @@ COMMENT ON COLUMN stage.distro IS 'As in image_state.distro.';
 COMMENT ON COLUMN stage.release IS 'As in image_state.release.';
 COMMENT ON COLUMN stage.arch IS 'As in image_state.arch.';
 COMMENT ON COLUMN stage.purpose IS 'As in image_state.purpose; NULL = the image''s system is as it was.';
+COMMENT ON COLUMN stage.family IS 'As in image_state.family.';
 COMMENT ON COLUMN stage.present IS 'True: the revision is the image''s last, images follows it.';
 
 CREATE TABLE sources (
@@ -596,6 +598,7 @@ CREATE TABLE image_state (
     release TEXT,
     arch TEXT,
     purpose TEXT,
+    family TEXT,
     CONSTRAINT pk_image_state PRIMARY KEY (source_id, image_id)
 )
  WITH (fillfactor = 90);
@@ -611,6 +614,7 @@ COMMENT ON COLUMN image_state.distro IS 'Operating system, as in image_os.distro
 COMMENT ON COLUMN image_state.release IS 'Its release, as in image_os.release.';
 COMMENT ON COLUMN image_state.arch IS 'Processor architecture, as in image_os.arch.';
 COMMENT ON COLUMN image_state.purpose IS 'As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it.';
+COMMENT ON COLUMN image_state.family IS 'Family of the name, by image_family_rules; NULL = no name.';
 
 CREATE TABLE image_tags (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -42,3 +42,42 @@ COMMENT ON COLUMN os_support.ends_on IS 'Last day of the phase; NULL = not known
 COMMENT ON COLUMN os_support.source IS 'Where the date comes from.';
 COMMENT ON COLUMN os_support.over IS 'True: the phase is over, though its last day is not known.';
 COMMENT ON COLUMN os_support.builtin IS 'True: came with the product.';
+
+CREATE TABLE image_announcements (
+    source_id TEXT COLLATE "C" NOT NULL,
+    scope TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    announced_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    announced_by TEXT,
+    deprecated_at TIMESTAMP WITH TIME ZONE,
+    obsolete_at TIMESTAMP WITH TIME ZONE,
+    use_instead_id TEXT COLLATE "C",
+    note TEXT,
+    withdrawn_at TIMESTAMP WITH TIME ZONE,
+    withdrawn_by TEXT,
+    CONSTRAINT pk_image_announcements PRIMARY KEY (source_id, scope, subject, announced_at),
+    CONSTRAINT ck_image_announcements_scope CHECK (scope IN ('image', 'family'))
+);
+
+COMMENT ON TABLE image_announcements IS 'What was announced of images and families by catalog announce; of one subject the latest that was not withdrawn counts.';
+COMMENT ON COLUMN image_announcements.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN image_announcements.scope IS 'What subject names: an image, or a family; an image''s own announcement goes before its family''s.';
+COMMENT ON COLUMN image_announcements.subject IS 'Id of the image, or family as in image_os.family.';
+COMMENT ON COLUMN image_announcements.announced_at IS 'When it was announced. Unit: UTC.';
+COMMENT ON COLUMN image_announcements.announced_by IS 'Who announced it.';
+COMMENT ON COLUMN image_announcements.deprecated_at IS 'From when on nobody should choose it any more. Unit: UTC.';
+COMMENT ON COLUMN image_announcements.obsolete_at IS 'From when on nobody should use it any more. Unit: UTC.';
+COMMENT ON COLUMN image_announcements.use_instead_id IS 'Image of the same source to use instead.';
+COMMENT ON COLUMN image_announcements.note IS 'What else there is to say.';
+COMMENT ON COLUMN image_announcements.withdrawn_at IS 'When the announcement was withdrawn; NULL = it holds. Unit: UTC.';
+COMMENT ON COLUMN image_announcements.withdrawn_by IS 'Who withdrew it.';
+
+-- Few revisions end a time of being public; image_lifecycle looks for them.
+CREATE INDEX ix_revisions_withdrawn ON revisions (source_id, image_id)
+    WHERE changed -> 'visibility' ->> 0 = 'public';
+
+-- Few images promise anything; image_promises reads those.
+CREATE INDEX ix_images_promising ON images (source_id, image_id)
+    WHERE properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}';
+CREATE INDEX ix_revisions_promises ON revisions (source_id, image_id)
+    WHERE changed ?| '{provided_until,uuid_validity}';

@@ -1,4 +1,4 @@
-"""Operating systems in one vocabulary, and until when they are supported.
+"""Operating systems in one vocabulary, their support, announcements, life cycle and promises.
 
 Revision: 0003
 Follows: 0002
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parent.parent / "sql"
-SUBJECTS = ("tables", "rules", "support", "views")
+SUBJECTS = ("tables", "rules", "support", "views_systems", "views_lifecycle", "views_promises")
 
 
 def upgrade() -> None:

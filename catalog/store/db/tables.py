@@ -200,6 +200,14 @@ images = table(
     moment("first_seen_at", "observed_at of the image's first evidence.", nullable=False),
     moment("last_changed_at", "observed_at of the image's open revision.", nullable=False),
     *facets(),
+    Index(
+        "ix_images_promising",
+        "source_id",
+        "image_id",
+        postgresql_where=text(
+            "properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'"
+        ),
+    ),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
 
@@ -215,6 +223,7 @@ image_state = table(
     text_column(
         "purpose", "As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it."
     ),
+    text_column("family", "Family of the name, by image_family_rules; NULL = no name."),
     comment="Fingerprints, and what image_os tells; narrow, so that a sweep reads little. Internal.",
 )
 
@@ -442,6 +451,27 @@ os_support = table(
     comment="Until when vendors support their systems, free and paid phases apart.",
 )
 
+image_announcements = table(
+    "image_announcements",
+    ["source_id", "scope", "subject", "announced_at"],
+    key_column(
+        "scope",
+        "What subject names: an image, or a family; an image's own announcement goes before its family's.",
+        nullable=False,
+    ),
+    key_column("subject", "Id of the image, or family as in image_os.family.", nullable=False),
+    moment("announced_at", "When it was announced.", nullable=False),
+    text_column("announced_by", "Who announced it."),
+    moment("deprecated_at", "From when on nobody should choose it any more."),
+    moment("obsolete_at", "From when on nobody should use it any more."),
+    key_column("use_instead_id", "Image of the same source to use instead."),
+    text_column("note", "What else there is to say."),
+    moment("withdrawn_at", "When the announcement was withdrawn; NULL = it holds."),
+    text_column("withdrawn_by", "Who withdrew it."),
+    comment="What was announced of images and families by catalog announce; of one subject the latest that was not"
+    " withdrawn counts.",
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -481,6 +511,18 @@ revisions = table(
         postgresql_where=text("valid_from < observed_at"),
     ),
     Index("ix_revisions_hidden", "source_id", "image_id", postgresql_where=text("hidden")),
+    Index(
+        "ix_revisions_withdrawn",
+        "source_id",
+        "image_id",
+        postgresql_where=text("changed -> 'visibility' ->> 0 = 'public'"),
+    ),
+    Index(
+        "ix_revisions_promises",
+        "source_id",
+        "image_id",
+        postgresql_where=text("changed ?| '{provided_until,uuid_validity}'"),
+    ),
     Index(
         "ix_revisions_changed",
         "valid_from",
@@ -579,6 +621,7 @@ stage = Table(
     text_column("release", "As in image_state.release."),
     text_column("arch", "As in image_state.arch."),
     text_column("purpose", "As in image_state.purpose; NULL = the image's system is as it was."),
+    text_column("family", "As in image_state.family."),
     Index("ix_stage_batch", "run_id", "batch"),
     prefixes=["UNLOGGED"],
     comment="What a merge is about to write; empty outside of one. Internal.",

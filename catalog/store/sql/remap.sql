@@ -56,8 +56,10 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
 
 -- name: systems
 -- What image_os tells, by today's rules.
-UPDATE image_state f SET (distro, release, arch, purpose) = (s.distro, s.release, s.arch, s.purpose)
+UPDATE image_state f
+SET (distro, release, arch, purpose, family) = (s.distro, s.release, s.arch, s.purpose, s.family)
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
     AND f.source_id = s.source_id AND f.image_id = s.image_id
-    AND (f.distro, f.release, f.arch, f.purpose) IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose);
+    AND (f.distro, f.release, f.arch, f.purpose, f.family)
+        IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose, s.family);

@@ -141,15 +141,17 @@ ON CONFLICT (source_id, image_id, name) DO UPDATE SET value = excluded.value;
 
 -- name: upsert_state
 -- Fingerprints of what `images` shows.
-INSERT INTO image_state AS f (source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose)
-SELECT source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose
+INSERT INTO image_state AS f (source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose,
+    family)
+SELECT source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose, family
 FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND present
 ON CONFLICT (source_id, image_id) DO UPDATE
 SET (raw_hash, content_hash, live) = (excluded.raw_hash, excluded.content_hash, excluded.live),
     distro = CASE WHEN excluded.purpose IS NULL THEN f.distro ELSE excluded.distro END,
     release = CASE WHEN excluded.purpose IS NULL THEN f.release ELSE excluded.release END,
     arch = CASE WHEN excluded.purpose IS NULL THEN f.arch ELSE excluded.arch END,
-    purpose = coalesce(excluded.purpose, f.purpose);
+    purpose = coalesce(excluded.purpose, f.purpose),
+    family = CASE WHEN excluded.purpose IS NULL THEN f.family ELSE excluded.family END;
 
 -- name: clear_stage
 -- At the end of a merge nothing stays behind.

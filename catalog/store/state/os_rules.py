@@ -1,4 +1,4 @@
-"""The rules that tell an image's operating system, as `image_os_rules` holds them."""
+"""The rules that tell an image's operating system and family, as the database holds them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from operator import itemgetter
 from catalog.fields import INDEX
 from catalog.model import MappedImage
 from catalog.store.db.connection import Connection
-from catalog.systems import PROPERTIES, Keys, Rule, System, Systems
+from catalog.systems import PROPERTIES, FamilyRule, Keys, Rule, System, Systems
 
 _VALUES = itemgetter(
     *(INDEX[column] for column in ("name", "platform", "os_version", "os_type", "os_bit", "architecture"))
@@ -17,7 +17,8 @@ _VALUES = itemgetter(
 def load(connection: Connection) -> Systems:
     """All rules, the users' own and the builtin ones."""
     rows = connection.execute("SELECT rank, tells, pattern, value, release FROM image_os_rules").fetchall()
-    return Systems(Rule(*row) for row in rows)
+    families = connection.execute("SELECT rank, pattern, family FROM image_family_rules").fetchall()
+    return Systems((Rule(*row) for row in rows), (FamilyRule(*row) for row in families))
 
 
 def system_of(systems: Systems, image: MappedImage) -> System:

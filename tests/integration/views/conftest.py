@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from catalog.systems import Keys, Rule, Systems
+from catalog.systems import FamilyRule, Keys, Rule, Systems
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """Noon of the day on which everything begins."""
@@ -102,7 +102,8 @@ class Shelf:
     @cached_property
     def systems(self) -> Systems:
         rules = self.ask("SELECT rank, tells, pattern, value, release FROM image_os_rules")
-        return Systems(Rule(**row) for row in rules)
+        families = self.ask("SELECT rank, pattern, family FROM image_family_rules")
+        return Systems((Rule(**row) for row in rules), (FamilyRule(**row) for row in families))
 
     def revision(
         self,

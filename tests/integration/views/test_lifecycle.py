@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.integration.views.conftest import Shelf, days
+from tests.integration.views.conftest import NOW, T0, Shelf, days
 
 FAMILIES = {
     "Standard_Ubuntu_22.04_latest": "Standard_Ubuntu_22.04",
@@ -178,3 +178,101 @@ def test_images_that_never_became_usable_have_no_life_cycle(shelf: Shelf) -> Non
 def test_the_promise_is_read_where_it_is_a_date(shelf: Shelf, promise: Any, day: date | None) -> None:
     shelf.image(shelf.source(), "a", properties={"provided_until": promise})
     assert shelf.one("SELECT promised_until AS x FROM image_lifecycle")["x"] == day
+
+
+def announce(shelf: Shelf, source: str, subject: str, **columns: Any) -> None:
+    row = {"source_id": source, "scope": "image", "subject": subject, "announced_at": days(1), **columns}
+    shelf.insert("image_announcements", row)
+
+
+def test_a_public_image_that_is_community_now_is_withdrawn(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "was", name="Ubuntu 22.04", visibility="community", created_at=days(1))
+    shelf.image(source, "again", name="Debian 12", visibility="public", created_at=days(1))
+    shelf.image(source, "never", name="mine", visibility="private", created_at=days(1))
+    for image in ("was", "again"):
+        shelf.revision(source, image, days(1), days(5), change="created", visibility="public")
+        shelf.revision(
+            source, image, days(5), changed={"visibility": ["public", "community"]}, visibility="community"
+        )
+    assert {image: state[:2] for image, state in life(shelf).items()} == {
+        "was": ("withdrawn", days(5)),
+        "again": ("current", days(1)),
+        "never": ("current", days(1)),
+    }
+
+
+def test_what_is_announced_holds_from_its_date_on_and_names_what_to_use_instead(shelf: Shelf) -> None:
+    source = shelf.source()
+    for number in range(1, 6):
+        shelf.image(source, f"v{number}", name=f"web_2024010{number}", created_at=days(number))
+    shelf.image(source, "other", name="other", created_at=days(1))
+    announce(shelf, source, "v5", deprecated_at=days(9), use_instead_id="other")
+    announce(shelf, source, "v4", deprecated_at=days(9), obsolete_at=days(10))
+    announce(shelf, source, "v3", deprecated_at=NOW + timedelta(days=30))
+    announce(shelf, source, "v2", deprecated_at=days(9), withdrawn_at=days(2))
+    assert life(shelf) == {
+        "v5": ("deprecated", days(9), "other"),
+        "v4": ("obsolete", days(10), "v3"),
+        "v3": ("current", days(3), None),
+        "v2": ("superseded", days(3), "v3"),
+        "v1": ("superseded", days(2), "v3"),
+        "other": ("current", days(1), None),
+    }
+    row = shelf.one("SELECT use_instead_name FROM image_lifecycle WHERE image_id = 'v5'")
+    assert row["use_instead_name"] == "other"
+
+
+def test_a_family_is_announced_as_a_whole_and_an_image_apart(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "old", name="CentOS 7 20240101", created_at=days(1))
+    shelf.image(source, "new", name="CentOS 7", created_at=days(2))
+    announce(shelf, source, "CentOS 7", scope="family", obsolete_at=days(5))
+    announce(shelf, source, "new", announced_at=days(2), deprecated_at=days(6))
+    assert life(shelf) == {"old": ("obsolete", days(5), None), "new": ("deprecated", days(6), None)}
+
+
+def test_the_latest_announcement_counts(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "a", created_at=days(1))
+    announce(shelf, source, "a", announced_at=days(2), obsolete_at=days(3))
+    announce(shelf, source, "a", announced_at=days(4), deprecated_at=days(5))
+    assert life(shelf)["a"][:2] == ("deprecated", days(5))
+
+
+def test_a_hidden_newer_image_supersedes_none_that_is_listed(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "listed", name="Debian 12", created_at=days(1))
+    shelf.image(source, "hid", name="Debian 12", created_at=days(2), hidden=True)
+    assert life(shelf)["listed"] == ("current", days(1), None)
+
+
+def test_what_the_cloud_calls_old_is_superseded_even_if_it_is_alone(shelf: Shelf) -> None:
+    source = shelf.source()
+    old: dict[str, Any] = {"properties": {"os_purpose": "oldgeneric"}}
+    shelf.image(source, "new", name="Ubuntu 22.04", created_at=days(3), properties={"os_purpose": "generic"})
+    shelf.image(source, "old", name="Ubuntu 22.04", created_at=days(4), **old)
+    shelf.image(source, "alone", name="Debian 11", created_at=days(1), last_changed_at=days(6), **old)
+    assert life(shelf) == {
+        "new": ("current", days(3), None),
+        "old": ("superseded", T0, "new"),
+        "alone": ("superseded", days(6), None),
+    }
+
+
+def test_images_for_other_purposes_replace_none(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "plain", name="Ubuntu 22.04", created_at=days(1))
+    gpu = {"os_purpose": "gpu"}
+    shelf.image(source, "gpu", name="Ubuntu 22.04", created_at=days(2), properties=gpu)
+    assert [state for state, _, _ in life(shelf).values()] == ["current", "current"]
+
+
+def test_a_protected_golden_image_is_not_superseded_by_one_of_the_same_second(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "a", name="web", created_at=days(1), protected=True, tags=["golden"])
+    shelf.image(source, "b", name="web", created_at=days(1) + timedelta(milliseconds=300))
+    assert {image: state for image, (state, _, _) in life(shelf).items()} == {
+        "a": "current",
+        "b": "superseded",
+    }

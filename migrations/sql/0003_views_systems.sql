@@ -51,14 +51,16 @@ SELECT
     CASE WHEN exact.distro IS NOT NULL THEN exact.paid_support_ends_on ELSE major.paid_support_ends_on END
         AS paid_support_ends_on,
     f.live,
+    f.family,
     f.source_id
 FROM image_state AS f
 JOIN sources AS s ON s.source_id = f.source_id
 LEFT JOIN os_support_now AS exact ON exact.distro = f.distro AND exact.release = f.release
 LEFT JOIN os_support_now AS major
-    ON major.distro = f.distro AND major.release = split_part(f.release, '.', 1);
+    ON major.distro = f.distro AND major.release = split_part(f.release, '.', 1)
+WHERE (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown');
 
-COMMENT ON VIEW image_os IS 'Operating system, architecture and purpose of every image in one vocabulary, by image_os_rules; deleted images included.';
+COMMENT ON VIEW image_os IS 'Operating system, architecture and purpose of every image in one vocabulary, by image_os_rules; deleted images included. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN image_os.source IS 'Name of the source.';
 COMMENT ON COLUMN image_os.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN image_os.distro IS 'Operating system: ubuntu, debian, rhel, windows, ...; NULL = neither keys nor name tell. Upstream: __platform, os_distro, __os_version, os_version, else name.';
@@ -69,4 +71,5 @@ COMMENT ON COLUMN image_os.support_ends_on IS 'Last day of free support of that 
 COMMENT ON COLUMN image_os.support_phase IS 'Phase of today: active, security, lts, extended (only paid support is left), ended; NULL = os_support does not know the release.';
 COMMENT ON COLUMN image_os.paid_support_ends_on IS 'Last day of paid support; NULL = none, or not known. Unit: days, a date.';
 COMMENT ON COLUMN image_os.live IS 'False: the image is deleted.';
+COMMENT ON COLUMN image_os.family IS 'Name without dates and marks such as latest or old, by image_family_rules; NULL = no name.';
 COMMENT ON COLUMN image_os.source_id IS 'Key of the source, for joins with the tables.';
