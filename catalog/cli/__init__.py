@@ -26,6 +26,7 @@ COMMANDS = {
     "images": Later("catalog.cli.images:images", "List images: by name, tag, system, owner, as of a moment."),
     "show": Later("catalog.cli.show:show", "Show one image whole, and explain why it is live or deleted."),
     "compare": Later("catalog.cli.compare:compare", "Compare two sources, or one at two moments."),
+    "latest": Later("catalog.cli.latest:latest", "Show the image to use, per source."),
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "sources": Later("catalog.cli.sources:sources", "Show, check and rename sources."),

@@ -33,8 +33,11 @@ AGES = (
 STATES = {
     "current": "the one to use",
     "superseded": "offered, but a newer one of its family is too",
+    "deprecated": "announced: choose another one",
+    "obsolete": "announced: use it no more",
     "unlisted": "usable by id, no longer listed",
     "hidden": "usable by id, left out of default listings",
+    "withdrawn": "was public, is not any more",
     "off_shelf": "taken off the shelf",
     "deactivated": "not active, so not usable",
 }

@@ -67,7 +67,7 @@ IMS = [
 def test_the_image_management_service(
     systems: Systems, platform: str, version: str, distro: str, release: str
 ) -> None:
-    assert told(systems, **ims(platform, version)) == (distro, release, "x86_64", "generic")
+    assert told(systems, **ims(platform, version))[:4] == (distro, release, "x86_64", "generic")
 
 
 GLANCE = [

@@ -1,0 +1,157 @@
+"""The image to use: per source the newest that is offered and fits, now or as of a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from catalog.errors import UsageError
+from catalog.report.images import ARCHITECTURES
+from catalog.report.queries import Report, ask
+from catalog.report.sources import asked_sources
+from catalog.report.statements import statement
+from catalog.store.state import os_rules
+from catalog.systems import Keys
+
+_OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved IS NOT TRUE AND NOT i.unlisted
+    AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true)
+    AND (least(own.deprecated_at, own.obsolete_at, families.deprecated_at, families.obsolete_at)
+        <= coalesce(%(as_of)s, now())) IS NOT TRUE
+    AND (i.purpose IS DISTINCT FROM 'oldgeneric' OR %(purpose)s = 'oldgeneric')"""
+"""Can be chosen for a new server; and it is no moment of an old one, nor announced to go."""
+_OS = "i.distro || coalesce('-' || i.release, '')"
+_CONDITIONS = {
+    "FAMILY": ("family", "lower(i.family) = lower(%(family)s)"),
+    # rhel-9 means 9.4 as well
+    "--os": ("os", f"(i.distro = lower(%(os)s) OR starts_with({_OS} || '.', lower(%(os)s) || '.'))"),
+    "--arch": ("arch", "i.arch = lower(%(arch)s)"),
+    "--purpose": ("purpose", "i.purpose = lower(%(purpose)s)"),
+    "--visibility": ("visibility", "i.visibility = %(visibility)s"),
+    "--capability": ("capabilities", "i.capabilities @> %(capabilities)s::text[]"),
+    "--tag": ("tags", "i.tags @> %(tags)s::text[]"),
+}
+"""Option -> its attribute, and what it asks for."""
+_ANSWER = """SELECT DISTINCT ON (f.source) f.source, f.image_id, f.name, f.distro, f.release, f.arch, f.purpose,
+    f.visibility, f.created_at, f.region, f.family
+FROM fitting AS f
+ORDER BY f.source, f.created_at DESC NULLS LAST, f.image_id DESC"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What `catalog latest` is asked for. An image must fit all that is given; None and empty: whatever."""
+
+    family: str | None = None
+    os: str | None = None
+    """ubuntu, or with its release: ubuntu-22.04."""
+    arch: str | None = None
+    purpose: str | None = None
+    capabilities: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    visibility: str | None = None
+    sources: tuple[str, ...] = ()
+    """Globs; none: all that are not retired."""
+    as_of: datetime | None = None
+
+
+def latest_images(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> Report:
+    """One row per source that has an image that fits.
+
+    Raises UsageError for a glob that no source fits, and for a moment whose history was pruned.
+    """
+    values = _values(connection, wanted)
+    conditions = "\n        AND ".join(condition for _, condition in _asked(wanted))
+    return ask(connection, _sql(wanted, conditions, _ANSWER), values)
+
+
+def why_none(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> str:
+    """Says, in one line, which condition leaves no image."""
+    values = _values(connection, wanted)
+    asked = _asked(wanted)
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE {' AND '.join(condition for _, condition in asked[: n + 1])})"
+        for n in range(len(asked))
+    )
+    sql = _sql(wanted, "true", "SELECT * FROM fitting", chosen=counts)
+    row = ask(connection, sql, values).rows[0]
+    before, names = None, []
+    for (name, _), left in zip(asked, row, strict=True):
+        if not left:
+            if before is None:
+                return "no image is offered in the sources and at the time asked for"
+            return f"no image fits: {name} leaves none of the {before} that are {', '.join(names)}"
+        before = left
+        names.append(name)
+    return "no image fits"
+
+
+def _asked(wanted: Wanted) -> list[tuple[str, str]]:
+    """Conditions, each with its name for people; that of being offered is always asked."""
+    asked = [("offered", _OFFERED)]
+    for option, (attribute, condition) in _CONDITIONS.items():
+        value = getattr(wanted, attribute)
+        if value:
+            spelled = value if isinstance(value, str) else f" {option} ".join(value)
+            asked.append((f"{option} {spelled}", condition))
+    return asked
+
+
+def _sql(wanted: Wanted, conditions: str, answer: str, *, chosen: str = "i.*") -> str:
+    images = statement("latest/now" if wanted.as_of is None else "latest/then")
+    images = images.replace("{known}", statement("latest/known_then"))
+    sql = statement("latest/newest").replace("{images}", images).replace("{chosen}", chosen)
+    return sql.replace("{conditions}", conditions).replace("{answer}", answer)
+
+
+def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[str, Any]:
+    sources = asked_sources(connection, wanted.sources, wanted.as_of)
+    values: dict[str, Any] = {
+        "sources": sources,
+        "as_of": wanted.as_of,
+        "family": wanted.family,
+        "os": wanted.os,
+        "arch": ARCHITECTURES.get(wanted.arch.lower(), wanted.arch) if wanted.arch else None,
+        "purpose": wanted.purpose,
+        "visibility": wanted.visibility,
+        "capabilities": list(wanted.capabilities),
+        "tags": list(wanted.tags),
+    }
+    if wanted.as_of is not None:
+        _refuse_pruned(connection, sources, wanted.as_of)
+        values |= _other_systems(connection, values)
+    return values
+
+
+def _refuse_pruned(connection: psycopg.Connection[TupleRow], sources: list[str], as_of: datetime) -> None:
+    row = connection.execute(
+        "SELECT name, history_from FROM sources WHERE history_from > %s AND name = ANY (%s) ORDER BY name LIMIT 1",
+        (as_of, sources),
+    ).fetchone()
+    if row is not None:
+        raise UsageError(
+            f"history of source {row[0]!r} before {row[1].isoformat()} was pruned; ask for a later moment, or"
+            " leave the source out"
+        )
+
+
+def _other_systems(
+    connection: psycopg.Connection[TupleRow], values: Mapping[str, Any]
+) -> dict[str, list[str | None]]:
+    """The systems of images that said something else of themselves then."""
+    systems = os_rules.load(connection)
+    sql = statement("latest/other_then").replace("{known}", statement("latest/known_then"))
+    columns: list[list[str | None]] = [[] for _ in range(7)]
+    for row in connection.execute(sql.encode(), values):
+        name, platform, version, os_type, os_bit, architecture, capabilities, properties = row[2:]
+        told = {key: str(value) for key, value in (properties or {}).items()}
+        arm = "arm" in (capabilities or ())
+        keys = Keys.of(platform, version, os_type, os_bit, architecture, arm, told)
+        for column, value in zip(columns, (*row[:2], *systems.tell(name, keys)), strict=True):
+            column.append(value)
+    names = ("source_ids", "image_ids", "distros", "releases", "arches", "purposes", "families")
+    return dict(zip(names, columns, strict=True))
