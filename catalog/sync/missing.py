@@ -124,8 +124,9 @@ def judge(
         result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
     unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
     found_before = set()
+    elsewhere = set() if "market" in source.passes else present.market
     for image_id in waiting:
-        if _found_before(present, image_id, source, now):
+        if image_id in elsewhere or _found_before(present, image_id, source, now):
             found_before.add(image_id)
             result.silent[image_id] = "unanswered"
         elif unasked_proves:

@@ -106,6 +106,7 @@ def fetch(
         )
         if fetched.all_complete:
             fetched.missing = known.missing(*intake.seen_parts)
+            main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
             fetched.absences = judge(
                 fetched.missing,
                 known,
@@ -114,7 +115,7 @@ def fetch(
                 now=observed_at,
                 absence_proves=fetched.complete,
                 accept=accept,
-                nothing_listed=not intake.listed,
+                nothing_listed=not intake.listed or (source.lookup_limit == 0 and main_is_empty),
                 lost_rights=lambda again: (
                     known.login - known.login.intersection(*service.logins(again=again))
                 ),

@@ -531,6 +531,8 @@ CREATE TABLE images (
 )
  WITH (fillfactor = 90);
 
+CREATE INDEX ix_images_market ON images (source_id, image_id) WHERE image_type = 'market';
+
 COMMENT ON TABLE images IS 'One row per image ever seen; live = deleted_at IS NULL.';
 
 COMMENT ON COLUMN images.source_id IS 'Source, as in sources.source_id.';

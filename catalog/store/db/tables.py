@@ -208,6 +208,7 @@ images = table(
             "properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'"
         ),
     ),
+    Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
 

@@ -74,6 +74,10 @@ WHERE s.kind = %(kind)s GROUP BY s.name;
 -- What the logins that brought the stored images reached.
 SELECT login FROM sources WHERE source_id = %(source)s;
 
+-- name: market
+-- Images that only the pass `market` lists.
+SELECT image_id FROM images WHERE source_id = %(source)s AND image_type = 'market';
+
 -- name: lookups
 -- When images that are not listed were asked for, and the answer.
 SELECT image_id, asked_at, answer FROM lookups WHERE source_id = %(source)s;

@@ -25,6 +25,7 @@ STEP = 5_000
 class StoredState:
     """The stored state of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
+    `market`: those that only the pass of this name lists.
     `login`: what the logins that brought it reached, nothing where that is not known.
     """
 
@@ -34,6 +35,7 @@ class StoredState:
     asked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
+    market: set[str] = field(default_factory=set)
     login: frozenset[str] = frozenset()
 
     @property
@@ -74,6 +76,7 @@ def load(connection: Connection, source_id: str) -> StoredState:
                 stored.gone.add(image_id)
     cursor.execute("CLOSE stored")
     stored.login = login(connection, source_id)
+    stored.market = {image_id for (image_id,) in _SQL.run(connection, "market", source=source_id)}
     lookups = _SQL.run(connection, "lookups", source=source_id)
     stored.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in lookups}
     stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)

@@ -175,6 +175,26 @@ def test_fewer_passes_and_filters_delete_only_what_was_looked_up(
     assert site.reasons() == {name_of(0): "not_found"}
 
 
+def test_an_empty_main_pass_deletes_nothing_unasked_whatever_another_pass_lists(sites: Sites) -> None:
+    site = sites.open(images=4, lookup_limit=0)
+    site.cloud.change(name_of(3), os_hidden=True)
+    site.sweep()
+    site.server.faults.add(body(body_of([])), at=len(site.server.requests) + 1)
+    run = site.sweep()
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 3)
+
+
+@pytest.mark.parametrize("options", [{"changed": {"lookup_limit": 0}}, {"accept_deletions": True}])
+def test_the_market_left_out_again_deletes_none_of_its_images(sites: Sites, options: dict[str, Any]) -> None:
+    records = [image(n, __imagetype="market" if n > 1 else "gold") for n in range(6)]
+    site = sites.open("ims", records, lookup_limit=1)
+    assert site.sweep(changed={"passes": ("listed", "pending", "market")}).inserted == 6
+    site.cloud.delete(name_of(0))
+    run = site.sweep(**options)
+    assert (run.outcome, run.held, site.live()) == ("complete", 0, {name_of(n) for n in range(1, 6)})
+    assert site.unlisted() == {name_of(n) for n in range(2, 6)}
+
+
 def test_no_accepted_deletion_goes_unasked_where_absence_proves_nothing(sites: Sites) -> None:
     """Not even --accept-deletions deletes an image because a filter leaves it out."""
     site = sites.open(images=4)
