@@ -94,6 +94,7 @@ class _Draft:
         self.tags: set[str] = set()
         self.capabilities: list[CapabilityValue] = []
         self.properties: list[tuple[str, str]] = []
+        self.rows: dict[Role, list[Any]] = {"capability": self.capabilities, "property": self.properties}
         self.deleted_at: datetime | None = None
         self.reported_deleted = False
         self.warnings: list[str] = []
@@ -125,7 +126,7 @@ class _Draft:
                     if use.position >= 0:
                         values[use.position] = placed
                     else:
-                        self.capabilities.append(placed)  # type: ignore[arg-type]
+                        self.rows[use.role].append(placed)
                     if meaning != value:
                         self.meanings[key] = meaning
                     continue
@@ -153,8 +154,10 @@ class _Draft:
             ) or use.ignored:
                 self.meanings[key] = None if use.ignored else meaning
             if use.repeats and type(value) is str and len(use.seen) < _SEEN_PER_KEY and not self.warnings:
-                placed = self.capabilities[-1] if use.role == "capability" else values[use.position]
-                use.seen[value] = placed, meaning
+                use.seen[value] = (
+                    values[use.position] if use.position >= 0 else self.rows[use.role][-1],
+                    meaning,
+                )
         if self.seconds or values[_DATA_ORIGIN]:
             self._place_seconds()
 

@@ -60,7 +60,7 @@ class Use:
     failure: str = ""
     repeats: bool = False
     seen: dict[str, tuple[object, object]] = field(default_factory=dict)
-    """Texts of a key whose values repeat (flags, small numbers): what each is in its table, and what it means."""
+    """The first texts of a key whose values repeat (flags, properties): what each is in its table, and its meaning."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class MappingRules:
             role, name = "capability", key[len(CAPABILITY_PREFIX) :]
         fits = len(name.encode()) <= LONGEST_NAME
         convert = timestamp if role == "deleted_at" else boolean
-        repeats = role == "capability" and not (ignored or redacted)
+        repeats = role in ("capability", "property") and not (ignored or redacted)
         location = names_location(key)
         return Use(key, role, name, fits, ignored, redacted, location, convert=convert, repeats=repeats)
 

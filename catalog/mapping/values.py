@@ -21,8 +21,10 @@ BITS: dict[Conversion, int] = {"integer": 31, "bigint": 63}
 _SURELY_64_BITS = 19
 """Fewer digits than this make a number of 63 bits at most."""
 _INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})(?:\.0*)?")
-_TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
-_FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+_BOOLEANS: dict[object, bool] = {
+    **dict.fromkeys((1, "true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys((0, "false", "f", "no", "n", "off", "0"), False),
+}
 """Those of OpenStack's own libraries."""
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:(?:[Tt]| *)(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?"
@@ -67,10 +69,8 @@ def whole(value: object, bits: int) -> int | None:
 def boolean(value: object) -> bool:
     """A JSON boolean, 1 or 0, or a word such as true, yes, on, 1 as text in any case."""
     word = value.strip().lower() if isinstance(value, str) else value
-    if word is True or word in (1, *_TRUE):
-        return True
-    if word is False or word in (0, *_FALSE):
-        return False
+    if isinstance(word, str | int) and word in _BOOLEANS:
+        return _BOOLEANS[word]
     raise ValueError
 
 
