@@ -25,7 +25,7 @@ HeldReason = Literal["limit", "login_changed"]
 SilentKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not the JSON it was asked for, no UTF-8, or nested too deeply."""
+"""Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
 
 DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
     "glance": ("listed", "hidden"),
@@ -105,14 +105,14 @@ class LookUp:
 
 
 class ImageService(Protocol):
-    """What a sweep needs of a cloud. Counters are cumulative over the service's life."""
+    """A cloud as a sweep needs it. Counters are cumulative over the service's life."""
 
     region: str | None
     project_id: str | None
     endpoint: str
 
     def logins(self, *, again: bool = False) -> frozenset[frozenset[str]]:
-        """What each login so far reaches, as far as it says: `project 1`, `role admin`.
+        """The rights of each login so far, as far as they are known: `project 1`, `role admin`.
 
         `again`: after a new login, where that can tell. Raises FetchError.
         """
@@ -222,7 +222,7 @@ class RunResult:
     error_kind: str | None = None
     error: str | None = None
     note: str | None = None
-    """What this run could not prove though it is complete, in one line."""
+    """Absences that this run could not prove though it is complete, in one line."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -239,7 +239,7 @@ class Candidate(Struct, frozen=True):
 
 
 class ContentRules(Protocol):
-    """What the writer must know of contents without knowing the mapping."""
+    """Tells the writer of contents, which does not know the mapping."""
 
     def difference(self, old: str, new: str) -> str | None:
         """`changed` of a revision as JSON: {upstream key: [old, new]} of two documents, ignored keys left
@@ -262,7 +262,7 @@ class ListedIds(Protocol):
 
 @dataclass(slots=True)
 class Observation:
-    """What was seen of one source at one moment, ready to be merged.
+    """One source as it was seen at one moment, ready to be merged.
 
     `candidates`: records that may differ from what is stored, each image once; may be a generator.
     `unchanged`: ids listed with the very bytes that are stored. `lacks`: look-ups that said not found or
@@ -287,7 +287,10 @@ class Observation:
 
 @dataclass(slots=True)
 class MergeCounts:
-    """What a merge did to the present; `revised`: revisions before it that were added, taken out or dated anew."""
+    """Counts the changes that a merge made to the present.
+
+    `revised`: revisions before the present that were added, taken out or dated again.
+    """
 
     inserted: int = 0
     updated: int = 0

@@ -61,6 +61,11 @@ def short(text: str, longest: int = 60) -> str:
     return visible(text if len(text) <= longest else text[:longest] + "...")
 
 
+def first_line(error: object) -> str:
+    """The first line of an error's message, for one that spreads over several."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def bounded(text: str, longest: int = LONGEST_LINE_CHARACTERS) -> str:
     """The text cut to so many characters, with a note of how many there were."""
     return text if len(text) <= longest else f"{text[:longest]}... (cut, {len(text):,} characters)"

@@ -299,7 +299,7 @@ def forget(
     try:
         wanted = str(uuid.UUID(run_id))
     except ValueError:
-        raise UsageError(f"{run_id!r} is no run id (UUID); see `catalog runs {source.name}`") from None
+        raise UsageError(f"{run_id!r} is not a run id (UUID); see `catalog runs {source.name}`") from None
     with database.transaction(read_only=True) as connection:
         stored = sources.find(connection, source.name)
         at = runs.observed_of(connection, stored.source_id, wanted) if stored is not None else None

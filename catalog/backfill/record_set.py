@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import islice
 
 from catalog.backfill.id_table import Entry, IdTable
+from catalog.batches import batched
 from catalog.fetch.files.client_output import unnested
 from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.fields import INDEX
@@ -235,8 +236,7 @@ class Gathered:
         if rows is not None:
             return {image_id for image_id, (hash_, _) in rows.items() if contents.get(image_id) == hash_}
         same: set[str] = set()
-        remaining = iter(contents)
-        while part := list(islice(remaining, _STEP)):
+        for part in batched(contents, _STEP):
             entries = self._table.get(part)
             same.update(image_id for image_id in entries if entries[image_id][0] == contents[image_id])
         return same
@@ -265,7 +265,7 @@ class Gathered:
             for number in wanted:
                 yield self._candidate(raws[number], found)
             return
-        for batch in _batched(self._numbered()):
+        for batch in batched(self._numbered(), _STEP):
             images = [
                 (number, raw, image_id, hash_)
                 for number, raw, (image_id, hash_, *_) in self._identified(batch)
@@ -311,9 +311,3 @@ class Gathered:
 
 def _length(raw: bytes) -> int:
     return len(raw) if isinstance(raw, bytes) else memoryview(raw).nbytes
-
-
-def _batched(records: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    remaining = iter(records)
-    while part := list(islice(remaining, _STEP)):
-        yield part

@@ -41,7 +41,7 @@ class Crontab:
         return crontab
 
     def after(self, now: datetime) -> datetime | None:
-        """The first time later than `now`, in UTC; None: there is none in the next fifty years."""
+        """The first time later than `now`, in UTC; None if it does not come in the next fifty years."""
         from cronsim import CronSim
 
         times = (due.astimezone(UTC) for due in CronSim(self.text, now.astimezone(self.zone)))

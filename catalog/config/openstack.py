@@ -13,6 +13,7 @@ from catalog.address import split_address
 from catalog.errors import ConfigurationError
 from catalog.files import check_owner
 from catalog.model import SourceKind
+from catalog.text import first_line
 
 if TYPE_CHECKING:
     from openstack.config.loader import OpenStackConfig
@@ -35,7 +36,7 @@ ADDRESSES = (
 )  # fmt: skip
 """Keys of clouds.yaml that hold the address of a service that we ask."""
 UNFORESEEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
-"""What openstacksdk's loader raises for odd values, and for the address of a profile that does not answer."""
+"""Errors of openstacksdk's loader for odd values, and for the address of a profile that does not answer."""
 
 _HUAWEI_REGIONS = """
     ae-ad-1 af-north-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5
@@ -62,7 +63,7 @@ def ims_domain(url: str | None) -> str | None:
 
 
 def guess_kind(url: str | None) -> SourceKind:
-    """Which service to expect behind an identity or image endpoint when the configuration does not say."""
+    """Guesses the service behind an identity or image endpoint when the configuration does not say."""
     return "ims" if ims_domain(url) else "glance"
 
 
@@ -152,7 +153,7 @@ def _check_file(candidates: list[str], variable: str | None) -> None:
 
 
 def cloud_entries() -> dict[str, Any]:
-    """What clouds.yaml, or OS_*, says of each cloud that a source may name, in the order of clouds.yaml."""
+    """The entry in clouds.yaml, or of OS_*, of each cloud that a source may name, in the order of clouds.yaml."""
     clouds = open_clouds()
     entries = clouds.cloud_config["clouds"]
     return {name: entries.get(name) for name in clouds.get_cloud_names() if name != "defaults"}
@@ -220,12 +221,7 @@ def regions_of(cloud: str) -> list[str]:
 
 
 def unknown_cloud(cloud: str, known: Collection[str]) -> str:
-    """What to say of a cloud that clouds.yaml doesn't know."""
+    """Tells that clouds.yaml doesn't know this cloud, and what it knows."""
     if not known:
         return f"a cloud of clouds.yaml, not {cloud!r}; no clouds.yaml was found and no OS_* is set"
     return f"a cloud of clouds.yaml, not {cloud!r}; known: {', '.join(known)}"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, for one that spreads over several."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,7 +19,7 @@ def fitting(names: Iterable[str], pattern: str) -> list[str]:
 
 
 def select_names(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """The names that any of the patterns means, in the order of `names`; all where there is no pattern.
+    """The names that any of the patterns means, in the order of `names`; all without a pattern.
 
     Raises UsageError: a pattern means none; the known names are listed.
     """

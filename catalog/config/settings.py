@@ -19,7 +19,7 @@ PLACEHOLDER = "{project}"
 DEFAULT_SPOOL_LIMIT = 2 * 2**30
 """Bytes; where the temporary folder is memory, so are these."""
 _SURROGATES = "\\ud800-\\udfff"
-"""What an argument that is not valid UTF-8 holds; no database takes it."""
+"""Characters of an argument that is not valid UTF-8; no database takes them."""
 
 
 DEFAULT_REDACT = (
@@ -113,7 +113,7 @@ class Settings:
 
 
 def configured_source(settings: Settings, name: str) -> SourceSettings | None:
-    """What the configuration says of the source of this name; None if nothing. No cloud is asked.
+    """The configuration of the source of this name; None if it has none. No cloud is asked.
 
     An entry of the very name comes first, then `projects = "*"` whose pattern fits: of several the one with
     the longest pattern, of equally long ones the first. Which project it is remains untold.
@@ -145,7 +145,7 @@ def _may_be_of(source: SourceSettings, name: str) -> bool:
 
 
 def name_fault(name: str, placeholders: Sequence[str] = ()) -> str | None:
-    """What a source's name must be and this one is not; None if all is well.
+    """Tells what is expected of a source's name and missing in this one; None if all is well.
 
     A name of the configuration may hold `placeholders` in braces.
     """

@@ -104,7 +104,7 @@ def read_sources(
 
 
 def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
-    """What the table sets, checked and converted, as keyword arguments of SourceSettings."""
+    """Checks and converts what the table sets, to keyword arguments of SourceSettings."""
     named = {key: getattr(table, key) for key in DefaultsTable.__struct_fields__}
     values: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     if "interval" in values and "cron" in values:

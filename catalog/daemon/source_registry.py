@@ -36,7 +36,7 @@ class SourceRegistry:
     ) -> SourceRegistry:
         """`found`: what each `projects = "*"` stands for, by its name.
 
-        Raises ConfigurationError if there is no source, or for a schedule that can't be kept.
+        Raises ConfigurationError without any source, or for a schedule that can't be kept.
         """
         schedules = {source.name: Schedule.of(source) for source in select_sources(settings.sources)}
         united, left_out = unite(settings.sources, found or {})

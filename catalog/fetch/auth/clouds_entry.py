@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.config.openstack import UNFORESEEN, check_entry, first_line, open_clouds, unknown_cloud
+from catalog.config.openstack import UNFORESEEN, check_entry, open_clouds, unknown_cloud
 from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, NetworkError
+from catalog.text import first_line
 
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion

@@ -35,7 +35,7 @@ T = TypeVar("T")
 SERVICE_TYPES: dict[SourceKind, tuple[str, ...]] = {"glance": ("image",), "ims": ("imsv2", "ims", "image")}
 """Names of the image service in a catalogue, the best first."""
 WRONG_ANSWERS = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
-"""What comes of a body that no identity service would send."""
+"""Errors that come of a body that no identity service would send."""
 INTERFACES = ("public", "internal", "admin")
 TIMEOUT = 30.0
 """Seconds that the identity service may be silent."""
@@ -132,7 +132,7 @@ class CloudLogin:
         return dict(headers or {})
 
     def granted(self, read: Callable[[AccessInfo], T]) -> T | None:
-        """What `read` finds in what the identity service granted; None where the login needs no grant (`none`,
+        """Reads what the identity service granted; None where the login needs no grant (`none`,
         `http_basic`). Raises LoginError for an odd one: keystoneauth1 looks into it only when it is asked.
         """
         self.headers()
@@ -146,7 +146,7 @@ class CloudLogin:
         return self.granted(lambda access: _text(access.project_id))
 
     def reach(self) -> frozenset[str]:
-        """What the token says that it reaches; of a login without a token, only its type."""
+        """The rights that the token tells of; of a login without a token, only its type."""
         return self.granted(_reach) or frozenset([f"auth {self.entry.config.get('auth_type')}"])
 
     def _check_scope(self) -> None:
@@ -270,7 +270,7 @@ class CloudLogin:
     def enterable_projects(self) -> list[tuple[str, str]]:
         """(id, name) of the projects that the user may enter; where IMS is, those of the region alone.
 
-        Raises LoginError where there is none.
+        Raises LoginError if there are none.
         """
         if self.entry.config.get("auth_type") == APPLICATION_CREDENTIAL:
             raise ConfigurationError(bound_to_project(self._cloud))

@@ -1,4 +1,4 @@
-"""What keystoneauth1 raises, in one line that says the way out.
+"""Errors of keystoneauth1 in one line that says the way out.
 
 Nothing that the other side wrote is repeated but a status, a business code and names that everybody knows: a
 service may repeat what it was sent, in spellings that nobody can foresee.
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from catalog.config.openstack import first_line
 from catalog.errors import (
     CatalogError,
     ConfigurationError,
@@ -23,7 +22,7 @@ from catalog.errors import (
 )
 from catalog.fetch.auth.identity_session import AnswerTooLarge
 from catalog.fetch.http.retry import TryAgain, error_code, is_throttled, retry_after
-from catalog.text import short
+from catalog.text import first_line, short
 
 if TYPE_CHECKING:
     from keystoneauth1.exceptions import HttpError
@@ -43,7 +42,7 @@ class LoginContext:
 
     @property
     def service(self) -> str | None:
-        """`https://host` of the identity service, without user info, path and query; None: there is none."""
+        """`https://host` of the identity service, without user info, path and query; None if nothing is known of it."""
         parts = urlsplit(self.auth_url)
         host = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{host}" if host else None
@@ -93,7 +92,7 @@ class LoginContext:
                     "check auth_url, and the proxy in between"
                 )
         if type(error) is Exception:
-            # so keystoneauth1 says that there is no password
+            # so keystoneauth1 says that the password is missing
             return ConfigurationError(
                 f"{self.where}: {short(first_line(error), 200)}; set it in clouds.yaml, secure.yaml or OS_*"
             )

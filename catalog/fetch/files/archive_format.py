@@ -90,7 +90,7 @@ def write_header(header: Header) -> bytes:
 
 
 def read_header(line: bytes) -> Header:
-    """Raises UNREADABLE for a line that is no header."""
+    """Raises UNREADABLE for a line that is not a header."""
     return _header.decode(line)
 
 
@@ -104,7 +104,7 @@ def write_checksum(digest: str) -> bytes:
 
 
 def split_trailer(line: bytes) -> tuple[bytes, str] | None:
-    """(what the checksum covers of the line, the checksum); None if the line is no trailer."""
+    """(what the checksum covers of the line, the checksum); None if the line is not a trailer."""
     line = line.rstrip(b"\r\n")
     tail = len(_CHECKSUM_KEY) + CHECKSUM_LENGTH + 2
     covered, end = line[:-tail], line[-tail:]

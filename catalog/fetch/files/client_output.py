@@ -1,4 +1,4 @@
-"""What the `openstack` client prints of images as JSON, which is not what the API answers.
+"""Images as the `openstack` client prints them in JSON, which is not what the API answers.
 
 `image show` nests custom keys in an object `properties`: it is read, with these keys taken out of their nest.
 `image list` prints other keys, and most are missing: it is told apart, so that the error names the way out.
@@ -53,7 +53,7 @@ def unnested(raw: bytes) -> bytes:
 
 
 def is_list(path: Path) -> bool:
-    """Whether a file begins as what `openstack image list` prints, in whatever format."""
+    """True if a file begins as what `openstack image list` prints, in whatever format."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

@@ -1,4 +1,4 @@
-"""Which files a path names, and when a listing was taken by the name of its file."""
+"""Finds the files that a path names, and reads from a file's name when its listing was taken."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _UNREAD_TIME = re.compile(
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """The files that these paths name, each once: folders with all below, sorted, hidden ones left out.
 
-    Raises UsageError for a path that does not exist, and where there is no file at all.
+    Raises UsageError for a path that does not exist, and if they name no file at all.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -77,7 +77,7 @@ def _below(folder: Path) -> Iterable[Path]:
 def date_in_name(name: str) -> datetime | None:
     """The one point in time (ISO 8601, basic or extended) that a file's name holds, in UTC.
 
-    Without a zone it is UTC, a date alone is its midnight. None where there is none, more than one, or a time that
+    Without a zone it is UTC, a date alone is its midnight. None if the name holds none, more than one, or a time that
     can't be read for sure: better none than a wrong one.
     """
     moments: set[datetime | None] = set()

@@ -86,7 +86,7 @@ class Dump:
         self.position = self.size
 
     def has_trailer(self) -> bool:
-        """Whether an archive ends as one does; false also for one that cannot be read to its end.
+        """True if an archive ends as one does; false also for one that cannot be read to its end.
 
         Walks over its lines without a look at the records.
         """

@@ -30,6 +30,7 @@ from catalog.errors import DatabaseError, SchemaError, UsageError
 from catalog.files import open_regular, written_whole
 from catalog.model import UNREADABLE
 from catalog.store.db.connection import SETTINGS
+from catalog.text import first_line
 
 FORMAT: Final = "image-catalog-sync dump"
 VERSION: Final = 1
@@ -174,7 +175,7 @@ def _read(
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         # rows that the tables do not take come before the checksum that would tell of the damage
         raise UsageError(
-            f"{file} is not a whole dump ({_first_line(error)}); nothing was restored"
+            f"{file} is not a whole dump ({first_line(error.diag.message_primary or error)}); nothing was restored"
         ) from error
     end = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_End)
     if (end.tables, end.rows) != (len(head.tables), total) or dumped.read(1):  # the read checks the checksum
@@ -230,11 +231,7 @@ def _transaction(connection: Connection) -> Iterator[None]:
             connection.execute("; ".join(f"SET LOCAL {setting}" for setting in settings).encode())
             yield
     except psycopg.Error as error:
-        raise DatabaseError(_first_line(error)) from error
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).splitlines()[0]
+        raise DatabaseError(first_line(error.diag.message_primary or error)) from error
 
 
 def _names(names: Sequence[str]) -> sql.Composed:
@@ -251,7 +248,7 @@ def _schema_version(connection: Connection) -> str:
 
 
 def _columns(connection: Connection, table: str) -> list[str]:
-    """The columns that hold data, generated ones left out. SchemaError: there is no such table."""
+    """The columns that hold data, generated ones left out. SchemaError: the table is missing."""
     names = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0"
         " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",

@@ -31,7 +31,7 @@ def head() -> str:
 
 
 def version(connection: Connection) -> str | None:
-    """The database's migration, None where there is no schema of ours."""
+    """The database's migration, None without a schema of ours."""
     try:
         row = connection.execute(f"SELECT max(version_num) FROM {VERSION_TABLE}").fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):

@@ -21,7 +21,7 @@ class Statements(dict[str, str]):
         return connection.execute(self[name], values)
 
     def value(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> Any:
-        """The first column of the first row; None where there is none."""
+        """The first column of the first row; None without any row."""
         row = self.run(connection, name, **values).fetchone()
         return row[0] if row else None
 

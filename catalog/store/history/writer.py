@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 
+from catalog.batches import batched
 from catalog.errors import UsageError
 from catalog.fields import CAPABILITIES
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
@@ -33,7 +33,6 @@ BATCH_CHARACTERS = 8 * 2**20
 MOST_WARNINGS_PER_IMAGE = 10
 MOST_WARNINGS = 100
 """Warnings of one merge; what is beyond them is counted."""
-T = TypeVar("T")
 
 
 class BeforeHistory(UsageError):
@@ -123,7 +122,7 @@ class Merge:
         # what a few records and a few absences change is written at one go
         together = absences if len(last) + len(absences) <= BATCH else {}
         self._append_records(seen, last, together, empty=empty)
-        for ids in _batched(absences if not together else ()):
+        for ids in batched(absences if not together else (), BATCH):
             self.timelines.write(seen.observed_at, {i: absences[i] for i in ids}, {}, empty=empty, last=True)
         self._unlist(seen, found)
         self._enter(seen, held, found)
@@ -221,7 +220,7 @@ class Merge:
             for image_id in missing:
                 reasons.setdefault(image_id, NOT_LISTED)
         run = run_name(seen, parts.existing if parts is not None else None)
-        for ids in _batched(reasons):
+        for ids in batched(reasons, BATCH):
             evidence = {
                 i: Evidence(seen.observed_at, Content(None, absence_reason=reasons[i]), run) for i in ids
             }
@@ -229,7 +228,7 @@ class Merge:
         if parts is not None:
             silenced = parts.silenced(seen, held)
             self.ledger.remove_absences(seen.observed_at, silenced | held)
-            for ids in _batched(silenced):
+            for ids in batched(silenced, BATCH):
                 self.timelines.write(seen.observed_at, dict.fromkeys(ids), {})
 
     def forget(self, at: datetime) -> MergeCounts:
@@ -239,7 +238,7 @@ class Merge:
             existing, hidden = self.ledger.observed(at), self.ledger.hidden()
             self.ledger.remove(at)
             if existing is not None:
-                for part in _batched(ids):
+                for part in batched(ids, BATCH):
                     self.timelines.write(at, dict.fromkeys(part), {})
                 self._follow_hidden(hidden)
                 self.refresh_unlisted(self._ids("image_ids"))
@@ -249,7 +248,7 @@ class Merge:
         """Makes an observation that said nothing of these images evidence of their absence (`approve`)."""
         with self.stage:
             self.ledger.save_absences(at, reasons)
-            for ids in _batched(reasons):
+            for ids in batched(reasons, BATCH):
                 evidence = {i: Evidence(at, Content(None, absence_reason=reasons[i]), run_id) for i in ids}
                 self.timelines.write(at, evidence, {})
             self.refresh_unlisted(reasons)
@@ -373,10 +372,3 @@ def _steps(candidates: Iterable[Candidate]) -> Iterator[tuple[list[Candidate], b
             yield step, False
             step, size = [], 0
     yield step, True
-
-
-def _batched(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while part := list(islice(iterator, BATCH)):
-        yield part
-        del part

@@ -1,7 +1,7 @@
 -- Rights, as PostgreSQL's catalogs tell them.
 
 -- name: granted
--- Of each table or view and right whether this role has it; NULL: there is no such table.
+-- Of each table or view and right whether this role has it; NULL: it is missing.
 SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)
 FROM unnest(%(names)s::text[], %(rights)s::text[]) WITH ORDINALITY AS needed (name, right_name, place)
 LEFT JOIN pg_class c ON c.relname = needed.name
