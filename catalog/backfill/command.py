@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,7 +134,7 @@ def backfill(
     asked_for = {path for path in paths if path.is_file()}
     moments = _sort(files, observed_at)
     archives = [(at, dump) for at, moment in sorted(moments.items()) for dump in moment.archives]
-    _check(database, source, moments, archives)
+    _check(database, source, moments, archives, confirmed=confirmed)
     everything = [dump for moment in moments.values() for dump in (*moment.archives, *moment.dumps)]
     with Loader(
         database,
@@ -197,17 +197,21 @@ def _check(
     source: SourceSettings,
     moments: dict[datetime, _Moment],
     archives: Sequence[tuple[datetime, Dump]],
+    *,
+    confirmed: bool,
 ) -> None:
     """All that makes the command wrong as a whole, before anything is written."""
     run_ids = [_run_id(at, dump) for at, dump in archives]
     since: datetime | None = None
     known: set[str] = set()
+    own_ids: set[str | None] = set()
     with database.transaction(read_only=True) as connection:
         stored = sources.find(connection, source.name)
         limit = clock(connection) + AHEAD
         if stored is not None:
             since = sources.history_from(connection, stored.source_id)
             known = runs.among(connection, stored.source_id, run_ids)
+            own_ids = sources.own_ids(connection, stored.source_id)
     if stored is not None and stored.observed_since is not None and stored.kind != source.kind:
         raise UsageError(
             f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
@@ -231,7 +235,8 @@ def _check(
                 f" {source.name!r} was cut by `catalog db prune`; nothing was written"
             )
     new = [run_id not in known for run_id in run_ids]
-    _check_origin(source, stored, [(dump, is_new) for (_, dump), is_new in zip(archives, new, strict=True)])
+    pairs = [(dump, is_new) for (_, dump), is_new in zip(archives, new, strict=True)]
+    _check_origin(source, stored, own_ids, pairs, confirmed=confirmed)
 
 
 def _name_of(moment: _Moment) -> str:
@@ -247,18 +252,27 @@ def _run_id(at: datetime, dump: Dump) -> str:
 
 
 def _check_origin(
-    source: SourceSettings, stored: Source | None, archives: Sequence[tuple[Dump, bool]]
+    source: SourceSettings,
+    stored: Source | None,
+    own_ids: Set[str | None],
+    archives: Sequence[tuple[Dump, bool]],
+    *,
+    confirmed: bool,
 ) -> None:
-    """From one archive to the one before, either the name stays or kind, region, project and endpoint do.
+    """From one archive to the one before, either the source's id stays or kind, region, project and endpoint do.
 
-    A source that was adopted keeps its name, so its whole archive passes; another source's does not. The last
-    one is compared with the source itself. Those that are in the ledger (not new) are never refused.
+    A source that was adopted keeps its id, so its whole archive passes; another source's does not. The last one is
+    compared with the source itself, an endpoint that is configured included, unless it is its own or `confirmed`. Those
+    that are in the ledger (not new) are never refused.
     """
-    whose, name = repr(source.name), None
+    whose, after = repr(source.name), None
     own: dict[str, str | None] = dict.fromkeys(("region", "project", "endpoint"))
     if stored is not None:
         own = {"region": stored.region, "project": stored.project_id, "endpoint": stored.endpoint}
     met = {**own, "kind": source.kind, "region": own["region"] or source.region}
+    configured = own["endpoint"] is None and not confirmed
+    if configured:
+        met["endpoint"] = source.endpoint
     for dump, is_new in reversed(archives):
         header = dump.header
         assert header is not None
@@ -266,19 +280,26 @@ def _check_origin(
         told["endpoint"] = header.endpoint
         for what, value in told.items():
             known = met[what]
-            if value is None or known is None or header.source == name or not is_new:
+            if (
+                value is None
+                or known is None
+                or (after is not None and header.source_id == after)
+                or not is_new
+            ):
                 continue
-            moved = what == "endpoint" and header.source == source.name  # a service may get another address
+            moved = what == "endpoint" and header.source_id in own_ids  # a service may get another address
             if moved or value == known or (what == "endpoint" and service_of(value) == service_of(known)):
                 continue
-            adopt = name is None and own.get(what) is not None
+            adopt = after is None and own.get(what) is not None
+            confirm = configured and what == "endpoint" and after is None
             raise UsageError(
                 f"{dump.path}: an archive of {header.source!r} with {what} {value!r}, while {whose} has"
                 f" {known!r}; load it into a source of its own"
                 + (f", or run `catalog sources adopt {source.name}` if it is this one's" if adopt else "")
+                + (", or give --yes if it is this one's" if confirm else "")
                 + "; nothing was written"
             )
-        whose, name = str(dump.path), header.source
+        whose, after = str(dump.path), header.source_id
         met.update((what, value) for what, value in told.items() if value is not None)
 
 

@@ -149,7 +149,9 @@ class Writing:
     def _compare_login(self, header: Header) -> None:
         """Whether an archive's absences count: its own sweep compared its login with what was stored there."""
         trailer = self.said.trailer
-        self._is_own = sources.continues(self.connection, self.source_id, header.source_id)
+        if header.source_id is not None:
+            sources.continue_archives(self.connection, self.source_id, header.source_id)
+        self._is_own = header.source_id in sources.own_ids(self.connection, self.source_id)
         if trailer is None:
             return
         self._login = stored_state.login(self.connection, self.source_id)

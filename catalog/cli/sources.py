@@ -15,11 +15,12 @@ from catalog.cli.parameters import ask, format_option, yes_option
 from catalog.cli.progress import counting
 from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
 from catalog.config.selection import select_names
-from catalog.config.settings import check_new_name, configured_source
+from catalog.config.settings import check_new_name, configured_source, source_settings
 from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
 from catalog.store.maintenance import removal
 from catalog.store.state import sources as stored
+from catalog.sync.archive import folder_of
 from catalog.sync.source_check import CHECK_COLUMNS, check, refused
 
 COLUMNS = (
@@ -124,6 +125,11 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
     with invocation.database() as database:
         database.transact(lambda connection: stored.rename(connection, old, new))
     click.echo(f"{old} is called {new} now; change it in the configuration too")
+    archive = source_settings(invocation.settings, new, "glance").archive
+    if archive is not None and folder_of(archive, old).is_dir():
+        click.echo(
+            f"its archives so far stay in {folder_of(archive, old)}, new ones go to {folder_of(archive, new)}"
+        )
 
 
 @sources.command(

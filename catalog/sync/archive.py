@@ -138,13 +138,12 @@ def set_aside(source: SourceSettings, observed_at: datetime, run_id: str) -> Non
     """Hides the archive of a sweep that somebody forgot, so that no database rebuilt from the folder has it."""
     if source.archive is None:
         return
-    path = folder_of(source.archive, source.name) / file_name(observed_at, run_id)
-    try:
-        path.rename(path.with_name(f".{path.name}.forgotten"))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        log.warning("archive of a forgotten sweep stays", file=str(path), reason=error.strerror or str(error))
+    for path in source.archive.glob(f"*/{file_name(observed_at, run_id)}"):  # it may have been renamed since
+        try:
+            path.rename(path.with_name(f".{path.name}.forgotten"))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            log.warning("archive of a forgotten sweep stays", file=str(path), reason=reason)
 
 
 def folder_of(archive: Path, source_name: str) -> Path:

@@ -48,9 +48,9 @@ WHERE source_id = %(source)s AND region IS NULL AND project_id IS NULL AND endpo
 UPDATE sources SET continues = %(archived)s
 WHERE source_id = %(source)s AND continues IS NULL AND login IS NULL AND last_complete_at IS NULL;
 
--- name: continues
--- Whether an archive is a sweep of this source, or of the one whose archives it is made of.
-SELECT %(archived)s IN (source_id, continues) FROM sources WHERE source_id = %(source)s;
+-- name: own_ids
+-- What its own archives call it: its own id, and that in the archives that it is made of.
+SELECT source_id, continues FROM sources WHERE source_id = %(source)s;
 
 -- name: rename
 -- A new name.

@@ -162,11 +162,14 @@ def identify(
     _SQL.run(connection, "identify", source=source_id, at=at, **values)
 
 
-def continues(connection: Connection, source_id: str, archived: str | None) -> bool:
-    """Whether the sweeps of an archive's source are this one's: its own, or those that it was made of."""
-    if archived is not None:
-        _SQL.run(connection, "continue", source=source_id, archived=archived)
-    return bool(_SQL.value(connection, "continues", source=source_id, archived=archived))
+def continue_archives(connection: Connection, source_id: str, archived: str) -> None:
+    """Makes a source that was never swept the one that an archive's header names, for archives to come."""
+    _SQL.run(connection, "continue", source=source_id, archived=archived)
+
+
+def own_ids(connection: Connection, source_id: str) -> set[str | None]:
+    """The `source_id` in headers of archives that are the source's own."""
+    return set(_SQL.run(connection, "own_ids", source=source_id).fetchall()[0]) - {None}
 
 
 def _changed(name: str, what: str, recorded: str, met: str) -> str:

@@ -146,20 +146,62 @@ def test_what_is_recorded_is_never_overwritten(sites: Sites, database: Database,
 def test_archives_of_two_sources_are_refused_where_nothing_is_recorded(
     sites: Sites, database: Database, tmp_path: Path
 ) -> None:
-    """Another name and another kind, region or project, in whatever order; the same under a new name passes."""
+    """Another source, and another kind, region, project or service, in whatever order; a new name doesn't matter."""
     site = sites.open(images=1, region="r1", project_id="p1", archive=tmp_path / "archive")
     site.sweep()
     site.sweep()
     early, late = files(tmp_path)
     wipe(database)
     before = snapshot(database)
-    strange = ({"project_id": "p2"}, {"region": "r2"}, {"kind": "ims"})
+    strange = ({"project_id": "p2"}, {"region": "r2"}, {"kind": "ims"}, {"endpoint": "http://elsewhere"})
     for changed, (mine, other) in itertools.product(strange, ((early, late), (late, early))):
-        another = headed(other, tmp_path / "other", source="another", **changed)
+        another = headed(other, tmp_path / "other", source_id="another", **changed)
         what = next(iter(changed)).removesuffix("_id")
         with pytest.raises(UsageError, match=f"with {what} '.*nothing was written|of kind") as caught:
             backfill(database, source(), [mine, another])
         assert "\n" not in str(caught.value)
         assert snapshot(database) == before
-    renamed = headed(late, tmp_path / "renamed", source="another")
+    renamed = headed(late, tmp_path / "renamed", source="another", project_id="p2")
     assert len(backfill(database, source(), [early, renamed]).runs) == 2
+
+
+def test_an_archive_of_another_cloud_is_refused_though_its_source_has_the_same_name(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    """Into a source that was swept, and into one that was not, whose service is configured."""
+    sites.open(images=4, archive=tmp_path).sweep()
+    wipe(database)
+    elsewhere = sites.open(images=2)
+    for known in (False, True):
+        if known:
+            elsewhere.sweep()
+        before = snapshot(database)
+        with pytest.raises(UsageError, match=r"'s' with endpoint 'http.*nothing was written"):
+            backfill(database, elsewhere.source, [tmp_path])
+        assert snapshot(database) == before
+    wipe(database)
+    assert len(backfill(database, elsewhere.source, [tmp_path], confirmed=True).runs) == 1
+    assert elsewhere.sweep().outcome == "failed"
+
+
+def test_an_archive_of_its_own_passes_though_the_service_has_another_address_now(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    site = sites.open(images=2, archive=tmp_path)
+    run = site.sweep()
+    adopt(database)
+    moved = sites.open(images=2)
+    moved.sweep()
+    forget(database, source(), run.run_id)
+    assert len(backfill(database, moved.source, files(tmp_path), confirmed=True).runs) == 1
+
+
+def test_the_archive_of_a_forgotten_sweep_is_hidden_though_the_source_was_renamed_since(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    site = sites.open(images=2, archive=tmp_path)
+    run = site.sweep()
+    with database.transaction() as connection:
+        sources.rename(connection, "s", "t")
+    forget(database, source("t", archive=tmp_path), run.run_id)
+    assert files(tmp_path) == []
