@@ -27,6 +27,13 @@ SilentKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
 
+EVENT_TYPES = (
+    "catalog.image.created", "catalog.image.updated", "catalog.image.deleted", "catalog.image.restored",
+    "catalog.image.unlisted", "catalog.deletions.held", "catalog.source.failing", "catalog.source.recovered",
+    "catalog.source.loaded",
+)  # fmt: skip
+"""What an event may be of (docs/events.md)."""
+
 DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
     "glance": ("listed", "hidden"),
     "ims": ("listed", "pending"),

@@ -54,6 +54,7 @@ DEFAULTS_KEYS = {
     "deletion_limit_percent": "Deletions are held if more than this share of the live images would go ...",
     "deletion_limit_count": "... and more than this many.",
     "archive": "Folder where each sweep's records are kept, gzip JSON Lines, mode 0600. Default: off.",
+    "events_keep": "How long events stay in the table `events`, and wait for webhooks.",
     "ignore": "Upstream keys (globs) that open no revision. Replaces the default list.",
     "redact": "Upstream keys (globs, at any depth) whose value is replaced by its SHA-256 before it is stored.",
 }
@@ -151,7 +152,7 @@ def _key_table(
     return _table(("key", "type", "default", "meaning"), rows)
 
 
-DURATIONS = ("interval", "deadline")
+DURATIONS = ("interval", "deadline", "events_keep")
 
 
 def _kind(name: str, hint: object) -> str:
@@ -178,7 +179,7 @@ def _default(settings: type, name: str) -> str:
     if value is dataclasses.MISSING:
         value = field.default_factory() if field.default_factory is not dataclasses.MISSING else None
     if name in DURATIONS and isinstance(value, int | float):
-        return f'`"{value / 60:g}m"`'
+        return f'`"{value / 86_400:g}d"`' if value >= 86_400 else f'`"{value / 60:g}m"`'
     if name in ("passes", "auth") or value is None:
         return ""
     if isinstance(value, bool):

@@ -29,6 +29,8 @@ COMMANDS = {
     "latest": Later("catalog.cli.latest:latest", "Show the image to use, per source."),
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
+    "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),
+    "webhooks": Later("catalog.cli.webhooks:webhooks", "Show, test and retry those that events are sent to."),
     "sources": Later("catalog.cli.sources:sources", "Show, check and rename sources."),
     "db": Later("catalog.cli.database:db", "Upgrade, check, dump and restore the database."),
 }

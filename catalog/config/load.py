@@ -29,6 +29,7 @@ from catalog.config.openstack import (
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
 from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.toml import Place
+from catalog.config.webhooks import read_webhooks
 from catalog.errors import ConfigurationError
 from catalog.files import check_owner
 from catalog.model import DEFAULT_PASSES
@@ -58,6 +59,7 @@ class FileTable(msgspec.Struct):
     defaults: dict[str, Any] = {}
     daemon: dict[str, Any] = {}
     sources: list[dict[str, Any]] = []
+    webhooks: list[dict[str, Any]] = []
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str], database_url: str | None) -> Settings:
@@ -93,6 +95,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         http_bind=_http_bind(daemon_place, daemon.http_bind, environ),
         defaults=shared,
         notes=tuple(notes),
+        webhooks=read_webhooks(place, tables.webhooks),
     )
 
 

@@ -88,6 +88,7 @@ class SourceSettings:
     deletion_limit_percent: float = 25.0
     deletion_limit_count: int = 10
     archive: Path | None = None
+    events_keep: float = 30 * 86_400.0
     ignore: tuple[str, ...] = ("os_glance_*",)
     redact: tuple[str, ...] = DEFAULT_REDACT
 
@@ -95,6 +96,26 @@ class SourceSettings:
     def is_template(self) -> bool:
         """True: its cloud must be asked which sources it stands for."""
         return self.all_projects or self.all_regions
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """A receiver of events. `deadline` in seconds; the globs of each filter, empty for whatever there is.
+
+    `url` may be a secret itself (a chat room's): never print or log it whole.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    format: Literal["cloudevents", "slack"] = "cloudevents"
+    secret_env: str | None = None
+    secret_file: Path | None = None
+    deadline: float = 10.0
+    sources: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +131,7 @@ class Settings:
     http_bind: str = "127.0.0.1:9477"
     defaults: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
 
 
 def configured_source(settings: Settings, name: str) -> SourceSettings | None:

@@ -56,6 +56,7 @@ class DefaultsTable(msgspec.Struct):
     deletion_limit_percent: float | None = None
     deletion_limit_count: int | None = None
     archive: str | None = None
+    events_keep: Duration | None = None
     ignore: list[str] | None = None
     redact: list[str] | None = None
 
@@ -109,7 +110,7 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     values: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     if "interval" in values and "cron" in values:
         raise place.error("cron", "either interval or cron, not both")
-    for key in ("interval", "deadline"):
+    for key in ("interval", "deadline", "events_keep"):
         if key in values:
             values[key] = place.seconds(key, values[key])
     if table.cron is not None:

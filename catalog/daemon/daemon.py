@@ -3,6 +3,7 @@
     main thread     waits for signals, and does nothing that may hang
     watch           asks the database every few seconds what is due soon, and makes jobs of it
     scheduler       APScheduler: fires the jobs on time, one per source, in a pool of `parallel_sources` threads
+    webhooks        asks every second which have something to be told of, a thread for each that has
     projects        finds out which sources `projects = "*"` stands for
     health          /healthz, /readyz, /metrics
 
@@ -20,7 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -36,6 +37,7 @@ from catalog.daemon.health import HealthServer, Probe
 from catalog.daemon.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
 from catalog.daemon.schedule import DueClaim, Schedule
 from catalog.daemon.source_registry import Projects, SourceRegistry
+from catalog.daemon.webhooks import Webhooks
 from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, SchemaError
 from catalog.model import RunResult
 from catalog.store.db import schema
@@ -53,6 +55,8 @@ REST_SECONDS = 30.0
 """Seconds that a source rests after a failure that left no row in the ledger."""
 STOPPING_SECONDS = 6.0
 """Seconds that sweeps get to end once they were told to."""
+DELIVERY_STOPPING_SECONDS = 1.0
+"""Seconds that deliveries get after that."""
 SHUTDOWN_SECONDS = 8.0
 """Seconds after which a stopping daemon ends, whatever hangs: open transactions are rolled back."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -123,8 +127,15 @@ class Daemon:
         asked = stack.enter_context(
             Database(dataclasses.replace(settings.database, url=address), pool_size=1)
         )
+        told = stack.enter_context(
+            # nor do webhooks
+            Database(dataclasses.replace(settings.database, url=address), pool_size=2)
+        )
+        self.webhooks = Webhooks(
+            told, settings.webhooks, self.stopping, self._database_lost, self._database_found
+        )
         self._schema = Probe(lambda: schema_is_current(asked))
-        self._metrics = Metrics(Probe(lambda: read(asked)).ask, self.counts)
+        self._metrics = Metrics(Probe(lambda: read(asked)).ask, self.counts, self.webhooks.failures)
         stack.enter_context(self.health)
 
     def _show(self) -> bytes:
@@ -162,12 +173,15 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
+        with suppress(DatabaseError):  # away again: they are met once it is back
+            self.webhooks.meet()
         self._renew()
         for note in self.settings.notes:
             log.warning(note)
         self._scheduler.start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         threading.Thread(target=self.projects.watch, name="projects", daemon=True).start()
+        threading.Thread(target=self.webhooks.watch, name="webhooks", daemon=True).start()
         log.info(
             "daemon started",
             version=__version__,
@@ -175,6 +189,7 @@ class Daemon:
             http=self.health.address,
             sources=len(self.registry.sources),
             parallel_sources=self.settings.parallel_sources,
+            webhooks=len(self.settings.webhooks),
         )
 
     def reload(self, load: Callable[[], Settings]) -> None:
@@ -190,6 +205,7 @@ class Daemon:
         ):  # fmt: skip
             log.warning("database, http_bind and parallel_sources of the new configuration need a restart")
         self.projects.take(settings)
+        self.webhooks.take(settings.webhooks)
         log.info("configuration read again", sources=len(self.registry.sources))
 
     def _renew(self) -> None:
@@ -211,6 +227,7 @@ class Daemon:
             )
             self._scheduler.shutdown(wait=False)
             self._lock.wait_for(lambda: not self._under_way, timeout=STOPPING_SECONDS)
+        self.webhooks.end(DELIVERY_STOPPING_SECONDS)
         log.info("stopped")
 
     def _end_at_last(self) -> None:

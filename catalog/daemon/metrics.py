@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from catalog.daemon.webhooks import DeliveryFailures
 from catalog.errors import CatalogError
 from catalog.store.db import schema
 from catalog.store.db.connection import Database
+from catalog.store.state import webhooks
 from catalog.store.state.due_sources import SourceHealth, health
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,10 +28,12 @@ OUTCOMES = ("complete", "partial", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The database at one moment. `schema_current`: it serves this release; else `sources` is empty."""
+    """The database at one moment. `schema_current`: it serves this release; else the rest is empty."""
 
     schema_current: bool
     sources: Sequence[SourceHealth] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Events that each webhook was not told of."""
 
 
 def read(database: Database) -> Reading:
@@ -38,7 +42,8 @@ def read(database: Database) -> Reading:
         return Reading(False)
     with database.transaction(read_only=True) as connection:
         connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-        return Reading(True, health(connection))
+        waiting = {name: state.waiting for name, state in webhooks.states(connection).items()}
+        return Reading(True, health(connection), waiting)
 
 
 def schema_is_current(database: Database) -> bool:
@@ -74,9 +79,12 @@ class RunCounts:
 class Metrics:
     """A collector for prometheus_client. `ask` gives the database's reading, or raises CatalogError."""
 
-    def __init__(self, ask: Callable[[], Reading], counts: RunCounts) -> None:
+    def __init__(
+        self, ask: Callable[[], Reading], counts: RunCounts, failures: DeliveryFailures | None = None
+    ) -> None:
         self._ask = ask
         self._counts = counts
+        self._failures = failures or DeliveryFailures()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -91,6 +99,15 @@ class Metrics:
         for labels, count in self._counts.items():
             runs.add_metric(labels, count)
         yield runs
+        failures = CounterMetricFamily(
+            "catalog_webhook_failures",
+            "Requests to webhooks that failed, sent by this process.",
+            labels=["webhook"],
+        )
+        configured = self._failures.items()
+        for name, count in configured:
+            failures.add_metric([name], count)
+        yield failures
         try:
             reading = self._ask()
         except CatalogError:
@@ -104,6 +121,12 @@ class Metrics:
         )
         if reading.schema_current:
             yield from _gauges(reading.sources)
+            backlog = GaugeMetricFamily(
+                "catalog_webhook_backlog", "Events that a webhook was not told of yet.", labels=["webhook"]
+            )
+            for name, _ in configured:
+                backlog.add_metric([name], reading.waiting.get(name, 0))
+            yield backlog
 
 
 def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:

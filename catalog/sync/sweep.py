@@ -264,6 +264,7 @@ def _merge(
         run.held = held_deletions.count_open(connection, source_id)
         if run.outcome != "failed":
             _tell(told, run, fetched, loading)
+            told.prune(timedelta(seconds=source.events_keep))
         run.finished_at = clock(connection)
         runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
         if turn is not None:

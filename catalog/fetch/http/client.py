@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
-from weakref import WeakSet
 
 from catalog import __version__
 from catalog.errors import (
@@ -27,6 +25,7 @@ from catalog.fetch.http.endpoint import AddressError, origin, parse_address, ser
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
+from catalog.fetch.http.transport import OpenStreams, hide_location, reason_of
 
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
@@ -87,7 +86,7 @@ class HttpClient:
         self._connection = connection
         self._limits = limits or Limits()
         self._patience = patience or Patience()
-        self._streams: WeakSet[object] = WeakSet()
+        self._streams = OpenStreams()
         self._given_up = False
         self._counting = threading.Lock()
         try:
@@ -97,7 +96,7 @@ class HttpClient:
                 proxy=proxy_for(self.endpoint, connection.proxy),
                 trust_env=False,  # `proxy_for` and `trust` read it, as the login does
                 follow_redirects=False,
-                event_hooks={"response": [_hide_location]},
+                event_hooks={"response": [hide_location]},
                 cookies=CookieJar(DefaultCookiePolicy(netscape=False)),  # none is needed, none is read
                 headers={
                     "Accept": "application/json",
@@ -117,12 +116,7 @@ class HttpClient:
 
     def cut(self) -> None:
         """Breaks every open connection, so that whoever reads from one wakes up."""
-        for stream in list(self._streams):
-            plug = stream.get_extra_info("socket")  # type: ignore[attr-defined]
-            try:
-                plug.shutdown(socket.SHUT_RDWR)
-            except (OSError, AttributeError):
-                continue  # closed already, or replaced by its TLS socket
+        self._streams.cut()
 
     def get(
         self,
@@ -217,7 +211,7 @@ class HttpClient:
         )
         with self._counting:
             self.requests += 1
-        extensions = {"trace": self._trace}
+        extensions = {"trace": self._streams.trace}
         with self._http.stream("GET", url, timeout=timeout, extensions=extensions) as response:
             chunks = _watched(response.iter_raw(), task)
             if response.status_code == 200:
@@ -231,11 +225,6 @@ class HttpClient:
                 body = _beginning(chunks, response.headers.get("content-encoding", ""))
             location = response.extensions["location"]
             return _Answer(response.status_code, response.headers, body, location)
-
-    def _trace(self, event: str, info: Mapping[str, object]) -> None:
-        """httpx's trace extension: remembers each connection's stream, for `cut`."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._streams.add(info["return_value"])
 
     def _redirected(self, what: str, url: httpx.URL, answer: _Answer) -> httpx.URL:
         """The place that a redirect names, if it is on the same origin: the token goes nowhere else.
@@ -266,16 +255,7 @@ class HttpClient:
             return NetworkError(
                 f"{what}: the service's certificate is not trusted ({used} CA bundle); set `cacert`"
             )
-        match error:
-            case httpx.ProxyError():
-                reason = "the proxy refuses the connection"
-            case httpx.ConnectError():
-                reason = f"no connection ({' '.join(text.split())[:200]})"
-            case httpx.TimeoutException():
-                reason = "no answer in time"
-            case _:
-                reason = "the connection broke before the answer's end"
-        return NetworkError(f"{what}: {reason}")
+        return NetworkError(f"{what}: {reason_of(error)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,11 +264,6 @@ class _Answer:
     headers: Mapping[str, str]
     body: bytes
     location: str
-
-
-def _hide_location(response: httpx.Response) -> None:
-    """Takes `Location` away from httpx, which parses it even where it follows no redirect, and crashes at odd ones."""
-    response.extensions["location"] = response.headers.pop("location", "")
 
 
 def _path(url: httpx.URL) -> bytes:

@@ -65,3 +65,23 @@ SELECT NOT EXISTS (
 DELETE FROM events e
 USING (SELECT number, time FROM events WHERE source_id = %(source)s ORDER BY number LIMIT %(most)s) AS oldest
 WHERE e.source_id = %(source)s AND e.number = oldest.number AND oldest.time < %(before)s;
+
+-- name: read
+-- Events of some sources, each from a number on, in the order of time; within a source that is the order of numbers.
+SELECT s.source_id, s.name, e.number, e.run_id::text, e.type, e.subject, e.time, e.data
+FROM unnest(%(sources)s::text[], %(after)s::bigint[]) AS place (source_id, number)
+JOIN sources s ON s.source_id = place.source_id AND s.last_event > place.number
+JOIN events e ON e.source_id = place.source_id AND e.number > place.number
+WHERE e.type = ANY (%(types)s)
+ORDER BY e.time, e.source_id, e.number;
+
+-- name: after
+-- A source's next events.
+SELECT e.source_id, s.name, e.number, e.run_id::text, e.type, e.subject, e.time, e.data
+FROM events e JOIN sources s USING (source_id)
+WHERE e.source_id = %(source)s AND e.number > %(number)s
+ORDER BY e.number LIMIT %(most)s;
+
+-- name: families
+-- The family of each name.
+SELECT name, image_family(name) FROM unnest(%(names)s::text[]) AS name;

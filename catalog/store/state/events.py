@@ -7,21 +7,63 @@ within a source, so whoever remembers a number per source misses nothing, whatev
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+from catalog.model import EVENT_TYPES
 from catalog.store.db.connection import Connection, clock
 from catalog.store.db.statements import load
 
 _SQL = load("events.sql")
+READ_AT_ONCE = 1000
+"""Events that a reader has in memory."""
 PRUNED_AT_ONCE = 20_000
 """Events that one sweep takes out at most."""
-CREATED, UPDATED, DELETED, RESTORED, UNLISTED = (
-    f"catalog.image.{change}" for change in ("created", "updated", "deleted", "restored", "unlisted")
-)
-HELD = "catalog.deletions.held"
-FAILING, RECOVERED, LOADED = (f"catalog.source.{state}" for state in ("failing", "recovered", "loaded"))
-TYPES = (CREATED, UPDATED, DELETED, RESTORED, UNLISTED, HELD, FAILING, RECOVERED, LOADED)
+CREATED, UPDATED, DELETED, RESTORED, UNLISTED, HELD, FAILING, RECOVERED, LOADED = EVENT_TYPES
+
+
+class Event(NamedTuple):
+    """One row of `events`, with its source's name."""
+
+    source_id: str
+    source: str
+    number: int
+    run_id: str
+    type: str
+    subject: str | None
+    time: datetime
+    data: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Unique among all events of a database, and the same whenever it is read."""
+        return f"{self.source_id}.{self.number}"
+
+
+def read(
+    connection: Connection, after: Mapping[str, int], types: Sequence[str] = EVENT_TYPES
+) -> Iterator[Event]:
+    """Events of these types after the numbers, by source_id, in the order of time; a source's in that of its numbers.
+
+    Reads them a part at a time: the transaction must stay open meanwhile.
+    """
+    values = {"sources": list(after), "after": list(after.values()), "types": list(types)}
+    with connection.cursor(name="events") as cursor:
+        cursor.itersize = READ_AT_ONCE
+        cursor.execute(_SQL["read"].rstrip(";"), values)
+        yield from map(Event._make, cursor)
+
+
+def after(connection: Connection, source_id: str, number: int, most: int) -> list[Event]:
+    """A source's next events after a number, so many at most."""
+    rows = _SQL.run(connection, "after", source=source_id, number=number, most=most)
+    return list(map(Event._make, rows))
+
+
+def families(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """The family of each name, by the rules of `image_family_rules`."""
+    return dict(_SQL.run(connection, "families", names=list(names)).fetchall())
 
 
 class EventWriter:

@@ -17,7 +17,8 @@ PROMISED = {
     "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
     "remap", "images", "latest", "show", "compare", "report", "runs", "sources", "sources rename", "sources retire",
     "sources adopt", "sources remove", "db", "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
-    "db restore", "db grant",
+    "db restore", "db grant", "events", "webhooks",
+    "webhooks test", "webhooks retry",
 }  # fmt: skip
 """The commands that users rely on."""
 OPTIONS = {
@@ -32,6 +33,8 @@ OPTIONS = {
     "runs": {"--format"},
     "sources": {"--check", "--failed", "--format"},
     "sources remove": {"--plan", "--yes", "--format"},
+    "events": {"--after", "--type", "--follow", "--format"},
+    "webhooks": {"--format"},
     "db upgrade": {"--sql"},
     "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--yes", "--format"},
     "db grant": {"--as"},

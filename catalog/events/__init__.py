@@ -1,0 +1,1 @@
+"""Events for others: as CloudEvents, as a feed, and delivered to webhooks."""

@@ -1,0 +1,47 @@
+"""What every use of the HTTP library needs: connections that can be cut, and its errors in safe words."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from weakref import WeakSet
+
+from catalog.fetch.http.library import httpx
+
+
+class OpenStreams:
+    """The connections that a client has open, so that they can be broken from another thread."""
+
+    def __init__(self) -> None:
+        self._streams: WeakSet[object] = WeakSet()
+
+    def trace(self, event: str, info: Mapping[str, object]) -> None:
+        """httpx's trace extension: remembers each connection's stream, for `cut`."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._streams.add(info["return_value"])
+
+    def cut(self) -> None:
+        """Breaks every open connection, so that whoever reads from one wakes up."""
+        for stream in list(self._streams):
+            plug = stream.get_extra_info("socket")  # type: ignore[attr-defined]
+            try:
+                plug.shutdown(socket.SHUT_RDWR)
+            except (OSError, AttributeError):
+                continue  # closed already, or replaced by its TLS socket
+
+
+def hide_location(response: httpx.Response) -> None:
+    """Takes `Location` away from httpx, which parses it even where it follows no redirect, and crashes at odd ones."""
+    response.extensions["location"] = response.headers.pop("location", "")
+
+
+def reason_of(error: httpx.TransportError) -> str:
+    """The kind of failure; quotes the system's words, never those that may quote a header."""
+    match error:
+        case httpx.ProxyError():
+            return "the proxy refuses the connection"
+        case httpx.ConnectError():
+            return f"no connection ({' '.join(str(error).split())[:200]})"
+        case httpx.TimeoutException():
+            return "no answer in time"
+    return "the connection broke before the answer's end"
