@@ -24,8 +24,9 @@ if str(ROOT) not in sys.path:  # called as a script: our checkout, whatever is i
     sys.path.insert(0, str(ROOT))
 
 from catalog.config.load import MAX_PARALLEL_SOURCES, DaemonTable, DatabaseTable  # noqa: E402
-from catalog.config.settings import DatabaseSettings, Settings, SourceSettings  # noqa: E402
+from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, WebhookSettings  # noqa: E402
 from catalog.config.sources import PASSES, DefaultsTable, SourceTable  # noqa: E402
+from catalog.config.webhooks import WebhookTable  # noqa: E402
 from catalog.fields import CAPABILITIES, FIELDS  # noqa: E402
 from catalog.store.db.tables import metadata  # noqa: E402
 
@@ -84,6 +85,19 @@ SOURCE_KEYS = {
     "filters": "Query parameters of every listing. With filters only looked-up images are deleted.",
     "project_names": "Fill the table `projects`, once a day.",
 }
+WEBHOOK_KEYS = {
+    "name": "Unique name. Another name is another webhook, which begins anew.",
+    "url": "Address that events are posted to.",
+    "format": '"cloudevents": batches of CloudEvents; "slack": texts for chat rooms.',
+    "secret_env": "Environment variable that holds the secret to sign with, base64; or",
+    "secret_file": 'file that holds it. With format "slack" neither is needed.',
+    "deadline": "Longest time of one request.",
+    "sources": "Only of these sources; names or globs, as everywhere below. Default: all.",
+    "types": "Only events of these types.",
+    "fields": "Only images of which one of these upstream keys changed.",
+    "tags": "Only images that have, or just had, one of these tags.",
+    "families": "Only images whose name is, or just was, of one of these families.",
+}
 
 
 # ---- parts ----------------------------------------------------------------------------------------------
@@ -134,6 +148,10 @@ def source_keys() -> str:
     return _key_table(SourceTable, SOURCE_KEYS, SourceSettings, own)
 
 
+def webhook_keys() -> str:
+    return _key_table(WebhookTable, WEBHOOK_KEYS, WebhookSettings)
+
+
 def _key_table(
     table: type[msgspec.Struct],
     meanings: dict[str, str],
@@ -179,8 +197,9 @@ def _default(settings: type, name: str) -> str:
     if value is dataclasses.MISSING:
         value = field.default_factory() if field.default_factory is not dataclasses.MISSING else None
     if name in DURATIONS and isinstance(value, int | float):
-        return f'`"{value / 86_400:g}d"`' if value >= 86_400 else f'`"{value / 60:g}m"`'
-    if name in ("passes", "auth") or value is None:
+        unit, seconds = next(unit for unit in (("d", 86_400), ("m", 60), ("s", 1)) if value >= unit[1])
+        return f'`"{value / seconds:g}{unit}"`'
+    if name in ("passes", "auth") or value is None or value == ():
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -282,6 +301,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "daemon-keys": daemon_keys,
     "defaults-keys": defaults_keys,
     "source-keys": source_keys,
+    "webhook-keys": webhook_keys,
     "diagram": diagram,
     "tables": tables,
     "views": views,

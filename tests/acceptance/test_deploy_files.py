@@ -15,6 +15,7 @@ from kubernetes_validate import validate
 
 from catalog.config.load import load_settings
 from catalog.daemon.metrics import Metrics, Reading, RunCounts
+from catalog.daemon.webhooks import DeliveryFailures
 from catalog.store.state.due_sources import SourceHealth
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +184,9 @@ def metric_names() -> set[str]:
     health = SourceHealth("moon", 1.0, 1.0, True, "login", 1, 1, 1.0, 1, 1, 1)
     counts = RunCounts()
     counts.know(["moon"])
-    text = Metrics(lambda: Reading(True, [health]), counts).text().decode()
+    failures = DeliveryFailures()
+    failures.know(["alerts"])
+    text = Metrics(lambda: Reading(True, [health]), counts, failures).text().decode()
     return {re.split(r"[ {]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 
@@ -205,6 +208,7 @@ def test_the_promised_metrics_are_there() -> None:
         "catalog_source_last_complete_timestamp_seconds", "catalog_source_expected_interval_seconds",
         "catalog_source_failing", "catalog_runs_total", "catalog_images", "catalog_deletions_held",
         "catalog_rejected_records", "catalog_run_duration_seconds", "catalog_schema_current",
+        "catalog_webhook_backlog", "catalog_webhook_failures_total",
     }  # fmt: skip
 
 
@@ -236,12 +240,17 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
             labels = f'{{source="{source}",instance="{instance}"}}'
             series.append({"series": f"catalog_deletions_held{labels}", "values": value})
             series.append({"series": f"catalog_rejected_records{labels}", "values": value})
+        for webhook, backlog, failures in (("good", "0x240", "0x240"), ("bad", "3x240", "0+1x240")):
+            labels = f'{{webhook="{webhook}",instance="{instance}"}}'
+            series.append({"series": f"catalog_webhook_backlog{labels}", "values": backlog})
+            series.append({"series": f"catalog_webhook_failures_total{labels}", "values": failures})
     of_mars: dict[str, dict[str, str]] = {
         "CatalogSourceStale": {"source": "mars"},
         "CatalogSourceFailing": {"source": "mars", "error_kind": "login"},
         "CatalogDeletionsHeld": {"source": "mars"},
         "CatalogRecordsRejected": {"source": "mars"},
         "CatalogSourceNeverComplete": {"source": "new"},
+        "CatalogWebhookFailing": {"webhook": "bad"},
     }
     fire = {name: [labels] for name, labels in of_mars.items()}
     silent: dict[str, list[dict[str, str]]] = {name: [] for name in alerts()}
