@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_found
+from catalog.cli.output import owners_by_name, print_found
 from catalog.cli.parameters import format_option, moment, sources_option
 from catalog.report.images import ORDERS, STATES, ImageFilter, list_images
+from catalog.report.queries import Report
 from catalog.report.terminal import Format
 
 TABLE_COLUMNS = ("source", "name", "status", "visibility", "os", "created_at", "owner", "image_id")
@@ -69,6 +70,6 @@ def images(invocation: Invocation, /, format: Format, **asked: Any) -> None:
     columns, rows = found.columns, found.rows
     if format == "table":
         columns = TABLE_COLUMNS + (("deleted_at", "deletion_reason") if wanted.deleted else ())
-        shown = [row | {"owner": row["owner_name"] or row["owner"]} for row in found.dicts()]
-        rows = [tuple(row[name] for name in columns) for row in shown]
+        named = Report(*owners_by_name(found.columns, found.rows))
+        rows = [tuple(row[name] for name in columns) for row in named.dicts()]
     print_found(invocation, columns, rows, format)

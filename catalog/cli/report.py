@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_found, print_rows
+from catalog.cli.output import owners_by_name, print_found, print_rows
 from catalog.cli.parameters import format_option, moment, sources_option
 from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
@@ -106,7 +106,10 @@ def report(
             tag=tag,
             limit=limit,
         )
-    print_found(invocation, answer.columns, answer.rows, format)
+    columns, rows = answer.columns, answer.rows
+    if format == "table":
+        columns, rows = owners_by_name(columns, rows)
+    print_found(invocation, columns, rows, format)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 

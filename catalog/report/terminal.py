@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import combinations, pairwise
 from typing import IO, Any, Literal
 from uuid import UUID
 
@@ -29,12 +30,12 @@ Format = Literal["table", "json", "jsonl", "csv", "safe-csv"]
 FORMATS: tuple[Format, ...] = ("table", "json", "jsonl", "csv")
 """Those that `--format` takes; `safe-csv` is `csv` with `--safe`."""
 
-_LEAST_TEXT = 8
+_LEAST_TEXT = 12
 """Cells to which a column of text may be cut. Below that a name cannot be told from another."""
-_MOST_LINES = 2
+_MOST_LINES = 3
 """Lines of one row in a table; columns that need more stand below one another."""
 _INDENT = 2
-"""Blanks before the second line of a row."""
+"""Blanks before later lines of a row."""
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -185,18 +186,23 @@ def _zone(moment: datetime) -> str:
 
 
 def _lines(table: list[_Column], room: int) -> list[list[_Column]] | None:
-    """The columns, in their order, in as few lines as have room for them, later lines indented; None = too many."""
-    lines: list[list[_Column]] = [[]]
-    used = 0
-    for column in table:
-        if lines[-1] and used + 1 + column.least > room:
-            lines.append([])
-            used = _INDENT - 1
-        lines[-1].append(column)
-        used += (len(lines) > 1 or len(lines[-1]) > 1) + column.least
-        if used > room or len(lines) > _MOST_LINES:
-            return None
-    return lines
+    """The columns, in their order, in as few lines as have room for them, and least cut; None = too many."""
+    for count in range(1, _MOST_LINES + 1):
+        best: tuple[int, list[list[_Column]]] | None = None
+        for breaks in combinations(range(1, len(table)), count - 1):
+            lines = [table[start:end] for start, end in pairwise((0, *breaks, len(table)))]
+            rooms = [room - _INDENT * bool(n) - (len(line) - 1) for n, line in enumerate(lines)]
+            if any(sum(c.least for c in line) > has for line, has in zip(lines, rooms, strict=True)):
+                continue
+            cut = sum(
+                max(0, sum(max(c.least, c.content) for c in line) - has)
+                for line, has in zip(lines, rooms, strict=True)
+            )
+            if best is None or cut <= best[0]:
+                best = cut, lines
+        if best is not None:
+            return best[1]
+    return None
 
 
 def _fit(line: list[_Column], room: int | None) -> None:
