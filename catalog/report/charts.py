@@ -14,6 +14,8 @@ COLOURS = 8
 """Series that can be told apart; the page has as many colours, and a grey for the rest."""
 
 OTHERS = "others"
+_FLATTEST = 0.15
+"""Least height of the smaller side of a flow, as a share of the larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ def flow(steps: Sequence[tuple[date, int, int, bool]]) -> Flow:
     """A plot of (day, came, went, observed)."""
     up = _round_above(max((came for _, came, _, _ in steps), default=0))
     down = _round_above(max((went for _, _, went, _ in steps), default=0))
+    if up and down:  # a side that is nearly flat would have its label on top of the line's
+        up, down = max(up, _round_above(down * _FLATTEST)), max(down, _round_above(up * _FLATTEST))
     height = (up + down) or 1
     zero = 100 * up / height if up + down else 100.0
     ticks = [(up, 0.0)] if up else []
@@ -121,12 +125,12 @@ def flow(steps: Sequence[tuple[date, int, int, bool]]) -> Flow:
     )
 
 
-def _round_above(value: int) -> int:
-    """The next number of the kind 1, 2, 5, 10, 20, ... at or above the value; 0 for 0."""
+def _round_above(value: float) -> int:
+    """The next number of the kind 1, 2, 3, 4, 5, 6, 8, 10, 20, ... at or above the value; 0 for 0."""
     if value <= 0:
         return 0
-    power = int(10 ** math.floor(math.log10(value)))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    power = int(10 ** max(0, math.floor(math.log10(value))))
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ STATES = {
     "off_shelf": "taken off the shelf",
     "deactivated": "not active, so not usable",
 }
+UNFINISHED = "unfinished"
+"""State, on the page alone, of a live image that never became usable; the view has no row of it."""
+_MEANINGS = {**STATES, UNFINISHED: "queued, saving or failed: never usable so far"}
+_FEWEST_STEPS = 7
+"""Steps of time that the plot of arrivals and departures shows at least."""
 
 
 def gather(
@@ -51,7 +56,7 @@ def gather(
     known = connection.execute("SELECT name, retired_at IS NOT NULL FROM sources").fetchall()
     if names is None:
         names = [name for name, retired in known if not retired]
-    asked: dict[str, Any] = {"sources": list(names), "now": now, "latest": LATEST}
+    asked: dict[str, Any] = {"sources": list(names), "now": now, "latest": LATEST, "unfinished": UNFINISHED}
 
     def ask(name: str, **more: Any) -> Rows:
         query = statement(f"page/{name}").replace("{distinct}", statement("page/distinct"))
@@ -63,6 +68,8 @@ def gather(
     unit = "day" if since is None or now - since < timedelta(days=60) else "week"
     days = _days(now, unit)
     moved = ask("flow", unit=unit, since=datetime.combine(days[0], datetime.min.time(), UTC))
+    # a plot that begins long before anything is known is an empty one
+    days = _from(days, min((row["day"] for row in moved if row["came"] or row["went"]), default=days[-1]))
     matrix = ask("matrix")
     return {
         "now": now.astimezone(UTC),
@@ -108,6 +115,11 @@ def _days(now: datetime, unit: str) -> list[date]:
     return [monday - timedelta(weeks=n) for n in reversed(range(26))]
 
 
+def _from(days: list[date], first: date) -> list[date]:
+    """The steps from the one before `first` on, but a few at least."""
+    return days[max(0, min(days.index(first) - 1, len(days) - _FEWEST_STEPS)) :] if first in days else days
+
+
 def _steps(
     days: Sequence[date], moved: Rows, unit: str, since: datetime | None
 ) -> list[tuple[date, int, int, bool]]:
@@ -121,10 +133,12 @@ def _steps(
 
 def _ages(rows: Rows) -> list[dict[str, Any]]:
     counts = {row["bucket"]: row["images"] for row in rows}
-    most = max(counts.values(), default=0) or 1
+    if not counts:
+        return []
+    most = max(counts.values())
     return [
-        {"label": label, "images": counts.get(place, 0), "percent": 100 * counts.get(place, 0) / most}
-        for place, label in enumerate(AGES)
+        {"label": AGES[place], "images": counts.get(place, 0), "percent": 100 * counts.get(place, 0) / most}
+        for place in range(min(counts), max(counts) + 1)
     ]
 
 
@@ -153,19 +167,10 @@ def _matrix(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _states(rows: Rows) -> list[dict[str, Any]]:
-    counts = {row["state"]: row for row in rows}
-    total = sum(row["images"] for row in rows) or 1
-    return [
-        {
-            "state": state,
-            "meaning": meaning,
-            "images": counts[state]["images"],
-            "replaced": counts[state]["replaced"],
-            "percent": 100 * counts[state]["images"] / total,
-        }
-        for state, meaning in STATES.items()
-        if state in counts
-    ]
+    """States in the order of STATES, then others; together they are all live images."""
+    order = list(_MEANINGS)
+    known = sorted(rows, key=lambda row: order.index(row["state"]) if row["state"] in order else len(order))
+    return [row | {"meaning": _MEANINGS.get(row["state"], "")} for row in known]
 
 
 def _change(row: dict[str, Any]) -> dict[str, Any]:

@@ -144,21 +144,47 @@ def test_its_numbers_are_those_of_the_catalog(shelf: Shelf, tmp_path: Path) -> N
     sources = section(text, "Sources")
     assert "cloud IMS 3 fresh" in sources
     assert re.search(r"Glance 1 stale login .* 5 h 15 min 0", sources)
-    assert "Ubuntu 3" in section(text, "Platforms and sources")
-    assert "under a week 2 to 30 days 0 to 90 days 2 to 180 days 0" in section(text, "Age of live images")
+    assert "ubuntu 3" in section(text, "Operating systems and sources")
+    assert section(text, "Age of live images").endswith("under a week 2 to 30 days 0 to 90 days 2")
     capabilities = section(text, "Capabilities")
     assert re.search(r"kvm hypervisor 67", capabilities)
     assert re.search(r"fc_inject cloud init 67", capabilities), "silence means support"
     changes = section(text, "Latest changes")
     assert changes.index("not found any more") < changes.index("calm →") < changes.index("created u1")
     assert re.search(r"active 3 0 – – 81 d", section(text, "Time spent in each status"))
-    assert re.search(r"current .* 3 – deactivated .* 1 0$", section(text, "Where images stand"))
+    assert re.search(r"current .* 3 – deactivated .* 1 0 all 4 0$", section(text, "Where images stand"))
+
+
+def test_the_states_add_up_to_all_live_images(shelf: Shelf, tmp_path: Path) -> None:
+    source = shelf.source("cloud", observed_since=ago(days=1))
+    for number, status in enumerate(("queued", "saving", "active", "deactivated", "killed")):
+        shelf.image(source, f"i{number}", name=f"name{number}", status=status)
+    shelf.image(source, "gone", deleted_at=ago(days=1))
+    states = section(page(shelf, tmp_path), "Where images stand")
+    assert re.search(r"current .* 1 – deactivated .* 1 0 unfinished .* 3 – all 5 0$", states)
+
+
+def test_a_change_says_whose_the_image_is_and_its_id(shelf: Shelf, tmp_path: Path) -> None:
+    source = shelf.source("cloud")
+    shelf.insert("projects", {"source_id": source, "project_id": "p", "name": "Shop", "seen_at": NOW})
+    shelf.revision(source, "an-id", ago(days=1), change="created", name="web", owner="p")
+    assert "created web cloud , of Shop an-id" in section(page(shelf, tmp_path), "Latest changes")
+
+
+def test_a_young_catalog_has_no_long_empty_plot(shelf: Shelf, tmp_path: Path) -> None:
+    source = shelf.source("cloud", observed_since=ago(days=9))
+    shelf.image(source, "i")
+    shelf.revision(source, "i", ago(days=8), change="created")
+    text = page(shelf, tmp_path)
+    days = text.split('<div class="days">')[1].split("</div>")[0]
+    assert words(days).split()[0] == str(ago(days=9).date())
 
 
 def test_an_empty_catalog_has_a_page_too(shelf: Shelf, tmp_path: Path) -> None:
     text = page(shelf, tmp_path)
     assert "run catalog sync" in words(text)
     assert "Nothing happened yet" in text
+    assert re.findall("<h2>(.*?)</h2>", text) == ["Sources", "Latest changes"], "no card without contents"
 
 
 def test_it_can_be_of_some_sources_only(shelf: Shelf, tmp_path: Path) -> None:
@@ -199,6 +225,7 @@ FRAME = """<!doctype html><body><iframe id=f src=/page.html width={width} height
 f.onload = () => {{ const d = f.contentDocument, cards = [...d.querySelectorAll('.card')]; document.title =
 JSON.stringify({{ scroll: d.documentElement.scrollWidth, room: d.documentElement.clientWidth,
 paper: getComputedStyle(d.body).backgroundColor, ink: getComputedStyle(d.body).color,
+cut: [...d.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length,
 columns: new Set(cards.map(c => c.getBoundingClientRect().left)).size,
 bars: [...d.querySelectorAll('.track i')].filter(i => i.getBoundingClientRect().width > 0).length }}) }}
 </script>"""
@@ -267,6 +294,7 @@ def test_a_browser_shows_it_in_both_themes_and_widths_without_a_word_of_complain
     assert title, result.stdout
     seen = json.loads(unescape(title[1]))
     assert seen["scroll"] <= seen["room"], "nothing sticks out to the right"
+    assert seen["cut"] == 0, "no table must be moved sideways"
     assert seen["bars"] >= 4
     paper, ink = (sum(map(int, re.findall(r"\d+", seen[key])[:3])) for key in ("paper", "ink"))
     assert (paper < ink) is dark

@@ -49,14 +49,28 @@ def test_reports_are_listed_and_answered(desk: Desk, record: Make) -> None:
 
 
 def test_a_pipe_gets_whole_lines_whatever_the_width(desk: Desk, record: Make) -> None:
-    """The other listings stand in the tests of their commands."""
     long_name = "a-name-" * 30
-    desk.add_source("lab", Cloud("glance", [record(1) | {"name": long_name}]))
+    image_id = "8bae893c-3b7b-41ec-849f-5ef561bd94f6"
+    cloud = Cloud("glance", [record(1) | {"name": long_name, "id": image_id}, record(2)])
+    desk.add_source("lab", cloud, deletion_limit_count=0, deletion_limit_percent=0)
+    desk.add_source("empty")
     desk.run("sync")
-    image_id = record(1)["id"]
-    for command in (["report", "changes", "--since", "2026-01-01"], ["report", "timeline", image_id]):
+    cloud.delete(image_id)
+    assert desk.run("sync", "lab").code == 4
+    for command in (
+        ["images"],
+        ["images", "A-NAME"],
+        ["compare", "lab", "empty"],
+        ["report", "changes", "--since", "2026-01-01"],
+        ["report", "timeline", image_id],
+        ["deletions", "list"],
+        ["deletions", "keep", "lab", "--plan"],
+    ):
         lines = desk.run(*command, COLUMNS="40").out.splitlines()
         assert any(long_name in line and image_id in line for line in lines), command
+    text = desk.run("show", image_id, "--explain", COLUMNS="40").out
+    run_ids = [row["run_id"] for row in desk.run("runs", "lab", "--format", "json").rows]
+    assert all(words in text for words in (long_name, *run_ids))
 
 
 def test_an_empty_catalog_says_what_to_do_and_none_is_made_by_asking(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -40,13 +41,26 @@ def test_a_platform_that_is_called_like_the_fold_joins_it() -> None:
 
 def test_arrivals_stand_on_the_line_and_departures_hang_from_it() -> None:
     plot = flow([(DAY, 40, 0, False), (DAY + timedelta(days=1), 3, 9, True)])
-    assert [value for value, _ in plot.ticks] == [50, 0, 10]
-    assert [percent for _, percent in plot.ticks] == pytest.approx([0, 100 * 50 / 60, 100])
+    assert [value for value, _ in plot.ticks] == [40, 0, 10]
+    assert [percent for _, percent in plot.ticks] == pytest.approx([0, 80, 100])
     first, second = plot.steps
-    assert first.up == pytest.approx(100 * 40 / 60)
+    assert first.up == pytest.approx(80)
     assert (first.down, first.observed) == (0, False)
-    assert second.down == pytest.approx(100 * 9 / 60)
+    assert second.down == pytest.approx(18)
     assert all(step.up <= plot.zero and step.down <= 100 - plot.zero for step in plot.steps)
+
+
+@pytest.mark.parametrize(
+    ("came", "went"), [(31, 2), (2, 31), (100_000, 1), (1, 100_000), (1, 1), (7, 0), (0, 7)]
+)
+def test_no_label_of_the_plot_lies_on_another(came: int, went: int) -> None:
+    plot = flow([(DAY, came, went, True)])
+    places = [percent for _, percent in plot.ticks]
+    assert min(b - a for a, b in pairwise(places)) >= 10
+    assert [value for value, _ in plot.ticks if value] == [
+        n for n in (plot.ticks[0][0], plot.ticks[-1][0]) if n
+    ]
+    assert plot.steps[0].up <= plot.zero + 1e-9
 
 
 def test_nothing_at_all_is_drawn_as_a_line() -> None:

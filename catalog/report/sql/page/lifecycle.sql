@@ -1,5 +1,7 @@
--- Images by state of their life, and how many of them have a successor.
-SELECT l.state, count(*) AS images, count(l.use_instead_id) AS replaced
-FROM image_lifecycle AS l
-WHERE l.source = ANY (%(sources)s) AND l.state <> 'gone'
-GROUP BY l.state
+-- Live images by state of their life, and how many of them have a successor. Those without a state were never usable.
+SELECT coalesce(l.state, %(unfinished)s) AS state, count(*) AS images, count(l.use_instead_id) AS replaced
+FROM images AS i
+JOIN sources AS s ON s.source_id = i.source_id
+LEFT JOIN image_lifecycle AS l ON l.source_id = i.source_id AND l.image_id = i.image_id
+WHERE i.deleted_at IS NULL AND s.name = ANY (%(sources)s)
+GROUP BY 1
