@@ -20,19 +20,26 @@ def written_whole(target: Path, *, private: bool = False) -> Iterator[BinaryIO]:
 
     A symbolic link is replaced, never followed. Mode 0600 if `private`, else as the umask allows. Raises OSError.
     """
+    with replaced_whole(target, private=private) as file, file.open("wb") as stream:
+        yield stream
+
+
+@contextmanager
+def replaced_whole(target: Path, *, private: bool = False) -> Iterator[Path]:
+    """The same for what is written by its name: yields the path of the new file, which is empty."""
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     file = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-            if not private:
-                os.fchmod(stream.fileno(), 0o666 & ~_umask())
+        yield file
+        os.fsync(descriptor)
+        if not private:
+            os.fchmod(descriptor, 0o666 & ~_umask())
         file.replace(target)
     except BaseException:
         file.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: Path, flags: int) -> IO[bytes] | None:

@@ -27,6 +27,9 @@ COMMANDS = {
     "show": Later("catalog.cli.show:show", "Show one image whole, and explain why it is live or deleted."),
     "compare": Later("catalog.cli.compare:compare", "Compare two sources, or one at two moments."),
     "latest": Later("catalog.cli.latest:latest", "Show the image to use, per source."),
+    "export": Later(
+        "catalog.cli.export:export", "Write the tables as files: Parquet, CSV, JSON Lines, SQLite."
+    ),
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),

@@ -15,7 +15,8 @@ from catalog.cli import COMMANDS, program
 CHECKOUT = Path(__file__).parents[3]
 PROMISED = {
     "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
-    "remap", "images", "latest", "show", "compare", "report", "runs", "sources", "sources rename", "sources retire",
+    "remap", "images", "latest", "show", "compare", "export",
+    "report", "runs", "sources", "sources rename", "sources retire",
     "sources adopt", "sources remove", "db", "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
     "db restore", "db grant", "events", "webhooks",
     "webhooks test", "webhooks retry",
@@ -29,6 +30,7 @@ OPTIONS = {
     "deletions approve": {"--all", "--image", "--plan", "--format"},
     "deletions keep": {"--all", "--image", "--plan", "--format"},
     "remap": {"--format"},
+    "export": {"--format", "--source", "--table"},
     "report": {"--html", "--source", "--since", "--as-of", "--exit-code", "--format"},
     "runs": {"--format"},
     "sources": {"--check", "--failed", "--format"},
