@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,9 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 _NAMED_SECRET = re.compile(
     r"(?i)\b((?:ssl)?password|passwd|secret|token|x-auth-token|authorization)(['\"]?\s*[=:]\s*['\"]?)[^\s,;&'\"]+"
 )
+PAGE, REQUEST = "page read", "request"
+_DETAILS = {PAGE: 1, REQUEST: 2}
+"""Events that only so many `-v` show, whatever a daemon shows of the others."""
 LONGEST_VALUE = 8192
 """Characters of one value in a log line; the rest is cut."""
 MOST_VALUES = 100
@@ -39,14 +43,16 @@ _FOREBODING = ("keystoneauth", "stevedore", "psycopg")
 def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
     """Sets up logging for the process; may be called again.
 
-    A command shows warnings, a daemon also what it does; each `-v` shows more. Libraries that log by the
-    standard library go the same way, a level quieter, and never at DEBUG, where some show what they send.
+    A command shows warnings, a daemon also what it does; each `-v` shows more, `-q` (-1) a level less. Pages are
+    shown from `-v` on, requests from `-vv` on. Libraries that log by the standard library go the same way, a level
+    quieter, and never at DEBUG, where some show what they send.
     """
     chatty = verbosity + daemon
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(chatty, 2)]
+    level = (logging.WARNING, logging.INFO, logging.DEBUG, logging.ERROR)[min(chatty, 2)]
     json_lines = not sys.stderr.isatty()
     structlog.configure(
         processors=[
+            partial(_wanted, verbosity),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -64,7 +70,7 @@ def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _FOREBODING:
-        logging.getLogger(name).setLevel(logging.NOTSET if verbosity else logging.ERROR)
+        logging.getLogger(name).setLevel(logging.NOTSET if verbosity > 0 else logging.ERROR)
 
 
 class _Output:
@@ -101,6 +107,12 @@ class _Forward(logging.Handler):
         if record.exc_info:
             values["exc_info"] = record.exc_info
         log.log(min(record.levelno, logging.CRITICAL) // 10 * 10, message, **values)
+
+
+def _wanted(verbosity: int, _: object, __: str, event: Event) -> Event:
+    if verbosity < _DETAILS.get(str(event["event"]), verbosity):
+        raise structlog.DropEvent
+    return event
 
 
 def _conceal(_: object, __: str, event: Event) -> Event:

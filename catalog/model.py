@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import MsgspecError, Struct
 
@@ -200,6 +200,14 @@ class RejectedRecord:
     image_id: str | None = None
 
 
+class PlannedChange(NamedTuple):
+    """An image that a plan would insert, update, delete or restore."""
+
+    change: str
+    image_id: str
+    name: str | None
+
+
 @dataclass(slots=True)
 class RunResult:
     """One row of `runs`, as `catalog sync` prints it."""
@@ -230,7 +238,11 @@ class RunResult:
     error: str | None = None
     note: str | None = None
     """Absences that this run could not prove though it is complete, in one line."""
+    file: str | None = None
+    """Of a backfill: the file that it read; of several the first, and how many more."""
     warnings: list[str] = field(default_factory=list)
+    planned: list[PlannedChange] = field(default_factory=list)
+    """Of a plan: the images that would change, as many as are named at most."""
 
 
 class Candidate(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence, Set
@@ -35,12 +36,22 @@ from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
+from catalog.store.state.runs import MergedRun
 from catalog.store.state.sources import Source
 from catalog.sync.archive import set_aside
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.missing import is_above_limit
 
-__all__ = ["BackfillResult", "FileFailure", "Forgotten", "Progress", "backfill", "find_source", "forget"]
+__all__ = [
+    "BackfillResult",
+    "FileFailure",
+    "Forgotten",
+    "Progress",
+    "backfill",
+    "find_source",
+    "forget",
+    "meant",
+]
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """What lies before it was told by a clock that nobody had set: no cloud is as old."""
@@ -301,6 +312,47 @@ def _check_origin(
             )
         whose, after = str(dump.path), header.source_id
         met.update((what, value) for what, value in told.items() if value is not None)
+
+
+def meant(
+    database: Database,
+    name: str,
+    run_ids: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[MergedRun]:
+    """The runs to forget, one per observation, the latest first: by their ids or the beginnings of them, or a span.
+
+    Raises UsageError: an id that means no run with an observation, or several; a span with none.
+    """
+    with database.transaction(read_only=True) as connection:
+        stored = sources.known(connection, name)
+        found: dict[datetime, MergedRun] = {}
+        for run_id in run_ids:
+            prefix = run_id.lower()
+            if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
+                raise UsageError(
+                    f"{run_id!r} is not a run id, nor the first 8 characters of one; see `catalog runs {name}`"
+                )
+            chosen = runs.merged(connection, stored.source_id, [prefix])
+            if len(chosen) != 1:
+                what = (
+                    f"no run {run_id} with an observation"
+                    if not chosen
+                    else f"several runs {run_id}; give more of it"
+                )
+                raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
+            found[chosen[0].observed_at] = chosen[0]
+        if since is not None or until is not None:
+            begin = since or EARLIEST
+            found |= {
+                one.observed_at: one for one in runs.merged(connection, stored.source_id, (), begin, until)
+            }
+            if not found:
+                raise UsageError(
+                    f"source {name!r} has no observation in that span; see `catalog runs {name}`"
+                )
+    return [found[at] for at in sorted(found, reverse=True)]
 
 
 def forget(

@@ -97,7 +97,7 @@ class Writing:
         self.accept = accept
         self.present = known
         self.held = False
-        self.run = RunResult(source.name, said.run_id, "backfill", observed_at=at)
+        self.run = RunResult(source.name, said.run_id, "backfill", observed_at=at, file=_named(gathered))
         self._absences = Absences()
         self._login: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
@@ -375,6 +375,12 @@ class Writing:
         runs.finish(connection, self.source_id, run, passes, said.rejected, last=appending)
         if trailer is not None and run.outcome == "complete":
             sources.note_complete(connection, self.source_id, self.at)
+
+
+def _named(gathered: Gathered) -> str | None:
+    """The first of the files, and how many more."""
+    paths = [str(dump.path) for dump in gathered.dumps]
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0] if paths else None
 
 
 def _no_look_up(image_id: str) -> LookUp:

@@ -64,10 +64,15 @@ rows; else 0.""",
     metavar="URL",
     help="Database to use, instead of $CATALOG_DATABASE_URL and the configuration's.",
 )
-@click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for all there is.")
-@click.version_option(__version__, prog_name="catalog")
+@click.option(
+    "-v", "--verbose", count=True, help="Say more on standard error: sources and pages; -vv: each request."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print no warnings, no progress, and nothing that is well.")
+@click.version_option(__version__, "-V", "--version", prog_name="catalog")
 @click.pass_context
-def program(context: click.Context, config: Path | None, database_url: str | None, verbose: int) -> None:
+def program(
+    context: click.Context, config: Path | None, database_url: str | None, verbose: int, quiet: bool
+) -> None:
     """The catalog of your clouds' VM images, kept true in a SQL database.
 
     Reads image listings of OpenStack Glance and of the Image Management Service into PostgreSQL: every
@@ -76,7 +81,9 @@ def program(context: click.Context, config: Path | None, database_url: str | Non
     # only now what takes most of a second to import
     from catalog.cli.invocation import Invocation
 
-    context.obj = Invocation(config, database_url, verbose)
+    if verbose and quiet:
+        raise click.UsageError("-v and -q exclude each other")
+    context.obj = Invocation(config, database_url, -1 if quiet else verbose)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -20,8 +20,12 @@ from catalog.errors import ExitCode
 from catalog.model import SourceKind
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
-from catalog.store.state.runs import RUN_COLUMNS
+from catalog.store.state.runs import RUN_COLUMNS, MergedRun
 
+SPAN = ""
+"""`--forget` without a run: those of a span."""
+MOST_NAMED = 5
+"""Runs that a question names."""
 TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
 """For people; JSON and CSV carry the columns of `runs`."""
 
@@ -31,7 +35,8 @@ TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
 Example:
   catalog backfill lab listings/2026-11-*.json.gz
   catalog backfill lab images.json --observed-at 2026-11-25T08:00Z --complete
-  catalog backfill lab --forget 5c7ed1be-9c1e-5a07-8f0e-2f5a7f3a4f11""",
+  catalog backfill lab --forget 5c7ed1be --forget 0a2b94c7 --plan
+  catalog backfill lab --forget --since 2026-11-20 --until 2026-11-22T06:00Z --yes""",
 )
 @click.argument("source")
 @click.argument("path", nargs=-1, type=click.Path(path_type=Path))
@@ -46,7 +51,17 @@ Example:
     help="Load what seems to be another source's, or was forgotten; forget without asking.",
 )
 @click.option("--kind", type=click.Choice(("glance", "ims")), help="Of a source that is known nowhere yet.")
-@click.option("--forget", metavar="RUN_ID", help="Take the observation of one run out again, instead.")
+@click.option(
+    "--forget",
+    metavar="[RUN_ID]",
+    multiple=True,
+    is_flag=False,
+    flag_value=SPAN,
+    help="Take the observation of this run, a sweep's too, out again; 8 characters of it do. May be repeated.",
+)
+@click.option("--since", type=moment, help="With --forget: all observations from then on.")
+@click.option("--until", type=moment, help="With --forget: all observations up to then.")
+@click.option("--plan", is_flag=True, help="With --forget: show what would go, and change nothing (exit 3).")
 @format_option
 @click.pass_obj
 def backfill(
@@ -58,7 +73,10 @@ def backfill(
     accept_deletions: bool,
     yes: bool,
     kind: SourceKind | None,
-    forget: str | None,
+    forget: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    plan: bool,
     format: Format,
 ) -> int:
     """Load saved listings of SOURCE from each PATH, a file or a folder, into its history.
@@ -69,14 +87,33 @@ def backfill(
     """
     if bool(path) == bool(forget):
         raise click.UsageError("name a PATH to load, or --forget RUN_ID")
-    if forget and (observed_at or complete):
-        raise click.UsageError("--forget goes with --accept-deletions and --yes alone")
+    if forget and (observed_at or complete or kind):
+        raise click.UsageError(
+            "--forget goes with --since, --until, --plan, --accept-deletions and --yes alone"
+        )
+    run_ids = [run_id for run_id in forget if run_id != SPAN]
+    if not forget and (since or until or plan):
+        raise click.UsageError("--since, --until and --plan go with --forget")
+    if forget and bool(run_ids) == bool(since or until):
+        raise click.UsageError("--forget takes run ids, or a span by --since and --until")
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
-            ask(f"take the observation of run {forget} out of the history of {source!r}", yes=yes)
-            forgotten = loading.forget(database, settings, forget, accept_deletions=accept_deletions)
-            return _say_forgotten(source, forgotten)
+            going = loading.meant(database, source, run_ids, since, until)
+            if plan:
+                print_rows(MergedRun._fields, [tuple(run) for run in going], format)
+                return ExitCode.WOULD_CHANGE
+            named = ", ".join(run.run_id[:8] for run in going[:MOST_NAMED])
+            named += f" and {len(going) - MOST_NAMED} more" if len(going) > MOST_NAMED else ""
+            ask(
+                f"take {number(len(going), 'observation')} out of the history of {source!r}: {named}", yes=yes
+            )
+            for run in going:
+                forgotten = loading.forget(database, settings, run.run_id, accept_deletions=accept_deletions)
+                code = _say_forgotten(source, forgotten)
+                if code != ExitCode.OK:
+                    return code
+            return ExitCode.OK
         with PoliteStop() as stopping, measuring("files") as measure:
             result = loading.backfill(
                 database,

@@ -66,8 +66,16 @@ def say_error(message: str) -> None:
     click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
 
 
+def is_quiet() -> bool:
+    """True if the command was called with -q."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().params.get("quiet"))
+
+
 def say_warning(message: str) -> None:
-    """`warning: ...`, like `say_error`."""
+    """`warning: ...`, like `say_error`; nothing with -q."""
+    if is_quiet():
+        return
     click.echo(f"warning: {visible(' '.join(message.split()))}", err=True)
 
 

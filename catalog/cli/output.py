@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from catalog.model import RunResult
 from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
+from catalog.store.history.preview import MOST_NAMED
 from catalog.store.state import sources
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.text import visible
@@ -82,10 +83,18 @@ def summary(run: RunResult, *, plan: bool = False) -> str:
         line += f"; {number(len(run.warnings), 'value')} not converted"
     if run.held:
         line += f"; {number(run.held, 'deletion')} held, see `catalog deletions list {name}`"
-    for text in (run.note, run.error):
-        if text:
-            line += f"; {visible(' '.join(text.split()))}"
+    if run.note:
+        line += f"; {visible(' '.join(run.note.split()))}"
     return line
+
+
+def planned_lines(run: RunResult, most: int) -> Iterator[str]:
+    """A line for each image that a plan would change, at most so many, and one that counts the rest."""
+    for change, image_id, name in run.planned[:most]:
+        yield f"  {change:<7}  {visible(image_id)}  {visible(name or '')}".rstrip()
+    left = run.inserted + run.updated + run.deleted + run.restored - len(run.planned[:most])
+    if left > 0:
+        yield f"  and {number(left, 'image')} more; --format json names up to {MOST_NAMED:,}"
 
 
 def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from catalog.cli.failures import is_quiet
+from catalog.sync.reader import Watch, ignore
+from catalog.text import visible
 
 Advance = Callable[[int], None]
 Measure = Callable[[int, int, str], None]
@@ -40,9 +45,29 @@ def measuring(what: str) -> Iterator[Measure]:
 
 
 @contextmanager
+def reading(sources: int) -> Iterator[tuple[Advance, Watch]]:
+    """Yields a function that takes the number of sources that ended, and one that takes each page as it is read."""
+    with _bar("sources", "{task.completed}/{task.total}") as bar:
+        if bar is None:
+            yield lambda more: None, ignore
+            return
+        task = bar.add_task("sources", total=sources, note="")
+        pages = images = 0
+        lock = threading.Lock()
+
+        def watch(source: str, records: int) -> None:
+            nonlocal pages, images
+            with lock:  # sources are read side by side
+                pages, images = pages + 1, images + records
+                bar.update(task, note=visible(f"{pages} pages, {images:,} images, now {source}"))
+
+        yield lambda more: bar.advance(task, more), watch
+
+
+@contextmanager
 def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
     """The bar; None where standard error is not a terminal."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or is_quiet():
         yield None
         return
     columns = (

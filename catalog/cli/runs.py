@@ -11,30 +11,38 @@ from catalog.report.terminal import Format
 from catalog.store.state import runs as ledger
 from catalog.store.state import sources
 
-TABLE_COLUMNS = ("started_at", "source", "kind", "outcome", "listed", "result")
+TABLE_COLUMNS = ("run", "source", "kind", "started_at", "observed_at", "outcome", "listed", "file", "result")
 """For people; JSON and CSV carry every column."""
+SHORT = 8
+"""Characters of a run's id that tables show, and that commands take for it."""
 
 
 @click.command(
     epilog="""\b
 Example:
   catalog runs
-  catalog runs 'otc/*' --limit 5 --format json""",
+  catalog runs 'otc/*' --limit 5 --format json
+  catalog runs lab --kind backfill""",
 )
-@click.argument("source", required=False)
+@click.argument("source", nargs=-1)
+@click.option("--kind", type=click.Choice(("sync", "backfill")), help="Only these.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @format_option
 @click.pass_obj
-def runs(invocation: Invocation, source: str | None, limit: int, format: Format) -> None:
-    """Show the ledger of runs, newest first: of SOURCE (a name or a glob), or of all.
+def runs(
+    invocation: Invocation, source: tuple[str, ...], kind: str | None, limit: int, format: Format
+) -> None:
+    """Show the ledger of runs, newest first: of SOURCE (names or globs), or of all.
 
-    JSON and CSV carry all columns of the table `runs`. A run with no outcome is under way.
+    The run's id is shown short, as `catalog backfill SOURCE --forget RUN_ID` takes it. JSON and CSV carry all columns
+    of the table `runs`. A run with no outcome is under way.
     """
     with invocation.reading() as connection:
-        known = sources.matching(connection, [source] if source else [])
-        rows = ledger.recent(connection, [each.source_id for each in known], limit)
+        known = sources.matching(connection, source)
+        rows = ledger.recent(connection, [each.source_id for each in known], limit, kind)
     columns = ledger.RUN_COLUMNS
     if format == "table":
         shown = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
+        shown = [run | {"run": str(run["run_id"])[:SHORT]} for run in shown]
         columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in shown]
     print_found(invocation, columns, rows, format)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,10 +17,11 @@ import click
 import structlog
 
 from catalog import logs
+from catalog.cli.failures import is_quiet, say_error, say_warning
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import as_row, print_rows, say, summary
+from catalog.cli.output import as_row, number, planned_lines, print_rows, say, summary
 from catalog.cli.parameters import duration, format_option
-from catalog.cli.progress import counting
+from catalog.cli.progress import reading
 from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
 from catalog.cli.stopping import PoliteStop
 from catalog.config.settings import SourceSettings
@@ -28,11 +30,15 @@ from catalog.model import RunResult
 from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
+from catalog.store.history.preview import MOST_NAMED
 from catalog.store.maintenance.removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.sync.preview import plan_sweep
+from catalog.sync.reader import Watch
 from catalog.sync.sweep import sweep
 
+TERMINAL_LINES = 40
+"""Images of a plan that a terminal shows; a pipe gets them all."""
 WAIT_STEP_SECONDS = 1.0
 """Between two attempts at a busy source; Ctrl-C ends the waiting as soon."""
 
@@ -45,9 +51,9 @@ Example:
   catalog sync lab --accept-deletions --wait 10m --format json""",
 )
 @click.argument("source", nargs=-1)
-@click.option("--plan", is_flag=True, help="Read everything, write nothing, say what would change (exit 3).")
+@click.option("--plan", is_flag=True, help="Read everything, write nothing, name what would change (exit 3).")
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
-@click.option("--wait", type=duration, default="0s", help="Wait so long for a busy source, e.g. 10m.")
+@click.option("--wait", type=duration, default="0s", help="How long to wait for a busy source: 10m.")
 @format_option
 @click.pass_obj
 def sync(
@@ -64,20 +70,24 @@ def sync(
     OS_* set, it is that cloud. Nothing is ever deleted unless the whole listing was read.
     """
     logs.configure(invocation.verbosity)
+    if plan and wait:
+        raise click.UsageError("--wait goes without --plan, which does not wait for others")
     settings = invocation.sweepable
     chosen, failures = choose(settings, source)
     at_once = workers(settings, len(chosen))
     results = [_failed(name, error) for name, error in failures.items()]
     # two connections a source: one works, one keeps the lease
     with invocation.database(pool_size=2 * at_once + 1) as database, PoliteStop() as stopping:
-        sweeper = Sweeper(database, plan, accept_deletions, wait.total_seconds(), stopping.asked)
-        with _printer(database, format, plan) as show, counting("sources", len(chosen)) as advance:
+        with _printer(database, format, plan) as show, reading(len(chosen)) as (advance, watch):
+            sweeper = Sweeper(database, plan, accept_deletions, wait.total_seconds(), stopping.asked, watch)
             for result in results:
                 show(result)
+                say_failure(result)
             for done in side_by_side(sweeper.sweep, chosen, at_once):
                 if done is not None:
                     results.append(done)
                     show(done)
+                    say_failure(done)
                 advance(1)
         if any(run.outcome in ("complete", "partial") for run in results):
             with database.transaction(read_only=True) as connection:
@@ -96,16 +106,19 @@ class Sweeper:
     accept: bool
     wait_seconds: float
     stop: threading.Event
+    watch: Watch
 
     def sweep(self, source: SourceSettings) -> RunResult | None:
         """None: not begun, because a stop was asked for."""
         if self.stop.is_set():
             return None
         log = structlog.get_logger("catalog.sync")
-        log.info("begun", source=source.name)
+        log.info("sweep started", source=source.name)
         try:
             if self.plan:
-                return plan_sweep(self.database, source, accept_deletions=self.accept, stop=self.stop)
+                return plan_sweep(
+                    self.database, source, accept_deletions=self.accept, stop=self.stop, watch=self.watch
+                )
             run = self._sweep(source)
             if run.outcome == "failed":
                 drop_unread(self.database, source.name)
@@ -122,16 +135,34 @@ class Sweeper:
         while True:
             step = min(WAIT_STEP_SECONDS, max(0.0, ends - time.monotonic()))
             run = sweep(
-                self.database, source, accept_deletions=self.accept, wait_seconds=step, stop=self.stop
+                self.database,
+                source,
+                accept_deletions=self.accept,
+                wait_seconds=step,
+                stop=self.stop,
+                watch=self.watch,
             )
             if run.outcome != "busy" or self.stop.is_set() or time.monotonic() >= ends:
                 return run
 
 
-def exit_code(results: Iterable[RunResult], *, plan: bool) -> ExitCode:
-    """The first that applies: 1 failed or partial, 4 deletions held, 5 busy, 3 planned changes."""
+def say_failure(run: RunResult) -> None:
+    """Prints why a source failed, was partial or busy, on standard error; and warns of deletions that are held."""
+    if run.error:
+        say_error(f"{run.source}: {run.outcome}; {run.error}")
+    if run.held:
+        held = number(run.held, "deletion")
+        say_warning(f"{run.source}: {held} held; decide by `catalog deletions list {run.source}`")
+
+
+def exit_code(results: Sequence[RunResult], *, plan: bool) -> ExitCode:
+    """The first that applies: 2 configuration, while nothing was read; 1 failed or partial, 4 deletions held, 5 busy, 3
+    planned changes."""
+    read = any(run.outcome in ("complete", "partial") for run in results)
 
     def codes(run: RunResult) -> Iterator[ExitCode]:
+        if run.outcome == "failed" and run.error_kind == "config" and not read:
+            yield ExitCode.USAGE
         if run.outcome in ("failed", "partial"):
             yield ExitCode.FAILED
         if run.held:
@@ -151,13 +182,26 @@ def _failed(name: str, error: CatalogError) -> RunResult:
     )
 
 
+def _show(run: RunResult, plan: bool) -> None:
+    if run.outcome in ("complete", "partial") and not is_quiet():
+        say(summary(run, plan=plan))
+    if plan:
+        for line in planned_lines(run, TERMINAL_LINES if sys.stdout.isatty() else MOST_NAMED):
+            say(line)
+
+
+def _row(database: Database, run: RunResult, plan: bool) -> dict[str, Any]:
+    planned = {"planned": [change._asdict() for change in run.planned]} if plan else {}
+    return as_row(database, run) | planned
+
+
 @contextmanager
 def _printer(database: Database, format: Format, plan: bool) -> Iterator[Any]:
     """Yields a function that prints a result on standard output, at once or at the end."""
     if format == "table":
-        yield lambda run: say(summary(run, plan=plan))
+        yield lambda run: _show(run, plan)
     elif format in ("json", "jsonl"):
-        yield lambda run: say(json.dumps(as_row(database, run), default=terminal.plain))
+        yield lambda run: say(json.dumps(_row(database, run, plan), default=terminal.plain))
     else:
         rows: list[dict[str, Any]] = []
         yield lambda run: rows.append(as_row(database, run))

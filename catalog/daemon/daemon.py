@@ -343,7 +343,8 @@ class Daemon:
         due = claim.due_at.isoformat(timespec="seconds") if claim.due_at else None
         values = {name: getattr(run, name) for name in LOGGED} | {"next_due_at": due}
         if run.outcome == "complete":
-            log.info("sweep", **values)
+            # somebody must decide about what is held
+            (log.warning if run.held else log.info)("sweep", **values)
         else:
             values |= {"error_kind": run.error_kind, "reason": run.error, "failures": claim.failures}
             log.warning("sweep", **values)

@@ -12,7 +12,7 @@ from catalog.model import Budget, RunResult
 from catalog.store.db.connection import Database, clock
 from catalog.store.history import preview
 from catalog.store.state import runs, sources, stored_state
-from catalog.sync.reader import fetch
+from catalog.sync.reader import Watch, fetch, ignore
 from catalog.sync.sweep import LONGER, Opener, alike, count, fail, open_cloud, settle
 
 
@@ -23,6 +23,7 @@ def plan_sweep(
     accept_deletions: bool = False,
     stop: threading.Event | None = None,
     opener: Opener = open_cloud,
+    watch: Watch = ignore,
 ) -> RunResult:
     """What a sweep would do: everything is read, look-ups included, and nothing is written."""
     run = RunResult(source.name, str(uuid.uuid4()))
@@ -49,7 +50,9 @@ def plan_sweep(
                 )
                 run.started_at = run.observed_at = clock(connection)
             stored_alike = partial(alike, database, stored.source_id if stored else "")
-            fetched = fetch(source, service, known, run.observed_at, accept_deletions, budget, stored_alike)
+            fetched = fetch(
+                source, service, known, run.observed_at, accept_deletions, budget, stored_alike, watch=watch
+            )
             try:
                 count(run, fetched, service)
                 if run.outcome != "failed":
@@ -57,7 +60,7 @@ def plan_sweep(
                         source_id = stored.source_id if stored else None
                         if source_id is not None:
                             settle(connection, source_id, fetched)
-                        counts = preview.plan(
+                        counts, run.planned = preview.plan(
                             connection,
                             source_id,
                             fetched.intake.candidates(),

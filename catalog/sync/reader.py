@@ -9,13 +9,18 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 
+import structlog
+
 from catalog.config.settings import SourceSettings
 from catalog.errors import FetchError, ThrottledError
+from catalog.logs import PAGE
 from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp, Outcome
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import Intake
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.missing import CONTROLS, Absences, Control, judge
+
+log = structlog.get_logger("catalog.sweep")
 
 
 @dataclass(slots=True)
@@ -48,6 +53,14 @@ class Fetched:
         return next((listing for listing in self.passes if listing.verdict != "complete"), None)
 
 
+Watch = Callable[[str, int], None]
+"""Is told a source's name and how many records a page of it brought."""
+
+
+def ignore(source: str, records: int) -> None:
+    """Watches nothing."""
+
+
 Alike = Callable[[Collection[str], Collection[str]], list[tuple[list[str], list[str]]]]
 
 
@@ -60,6 +73,7 @@ def fetch(
     budget: Budget,
     alike: Alike,
     archive: Callable[[str], None] | None = None,
+    watch: Watch = ignore,
 ) -> Fetched:
     """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
 
@@ -92,7 +106,7 @@ def fetch(
             if throttled is not None:
                 listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
                 continue
-            _take_in(listing, intake)
+            _take_in(listing, intake, source.name, watch)
             if isinstance(listing.error, ThrottledError):
                 throttled = listing.error
         everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
@@ -134,11 +148,15 @@ def fetch(
     return fetched
 
 
-def _take_in(listing: Listing, intake: Intake) -> None:
+def _take_in(listing: Listing, intake: Intake, source: str, watch: Watch) -> None:
     """Reads a pass to its end, or until its records find no room or no time; those before are kept."""
     with closing(iter(listing)) as pages:  # type: ignore[type-var]
         try:
             for page in pages:
                 intake.add(page.records)
+                log.info(
+                    PAGE, source=source, listing=listing.name, page=listing.pages, records=len(page.records)
+                )
+                watch(source, len(page.records))
         except FetchError as error:
             listing.error = error

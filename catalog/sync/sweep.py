@@ -32,7 +32,7 @@ from catalog.sync.archive import open_archive
 from catalog.sync.mapping_adapter import Contents
 from catalog.sync.missing import CONTROLS
 from catalog.sync.project_names import ask_names
-from catalog.sync.reader import Fetched, fetch
+from catalog.sync.reader import Fetched, Watch, fetch, ignore
 
 log = structlog.get_logger("catalog.sweep")
 Opener = Callable[[SourceSettings, Budget], ImageService]
@@ -64,6 +64,7 @@ def sweep(
     stop: threading.Event | None = None,
     opener: Opener = open_cloud,
     turn: Turn | None = None,
+    watch: Watch = ignore,
 ) -> RunResult:
     """Sweeps a source once. Never raises for what one source may do wrong: the result says it.
 
@@ -89,7 +90,7 @@ def sweep(
         ):
             return _not_due(run)
         try:
-            _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn)
+            _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn, watch)
         except LeaseLost as error:
             fail(run, error)  # whoever took the source over closed our row
         except CatalogError as error:
@@ -132,6 +133,7 @@ def _run(
     accept: bool,
     opener: Opener,
     turn: Turn | None,
+    watch: Watch,
 ) -> None:
     service = opener(source, budget)
     try:
@@ -142,7 +144,9 @@ def _run(
         try:
             stored_alike = partial(alike, database, stored.source_id)
             keep = archive.record if archive else None
-            fetched = fetch(source, service, known, run.observed_at, accept, budget, stored_alike, keep)
+            fetched = fetch(
+                source, service, known, run.observed_at, accept, budget, stored_alike, keep, watch
+            )
             try:
                 count(run, fetched, service)
                 names = None

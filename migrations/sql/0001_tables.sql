@@ -713,6 +713,7 @@ CREATE TABLE runs (
     error_kind TEXT,
     error TEXT,
     note TEXT,
+    file TEXT,
     CONSTRAINT pk_runs PRIMARY KEY (source_id, run_id)
 );
 
@@ -744,6 +745,7 @@ COMMENT ON COLUMN runs.revised IS 'Revisions before the present that were added,
 COMMENT ON COLUMN runs.error_kind IS 'login, network, throttled, upstream, bad_listing, deadline, database, config.';
 COMMENT ON COLUMN runs.error IS 'One line.';
 COMMENT ON COLUMN runs.note IS 'Why the run could not prove what is missing, one line.';
+COMMENT ON COLUMN runs.file IS 'File that a backfill read, as it was named; of several the first and how many more. NULL = a sweep.';
 
 CREATE TABLE run_passes (
     source_id TEXT COLLATE "C" NOT NULL,

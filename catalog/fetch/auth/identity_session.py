@@ -16,6 +16,8 @@ from catalog.text import has_too_many_values
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer, inflated: fifty thousand projects, or a catalogue of as many endpoints."""
 MOST_VALUES = 1_000_000
+CONNECT_SECONDS = 5.0
+"""How long an address may take to take a connection, its encryption included."""
 _CHUNK = 8192
 """Bytes read at a time: what they inflate to is in memory before it is counted."""
 _ENCODINGS = ("", "identity", "gzip", "deflate")
@@ -31,6 +33,9 @@ class BoundedAdapter(TCPKeepAliveAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         request.headers["Accept-Encoding"] = "identity"
+        timeout = options.get("timeout")
+        if isinstance(timeout, float):
+            options["timeout"] = min(timeout, CONNECT_SECONDS), timeout
         response: requests.Response = super().send(request, *args, **{**options, "stream": True})
         try:
             body = _read(response)

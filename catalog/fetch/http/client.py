@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
 
+import structlog
+
 from catalog import __version__
 from catalog.errors import (
     BadListingError,
@@ -26,7 +28,9 @@ from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
 from catalog.fetch.http.transport import OpenStreams, hide_location, reason_of
+from catalog.logs import REQUEST
 
+log = structlog.get_logger("catalog.fetch")
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
 
@@ -65,7 +69,7 @@ class Limits:
 
     max_page_bytes: int = DEFAULT_BOUND
     max_inflated_bytes: int = DEFAULT_BOUND
-    connect_timeout: float = 10.0
+    connect_timeout: float = 5.0
     read_timeout: float = 60.0
 
 
@@ -211,6 +215,7 @@ class HttpClient:
         )
         with self._counting:
             self.requests += 1
+        log.debug(REQUEST, method="GET", url=str(url))
         extensions = {"trace": self._streams.trace}
         with self._http.stream("GET", url, timeout=timeout, extensions=extensions) as response:
             chunks = _watched(response.iter_raw(), task)
@@ -255,7 +260,8 @@ class HttpClient:
             return NetworkError(
                 f"{what}: the service's certificate is not trusted ({used} CA bundle); set `cacert`"
             )
-        return NetworkError(f"{what}: {reason_of(error)}")
+        host = parse_address(self.root).netloc.decode("ascii", "replace")
+        return NetworkError(f"{what}: {reason_of(error, host)}")
 
 
 @dataclass(frozen=True, slots=True)

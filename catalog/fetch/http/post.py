@@ -52,7 +52,7 @@ def post(
     except httpx.TransportError as error:
         task.check()  # a connection that we cut ourselves is not the receiver's fault
         # From None: the error's own text may hold the address.
-        raise NetworkError(reason_of(error)) from None
+        raise NetworkError(reason_of(error, httpx.URL(url).host)) from None
     finally:
         sending.give_up()
 

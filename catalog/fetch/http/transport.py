@@ -35,13 +35,16 @@ def hide_location(response: httpx.Response) -> None:
     response.extensions["location"] = response.headers.pop("location", "")
 
 
-def reason_of(error: httpx.TransportError) -> str:
-    """The kind of failure; quotes the system's words, never those that may quote a header."""
+_WAY_OUT = "check its address and the network"
+
+
+def reason_of(error: httpx.TransportError, host: str) -> str:
+    """The kind of failure at a host, and a way out; quotes the system's words, never those that may quote a header."""
     match error:
         case httpx.ProxyError():
             return "the proxy refuses the connection"
         case httpx.ConnectError():
-            return f"no connection ({' '.join(str(error).split())[:200]})"
+            return f"no connection to {host} ({' '.join(str(error).split())[:200]}); {_WAY_OUT}"
         case httpx.TimeoutException():
-            return "no answer in time"
+            return f"no answer from {host} in time; {_WAY_OUT}"
     return "the connection broke before the answer's end"

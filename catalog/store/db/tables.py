@@ -301,6 +301,10 @@ runs = table(
     ),
     text_column("error", "One line."),
     text_column("note", "Why the run could not prove what is missing, one line."),
+    text_column(
+        "file",
+        "File that a backfill read, as it was named; of several the first and how many more. NULL = a sweep.",
+    ),
     Index("ix_runs_started_at", "source_id", "started_at"),
     comment="The ledger of runs.",
 )

@@ -9,7 +9,7 @@ INSERT INTO runs (source_id, run_id, kind, started_at) VALUES (%(source)s, %(run
 -- name: finish
 -- Closes it, once.
 UPDATE runs SET {counters}, observed_at = %(observed)s, finished_at = %(finished)s, outcome = %(outcome)s,
-    error_kind = %(error_kind)s, error = %(error)s, note = %(note)s
+    error_kind = %(error_kind)s, error = %(error)s, note = %(note)s, file = %(file)s
 WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL;
 
 -- name: insert_pass
@@ -149,4 +149,13 @@ FROM runs r WHERE source_id = %(source)s AND run_id = %(run)s;
 -- name: recent
 -- Runs for people, newest first.
 SELECT s.name, {columns} FROM runs r JOIN sources s USING (source_id)
-WHERE r.source_id = ANY (%(sources)s) ORDER BY r.started_at DESC, s.name LIMIT %(limit)s;
+WHERE r.source_id = ANY (%(sources)s) AND (%(kind)s::text IS NULL OR r.kind = %(kind)s)
+ORDER BY r.started_at DESC, s.name LIMIT %(limit)s;
+
+-- name: merged
+-- Runs that were merged: by the beginning of their id, or by when they observed.
+SELECT run_id::text, observed_at, kind, outcome, listed, file FROM runs
+WHERE source_id = %(source)s AND outcome IN ('complete', 'partial') AND (
+    run_id::text LIKE ANY (%(prefixes)s::text[])
+    OR observed_at >= %(since)s::timestamptz AND observed_at <= coalesce(%(until)s::timestamptz, 'infinity'))
+ORDER BY observed_at DESC, run_id;

@@ -61,6 +61,13 @@ UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS D
 SELECT count(*) FILTER (WHERE live), count(*) FILTER (WHERE NOT live AND content_hash IS NOT NULL)
 FROM image_state WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);
 
+-- name: would_change
+-- Those images by id, with their names.
+SELECT f.image_id, i.name, f.live
+FROM image_state f JOIN images i USING (source_id, image_id)
+WHERE f.source_id = %(source)s AND f.image_id = ANY (%(ids)s) AND (f.live OR f.content_hash IS NOT NULL)
+ORDER BY f.image_id LIMIT %(most)s;
+
 -- name: known_in
 -- How many of some images each source of a kind knows.
 SELECT s.name, count(i.image_id)

@@ -47,6 +47,17 @@ class PassRow(NamedTuple):
     error: str | None
 
 
+class MergedRun(NamedTuple):
+    """A run whose observation is in the ledger."""
+
+    run_id: str
+    observed_at: datetime
+    kind: str
+    outcome: str
+    listed: int
+    file: str | None
+
+
 def start(connection: Connection, source_id: str, run: RunResult) -> None:
     """Opens the run's row."""
     _SQL.run(connection, "start", source=source_id, run=run.run_id, kind=run.kind, started=run.started_at)
@@ -71,7 +82,7 @@ def finish(
     values |= {
         "source": source_id, "run": run.run_id, "observed": run.observed_at, "finished": run.finished_at,
         "outcome": run.outcome, "error_kind": run.error_kind, "error": storable(run.error),
-        "note": storable(run.note),
+        "note": storable(run.note), "file": storable(run.file),
     }  # fmt: skip
     if not _SQL.run(connection, "finish", **values).rowcount:
         return False
@@ -169,6 +180,18 @@ def observed_of(connection: Connection, source_id: str, run_id: str) -> datetime
     return _SQL.value(connection, "observed_at", source=source_id, run=run_id)  # type: ignore[no-any-return]
 
 
+def merged(
+    connection: Connection,
+    source_id: str,
+    prefixes: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[MergedRun]:
+    """Runs with an observation whose id begins so, or that observed in a span (ends included); the latest first."""
+    values = {"prefixes": [f"{prefix}%" for prefix in prefixes], "since": since, "until": until}
+    return [MergedRun(*row) for row in _SQL.run(connection, "merged", source=source_id, **values)]
+
+
 def among(connection: Connection, source_id: str, run_ids: Iterable[str]) -> set[str]:
     """Those of the runs whose observations are in the ledger already."""
     rows = _SQL.run(connection, "among", source=source_id, runs=list(run_ids))
@@ -194,6 +217,9 @@ def rejected_alike(
     return bool(_SQL.value(connection, "rejected_alike", source=source_id, **values))
 
 
-def recent(connection: Connection, source_ids: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
-    """The runs of these sources for people, newest first; columns as in RUN_COLUMNS."""
-    return _SQL.run(connection, "recent", sources=list(source_ids), limit=limit).fetchall()
+def recent(
+    connection: Connection, source_ids: Sequence[str], limit: int, kind: str | None = None
+) -> list[tuple[Any, ...]]:
+    """The runs of these sources, or those of a kind, for people, newest first; columns as in RUN_COLUMNS."""
+    values = {"sources": list(source_ids), "limit": limit, "kind": kind}
+    return _SQL.run(connection, "recent", **values).fetchall()

@@ -110,6 +110,13 @@ def would_delete(connection: Connection, source_id: str, ids: Iterable[str]) -> 
     return live, reported
 
 
+def would_change(
+    connection: Connection, source_id: str, ids: Iterable[str], most: int
+) -> list[tuple[str, str | None, bool]]:
+    """Those images, at most so many: id, name, and whether it is live."""
+    return _SQL.run(connection, "would_change", source=source_id, ids=list(ids), most=most).fetchall()
+
+
 def live(connection: Connection, source_id: str) -> list[str]:
     """The live images of a source."""
     return [image_id for (image_id,) in _SQL.run(connection, "live", source=source_id)]

@@ -62,5 +62,50 @@ def test_an_observation_can_be_forgotten(saved: Desk) -> None:
     assert (refused.code, "--yes" in refused.error) == (2, True)
     assert saved.run("backfill", "lab", "--forget", first[0]["run_id"], "--yes").code == 0
     assert saved.query("SELECT count(*) FROM images WHERE image_id = 'image-003'") == [(0,)]
-    for arguments in (["--forget", "nonsense"], [], ["saved", "--forget", first[1]["run_id"]]):
+    for arguments in (
+        ["--forget", "nonsense"],
+        ["--forget", "0000000a"],
+        ["--forget", first[1]["run_id"][:7]],
+        [],
+        ["saved", "--forget", first[1]["run_id"]],
+    ):
         assert saved.run("backfill", "lab", *arguments).code == 2
+
+
+def test_runs_show_the_id_the_moment_and_the_file_by_which_they_are_forgotten(saved: Desk) -> None:
+    saved.run("backfill", "lab", "saved")
+    rows = saved.run("runs", "lab", "--kind", "backfill", "--format", "json").rows
+    assert sorted(row["file"] for row in rows) == [
+        "saved/images-2026-03-01T000000Z.json",
+        "saved/images-2026-03-02T000000Z.json",
+    ]
+    table = saved.run("runs", "lab").out
+    for row in rows:
+        assert f"{row['run_id'][:8]} " in table
+        assert row["file"] in table
+    assert "2026-03-01" in table
+    (sweep,) = saved.run("runs", "lab", "--kind", "sync", "--format", "json").rows
+    ids = [row["run_id"][:8] for row in (*rows, sweep)]
+    planned = saved.run(
+        "backfill", "lab", *(part for i in ids for part in ("--forget", i)), "--plan", "--format", "json"
+    )
+    assert (planned.code, {row["run_id"][:8] for row in planned.rows}) == (3, set(ids))
+    assert saved.query("SELECT count(*) FROM observations") == [(3,)]
+    done = saved.run("backfill", "lab", "--forget", ids[0], "--forget", ids[1], "--yes")
+    assert (done.code, done.out.count("is forgotten")) == (0, 2)
+    assert saved.query("SELECT kind FROM runs") == [("sync",)]
+
+
+def test_a_span_of_observations_is_forgotten(saved: Desk) -> None:
+    saved.run("backfill", "lab", "saved")
+    span = ["backfill", "lab", "--forget", "--since", "2026-03-01", "--until", "2026-03-02"]
+    refused = saved.run(*span)
+    assert (refused.code, "2 observations" in refused.error, "add --yes" in refused.error) == (2, True, True)
+    declined = saved.on_terminal(*span, input="n\n")
+    assert (declined.code, "Take 2 observations out of the history of 'lab'" in declined.out) == (130, True)
+    assert saved.run(*span, "--plan").code == 3
+    assert saved.run(*span, "--yes").code == 0
+    assert saved.query("SELECT kind FROM runs") == [("sync",)]
+    assert saved.run(*span, "--yes").code == 2
+    for wrong in (["--forget"], ["--since", "2026-03-01"], ["saved", "--plan"]):
+        assert saved.run("backfill", "lab", *wrong).code == 2

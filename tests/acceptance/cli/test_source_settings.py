@@ -133,7 +133,7 @@ def test_a_source_by_pattern_that_was_of_another_kind_is_swept_once_it_is_adopte
     assert meadow.run("backfill", "meadow/hay", SAVED, "--kind", "ims").code == 0
     configure(meadow, PATTERN)
     refused = meadow.run("sync", "meadow/hay", "--format", "json")
-    assert (refused.code, "adopt meadow/hay" in refused.results["meadow/hay"]["error"]) == (1, True)
+    assert (refused.code, "adopt meadow/hay" in refused.results["meadow/hay"]["error"]) == (2, True)
     assert meadow.run("sources", "adopt", "meadow/hay").code == 0
     assert meadow.query("SELECT kind FROM sources") == [("glance",)]
     swept = meadow.run("sync", "meadow/hay", "--format", "json").results["meadow/hay"]

@@ -59,7 +59,7 @@ def test_a_source_of_another_kind_is_refused_until_it_is_adopted(desk: Desk, rec
     desk.entries.clear()
     server = desk.add_source("lab", Cloud("ims", [record(1)]), kind="ims")
     refused = desk.run("sync", "--format", "json")
-    assert refused.code == 1
+    assert refused.code == 2
     assert "`catalog sources adopt lab`" in refused.results["lab"]["error"]
     assert server.requests == []
     assert desk.run("sources", "adopt", "lab").code == 0

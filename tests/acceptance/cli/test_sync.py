@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -53,12 +54,19 @@ def test_a_plan_writes_nothing_and_exits_3_if_something_would_change(desk: Desk,
     desk.add_source("lab", cloud)
     planned = desk.run("sync", "--plan")
     assert planned.code == 3
-    assert planned.out == "lab: complete, 2 listed, would insert 2\n"
+    assert planned.out == (
+        "lab: complete, 2 listed, would insert 2\n  insert   image-001  name 1\n  insert   image-002  name 2\n"
+    )
     assert desk.query("SELECT count(*) FROM sources") == [(0,)]
     desk.run("sync")
     cloud.delete("image-001")
     planned = desk.run("sync", "--plan")
-    assert (planned.code, planned.out) == (3, "lab: complete, 1 listed, would delete 1\n")
+    assert (planned.code, planned.out) == (
+        3,
+        "lab: complete, 1 listed, would delete 1\n  delete   image-001  name 1\n",
+    )
+    told = desk.run("sync", "--plan", "--format", "jsonl").results["lab"]["planned"]
+    assert told == [{"change": "delete", "image_id": "image-001", "name": "name 1"}]
     desk.run("sync")
     assert desk.run("sync", "--plan").code == 0
 
@@ -84,6 +92,48 @@ def test_a_failing_source_leaves_the_others_alone(desk: Desk, record: Make) -> N
     ) == [("bad",)]
 
 
+def test_a_failure_is_on_standard_error_with_its_host_and_a_way_out(desk: Desk, record: Make) -> None:
+    desk.add_source("good", Cloud("glance", [record(1)]))
+    desk.add_source("away", endpoint="http://127.0.0.1:1")
+    done = desk.run("sync")
+    assert (done.code, done.out.startswith("good: complete, "), done.out.count("\n")) == (1, True, 1)
+    assert done.error.startswith("error: away: failed; ")
+    assert "no connection to 127.0.0.1:1 " in done.error
+    assert "check its address" in done.error
+
+
+def test_a_configuration_that_a_sweep_finds_wrong_exits_2_unless_something_was_read(
+    desk: Desk, record: Make
+) -> None:
+    desk.add_source("secretless", auth="token", token_env="NOT_SET")
+    wrong = desk.run("sync")
+    assert (wrong.code, "NOT_SET" in wrong.error) == (2, True)
+    desk.add_source("good", Cloud("glance", [record(1)]))
+    assert desk.run("sync").code == 1
+
+
+def test_each_v_tells_more_of_a_sweep_and_q_nothing_that_is_well(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(number) for number in range(5)]), page_size=2)
+
+    def events(*options: str) -> list[str]:
+        return [json.loads(line)["event"] for line in desk.run(*options, "sync").err.splitlines()]
+
+    assert events() == []
+    assert (events("-v").count("page read"), events("-v").count("request")) == (3, 0)
+    assert events("-vv").count("request") >= 4
+    quiet = desk.run("-q", "sync")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    assert desk.run("-q", "sync", "--format", "json").results["lab"]["unchanged"] == 5
+    assert desk.run("-q", "-v", "sync").code == 2
+
+
+def test_a_terminal_shows_pages_while_they_are_read(desk: Desk, record: Make) -> None:
+    desk.add_source("lab", Cloud("glance", [record(number) for number in range(6)]), page_size=2)
+    shown = desk.on_terminal("sync", columns=120)
+    assert (shown.code, "images, now lab" in shown.out) == (0, True)
+    assert ", 6 listed, 6 inserted" in shown.out
+
+
 def test_held_deletions_exit_4_until_they_are_accepted(desk: Desk, record: Make) -> None:
     cloud = Cloud("glance", [record(number) for number in range(20)])
     desk.add_source("lab", cloud)
@@ -93,6 +143,7 @@ def test_held_deletions_exit_4_until_they_are_accepted(desk: Desk, record: Make)
     held = desk.run("sync")
     assert held.code == 4
     assert "12 deletions held, see `catalog deletions list lab`" in held.out
+    assert "warning: lab: 12 deletions held; decide by `catalog deletions list lab`" in held.err
     assert desk.run("sync", "--plan").code == 4
     accepted = desk.run("sync", "--accept-deletions", "--format", "json")
     assert (accepted.code, accepted.results["lab"]["deleted"]) == (0, 12)
@@ -174,17 +225,22 @@ def test_an_interrupt_ends_the_sweep_politely(desk: Desk, record: Make) -> None:
     server.requests.clear()
     server.faults.add(hang())
     process = subprocess.Popen(
-        desk.command("sync"), cwd=desk.folder, env=desk.environment(), stdout=subprocess.PIPE
+        desk.command("sync"),
+        cwd=desk.folder,
+        env=desk.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
         while not server.requests:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
-    assert out.startswith(b"lab: failed; ")
+    assert out == b""
+    assert b"error: lab: failed; " in err
     assert desk.query("SELECT outcome, finished_at IS NOT NULL FROM runs ORDER BY started_at")[1:] == [
         ("failed", True)
     ]

@@ -20,6 +20,7 @@ def run(**values: Any) -> RunResult:
 
 GOOD = run()
 FAILED = run(outcome="failed")
+MISCONFIGURED = run(outcome="failed", error_kind="config")
 PARTIAL = run(outcome="partial", listed=1)
 HELD = run(held=2)
 BUSY = run(outcome="busy")
@@ -37,6 +38,8 @@ CHANGED = run(inserted=1)
         ([CHANGED, BUSY, HELD], True, 4),
         ([CHANGED, BUSY, HELD, PARTIAL], True, 1),
         ([BUSY, HELD, FAILED], False, 1),
+        ([MISCONFIGURED, FAILED], False, 2),
+        ([MISCONFIGURED, GOOD], False, 1),
     ],
 )
 def test_the_first_exit_code_that_applies_counts(results: list[RunResult], plan: bool, code: int) -> None:
@@ -74,7 +77,7 @@ def test_an_error_brings_its_own_exit_code(error: Exception, code: int) -> None:
 
 def test_a_summary_tells_what_happened_and_what_to_do() -> None:
     """One line, whatever a cloud put in it."""
-    told = summary(run(listed=9, inserted=2, deleted=1, unlisted=3, rejected=1, held=2, error="a\nb\x1b[2J"))
+    told = summary(run(listed=9, inserted=2, deleted=1, unlisted=3, rejected=1, held=2, note="a\nb\x1b[2J"))
     assert "9 listed, 2 inserted, 1 deleted, 3 unlisted but live, 1 rejected" in told
     assert "2 deletions held, see `catalog deletions list lab`" in told
     assert told.endswith("; a b\\x1b[2J")
