@@ -30,6 +30,8 @@ COMMANDS = {
     "export": Later(
         "catalog.cli.export:export", "Write the tables as files: Parquet, CSV, JSON Lines, SQLite."
     ),
+    "announce": Later("catalog.cli.announce:announce", "Announce which images to choose or use no more."),
+    "support": Later("catalog.cli.support:support", "Until when vendors support their systems."),
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),

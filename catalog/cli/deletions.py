@@ -160,7 +160,7 @@ def _decide(
 
         def decide_one(known: Source) -> None:
             rules = invocation.rules_of(known)
-            decided.extend(decide(database, known.source_id, verb, rules, by=_user(), image_ids=images))
+            decided.extend(decide(database, known.source_id, verb, rules, by=user(), image_ids=images))
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
     _print(decided, format)
@@ -173,7 +173,7 @@ def _meant(connection: Connection, chosen: Sequence[Source], images: Sequence[st
     return tuple(find_image(connection, image, names)[0].image_id for image in images)
 
 
-def _user() -> str:
+def user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

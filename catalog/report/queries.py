@@ -24,8 +24,8 @@ from catalog.report.sources import asked_sources
 from catalog.report.statements import SETTINGS, statement
 
 NAMES = (
-    "summary", "changes", "lifecycle", "capabilities", "platforms", "stale", "duplicates", "drift", "storage",
-    "coverage", "timeline",
+    "summary", "changes", "lifecycle", "support", "promises", "capabilities", "platforms", "stale", "duplicates",
+    "drift", "storage", "coverage", "timeline",
 )  # fmt: skip
 SOURCE, SINCE, AS_OF, IMAGE = "source", "since", "as_of", "image"
 CHANGE, FIELD, TAG, LIMIT = "change", "field", "tag", "limit"

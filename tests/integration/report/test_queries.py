@@ -25,7 +25,10 @@ def asked(shelf: Shelf, name: str, **filters: Any) -> Report:
         return run_report(connection, name, **filters)
 
 
-NAMES = "summary changes lifecycle capabilities platforms stale duplicates drift storage coverage timeline"
+NAMES = (
+    "summary changes lifecycle support promises capabilities platforms stale duplicates drift storage coverage"
+    " timeline"
+)
 
 
 def test_the_names_are_those_that_users_rely_on() -> None:
@@ -206,7 +209,11 @@ def test_a_retired_source_is_left_out_of_the_present_unless_it_is_named(shelf: S
     soon = {"provided_until": (datetime.now(UTC) + timedelta(days=3)).date().isoformat()}
     for name in ("used", "retired", "retired-too"):
         source = shelf.source(name, retired_at=None if name == "used" else days(5))
-        shelf.image(source, "i", flags={"kvm": True}, platform=name, visibility=name, properties=soon)
+        shelf.image(
+            source, "i", flags={"kvm": True}, platform=name, os_version="1", visibility=name, properties=soon
+        )
+        over = {"distro": name, "release": "1", "phase": "security", "over": True, "source": "x"}
+        shelf.insert("os_support", over)
         shelf.image(source, "j", name="i")
         for image in ("i", "j"):
             shelf.revision(source, image, T0, change="created", name="i", visibility=name, platform=name)
@@ -233,6 +240,47 @@ def test_lifecycle_tells_what_to_leave_and_what_ends_soon(shelf: Shelf) -> None:
     assert {row["image_id"] for row in ask(shelf, "lifecycle", since=days(2.5))} == {"ends", "gone"}
 
 
+def test_support_tells_of_live_images_whose_system_is_past_its_end_or_near_it(shelf: Shelf) -> None:
+    source = shelf.source()
+    today = "(now() AT TIME ZONE 'UTC')::date"
+    shelf.connection.execute("DELETE FROM os_support")
+    phases = {"1": {"security": 91}, "2": {"security": 90}, "3": {"security": -1, "extended": 400}, "4": {}}
+    for release, ends in phases.items():
+        shelf.image(source, f"r{release}", platform="testos", os_version=release)
+        for phase, days_left in ends.items():
+            shelf.connection.execute(
+                "INSERT INTO os_support (distro, release, phase, ends_on, source)"
+                f" VALUES ('testos', %s, %s, {today} + %s::integer, 'x')",
+                (release, phase, days_left),
+            )
+    shelf.connection.execute(
+        "INSERT INTO os_support (distro, release, phase, over, source)"
+        " VALUES ('testos', '5', 'security', true, 'x')"
+    )
+    shelf.image(source, "r5", platform="testos", os_version="5")
+    shelf.image(source, "gone", platform="testos", os_version="3", deleted_at=days(1))
+    rows = ask(shelf, "support")
+    assert [(r["image_id"], r["support_phase"], r["days_left"]) for r in rows] == [
+        ("r5", "ended", None),
+        ("r3", "extended", -1),
+        ("r2", "security", 90),
+    ]
+    assert rows[1]["paid_support_ends_on"] is not None
+
+
+def test_promises_show_the_broken_ones_first(shelf: Shelf) -> None:
+    source = shelf.source()
+    shelf.image(source, "kept", properties={"uuid_validity": "forever"})
+    shelf.image(source, "open", properties={"hotfix_hours": "48"})
+    shelf.image(source, "broken", deleted_at=days(3), properties={"uuid_validity": "forever"})
+    rows = ask(shelf, "promises")
+    assert [(r["image_id"], r["promise"], r["kept"], r["broken_since"]) for r in rows] == [
+        ("broken", "uuid_validity", False, days(3)),
+        ("kept", "uuid_validity", True, None),
+        ("open", "hotfix_hours", None, None),
+    ]
+
+
 def test_capabilities_are_summed_over_platforms_and_sources(shelf: Shelf) -> None:
     for name, platform in (("a", "Ubuntu"), ("b", "Debian")):
         shelf.image(shelf.source(name), "i", platform=platform, flags={"kvm": True, "arm": name == "a"})
@@ -246,13 +294,13 @@ def test_capabilities_are_summed_over_platforms_and_sources(shelf: Shelf) -> Non
 def test_platforms_count_images_and_their_true_sizes_now_and_then(shelf: Shelf) -> None:
     source = shelf.source("a", kind="ims")
     shelf.image(source, "i", platform="Ubuntu", image_size=3 * 2**30, size=2)
-    shelf.image(source, "j", platform="Ubuntu", size=2)
+    shelf.image(source, "j", platform="ubuntu", size=2)
     shelf.image(source, "k", platform="Debian", deleted_at=days(3))
     shelf.revision(source, "k", days(1), days(3), "created", platform="Debian")
     [now] = ask(shelf, "platforms")
-    assert (now["platform"], now["images"], now["sources"], float(now["size_gib"])) == ("Ubuntu", 2, 1, 3.0)
+    assert (now["platform"], now["images"], now["sources"], float(now["size_gib"])) == ("ubuntu", 2, 1, 3.0)
     [then] = ask(shelf, "platforms", as_of=days(2))
-    assert (then["platform"], then["images"], then["size_gib"]) == ("Debian", 1, None)
+    assert (then["platform"], then["images"], then["size_gib"]) == ("debian", 1, None)
 
 
 def test_stale_names_only_the_sources_that_are_late(shelf: Shelf) -> None:

@@ -75,6 +75,20 @@ def test_the_image_to_take(shelf: Shelf, answer_by: str) -> None:
     ]
 
 
+@asked("Is the same system in every region, and how old is it there?")
+def test_the_same_system_everywhere(shelf: Shelf, answer_by: str) -> None:
+    public: dict[str, Any] = {"platform": "ubuntu", "os_version": "22.04", "visibility": "public"}
+    for name, born in (("one", 10), ("two", 2)):
+        source = shelf.source(name)
+        shelf.image(source, f"{name}-new", created_at=days(born), **public)
+        shelf.image(source, f"{name}-old", created_at=days(0), **public)
+        shelf.image(source, "gpu", properties={"os_purpose": "gpu"}, created_at=days(20), **public)
+    assert told(shelf, answer_by, "distro", "source", "image_id", "behind_days") == [
+        ("ubuntu", "one", "one-new", 0),
+        ("ubuntu", "two", "two-new", 8),
+    ]
+
+
 @asked("Which public images does one region lack that another has?")
 def test_what_a_region_lacks(shelf: Shelf, answer_by: str) -> None:
     de, nl = shelf.source("otc/eu-de"), shelf.source("otc/eu-nl")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from tests.integration.views.conftest import Shelf, days
@@ -46,6 +46,31 @@ def test_what_ends(shelf: Shelf, answer_by: str) -> None:
         ("overdue", "current", -3, None),
         ("old_20260101", "superseded", 30, "new"),
         ("last", "current", 90, None),
+    ]
+
+
+@asked("Which images are past the end of their system's support, or will be within 90 days?")
+def test_the_end_of_support(shelf: Shelf, answer_by: str) -> None:
+    source = shelf.source()
+    shelf.image(source, "ended", platform="centos", os_version="7.9")
+    shelf.image(source, "paid", platform="ubuntu", os_version="20.04")
+    shelf.image(source, "long", platform="rhel", os_version="10")
+    shelf.image(source, "gone", platform="centos", os_version="7", deleted_at=days(1))
+    shelf.image(source, "unknown", name="backup")
+    assert told(shelf, answer_by, "image_id", "support_phase", "support_ends_on") == [
+        ("ended", "ended", date(2024, 6, 30)),
+        ("paid", "extended", date(2025, 5, 31)),
+    ]
+
+
+@asked("Which promises did a provider break?")
+def test_broken_promises(shelf: Shelf, answer_by: str) -> None:
+    source = shelf.source()
+    for image, promise in {"kept": "2020-01-01", "broken": "forever", "open": "?"}.items():
+        gone: dict[str, Any] = {"deleted_at": days(3), "deletion_reason": "not_found"}
+        shelf.image(source, image, properties={"uuid_validity": promise}, **gone)
+    assert told(shelf, answer_by, "image_id", "promise", "value", "broken_since", "evidence") == [
+        ("broken", "uuid_validity", "forever", days(3), "gone (not_found) on 2026-03-04"),
     ]
 
 

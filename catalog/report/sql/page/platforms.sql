@@ -1,7 +1,6 @@
--- Live images by operating system and source.
-SELECT coalesce(os.distro, i.platform, 'unknown') AS platform, s.name AS source, count(*) AS images
-FROM images AS i
-JOIN sources AS s ON s.source_id = i.source_id
-LEFT JOIN image_os AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
-WHERE i.deleted_at IS NULL AND s.name = ANY (%(sources)s)
+-- Live images by operating system, in one vocabulary, and source.
+SELECT coalesce(f.distro, 'unknown') AS platform, s.name AS source, count(*) AS images
+FROM image_state AS f
+JOIN sources AS s ON s.source_id = f.source_id
+WHERE f.live AND s.name = ANY (%(sources)s)
 GROUP BY 1, 2
