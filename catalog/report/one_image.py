@@ -15,8 +15,8 @@ from catalog.report.statements import statement
 
 LATEST_CHANGES = 20
 """Changes shown of one image."""
-MOST_EVIDENCE = 1000
-"""Observations that are looked at for the last one that listed the image."""
+EVIDENCE_STEPS = (1, 50, 1000)
+"""Observations that are looked at, until one listed the image; nearly always the first did, and each may be dear."""
 SAYS = {
     "listed": "listed",
     "reported": "listed as deleted: the cloud reports it",
@@ -67,11 +67,7 @@ def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
     """Why an image is where it is: `standing` (live, unlisted, held, kept or deleted), `because` in one sentence,
     `last_listed_at`, `evidence` (observations since then, newest first, each with its run), the state of `look_up`, and
     `decisions` on deletions that were held."""
-    values: dict[str, Any] = {
-        "source": image["source_id"],
-        "image": image["image_id"],
-        "limit": MOST_EVIDENCE,
-    }
+    values: dict[str, Any] = {"source": image["source_id"], "image": image["image_id"]}
 
     def rows(name: str) -> list[Row]:
         return ask(connection, statement(f"image/{name}"), values).dicts()
@@ -79,8 +75,13 @@ def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
     [deleting] = rows("deleting") or [{"observed_at": None}]
     # what repeats that a deleted image is absent explains nothing
     values["until"] = deleting["observed_at"] if image["deleted_at"] else None
-    evidence = rows("evidence")
-    listed = next((place for place, row in enumerate(evidence) if row["says"] == [LISTED]), None)
+    listed = None
+    for limit in EVIDENCE_STEPS:
+        values["limit"] = limit
+        evidence = rows("evidence")
+        listed = next((place for place, row in enumerate(evidence) if row["says"] == [LISTED]), None)
+        if listed is not None:
+            break
     decisions = rows("decisions")
     look_up = next(iter(rows("lookup")), None)
     last = None if listed is None else evidence[listed]

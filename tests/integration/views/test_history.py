@@ -101,7 +101,9 @@ def test_deleted_images_tell_when_how_and_how_long_they_lived(shelf: Shelf) -> N
     shelf.image(source, "alive")
     for day in range(8):
         shelf.observation(source, days(day))
+    shelf.insert("projects", {"source_id": source, "project_id": "p", "name": "Shop", "seen_at": days(0)})
     row = shelf.one("SELECT * FROM deleted_images")
+    assert row["owner_name"] == "Shop"
     assert (row["source"], row["image_id"], row["visibility"], row["owner"]) == ("one", "a", "private", "p")
     assert (row["deleted_at"], row["deletion_reason"]) == (days(6), "not_found")
     assert row["lived_days"] == 10.5
