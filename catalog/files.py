@@ -59,6 +59,14 @@ def open_regular(path: Path, flags: int) -> IO[bytes] | None:
     return os.fdopen(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "ab", buffering=0)
 
 
+def read_secret(path: Path) -> str:
+    """The text of a file, without blanks around it. Raises OSError with the reason, also where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "not valid UTF-8") from None
+
+
 def check_owner(path: Path, way_out: str) -> None:
     """Raises ConfigurationError for a file, or a link to one, of another user than oneself and root.
 

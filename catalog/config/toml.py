@@ -12,6 +12,7 @@ import msgspec
 
 from catalog.config.durations import duration_seconds
 from catalog.errors import ConfigurationError
+from catalog.files import read_secret
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Duration = int | float | str
@@ -92,10 +93,9 @@ class Place:
         """The text of a file that holds one secret, without the line's end. Raises ConfigurationError."""
         path = self.path(value)
         try:
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
-            raise self.error(key, f"a readable file; {path}: {reason}") from None
+            return read_secret(path)
+        except OSError as error:
+            raise self.error(key, f"a readable file; {path}: {error.strerror}") from None
 
 
 def _expected(problem: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from catalog.demo.cloud import Cloud, Held
@@ -46,7 +47,24 @@ def answer_json(value: Any, status: int = 200) -> Answer:
     return Answer(status, json.dumps(value).encode())
 
 
-def page_of(rows: Sequence[Held], rest: Mapping[str, Any] | None = None) -> Answer:
+def one_image(cloud: Cloud, image_id: str, missing: str, forbidden: str) -> Answer:
+    """The answer to a look-up by id. Raises RefusedQuery with the text that the service has for it."""
+    held = cloud.find(image_id)
+    if held is None:
+        raise RefusedQuery(404, missing)
+    if held.forbidden:
+        raise RefusedQuery(403, forbidden)
+    return Answer(200, held.body)
+
+
+def first_of(
+    rows: Iterable[Held], limit: int, shows: Callable[[Held], bool], filters: Mapping[str, str]
+) -> list[Held]:
+    """So many rows that the listing shows and that match the filters."""
+    return list(islice((row for row in rows if shows(row) and matches(row.record, filters)), limit))
+
+
+def page_of(rows: list[Held], rest: Mapping[str, Any] | None = None) -> Answer:
     """A listing's body, from records that were serialised when they came in."""
     tail = json.dumps(rest)[1:].encode() if rest else b"}"
     comma = b", " if rest else b""

@@ -13,7 +13,8 @@ from catalog.demo.answers import (
     Service,
     after_marker,
     answer_json,
-    matches,
+    first_of,
+    one_image,
     ordered,
     page_of,
     whole_number,
@@ -23,6 +24,7 @@ from catalog.demo.cloud import Cloud, Held
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 1000
 _IMAGES = "/v2/images"
+_FORBIDDEN = "You are not authorized to complete this action."
 _VISIBILITIES = ("public", "private", "shared", "community", "all")
 _MEMBER_STATUSES = ("accepted", "pending", "rejected", "all")
 _PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir"})
@@ -49,29 +51,17 @@ def _route(cloud: Cloud, request: Request) -> Answer:
         return _listing(cloud, request.query)
     if request.path.startswith(_IMAGES + "/"):
         image_id = unquote(request.path.removeprefix(_IMAGES + "/"))
-        held = cloud.find(image_id)
-        if held is None:
-            raise RefusedQuery(404, f"No image found with ID {image_id}")
-        if held.forbidden:
-            raise RefusedQuery(403, "You are not authorized to complete this action.")
-        return Answer(200, held.body)
+        return one_image(cloud, image_id, f"No image found with ID {image_id}", _FORBIDDEN)
     raise RefusedQuery(404, "The resource could not be found.")
 
 
 def _listing(cloud: Cloud, query: Mapping[str, str]) -> Answer:
     for name in sorted(cloud.refuses & query.keys()):
         raise RefusedQuery(400, f"Invalid {name} value: {query[name]}")
-    asked = whole_number(query.get("limit", str(DEFAULT_LIMIT)), "limit")
-    limit = min(asked, LARGEST_LIMIT)
+    limit = min(whole_number(query.get("limit", str(DEFAULT_LIMIT)), "limit"), LARGEST_LIMIT)
     rows = after_marker(_order(cloud, query), _marker(cloud, query))
     filters = {key: value for key, value in query.items() if key not in _SPECIAL}
-    visible = _visible(cloud, query)
-    page: list[Held] = []
-    for held in rows:
-        if len(page) == limit:
-            break
-        if visible(held) and matches(held.record, filters):
-            page.append(held)
+    page = first_of(rows, limit, _visible(cloud, query), filters)
     rest = {"first": _link(query, None), "schema": "/v2/schemas/images"}
     if page and len(page) == limit:  # full: there may be more, and the next page will show it
         rest["next"] = _link(query, page[-1].record["id"])
@@ -94,7 +84,7 @@ def _marker(cloud: Cloud, query: Mapping[str, str]) -> str | None:
         if held is None:
             raise RefusedQuery(400, f"No image found with ID {marker}")
         if held.forbidden:
-            raise RefusedQuery(403, "You are not authorized to complete this action.")
+            raise RefusedQuery(403, _FORBIDDEN)
     return marker
 
 

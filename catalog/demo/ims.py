@@ -12,7 +12,8 @@ from catalog.demo.answers import (
     Service,
     after_marker,
     answer_json,
-    matches,
+    first_of,
+    one_image,
     ordered,
     page_of,
     whole_number,
@@ -34,22 +35,14 @@ def ims_service(cloud: Cloud) -> Service:
             if request.path == _LISTING:
                 return _listing(cloud, request.query)
             if request.path.startswith(_IMAGES):
-                return _one(cloud, unquote(request.path.removeprefix(_IMAGES)))
+                image_id = unquote(request.path.removeprefix(_IMAGES))
+                return one_image(cloud, image_id, "The image does not exist", "The image is not yours to see")
             raise RefusedQuery(404, "The API does not exist")
         except RefusedQuery as refusal:
             code = {400: "IMG.0011", 403: "IMG.0003", 404: "IMG.0086"}.get(refusal.status, "IMG.0001")
             return answer_json({"error": {"message": str(refusal), "code": code}}, refusal.status)
 
     return answer
-
-
-def _one(cloud: Cloud, image_id: str) -> Answer:
-    held = cloud.find(image_id)
-    if held is None:
-        raise RefusedQuery(404, "The image does not exist")
-    if held.forbidden:
-        raise RefusedQuery(403, "The image is not yours to see")
-    return Answer(200, held.body)
 
 
 def _listing(cloud: Cloud, query: Mapping[str, str]) -> Answer:
@@ -61,13 +54,8 @@ def _listing(cloud: Cloud, query: Mapping[str, str]) -> Answer:
     if marker is not None and cloud.find(marker) is None:
         raise RefusedQuery(400, "The marker is not an image")
     filters = {key: value for key, value in query.items() if key not in _SPECIAL}
-    page: list[Held] = []
-    for held in after_marker(rows, marker):
-        if len(page) == limit:
-            break
-        if _shows(cloud, held, query) and matches(held.record, filters):
-            page.append(held)
-    return page_of(page)
+    shown = first_of(after_marker(rows, marker), limit, lambda held: _shows(cloud, held, query), filters)
+    return page_of(shown)
 
 
 def _shows(cloud: Cloud, held: Held, query: Mapping[str, str]) -> bool:

@@ -151,17 +151,7 @@ class CloudLogin:
 
     def _check_scope(self) -> None:
         """The login must be for a project (or, for operators, for a domain or the system)."""
-
-        def is_scoped(access: AccessInfo) -> bool:
-            # A catalogue is given with a scope alone.
-            return bool(
-                access.project_scoped
-                or access.domain_scoped
-                or access.system_scoped
-                or access.has_service_catalog()
-            )
-
-        if self.granted(is_scoped) is False:
+        if self.granted(_is_scoped) is False:
             raise LoginError(
                 f"{self._context.where}: the token is not tied to a project; "
                 "set project_name (with its domain) or project_id in clouds.yaml, or `project` of the source"
@@ -383,6 +373,13 @@ class KeystoneAuth(OriginAuth):
 
     def project_names(self) -> list[tuple[str, str, str | None]]:
         return self._login.project_names()
+
+
+def _is_scoped(access: AccessInfo) -> bool:
+    """A catalogue is given with a scope alone."""
+    return bool(
+        access.project_scoped or access.domain_scoped or access.system_scoped or access.has_service_catalog()
+    )
 
 
 def _reach(access: AccessInfo) -> frozenset[str]:

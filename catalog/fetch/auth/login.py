@@ -17,6 +17,7 @@ from catalog.fetch.http.connection import Connection, OriginAuth
 from catalog.fetch.http.endpoint import service_root
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, check_proxies
+from catalog.files import read_secret
 from catalog.model import Budget
 from catalog.text import storable
 
@@ -261,10 +262,9 @@ def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
             assert path is not None
             location = f"{stem}_file: {path}"
             try:
-                value = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not valid UTF-8"
-                raise ConfigurationError(f"source {source.name!r}: {location}: {reason}") from None
+                value = read_secret(path)
+            except OSError as error:
+                raise ConfigurationError(f"source {source.name!r}: {location}: {error.strerror}") from None
         value = value.strip()
         if not value:
             raise ConfigurationError(f"source {source.name!r}: {location}: expected a secret, found nothing")

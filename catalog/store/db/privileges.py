@@ -58,7 +58,7 @@ def missing(connection: Connection) -> list[MissingRight]:
         )
     home = _schema_name(connection)
     found: list[tuple[str, str, sql.Composed]] = []
-    if not _may(connection, "SELECT has_schema_privilege(%s, 'USAGE')", home):
+    if not _SQL.value(connection, "usage", home=home):
         found.append(("USAGE", home, sql.SQL("SCHEMA {}").format(sql.Identifier(home))))
     else:
         needed = [(name, right) for name in _tables() for right in _rights(name, "writer")]
@@ -165,11 +165,6 @@ def _functions(connection: Connection, home: str) -> list[_Function]:
 
 def _table(home: str, name: str) -> sql.Composed:
     return sql.SQL("TABLE {}").format(sql.Identifier(home, name))
-
-
-def _may(connection: Connection, question: str, about: str) -> bool:
-    row = connection.execute(question.encode(), (about,)).fetchone()
-    return bool(row and row[0])
 
 
 def _grant(connection: Connection, rights: str, what: sql.Composed, role: str) -> str:

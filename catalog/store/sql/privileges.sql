@@ -1,5 +1,9 @@
 -- Rights, as PostgreSQL's catalogs tell them.
 
+-- name: usage
+-- Whether this role may look into the schema.
+SELECT has_schema_privilege(%(home)s, 'USAGE');
+
 -- name: granted
 -- Of each table or view and right whether this role has it; NULL: it is missing.
 SELECT needed.name, needed.right_name, has_table_privilege(c.oid, needed.right_name)

@@ -153,23 +153,14 @@ def name_of(account: int) -> str:
         return str(account)
 
 
-def _is_postgres(pid: int) -> bool:
-    """True if process `pid` is a live PostgreSQL server; a zombie has no command line."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0", 1)[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return command.rpartition(b"/")[2] == b"postgres"
-
-
 def serves(pid: int, cluster: Path) -> bool:
     """True if process `pid` is a PostgreSQL server in `cluster`, as far as this account may know."""
-    if not _is_postgres(pid):
-        return False
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/cwd").samefile(cluster)
-    except FileNotFoundError:
+        command = (process / "cmdline").read_bytes().split(b"\0", 1)[0]  # a zombie has none
+        return command.rpartition(b"/")[2] == b"postgres" and (process / "cwd").samefile(cluster)
+    except (FileNotFoundError, ProcessLookupError):
         return False
     except PermissionError:
         # Root without CAP_SYS_PTRACE (containers) can't look there: its owner has to do.
-        return Path(f"/proc/{pid}").stat().st_uid == cluster.stat().st_uid
+        return process.stat().st_uid == cluster.stat().st_uid
