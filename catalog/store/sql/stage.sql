@@ -157,6 +157,12 @@ SET (raw_hash, content_hash, live) = (excluded.raw_hash, excluded.content_hash, 
 -- At the end of a merge nothing stays behind.
 DELETE FROM stage WHERE run_id = %(run)s;
 
+-- name: take_back_approvals
+-- Absences that somebody approved of an image that is unknown again: one made anew under its id is another.
+DELETE FROM absences a USING held_deletions h
+WHERE a.source_id = %(source)s AND a.image_id = %(image)s AND h.source_id = a.source_id AND h.image_id = a.image_id
+    AND h.observed_at = a.observed_at AND h.decision = 'approved';
+
 -- name: refresh_hashes
 -- Fingerprints of images whose content is as it was, hashed in another way.
 UPDATE image_state u SET raw_hash = seen.raw_hash, content_hash = seen.content_hash

@@ -395,6 +395,18 @@ def test_what_was_kept_is_deleted_by_what_lies_before_it_was_last_seen(
     assert [row["change"] for row in changes] == ["created", "deleted", "restored"]
 
 
+def test_an_approval_is_of_the_image_that_was_known_then(database: Database, tmp_path: Path) -> None:
+    """Not of one that is made anew, once all that told of the old one is forgotten."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    settle(database, "approve")
+    forget(database, source(), run_at(database, 1))
+    assert set(images(database)) == {name_of(0)}
+    load(database, tmp_path, 2, *ALL, complete=False)
+    assert len(live(database)) == 20
+    assert held(database) == dict.fromkeys(GONE, ("open", 3))
+
+
 # ---- hidden images ------------------------------------------------------------------------------------
 
 
