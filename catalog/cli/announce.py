@@ -10,6 +10,7 @@ from catalog.cli.deletions import user
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
 from catalog.cli.parameters import format_option, moment, sources_option
+from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources
@@ -72,7 +73,7 @@ def announce(
         return ExitCode.OK
     if not (withdraw or any(said)):
         raise click.UsageError("say --deprecated, --obsolete, --use-instead or --note; or --withdraw")
-    with invocation.database() as database, database.transaction() as connection:
+    with listed_if_several(format), invocation.database() as database, database.transaction() as connection:
         subjects = _subjects(connection, image, family, sources)
         if withdraw:
             rows = [row for one in subjects for row in announcements.withdraw(connection, one, by=user())]

@@ -8,7 +8,7 @@ import click
 
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_found
-from catalog.cli.parameters import format_option, moment
+from catalog.cli.parameters import format_option, past
 from catalog.report.compare import compare as compared
 from catalog.report.terminal import Format
 
@@ -23,9 +23,9 @@ Example:
 @click.argument("a")
 @click.argument("b", required=False)
 @click.option(
-    "--from", "from_", type=moment, help="Compare A as it was then; without --to with what it is now."
+    "--from", "from_", type=past, help="Compare A as it was then; without --to with what it is now."
 )
-@click.option("--to", type=moment, help="Compare with A as it was then.")
+@click.option("--to", type=past, help="Compare with A as it was then.")
 @format_option
 @click.pass_obj
 def compare(

@@ -8,7 +8,7 @@ import click
 
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import owners_by_name, print_found
-from catalog.cli.parameters import format_option, moment, sources_option
+from catalog.cli.parameters import format_option, past, sources_option
 from catalog.report.images import ORDERS, STATES, ImageFilter, list_images
 from catalog.report.queries import Report
 from catalog.report.terminal import Format
@@ -44,7 +44,7 @@ Example:
 @click.option("--visibility", help="public, private, shared, community, ...")
 @click.option("--owner", help="Id or name of the project that owns it.")
 @click.option("--state", type=click.Choice(STATES), help="Where it stands, by image_lifecycle.")
-@click.option("--as-of", type=moment, help="As it was then, instead of now.")
+@click.option("--as-of", type=past, help="As it was then, instead of now.")
 @click.option("--deleted", is_flag=True, help="Deleted images instead of live ones.")
 @click.option(
     "--sort",

@@ -11,7 +11,7 @@ import click
 from catalog.cli.failures import say_error
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
-from catalog.cli.parameters import moment, sources_option
+from catalog.cli.parameters import past, sources_option
 from catalog.errors import ExitCode, UsageError
 from catalog.report.latest import Wanted, latest_images, why_none
 from catalog.report.queries import Report
@@ -44,7 +44,7 @@ Example:
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; repeated: with all of them.")
 @click.option("--visibility", help="public, private, shared, community, ...")
 @sources_option
-@click.option("--as-of", type=moment, help="As the catalog knew it then, instead of now.")
+@click.option("--as-of", type=past, help="As the catalog knew it then, instead of now.")
 @click.option(
     "--format",
     "format",
@@ -141,7 +141,7 @@ def _with_question(asked: dict[str, Any]) -> dict[str, Any]:
         if value and asked[name]:
             raise UsageError(f"{key!r} is asked for twice: on standard input and by an option")
         if value:
-            asked[name] = _texts(value) if key in _SEVERAL else moment(value) if key == "as_of" else value
+            asked[name] = _texts(value) if key in _SEVERAL else past(value) if key == "as_of" else value
     return asked
 
 

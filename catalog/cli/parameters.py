@@ -14,6 +14,8 @@ from catalog.cli.failures import say_error
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
 from catalog.report.terminal import FORMATS, Format
 
+CLOCK_DIFFERENCE = timedelta(minutes=5)
+"""By which the clocks of this machine and of others may differ."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,6 +35,14 @@ def history_period(text: str) -> timedelta:
     raise click.BadParameter(
         f"expected days or weeks such as 400d or 52w, of at most {LONGEST_DAYS}d; found {text!r}"
     )
+
+
+def past(text: str) -> datetime:
+    """A `moment` that has come: what will be then is not known."""
+    found = moment(text)
+    if found > datetime.now(UTC) + CLOCK_DIFFERENCE:
+        raise click.BadParameter(f"{text!r} is in the future; expected a moment that is past")
+    return found
 
 
 def moment(text: str) -> datetime:

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import owners_by_name, print_found, print_rows
-from catalog.cli.parameters import format_option, moment, sources_option
+from catalog.cli.parameters import format_option, moment, past, sources_option
 from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
 from catalog.report.html import make_page, write_page
@@ -41,7 +41,7 @@ Reports, and the options that each takes:
 @click.argument("image", required=False)
 @sources_option
 @click.option("--since", type=moment, help="Only what happened since: a date, a time, or how long ago (7d).")
-@click.option("--as-of", type=moment, help="As it was then, instead of now.")
+@click.option("--as-of", type=past, help="As it was then, instead of now.")
 @click.option(
     "--change", type=click.Choice(CHANGES), multiple=True, help="Only such changes; may be repeated."
 )

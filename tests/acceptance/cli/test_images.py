@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+import click
 import pytest
+from rich.cells import cell_len
 
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
@@ -98,3 +101,15 @@ def test_a_report_takes_several_sources(stocked: Desk) -> None:
     page = stocked.run("report", "--html", "-", *names).out
     assert page.startswith("<!doctype html>")
     assert not (stocked.folder / "-").exists()
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_a_terminal_gets_tables_that_fit_it_with_whole_ids_and_its_own_time(
+    stocked: Desk, columns: int
+) -> None:
+    for command in (["images"], ["report", "changes", "--since", "2020-01-01"], ["show", ID]):
+        shown = click.unstyle(stocked.on_terminal(*command, columns=columns, TZ="Europe/Berlin").out)
+        assert max(map(cell_len, shown.splitlines())) <= columns, command
+        assert ID in shown
+        assert "(CE" in shown, "CET, or CEST"
+    assert re.search("long-name-.*…", click.unstyle(stocked.on_terminal("images", columns=columns).out))

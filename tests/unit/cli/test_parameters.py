@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from catalog.cli.parameters import duration, history_period, moment
+from catalog.cli.parameters import duration, history_period, moment, past
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,12 @@ def test_a_moment_without_a_zone_is_utc(text: str, expected: datetime) -> None:
 def test_a_moment_may_be_so_long_ago() -> None:
     before = datetime.now(UTC)
     assert before - timedelta(days=7) <= moment("7d") <= datetime.now(UTC) - timedelta(days=7)
+
+
+def test_what_was_then_cannot_be_asked_of_the_future() -> None:
+    assert past("1h") == pytest.approx(datetime.now(UTC) - timedelta(hours=1), abs=timedelta(minutes=1))
+    with pytest.raises(click.BadParameter, match="in the future"):
+        past((datetime.now(UTC) + timedelta(days=1)).isoformat())
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "99999999d", "0001-01-01T00:00+23:59"])
