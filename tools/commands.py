@@ -17,10 +17,10 @@ WIDTH = 100
 
 def reference() -> str:
     """The help of every command, in Markdown."""
-    return HEAD + "".join(_section(context) for context in _contexts(program, None, "catalog"))
+    return HEAD + "".join(_section(context) for context in contexts(program, None, "catalog"))
 
 
-def _contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
+def contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
     context = click.Context(
         command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
     )
@@ -29,7 +29,7 @@ def _contexts(command: click.Command, parent: click.Context | None, name: str) -
         for each in command.list_commands(context):
             inner = command.get_command(context, each)
             assert inner is not None
-            yield from _contexts(inner, context, each)
+            yield from contexts(inner, context, each)
 
 
 def _section(context: click.Context) -> str:

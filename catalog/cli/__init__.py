@@ -36,8 +36,9 @@ COMMANDS = {
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),
     "webhooks": Later("catalog.cli.webhooks:webhooks", "Show, test and retry those that events are sent to."),
-    "sources": Later("catalog.cli.sources:sources", "Show, check and rename sources."),
+    "sources": Later("catalog.cli.sources:sources", "Show, check, rename and remove sources."),
     "db": Later("catalog.cli.database:db", "Upgrade, check, dump and restore the database."),
+    "version": Later("catalog.cli.version:version", "Show the version."),
 }
 
 

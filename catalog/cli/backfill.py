@@ -10,6 +10,7 @@ import structlog
 
 from catalog.backfill import command as loading
 from catalog.backfill.command import BackfillResult, FileFailure, Forgotten
+from catalog.cli.completion import source_names
 from catalog.cli.failures import say_error
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import DONE, as_row, changes, in_short, number, print_rows, say
@@ -38,7 +39,7 @@ Example:
   catalog backfill lab --forget 5c7ed1be --forget 0a2b94c7 --plan
   catalog backfill lab --forget --since 2026-11-20 --until 2026-11-22T06:00Z --yes""",
 )
-@click.argument("source")
+@click.argument("source", shell_complete=source_names)
 @click.argument("path", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--observed-at", type=moment, help="When the listings were taken. Default: each file's header or name."

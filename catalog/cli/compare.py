@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from catalog.cli.completion import source_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_found
 from catalog.cli.parameters import format_option, past
@@ -20,8 +21,8 @@ Example:
   catalog compare otc/eu-de --from 30d
   catalog compare otc/eu-de --from 2026-10-01 --to 2026-11-01 --format csv""",
 )
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("a", shell_complete=source_names)
+@click.argument("b", required=False, shell_complete=source_names)
 @click.option(
     "--from", "from_", type=past, help="Compare A as it was then; without --to with what it is now."
 )

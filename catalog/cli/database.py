@@ -12,6 +12,7 @@ from typing import Any
 import click
 from psycopg import sql
 
+from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one, say_error
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
@@ -150,7 +151,7 @@ Example:
   catalog db prune --older-than 400d --plan
   catalog db prune 'lab*' --older-than 400d --deleted-images-older-than 800d""",
 )
-@click.argument("source", nargs=-1)
+@click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option(
     "--older-than",
     type=history_period,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_found, print_rows
@@ -25,7 +26,7 @@ TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decisio
 """Columns that fit side by side; JSON and CSV carry every column."""
 
 
-_source = click.argument("source", nargs=-1)
+_source = click.argument("source", nargs=-1, shell_complete=source_names)
 _image = click.option("--image", multiple=True, metavar="IMAGE", help="Only this image; may be repeated.")
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import click
 import structlog
 
+from catalog.cli.completion import source_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import say
 from catalog.cli.stopping import PoliteStop
@@ -36,7 +37,7 @@ Example:
   catalog events --after 1f0c4f52.17,9d436a2b.3
   catalog events --format atom > changes.xml""",
 )
-@click.argument("source", nargs=-1)
+@click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option(
     "--after", metavar="CURSOR", help="Only what came later: the `cursor`, or the `id`, of an event."
 )

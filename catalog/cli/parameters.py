@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from catalog.cli.completion import source_names
 from catalog.cli.failures import say_error
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
 from catalog.report.terminal import FORMATS, Format
@@ -81,6 +82,7 @@ def sources_option(command: F) -> F:
         "sources",
         multiple=True,
         metavar="GLOB",
+        shell_complete=source_names,
         help="Only sources whose name fits; may be repeated.",
     )(command)
 

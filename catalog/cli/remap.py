@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
@@ -20,7 +21,7 @@ Example:
   catalog remap
   catalog remap 'otc/*'""",
 )
-@click.argument("source", nargs=-1)
+@click.argument("source", nargs=-1, shell_complete=source_names)
 @format_option
 @click.pass_obj
 def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from catalog.cli.completion import image_names, report_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import owners_by_name, print_found, print_rows
 from catalog.cli.parameters import format_option, moment, past, sources_option
@@ -37,8 +38,8 @@ Reports, and the options that each takes:
 """
     + "\n".join(f"  {query.name:<{WIDTH}}  {query.options}" for query in QUERIES),
 )
-@click.argument("name", required=False)
-@click.argument("image", required=False)
+@click.argument("name", required=False, shell_complete=report_names)
+@click.argument("image", required=False, shell_complete=image_names)
 @sources_option
 @click.option("--since", type=moment, help="Only what happened since: a date, a time, or how long ago (7d).")
 @click.option("--as-of", type=past, help="As it was then, instead of now.")

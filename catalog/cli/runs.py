@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from catalog.cli.completion import source_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import in_short, print_found
 from catalog.cli.parameters import format_option
@@ -24,7 +25,7 @@ Example:
   catalog runs 'otc/*' --limit 5 --format json
   catalog runs lab --kind backfill""",
 )
-@click.argument("source", nargs=-1)
+@click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option("--kind", type=click.Choice(("sync", "backfill")), help="Only these.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @format_option

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from catalog.cli.completion import image_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows, say
 from catalog.cli.parameters import format_option, sources_option
@@ -37,7 +38,7 @@ Example:
   catalog show ubuntu-22.04 --source otc/eu-de
   catalog show 8bae893c --explain""",
 )
-@click.argument("image")
+@click.argument("image", shell_complete=image_names)
 @sources_option
 @click.option(
     "--explain", is_flag=True, help="Say why it is live, unlisted, held or deleted, with the run ids."

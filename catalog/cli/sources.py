@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from catalog import logs
+from catalog.cli.completion import source_names
 from catalog.cli.failures import say_warning
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
@@ -42,7 +43,14 @@ Example:
 )
 @click.option("--check", is_flag=True, help="Log in to each source and list one image; needs no database.")
 @click.option("--failed", is_flag=True, help="With --check: show only those that fail.")
-@click.option("--source", "patterns", multiple=True, metavar="GLOB", help="Only these; may be repeated.")
+@click.option(
+    "--source",
+    "patterns",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=source_names,
+    help="Only these; may be repeated.",
+)
 @format_option
 @click.pass_context
 def sources(
@@ -113,7 +121,7 @@ def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, form
 Example:
   catalog sources rename otc otc/eu-de""",
 )
-@click.argument("old")
+@click.argument("old", shell_complete=source_names)
 @click.argument("new")
 @click.pass_obj
 def rename(invocation: Invocation, old: str, new: str) -> None:
@@ -137,7 +145,7 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
 Example:
   catalog sources retire old-cloud""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=source_names)
 @click.pass_obj
 def retire(invocation: Invocation, name: str) -> None:
     """Mark the source NAME as no longer swept: it is not stale any more; images and history stay.
@@ -155,7 +163,7 @@ Example:
   catalog sources remove lab --plan
   catalog sources remove lab --yes""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=source_names)
 @click.option("--plan", is_flag=True, help="Count the rows that would go, and remove nothing (exit 3).")
 @yes_option
 @format_option
@@ -186,7 +194,7 @@ def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: For
 Example:
   catalog sources adopt lab""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=source_names)
 @click.pass_obj
 def adopt(invocation: Invocation, name: str) -> None:
     """Let the source NAME be another service, region, project or login than recorded.

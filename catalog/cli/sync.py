@@ -17,6 +17,7 @@ import click
 import structlog
 
 from catalog import logs
+from catalog.cli.completion import source_names
 from catalog.cli.failures import is_quiet, say_error, say_warning
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import as_row, number, planned_lines, print_rows, say, summary
@@ -50,7 +51,7 @@ Example:
   catalog sync 'otc/*' --plan
   catalog sync lab --accept-deletions --wait 10m --format json""",
 )
-@click.argument("source", nargs=-1)
+@click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option("--plan", is_flag=True, help="Read everything, write nothing, name what would change (exit 3).")
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
 @click.option("--wait", type=duration, default="0s", help="How long to wait for a busy source: 10m.")

@@ -43,6 +43,14 @@ class SeveralImages(UsageError):
         super().__init__(f"{image!r} means {len(ids)} images; name one by its id: {shown}")
 
 
+def beginning_with(
+    connection: psycopg.Connection[TupleRow], beginning: str, most: int
+) -> list[tuple[str, str | None]]:
+    """(id, name) of live images whose id or name begins so, at most so many."""
+    values = {"beginning": beginning, "most": most}
+    return connection.execute(statement("images/beginning_with"), values).fetchall()
+
+
 def find_image(
     connection: psycopg.Connection[TupleRow], image: str, sources: Sequence[str] = ()
 ) -> list[Found]:

@@ -17,7 +17,8 @@ PROMISED = {
     "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
     "remap", "images", "latest", "announce", "support", "support load", "show", "compare", "export",
     "report", "runs", "sources", "sources rename", "sources retire",
-    "sources adopt", "sources remove", "db", "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
+    "sources adopt", "sources remove", "version", "db",
+    "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
     "db restore", "db grant", "events", "webhooks",
     "webhooks test", "webhooks retry",
 }  # fmt: skip
@@ -87,6 +88,14 @@ def test_the_documentation_is_what_the_help_says() -> None:
     command = [sys.executable, "-m", "tools.commands"]
     told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     assert (CHECKOUT / "docs" / "commands.md").read_text() == told
+
+
+def test_the_manual_page_is_what_the_help_says() -> None:
+    """If this fails: python -m tools.manpage > docs/catalog.1"""
+    command = [sys.executable, "-m", "tools.manpage"]
+    told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    assert (CHECKOUT / "docs" / "catalog.1").read_text() == told
+    assert all(f'.SH "CATALOG {path.upper()}"\n' in told for path in set(ALL) - {""})
 
 
 def test_each_listed_command_can_be_loaded() -> None:
