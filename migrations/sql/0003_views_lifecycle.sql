@@ -43,7 +43,8 @@ COMMENT ON FUNCTION promised_day(text) IS 'The day that a promise such as provid
 -- A line: images of one source, owner, family, architecture and purpose, one after the other. The newest that is
 -- offered is the current one; older ones that are offered too are superseded. Snapshots and backups stand for a moment
 -- of a server, not for a product: none of them supersedes another. Images that never became usable (still queued or
--- saving, or failed) have no life cycle and no row. Lines are told by a hash: sorting long texts costs most of the time.
+-- saving, or failed) have no life cycle and no row. Lines are told by a hash, and only images that share one are sorted:
+-- sorting all of them, by long texts, would take most of the time.
 CREATE VIEW image_lifecycle AS
 WITH withdrawn AS (  -- since the last change from public to something else
     SELECT r.source_id, r.image_id, max(r.valid_from) AS since
@@ -94,26 +95,33 @@ WITH withdrawn AS (  -- since the last change from public to something else
         ON families.source_id = i.source_id AND families.scope = 'family' AND families.subject = f.family
             AND own.subject IS NULL
     WHERE i.status IS NULL OR i.status NOT IN ('queued', 'saving', 'uploading', 'importing', 'killed')
+), shared AS (
+    SELECT m.source_id, m.line FROM members AS m WHERE m.line IS NOT NULL GROUP BY m.source_id, m.line HAVING count(*) > 1
 ), placed AS (
     SELECT
-        m.*,
+        m.source_id,
+        m.image_id,
         lead(m.born_at) OVER (PARTITION BY m.source_id, m.line ORDER BY m.born_at, m.image_id) AS next_born_at,
         -- of two of one second a protected image tagged golden is the newer one
-        max(CASE WHEN m.standing = 'offered' AND m.line IS NOT NULL THEN ARRAY[
+        max(CASE WHEN m.standing = 'offered' THEN ARRAY[
             to_char(m.born_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS') || m.preferred::integer,
             m.image_id,
             coalesce(m.name, '')
         ] COLLATE "C" END) OVER (PARTITION BY m.source_id, m.line) AS newest
     FROM members AS m
+    JOIN shared ON shared.source_id = m.source_id AND shared.line = m.line
 ), judged AS (
     SELECT
-        p.*,
+        m.*,
+        p.next_born_at,
+        p.newest,
         CASE
-            WHEN p.standing <> 'offered' THEN p.standing
-            WHEN p.newest[2] <> p.image_id THEN 'superseded'
+            WHEN m.standing <> 'offered' THEN m.standing
+            WHEN p.newest[2] <> m.image_id THEN 'superseded'
             ELSE 'current'
         END AS state
-    FROM placed AS p
+    FROM members AS m
+    LEFT JOIN placed AS p ON p.source_id = m.source_id AND p.image_id = m.image_id
 )
 SELECT
     s.name AS source,
@@ -127,7 +135,7 @@ SELECT
         WHEN 'unlisted' THEN j.unlisted_since
         WHEN 'obsolete' THEN j.obsolete_at
         WHEN 'deprecated' THEN j.deprecated_at
-        WHEN 'superseded' THEN CASE WHEN j.line IS NULL THEN j.last_changed_at ELSE coalesce(j.next_born_at, j.last_changed_at) END
+        WHEN 'superseded' THEN coalesce(j.next_born_at, j.last_changed_at)
         WHEN 'current' THEN j.born_at
         WHEN 'deactivated' THEN (
             SELECT max(h.valid_from)
@@ -148,19 +156,19 @@ SELECT
     CASE
         WHEN j.state = 'current' THEN NULL
         WHEN j.told_instead IS NOT NULL THEN j.told_instead
-        WHEN j.line IS NOT NULL THEN j.newest[2]
+        ELSE j.newest[2]
     END AS use_instead_id,
     CASE
         WHEN j.state = 'current' THEN NULL
         WHEN j.told_instead IS NOT NULL THEN (
             SELECT i.name FROM images AS i WHERE i.source_id = j.source_id AND i.image_id = j.told_instead
         )
-        WHEN j.line IS NOT NULL THEN j.newest[3]
+        ELSE j.newest[3]
     END AS use_instead_name,
     promised_day(j.provided_until) AS promised_until,
     j.born_at,
     j.source_id,
-    CASE WHEN j.line IS NOT NULL THEN j.next_born_at END AS next_born_at,
+    j.next_born_at,
     j.line
 FROM judged AS j
 JOIN sources AS s ON s.source_id = j.source_id

@@ -13,11 +13,17 @@ WITH promising AS MATERIALIZED (
     FROM images AS i
     WHERE i.properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'
 ), lives AS MATERIALIZED (
-    SELECT * FROM image_lifecycle
-), lines AS (
+    SELECT l.source, l.source_id, l.image_id, l.name, l.family, l.state, l.state_since, l.born_at, l.next_born_at, l.line
+    FROM image_lifecycle AS l
+), lines AS (  -- asked of images that are gone only
     SELECT l.source_id, l.line, array_agg(l.born_at) AS births
     FROM lives AS l
-    WHERE l.line IS NOT NULL
+    WHERE (l.source_id, l.line) IN (
+        SELECT o.source_id, o.line
+        FROM promising AS p
+        JOIN lives AS o ON o.source_id = p.source_id AND o.image_id = p.image_id
+        WHERE p.uuid_validity ~ '^last-' AND p.deleted_at IS NOT NULL
+    )
     GROUP BY l.source_id, l.line
 ), taken_back AS (  -- a day that was promised, and then an earlier one or none
     SELECT r.source_id, r.image_id, key.name AS promise, min(r.valid_from) AS since,
