@@ -32,7 +32,7 @@ EVENT_TYPES = (
     "catalog.image.unlisted", "catalog.deletions.held", "catalog.source.failing", "catalog.source.recovered",
     "catalog.source.loaded",
 )  # fmt: skip
-"""What an event may be of (docs/events.md)."""
+"""Types of events (docs/events.md)."""
 
 DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
     "glance": ("listed", "hidden"),

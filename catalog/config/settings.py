@@ -157,7 +157,7 @@ def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSe
 
 
 def of_region(source: SourceSettings, region: str) -> SourceSettings:
-    """What a source with `all_regions` is in one of several regions."""
+    """The part of a source with `all_regions` that lies in one of several regions."""
     return replace(source, name=f"{source.name}/{region}", region=region, all_regions=False)
 
 

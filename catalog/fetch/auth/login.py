@@ -104,7 +104,7 @@ def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
 
 
 def expand(source: SourceSettings) -> tuple[SourceSettings, ...]:
-    """The sources that a template stands for. Raises like `connect`, and LoginError where there is none."""
+    """The sources that a template stands for. Raises like `connect`, and LoginError if it stands for none."""
     return _project_sources(source) if source.all_projects else _region_sources(source)
 
 

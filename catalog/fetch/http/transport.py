@@ -1,4 +1,4 @@
-"""What every use of the HTTP library needs: connections that can be cut, and its errors in safe words."""
+"""Shared by every use of the HTTP library: connections that can be cut, and its errors in safe words."""
 
 from __future__ import annotations
 
