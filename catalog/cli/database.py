@@ -262,7 +262,7 @@ def restore(invocation: Invocation, file: Path) -> None:
 @db.command(
     epilog="""\b
 Example:
-  catalog db grant metabase
+  catalog db grant metabase --views-only
   catalog db grant catalog_daemon --as writer""",
 )
 @click.argument("role")
@@ -274,15 +274,22 @@ Example:
     show_default=True,
     help="reader: query everything; writer: what the daemon needs.",
 )
+@click.option(
+    "--views-only",
+    is_flag=True,
+    help="Of a reader: only the views and functions, so that tools show none of the internal tables.",
+)
 @click.pass_obj
-def grant(invocation: Invocation, role: str, level: Level) -> None:
+def grant(invocation: Invocation, role: str, level: Level, views_only: bool) -> None:
     """Let ROLE, which exists already, read the catalog, or write it as the daemon does.
 
     Runs as `migration_url` where one is configured: only the tables' owner may grant. Only what belongs to
     the catalog is granted. Repeat it after an upgrade that brings new tables.
     """
+    if views_only and level == "writer":
+        raise click.UsageError("--views-only goes with --as reader")
     with invocation.database() as database:
-        statements = privileges.grant(database, role, level)
+        statements = privileges.grant(database, role, "viewer" if views_only else level)
     click.echo(f"{role} is a {level} now: {len(statements)} grants")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from catalog import __version__
 from catalog.daemon.webhooks import DeliveryFailures
 from catalog.errors import CatalogError
 from catalog.store.db import schema
@@ -93,6 +94,9 @@ class Metrics:
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("catalog_build_info", "1: this release runs.", labels=["version"])
+        build.add_metric([__version__], 1)
+        yield build
         runs = CounterMetricFamily(
             "catalog_runs", "Sweeps that this process ended.", labels=["source", "outcome"]
         )
@@ -157,13 +161,18 @@ def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
     )
     images = GaugeMetricFamily(
         "catalog_images",
-        "Images ever seen: live or deleted; unlisted are the live ones that the last sweep did not list.",
+        "Images ever seen, each in one state: live and listed, unlisted (live, but not listed), or deleted.",
         labels=["source", "state"],
     )
     for source in sources:
         failing.add_metric([source.name, source.error_kind if source.failing else ""], source.failing)
-        for state in ("live", "deleted", "unlisted"):
-            images.add_metric([source.name, state], getattr(source, state))
+        states = {
+            "live": source.live - source.unlisted,
+            "unlisted": source.unlisted,
+            "deleted": source.deleted,
+        }
+        for state, count in states.items():
+            images.add_metric([source.name, state], count)
     yield failing
     yield images
     yield from gauge(

@@ -1,5 +1,5 @@
 DROP VIEW image_lineage, deleted_images, status_durations, image_changes, image_revisions,
-    source_freshness, capability_matrix, distinct_images, source_services, image_overview;
+    source_freshness, capability_matrix, distinct_images, source_services, live_image_tags, image_overview;
 DROP FUNCTION image_family(text), true_size(text, text, bigint, bigint), images_as_of(timestamptz),
     plain_text(jsonb), history_is_pruned(text, timestamptz, timestamptz);
 DROP TYPE image_as_of;

@@ -193,7 +193,7 @@ SELECT
     h.status,
     h.valid_from AS entered_at,
     h.valid_to AS left_at,
-    extract(epoch FROM coalesce(h.valid_to, now()) - h.valid_from) AS seconds,
+    extract(epoch FROM coalesce(h.valid_to, now()) - h.valid_from)::double precision AS seconds,
     h.source_id
 FROM status_history AS h
 JOIN sources AS s ON s.source_id = h.source_id
@@ -223,7 +223,8 @@ SELECT
     i.deleted_at,
     coalesce(seen.observed_at, alive.observed_at) AS last_observed_at,
     i.deletion_reason,
-    round(extract(epoch FROM i.deleted_at - coalesce(i.created_at, i.first_seen_at)) / 86400, 2) AS lived_days,
+    round(extract(epoch FROM i.deleted_at - coalesce(i.created_at, i.first_seen_at)) / 86400, 2)::double precision
+        AS lived_days,
     i.platform,
     i.created_at,
     i.first_seen_at,

@@ -108,6 +108,35 @@ COMMENT ON COLUMN image_overview.disk_format IS 'Disk format: qcow2, raw, zvhd2,
 COMMENT ON COLUMN image_overview.source_id IS 'Key of the source, for joins with the tables.';
 
 
+-- `image_tags` keeps the tags of deleted images too; this is what filters of dashboards want.
+CREATE VIEW live_image_tags AS
+SELECT
+    s.name AS source,
+    s.region,
+    i.image_id,
+    i.name,
+    t.tag,
+    i.visibility,
+    i.owner,
+    i.platform,
+    i.source_id
+FROM image_tags AS t
+JOIN images AS i ON i.source_id = t.source_id AND i.image_id = t.image_id
+JOIN sources AS s ON s.source_id = i.source_id
+WHERE i.deleted_at IS NULL;
+
+COMMENT ON VIEW live_image_tags IS 'Live images by tag: one row per image and tag, none for an image without tags.';
+COMMENT ON COLUMN live_image_tags.source IS 'Name of the source.';
+COMMENT ON COLUMN live_image_tags.region IS 'Region of the source.';
+COMMENT ON COLUMN live_image_tags.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN live_image_tags.name IS 'Name of the image; not unique. Upstream: name.';
+COMMENT ON COLUMN live_image_tags.tag IS 'Tag, exactly as delivered. Upstream: tags.';
+COMMENT ON COLUMN live_image_tags.visibility IS 'public, private, shared, community, ... Upstream: visibility.';
+COMMENT ON COLUMN live_image_tags.owner IS 'Id of the project that owns the image. Upstream: owner.';
+COMMENT ON COLUMN live_image_tags.platform IS 'Operating system platform or distribution. Upstream: __platform, os_distro.';
+COMMENT ON COLUMN live_image_tags.source_id IS 'Key of the source, for joins with the tables.';
+
+
 -- Which sources look at the same image service: they share an endpoint or an entry of clouds.yaml.
 -- Three passes of a minimum follow chains such as (cloud a, endpoint 1), (cloud a, endpoint 2), (cloud b, endpoint 2).
 CREATE VIEW source_services AS

@@ -246,7 +246,7 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
             series.append({"series": f"catalog_webhook_failures_total{labels}", "values": failures})
     of_mars: dict[str, dict[str, str]] = {
         "CatalogSourceStale": {"source": "mars"},
-        "CatalogSourceFailing": {"source": "mars", "error_kind": "login"},
+        "CatalogSourceFailing": {"source": "mars"},
         "CatalogDeletionsHeld": {"source": "mars"},
         "CatalogRecordsRejected": {"source": "mars"},
         "CatalogSourceNeverComplete": {"source": "new"},
@@ -254,13 +254,13 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
     }
     fire = {name: [labels] for name, labels in of_mars.items()}
     silent: dict[str, list[dict[str, str]]] = {name: [] for name in alerts()}
-    down = [
-        {"series": 'up{job="catalog",instance="a"}', "values": "0x60"},
+    down = [{"series": 'up{job="catalog",instance="a"}', "values": "0x60"}]
+    away = [
+        *down,
         {"series": 'catalog_database_up{instance="a"}', "values": "0x60"},
         {"series": 'catalog_schema_current{instance="a"}', "values": "0x60"},
     ]
     broken: dict[str, list[dict[str, str]]] = {
-        "CatalogDaemonDown": [{}],
         "CatalogDatabaseAway": [{}],
         "CatalogSchemaNotCurrent": [{}],
     }
@@ -268,9 +268,51 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
     for rule in rules["groups"][0]["rules"]:
         del rule["annotations"]  # words, which a test needn't repeat
     (tmp_path / RULES.name).write_text(yaml.safe_dump(rules))
-    tests = [expectation(series, silent | fire, "2h"), expectation(down, silent | broken, "30m")]
+    kubernetes = [
+        {"series": 'up{job="kubernetes-pods"}', "values": "1x60"},
+        {"series": 'catalog_database_up{job="kubernetes-pods"}', "values": "1x60"},
+    ]
+    turns = [  # a login that fails, then the network, each for half an hour
+        {"series": 'catalog_database_up{instance="a"}', "values": "1x400"},
+        *(
+            {
+                "series": f'catalog_source_failing{{source="mars",error_kind="{kind}"}}',
+                "values": " ".join([*first, *["1x30 _x30"] * 4]),
+            }
+            for kind, first in (("login", ()), ("network", ("_x31",)))
+        ),
+    ]
+    stopped = [
+        {"series": 'catalog_database_up{instance="a"}', "values": "1x60"},
+        {"series": 'catalog_deletions_held{source="mars",instance="a"}', "values": "3x60 _x60"},
+    ]
+    held = {"CatalogDeletionsHeld": [{"source": "mars"}]}
+    tests = [
+        expectation(series, silent | fire, "2h"),
+        expectation(away, silent | broken, "30m"),
+        expectation(down, silent | {"CatalogDaemonDown": [{}]}, "30m"),
+        expectation(kubernetes, silent, "30m"),
+        expectation(turns, silent | {"CatalogSourceFailing": [{"source": "mars"}]}, "200m"),
+        expectation(stopped, silent | held | {"CatalogDaemonDown": [{}]}, "80m"),
+    ]
     (tmp_path / "tests.yml").write_text(
         yaml.safe_dump({"rule_files": [RULES.name], "evaluation_interval": "1m", "tests": tests})
+    )
+    check(tool("promtool"), "test", "rules", "tests.yml", cwd=tmp_path)
+
+
+def test_an_alert_on_failures_names_their_kind(tmp_path: Path) -> None:
+    (tmp_path / RULES.name).write_bytes(RULES.read_bytes())
+    failing = {"series": 'catalog_source_failing{source="mars",error_kind="login"}', "values": "1x120"}
+    test = expectation([failing], {"CatalogSourceFailing": [{"source": "mars"}]}, "90m")
+    test["alert_rule_test"][0]["exp_alerts"][0]["exp_annotations"] = {
+        "summary": "Sweeps of mars fail: login ",
+        "description": alerts()["CatalogSourceFailing"]["annotations"]["description"].replace(
+            "{{ $labels.source }}", "mars"
+        ),
+    }
+    (tmp_path / "tests.yml").write_text(
+        yaml.safe_dump({"rule_files": [RULES.name], "evaluation_interval": "1m", "tests": [test]})
     )
     check(tool("promtool"), "test", "rules", "tests.yml", cwd=tmp_path)
 

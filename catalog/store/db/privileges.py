@@ -15,7 +15,7 @@ from catalog.store.db.connection import Connection, Database
 from catalog.store.db.statements import load
 from catalog.store.db.tables import VERSION_TABLE, metadata
 
-Level = Literal["reader", "writer"]
+Level = Literal["reader", "writer", "viewer"]
 WRITES = ("INSERT", "UPDATE", "DELETE")
 ONLY_READ = (VERSION_TABLE, "image_family_rules", "image_os_rules")
 """Tables that the daemon reads and never writes."""
@@ -76,7 +76,10 @@ def missing(connection: Connection) -> list[MissingRight]:
 
 
 def grant_statements(connection: Connection, role: str, level: Level) -> list[str]:
-    """The GRANTs that make a role a reader (SELECT everywhere) or a writer (what the daemon needs).
+    """The GRANTs that make a role a reader (SELECT everywhere), a writer (what the daemon needs) or a viewer.
+
+    A viewer sees the views, may call the functions, and of the tables has those that the functions read with the
+    caller's rights: nothing that is called internal.
 
     Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role;
     SchemaError: no schema of ours is in sight.
@@ -85,7 +88,8 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
         raise UsageError(f"the database has no role {role!r}; a database administrator can CREATE ROLE it")
     home = _schema_name(connection)
     named = [(sql.SQL("SCHEMA {}").format(sql.Identifier(home)), "USAGE")]
-    named += [(_table(home, name), ", ".join(_rights(name, level))) for name in _tables()]
+    tables = _read_by_functions(connection, home) if level == "viewer" else _tables()
+    named += [(_table(home, name), ", ".join(_rights(name, level))) for name in tables]
     named += [(_table(home, name), "SELECT") for name in _views(connection, home)]
     named += [(function.object, "EXECUTE") for function in _functions(connection, home)]
     return [_grant(connection, rights, what, role) for what, rights in named]
@@ -136,7 +140,7 @@ def _tables() -> list[str]:
 
 
 def _rights(table: str, level: Level) -> tuple[str, ...]:
-    return ("SELECT",) if level == "reader" or table in ONLY_READ else ("SELECT", *WRITES)
+    return ("SELECT",) if level != "writer" or table in ONLY_READ else ("SELECT", *WRITES)
 
 
 def _created(kind: str) -> set[str]:
@@ -148,6 +152,11 @@ def _created(kind: str) -> set[str]:
 
 def _views(connection: Connection, home: str) -> list[str]:
     rows = _SQL.run(connection, "views", home=home, names=sorted(_created("VIEW")))
+    return [str(name) for (name,) in rows]
+
+
+def _read_by_functions(connection: Connection, home: str) -> list[str]:
+    rows = _SQL.run(connection, "read_by_functions", home=home, names=sorted(_created("FUNCTION")))
     return [str(name) for (name,) in rows]
 
 

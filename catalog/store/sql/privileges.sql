@@ -30,6 +30,15 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(home)s) AND
     AND relname = ANY (%(names)s)
 ORDER BY relname;
 
+-- name: read_by_functions
+-- The tables that some functions read, with the rights of whoever calls them.
+SELECT DISTINCT c.relname
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'r'
+WHERE n.nspname = %(home)s AND p.proname = ANY (%(names)s)
+ORDER BY c.relname;
+
 -- name: functions
 -- Those of some functions that are there, and whether this role may call them.
 SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)

@@ -17,15 +17,18 @@ from catalog.store.db.connection import Database
 
 
 @contextmanager
-def reader(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection with no more rights than `catalog db grant ROLE --as reader` gives, READ ONLY."""
+def reader(database_url: str, level: privileges.Level = "reader") -> Iterator[psycopg.Connection[Any]]:
+    """A connection with no more rights than `catalog db grant ROLE --as reader` gives, READ ONLY.
+
+    "viewer": with `--views-only`.
+    """
     role = f"reader_{os.getpid()}"
     with Database(DatabaseSettings(url=database_url, data_dir=Path())) as database:
         dsn = database.libpq_url
         with psycopg.connect(dsn, autocommit=True) as owner:
             owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             try:
-                privileges.grant(database, role, "reader")
+                privileges.grant(database, role, level)
                 with psycopg.connect(dsn, autocommit=True) as connection:
                     connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
                     connection.execute("SET default_transaction_read_only = on")

@@ -40,7 +40,7 @@ OPTIONS = {
     "webhooks": {"--format"},
     "db upgrade": {"--sql"},
     "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--yes", "--format"},
-    "db grant": {"--as"},
+    "db grant": {"--as", "--views-only"},
 }
 
 
