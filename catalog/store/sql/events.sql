@@ -24,7 +24,7 @@ SELECT s.source_id, %(last)s + row_number() OVER (), s.run_id,
         'changed', CASE WHEN pg_column_size(s.changed) < 65536 THEN s.changed
             ELSE (SELECT jsonb_object_agg(key, NULL) FROM jsonb_object_keys(s.changed) AS key) END)
 FROM stage s
-WHERE s.run_id = %(run)s AND s.present AND s.observed_at = %(observed)s
+WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.present AND s.observed_at = %(observed)s
     AND (s.change <> 'deleted' OR s.starts_period)
     AND NOT (%(loading)s AND s.changed IS NULL AND s.copy_of IS NULL);
 
