@@ -11,7 +11,7 @@ import click
 from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_found, print_rows
+from catalog.cli.output import number, print_found, print_rows, say
 from catalog.cli.parameters import F, format_option
 from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
@@ -20,9 +20,9 @@ from catalog.report.terminal import Format
 from catalog.store.db.connection import Connection
 from catalog.store.state.held_deletions import HeldDeletion, held
 from catalog.store.state.sources import Source, matching
-from catalog.sync.decisions import DECISION, Verb, decidable, decide
+from catalog.sync.decisions import DECISION, Verb, decidable, decide, seen_since
 
-TABLE_COLUMNS = ("source", "image_id", "name", "observed_at", "reason", "decision")
+TABLE_COLUMNS = ("source", "image_id", "name", "owner", "observed_at", "reason", "decision")
 """Columns that fit side by side; JSON and CSV carry every column."""
 
 
@@ -55,12 +55,13 @@ def deletions() -> None:
     "list",
     epilog="""\b
 Example:
-  catalog deletions list lab --format csv""",
+  catalog deletions list lab --format csv
+  catalog deletions list --all --plan""",
 )
 @_source
 @_image
-@click.option("--all", "everything", is_flag=True, hidden=True, help="The same as no SOURCE.")
-@click.option("--plan", is_flag=True, hidden=True, help="The same: a list changes nothing.")
+@click.option("--all", "everything", is_flag=True, help="All sources, as without SOURCE.")
+@click.option("--plan", is_flag=True, help="Say as decision what `approve` would do to each.")
 @format_option
 @click.pass_obj
 def list_held(
@@ -78,7 +79,32 @@ def list_held(
         known = matching(connection, source)
         meant = _meant(connection, known, image)
         rows = held(connection, [each.source_id for each in known], ("open", "kept"))
-    _print([row for row in rows if not image or row.image_id in meant], format, invocation)
+        rows = [row for row in rows if not image or row.image_id in meant]
+        if plan:
+            rows = _approvable(connection, known, rows)
+    _print(rows, format, invocation)
+    if format == "table" and rows:
+        sources = len({row.source for row in rows})
+        kept = sum(row.decision.startswith("kept") for row in rows)
+        say(
+            f"{number(len(rows), 'deletion')} held in {number(sources, 'source')}"
+            + (f", {kept} kept" if kept else "")
+        )
+
+
+def _approvable(
+    connection: Connection, known: Sequence[Source], rows: list[HeldDeletion]
+) -> list[HeldDeletion]:
+    """The rows with what `approve` would do to each as their decision."""
+    planned = []
+    for source in known:
+        own = [row for row in rows if row.source == source.name]
+        seen = seen_since(connection, source.source_id, own)
+        for row in own:
+            would = "kept, unless --image names it" if row.decision == "kept" else "would be deleted"
+            would = "would be refused: seen since" if row.image_id in seen else would
+            planned.append(dataclasses.replace(row, decision=would))
+    return planned
 
 
 @deletions.command(
@@ -155,7 +181,7 @@ def _decide(
                 raise UsageError(f"no deletion of image {image_id!r} is held; see `catalog deletions list`")
         if plan:
             rows = [row for rows in pending.values() for row in rows]
-            _print([dataclasses.replace(row, decision=DECISION[verb]) for row in rows], format)
+            _print([dataclasses.replace(row, decision=f"would be {DECISION[verb]}") for row in rows], format)
             return ExitCode.WOULD_CHANGE if rows else ExitCode.OK
         decided: list[HeldDeletion] = []
 
@@ -185,6 +211,7 @@ def _print(rows: list[HeldDeletion], format: Format, asked: Invocation | None = 
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":
         columns = TABLE_COLUMNS
+        rows = [dataclasses.replace(row, owner=row.owner_name or row.owner) for row in rows]
     values = [tuple(getattr(row, name) for name in columns) for row in rows]
     if asked is None:
         print_rows(columns, values, format)

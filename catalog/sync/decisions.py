@@ -37,16 +37,21 @@ def decidable(
     decisions = ("open", "kept") if verb == "approve" and image_ids else ("open",)
     rows = held_deletions.held(connection, [source_id], decisions)
     chosen = [row for row in rows if not image_ids or row.image_id in image_ids]
-    if verb == "approve":
-        ledger = Ledger(connection, source_id)
-        for at, held in groupby(sorted(chosen, key=_observed_at), key=_observed_at):
-            ids = [row.image_id for row in held]
-            for image_id in sorted({*ledger.nearest(ids, at, "after"), *ledger.rejected_after(ids, at)}):
-                raise UsageError(
-                    f"image {image_id!r} was found or listed after its deletion was held: nothing was decided;"
-                    " name others by --image, or leave it to the next sweep"
-                )
+    if verb == "approve" and (seen := seen_since(connection, source_id, chosen)):
+        raise UsageError(
+            f"image {min(seen)!r} was found or listed after its deletion was held: nothing was decided;"
+            " name others by --image, or leave it to the next sweep"
+        )
     return chosen
+
+
+def seen_since(connection: Connection, source_id: str, rows: Sequence[HeldDeletion]) -> set[str]:
+    """Those of a source's held images that were found or listed after the observation that first held them."""
+    ledger, seen = Ledger(connection, source_id), set[str]()
+    for at, held in groupby(sorted(rows, key=_observed_at), key=_observed_at):
+        ids = [row.image_id for row in held]
+        seen.update(ledger.nearest(ids, at, "after"), ledger.rejected_after(ids, at))
+    return seen
 
 
 def decide(

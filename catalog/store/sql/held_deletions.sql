@@ -80,8 +80,9 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = ANY (%(
 
 -- name: held
 -- Held deletions for people: of some sources, or of one image.
-SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision, h.reason
+SELECT s.name, h.image_id, i.name, h.unlisted_since, h.observed_at, h.run_id::text, h.decision, h.reason, i.owner, p.name
 FROM held_deletions h JOIN sources s USING (source_id) JOIN images i USING (source_id, image_id)
+LEFT JOIN projects p ON p.source_id = i.source_id AND p.project_id = i.owner
 WHERE h.source_id = ANY (%(sources)s) AND h.decision = ANY (%(decisions)s)
     AND (%(image)s::text IS NULL OR h.image_id = %(image)s)
 ORDER BY s.name, h.observed_at, h.image_id;

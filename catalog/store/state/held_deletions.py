@@ -26,6 +26,8 @@ class HeldDeletion:
     run_id: str
     decision: str
     reason: str
+    owner: str | None
+    owner_name: str | None
 
 
 def hold(

@@ -123,9 +123,20 @@ def test_an_image_that_was_seen_since_cannot_be_approved(
     assert held.run("deletions", "approve", "lab", "--image", GONE[6]).code == 0
 
 
-def test_the_list_says_why_an_image_is_held(held: Desk) -> None:
+def test_the_list_says_why_an_image_is_held_whose_it_is_and_how_many_there_are(held: Desk) -> None:
+    held.query("UPDATE images SET owner = 'p1'")
+    held.query(
+        "INSERT INTO projects (source_id, project_id, name, seen_at) SELECT source_id, 'p1', 'web', now() FROM sources"
+    )
     rows = held.run("deletions", "list", "lab", "--format", "json").rows
-    assert {row["reason"] for row in rows} == {"limit"}
+    assert {(row["reason"], row["owner"], row["owner_name"]) for row in rows} == {("limit", "p1", "web")}
+    table = held.run("deletions", "list").out
+    assert table.count("  web ") == 12
+    assert table.endswith("\n12 deletions held in 1 source\n")
+    everything = held.run("deletions", "list", "--all", "--plan", "--format", "json")
+    assert (everything.code, {row["decision"] for row in everything.rows}) == (0, {"would be deleted"})
+    planned = held.run("deletions", "approve", "lab", "--plan", "--format", "json").rows
+    assert {row["decision"] for row in planned} == {"would be approved"}
 
 
 def test_a_source_that_is_worked_on_exits_5_and_is_left_alone(held: Desk) -> None:
