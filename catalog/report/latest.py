@@ -103,7 +103,6 @@ def _asked(wanted: Wanted) -> list[tuple[str, str]]:
 
 def _sql(wanted: Wanted, conditions: str, answer: str, *, chosen: str = "i.*") -> str:
     images = statement("latest/now" if wanted.as_of is None else "latest/then")
-    images = images.replace("{known}", statement("latest/known_then"))
     sql = statement("latest/newest").replace("{images}", images).replace("{chosen}", chosen)
     return sql.replace("{conditions}", conditions).replace("{answer}", answer)
 
@@ -123,7 +122,7 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[st
     }
     if wanted.as_of is not None:
         _refuse_pruned(connection, sources, wanted.as_of)
-        values |= _other_systems(connection, values)
+        values |= _systems_then(connection, values)
     return values
 
 
@@ -139,14 +138,13 @@ def _refuse_pruned(connection: psycopg.Connection[TupleRow], sources: list[str],
         )
 
 
-def _other_systems(
+def _systems_then(
     connection: psycopg.Connection[TupleRow], values: Mapping[str, Any]
 ) -> dict[str, list[str | None]]:
-    """The systems of images that said something else of themselves then."""
+    """The systems, at that moment, of images that changed afterwards."""
     systems = os_rules.load(connection)
-    sql = statement("latest/other_then").replace("{known}", statement("latest/known_then"))
     columns: list[list[str | None]] = [[] for _ in range(7)]
-    for row in connection.execute(sql.encode(), values):
+    for row in connection.execute(statement("latest/changed").encode(), values):
         name, platform, version, os_type, os_bit, architecture, capabilities, properties = row[2:]
         told = {key: str(value) for key, value in (properties or {}).items()}
         arm = "arm" in (capabilities or ())
