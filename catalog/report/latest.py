@@ -24,11 +24,9 @@ _OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved 
         <= coalesce(%(as_of)s, now())) IS NOT TRUE
     AND (i.purpose IS DISTINCT FROM 'oldgeneric' OR %(purpose)s = 'oldgeneric')"""
 """Can be chosen for a new server; and it is no moment of an old one, nor announced to go."""
-_OS = "i.distro || coalesce('-' || i.release, '')"
 _CONDITIONS = {
     "FAMILY": ("family", "lower(i.family) = lower(%(family)s)"),
-    # rhel-9 means 9.4 as well
-    "--os": ("os", f"(i.distro = lower(%(os)s) OR starts_with({_OS} || '.', lower(%(os)s) || '.'))"),
+    "--os": ("os", "({os})"),
     "--arch": ("arch", "i.arch = lower(%(arch)s)"),
     "--purpose": ("purpose", "i.purpose = lower(%(purpose)s)"),
     "--visibility": ("visibility", "i.visibility = %(visibility)s"),
@@ -97,8 +95,23 @@ def _asked(wanted: Wanted) -> list[tuple[str, str]]:
         value = getattr(wanted, attribute)
         if value:
             spelled = value if isinstance(value, str) else f" {option} ".join(value)
-            asked.append((f"{option} {spelled}", condition))
+            asked.append((f"{option} {spelled}", condition.replace("{os}", _os_condition(wanted.os or ""))))
     return asked
+
+
+def _splits(os: str) -> list[tuple[str, str | None]]:
+    """What `distro` and `release` may be in an `--os`, as both may hold a hyphen: centos-stream-9, windows-2012-r2."""
+    words = os.lower().split("-")
+    return [("-".join(words[:n]), "-".join(words[n:]) or None) for n in range(1, len(words) + 1)]
+
+
+def _os_condition(os: str) -> str:
+    """Columns compared one by one, so that the planner knows how many images they leave. rhel-9 means 9.4 as well."""
+    return " OR ".join(
+        f"i.distro = (%(heads)s::text[])[{n}] AND ((%(tails)s::text[])[{n}] IS NULL"
+        f" OR i.release = (%(tails)s::text[])[{n}] OR starts_with(i.release, (%(tails)s::text[])[{n}] || '.'))"
+        for n in range(1, len(_splits(os)) + 1)
+    )
 
 
 def _sql(wanted: Wanted, conditions: str, answer: str, *, chosen: str = "i.*") -> str:
@@ -113,7 +126,8 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[st
         "sources": sources,
         "as_of": wanted.as_of,
         "family": wanted.family,
-        "os": wanted.os,
+        "heads": [head for head, _ in _splits(wanted.os or "")],
+        "tails": [tail for _, tail in _splits(wanted.os or "")],
         "arch": ARCHITECTURES.get(wanted.arch.lower(), wanted.arch) if wanted.arch else None,
         "purpose": wanted.purpose,
         "visibility": wanted.visibility,
