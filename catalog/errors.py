@@ -17,7 +17,8 @@
         ├── ThrottledError          "throttled"
         ├── UpstreamError           "upstream"   an unusable HTTP status
         ├── BadListingError         "bad_listing"   a 200 that is not a listing
-        └── DeadlineError           "deadline"
+        ├── DeadlineError           "deadline"
+        └── Stopped                 "deadline"   told to stop before the end
 
 Each is one line for people: no traceback, no secret, and no character that PostgreSQL can't hold.
 """
@@ -163,5 +164,11 @@ class BadListingError(FetchError):
 
 class DeadlineError(FetchError):
     """The deadline of the sweep passed."""
+
+    error_kind = "deadline"
+
+
+class Stopped(FetchError):
+    """Told to stop; what was read so far is merged, nothing is deleted."""
 
     error_kind = "deadline"

@@ -5,8 +5,6 @@ Those that a first load makes a hundred thousand of are msgspec's structs: made 
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,15 +12,15 @@ from typing import Literal, NamedTuple, Protocol
 
 from msgspec import MsgspecError, Struct
 
-from catalog.errors import DeadlineError, FetchError
+from catalog.errors import FetchError
 from catalog.fields import INDEX
 
 SourceKind = Literal["glance", "ims"]
 Verdict = Literal["complete", "truncated", "failed"]
 Outcome = Literal["complete", "partial", "failed", "busy"]
-LackReason = Literal["not_found", "no_access", "not_listed"]
+AbsenceReason = Literal["not_found", "no_access", "not_listed"]
 HeldReason = Literal["limit", "login_changed"]
-SilentKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
+InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
@@ -38,46 +36,6 @@ DEFAULT_PASSES: dict[SourceKind, tuple[str, ...]] = {
     "glance": ("listed", "hidden"),
     "ims": ("listed", "pending"),
 }
-
-
-class Stopped(FetchError):
-    """The daemon was told to stop; what was read so far is merged, nothing is deleted."""
-
-    error_kind = "deadline"
-
-
-class Budget:
-    """How long a sweep may go on: a deadline on the monotonic clock, and a way to be told to stop.
-
-    `seconds` counts from the moment of construction. `check` raises DeadlineError or Stopped.
-    """
-
-    def __init__(self, seconds: float, stop: threading.Event | None = None) -> None:
-        self.seconds = seconds
-        self.ends = time.monotonic() + seconds
-        self.stop = stop or threading.Event()
-
-    def remaining(self) -> float:
-        """Seconds left, never below zero."""
-        return max(0.0, self.ends - time.monotonic())
-
-    def to_write(self) -> float:
-        """Seconds that the database may take: what is left, and never less than a tenth, for what was read."""
-        return max(self.remaining(), self.seconds / 10, 2.0)
-
-    def check(self) -> None:
-        if self.stop.is_set():
-            raise Stopped("stopped before the listing ended; start it again to read the rest")
-        if self.remaining() <= 0:
-            raise self.passed()
-
-    def passed(self) -> DeadlineError:
-        return DeadlineError(f"deadline of {self.seconds:g} s passed; raise `deadline` if this is normal")
-
-    def sleep(self, seconds: float) -> None:
-        """Waits, but no longer than the budget; raises like `check`."""
-        self.stop.wait(min(seconds, self.remaining()))
-        self.check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +61,7 @@ class Listing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class Lookup:
     """The answer to a look-up by id."""
 
     answer: Literal["found", "not_found", "no_access", "unanswered"]
@@ -130,7 +88,7 @@ class ImageService(Protocol):
     @property
     def retries(self) -> int: ...
     def listing(self, pass_name: str) -> Listing: ...
-    def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
+    def lookup(self, image_id: str, *, listed: bool = False) -> Lookup:
         """`listed`: of an image known to be listed; asks only where an absent one would be said to be absent."""
         ...
 
@@ -284,12 +242,12 @@ class Observation:
     """One source as it was seen at one moment, ready to be merged.
 
     `candidates`: records that may differ from what is stored, each image once; may be a generator.
-    `unchanged`: ids listed with the very bytes that are stored. `lacks`: look-ups that said not found or
-    forbidden, and what else proves lack. `silent`: images about which nothing is said, and why.
-    `missing`: ids whose last evidence is a record and which are neither held nor silent, where the caller
+    `unchanged`: ids listed with the very bytes that are stored. `absent`: look-ups that said not found or
+    forbidden, and what else proves lack. `inconclusive`: images about which nothing is said, and why.
+    `missing`: ids whose last evidence is a record and which are neither held nor inconclusive, where the caller
     knows them; None = to be found out. `ids`: of all records, where the caller keeps them; else the writer
     collects them. `covers_hidden`: whether its absences count for images that some record calls hidden; else these
-    are `silent`.
+    are `inconclusive`.
     """
 
     run_id: str
@@ -297,8 +255,8 @@ class Observation:
     complete: bool
     candidates: Iterable[Candidate]
     unchanged: Set[str] = frozenset()
-    lacks: Mapping[str, LackReason] = field(default_factory=dict)
-    silent: Mapping[str, SilentKind] = field(default_factory=dict)
+    absent: Mapping[str, AbsenceReason] = field(default_factory=dict)
+    inconclusive: Mapping[str, InconclusiveKind] = field(default_factory=dict)
     missing: Set[str] | None = None
     ids: ListedIds | None = None
     covers_hidden: bool = True

@@ -22,8 +22,8 @@ class Seen:
     at: datetime
     complete: bool
     records: Mapping[str, bytes]
-    lacks: Mapping[str, str] = field(default_factory=dict)
-    silent: dict[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    inconclusive: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
     covers_hidden: bool = True
     """False: a complete listing that may leave hidden images out."""
@@ -57,23 +57,27 @@ def unite(seen: Iterable[Seen]) -> list[Seen]:
                 if image_id not in records or rank(raw) > rank(records[image_id]):
                     records[image_id] = raw
         contained = records.keys() | {
-            i for part in parts for i, kind in part.silent.items() if kind == "rejected"
+            i for part in parts for i, kind in part.inconclusive.items() if kind == "rejected"
         }
-        silent = {
+        inconclusive = {
             i: "rejected" if i in contained else kind
             for part in parts
-            for i, kind in part.silent.items()
+            for i, kind in part.inconclusive.items()
             if i not in records
         }
-        reasons = sorted((r for part in parts for r in part.lacks.items()), reverse=True)
-        lacks = {i: r for i, r in reasons if i not in records and i not in silent}
+        reasons = sorted((r for part in parts for r in part.absent.items()), reverse=True)
+        absent = {i: r for i, r in reasons if i not in records and i not in inconclusive}
         covers = all(part.covers_hidden for part in parts if part.complete)
-        united.append(Seen(at, any(part.complete for part in parts), records, lacks, silent, "", covers))
+        united.append(
+            Seen(at, any(part.complete for part in parts), records, absent, inconclusive, "", covers)
+        )
     hidden = {i for one in united for i, raw in one.records.items() if is_hidden(raw)}
     for one in united:
         if not one.covers_hidden:
-            new = dict.fromkeys(hidden - one.records.keys() - one.lacks.keys() - one.silent.keys(), "hidden")
-            one.silent.update(new)
+            new = dict.fromkeys(
+                hidden - one.records.keys() - one.absent.keys() - one.inconclusive.keys(), "hidden"
+            )
+            one.inconclusive.update(new)
     return united
 
 
@@ -91,9 +95,9 @@ def evidence(one: Seen, image_id: str) -> tuple[MappedImage | None, str | None] 
     """(record, None), (None, reason of the lack), or None for no evidence."""
     if image_id in one.records:
         return map_record(one.records[image_id], RULES), None
-    if image_id in one.lacks:
-        return None, one.lacks[image_id]
-    if one.complete and image_id not in one.silent:
+    if image_id in one.absent:
+        return None, one.absent[image_id]
+    if one.complete and image_id not in one.inconclusive:
         return None, "not_listed"
     return None
 

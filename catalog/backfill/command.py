@@ -39,7 +39,7 @@ from catalog.store.state import held_deletions, leases, lookups, runs, sources, 
 from catalog.store.state.runs import MergedRun
 from catalog.store.state.sources import Source
 from catalog.sync.archive import set_aside
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import is_above_limit
 
 __all__ = [
@@ -390,7 +390,7 @@ def forget(
         observed = Ledger(connection, source_id).observed(at)
         if observed is None or wanted not in observed.run_ids:
             raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
-        contents = Contents.of(source)
+        contents = MappingAdapter.of(source)
         live = stored_state.live(connection, source_id)
         counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
         lost = stored_state.inferred_deletions(connection, source_id, live)

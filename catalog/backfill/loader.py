@@ -9,21 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from catalog.backfill.observation import Said, Writing
-from catalog.backfill.record_set import Gathered, Memo
-from catalog.backfill.yielding_lease import Tenure
+from catalog.backfill.observation import ObservationMetadata, ObservationWriter
+from catalog.backfill.record_set import MappingCache, RecordSet
+from catalog.backfill.yielding_lease import YieldingLease
 from catalog.config.settings import SourceSettings
 from catalog.errors import UsageError
 from catalog.fetch.files.archive_format import ArchivedPass
 from catalog.fetch.files.client_output import SAVE, is_list
 from catalog.fetch.files.reader import BrokenDump, Dump
-from catalog.model import RejectedRecord, RunResult, SilentKind
+from catalog.model import InconclusiveKind, RejectedRecord, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import BeforeHistory
 from catalog.store.state import backfills, leases, runs, sources, stored_state
 from catalog.store.state.backfills import Fingerprints
 from catalog.store.state.sources import Source
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 
 AHEAD = timedelta(minutes=5)
 """How far clocks may differ: a listing's time from the database's, a cloud's from a listing's (semantics 7)."""
@@ -99,11 +99,11 @@ class Loader:
         self.confirmed = confirmed
         self.asked_for = asked_for
         self.result = BackfillResult(source.name)
-        self._contents = Contents.of(source)
-        self._memo = Memo(self._contents.rules)
+        self._contents = MappingAdapter.of(source)
+        self._mappings = MappingCache(self._contents.rules)
         self._stored: Source | None = None
         self._present: Fingerprints | None = None
-        self._tenure: Tenure | None = None
+        self._lease: YieldingLease | None = None
         self._now: datetime | None = None
         self._total = total
         self._done = 0
@@ -114,45 +114,45 @@ class Loader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._tenure is not None:
-            self._tenure.__exit__(None, None, None)
+        if self._lease is not None:
+            self._lease.__exit__(None, None, None)
 
     # ---- reading -----------------------------------------------------------------------------------
 
     def load_dumps(self, at: datetime, dumps: Sequence[Dump], *, broken: bool) -> None:
         """Loads what several files say of one moment. `broken`: another file of that moment cannot be read."""
         failures = len(self.result.failures)
-        gathered = self._gather(list(dumps), too_late=self._too_late(at))
-        if gathered is None:
+        record_set = self._gather(list(dumps), too_late=self._too_late(at))
+        if record_set is None:
             return
         try:
             whole = not broken and failures == len(self.result.failures)
-            ends = all(dump.ends for dump in gathered.dumps) or any(
-                dump.pages and dump.ends for dump in gathered.dumps
+            ends = all(dump.ends for dump in record_set.dumps) or any(
+                dump.pages and dump.ends for dump in record_set.dumps
             )
             if self.complete and not ends:
                 self.result.warnings.append(
-                    f"{gathered.dumps[0].path}: its last page names a next one that is missing;"
+                    f"{record_set.dumps[0].path}: its last page names a next one that is missing;"
                     " it counts as incomplete"
                 )
-            complete = self.complete and whole and ends and not gathered.nameless
-            name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{gathered.digest()}"
-            said = Said(
+            complete = self.complete and whole and ends and not record_set.nameless
+            name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{record_set.digest()}"
+            metadata = ObservationMetadata(
                 str(uuid.uuid5(NAMESPACE, name)),
                 complete,
                 "complete" if whole else "partial",
                 passes=[
                     ArchivedPass(
-                        "listed", "complete" if whole else "truncated", gathered.pages, gathered.records
+                        "listed", "complete" if whole else "truncated", record_set.pages, record_set.records
                     )
                 ],
-                silent=dict.fromkeys(gathered.silent(), "rejected"),
-                rejected=gathered.rejected,
+                inconclusive=dict.fromkeys(record_set.inconclusive(), "rejected"),
+                rejected=record_set.rejected,
             )
-            if not self._is_left_out(said.run_id, gathered.dumps):
-                self._merge(at, gathered, said, named=True)
+            if not self._is_left_out(metadata.run_id, record_set.dumps):
+                self._merge(at, record_set, metadata, named=True)
         finally:
-            gathered.close()
+            record_set.close()
 
     def load_archive(self, at: datetime, dump: Dump, *, identifies: bool) -> None:
         """Loads one archive under the id of the run that wrote it. `identifies`: a source that has no region,
@@ -168,16 +168,16 @@ class Loader:
         if self._is_left_out(run_id, [dump]):
             return
         moved = dump.header is not None and at != dump.header.observed_at
-        gathered = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
-        if gathered is None:
+        record_set = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
+        if record_set is None:
             return
         try:
             if dump.trailer is None:
-                run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{gathered.digest()}"))
-            said = _told_by_archive(run_id, dump, gathered)
-            self._merge(at, gathered, replace(said, header=dump.header, identifies=identifies))
+                run_id = str(uuid.uuid5(NAMESPACE, f"{run_id}\ncut\n{record_set.digest()}"))
+            metadata = _archived_metadata(run_id, dump, record_set)
+            self._merge(at, record_set, replace(metadata, header=dump.header, identifies=identifies))
         finally:
-            gathered.close()
+            record_set.close()
 
     def _too_late(self, at: datetime) -> tuple[datetime, datetime]:
         """A record created after a moment was not seen at it; one from the future tells nothing but its clock."""
@@ -191,23 +191,23 @@ class Loader:
         *,
         archived: bool = False,
         too_late: tuple[datetime, datetime] | None = None,
-    ) -> Gathered | None:
+    ) -> RecordSet | None:
         """The records of those files that can be read whole; the others are noted."""
         while dumps:
-            gathered = Gathered(dumps, self._memo, self._step, archived=archived, too_late=too_late)
+            record_set = RecordSet(dumps, self._mappings, self._step, archived=archived, too_late=too_late)
             records = self.result.records
             try:
-                gathered.read()
+                record_set.read()
             except BrokenDump as error:
-                gathered.close()
+                record_set.close()
                 self.result.records = records
                 self.fail(error)
                 dumps = [dump for dump in dumps if dump.path != error.path]
             except BaseException:
-                gathered.close()
+                record_set.close()
                 raise
             else:
-                return gathered
+                return record_set
         return None
 
     def fail(self, error: BrokenDump) -> None:
@@ -239,71 +239,79 @@ class Loader:
             stored = self._stored or sources.find(connection, self.source.name)
             return stored is not None and bool(runs.among(connection, stored.source_id, [run_id]))
 
-    def _is_said(self, at: datetime, gathered: Gathered, said: Said) -> bool:
+    def _is_reported(self, at: datetime, record_set: RecordSet, metadata: ObservationMetadata) -> bool:
         with self.database.transaction(read_only=True) as connection:
             stored = self._stored or sources.find(connection, self.source.name)
-            return stored is not None and _reported_before(connection, stored.source_id, at, gathered, said)
+            return stored is not None and _reported_before(
+                connection, stored.source_id, at, record_set, metadata
+            )
 
-    def _merge(self, at: datetime, gathered: Gathered, said: Said, *, named: bool = False) -> None:
+    def _merge(
+        self, at: datetime, record_set: RecordSet, metadata: ObservationMetadata, *, named: bool = False
+    ) -> None:
         """`named`: the run's id is made of the source's name, among others."""
-        if self._tenure is None and (
-            self._is_known(said.run_id) or (named and self._is_said(at, gathered, said))
+        if self._lease is None and (
+            self._is_known(metadata.run_id) or (named and self._is_reported(at, record_set, metadata))
         ):
             # without the lease, so that nothing at all is written where all is known
             self.result.unchanged += 1
             return
-        if named and not self.confirmed and (owner := self._other_owner(gathered)) is not None:
+        if named and not self.confirmed and (owner := self._other_owner(record_set)) is not None:
             self._refuse(
-                gathered,
+                record_set,
                 f"nearly all of its images are known in {owner!r} and not in {self.source.name!r}; load it there, or"
                 " give --yes if it is this one's",
             )
             return
         stored = self._register()
-        if self._tenure is None:
+        if self._lease is None:
             wait = self.source.deadline + 60
-            self._tenure = Tenure(self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait)
-        lease, undisturbed = self._tenure.hold()
+            self._lease = YieldingLease(
+                self.database, stored.source_id, first_wait=FIRST_WAIT, later_wait=wait
+            )
+        lease, undisturbed = self._lease.hold()
         if not undisturbed:
             self._present = None
 
-        def write(connection: Connection) -> Writing | None:
-            outcome = runs.outcome(connection, stored.source_id, said.run_id)
+        def write(connection: Connection) -> ObservationWriter | None:
+            outcome = runs.outcome(connection, stored.source_id, metadata.run_id)
             if outcome in ("complete", "partial"):
                 return None
             if outcome is not None:
-                runs.forget(connection, stored.source_id, [said.run_id], at)
+                runs.forget(connection, stored.source_id, [metadata.run_id], at)
             latest = self._present.latest if self._present is not None else None
             among = latest is None or latest >= at
-            if named and among and _reported_before(connection, stored.source_id, at, gathered, said):
+            if named and among and _reported_before(connection, stored.source_id, at, record_set, metadata):
                 return None
             # an attempt brings what is known up to what it writes: another one asks the tables anew
             known, self._present = self._present, None
-            writing = Writing(connection, self.source, stored, at, gathered, said, known, accept=self.accept)
-            writing.write(self._contents)
-            runs.remember_again(connection, stored.source_id, said.run_id)
-            return writing
+            writer = ObservationWriter(
+                connection, self.source, stored, at, record_set, metadata, known, accept=self.accept
+            )
+            writer.write(self._contents)
+            runs.remember_again(connection, stored.source_id, metadata.run_id)
+            return writer
 
         try:
-            writing = leases.transact(self.database, lease, write)
+            writer = leases.transact(self.database, lease, write)
         except BrokenDump as error:  # one that changed since it was read first
             self.fail(error)
             return
         except BeforeHistory as error:  # it was pruned since all files were looked at
-            for dump in gathered.dumps:
+            for dump in record_set.dumps:
                 self.result.failures.append(FileFailure(str(dump.path), None, f"{error}; leave it out"))
             return
-        if writing is None:
+        if writer is None:
             self.result.unchanged += 1
             return
-        self._present = writing.present
-        self.result.runs.append(writing.run)
-        if writing.held or self.result.held:
-            self.result.held = writing.run.held
+        self._present = writer.present
+        self.result.runs.append(writer.run)
+        if writer.held or self.result.held:
+            self.result.held = writer.run.held
 
-    def _other_owner(self, gathered: Gathered) -> str | None:
+    def _other_owner(self, record_set: RecordSet) -> str | None:
         """The source of the same kind that a file seems to belong to, rather than to this one."""
-        ids = gathered.some_ids(SAMPLE)
+        ids = record_set.some_ids(SAMPLE)
         if not ids or (self._present is not None and len(self._present.content.keys() & ids) * 2 > len(ids)):
             return None
         with self.database.transaction(read_only=True) as connection:
@@ -326,12 +334,12 @@ class Loader:
         self.result.forgotten += len(dumps) - len(named)
         return True
 
-    def _refuse(self, gathered: Gathered, reason: str) -> None:
+    def _refuse(self, record_set: RecordSet, reason: str) -> None:
         """Nothing of these files is written; before anything was, the command as a whole is wrong."""
-        path = gathered.dumps[0].path
+        path = record_set.dumps[0].path
         if not self.result.runs:
             raise UsageError(f"{path}: {reason}; nothing was written")
-        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in gathered.dumps]
+        self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in record_set.dumps]
 
     def _register(self) -> Source:
         if self._stored is None:
@@ -351,11 +359,13 @@ FIRST_WAIT = 5.0
 
 
 def _reported_before(
-    connection: Connection, source_id: str, at: datetime, gathered: Gathered, said: Said
+    connection: Connection, source_id: str, at: datetime, record_set: RecordSet, metadata: ObservationMetadata
 ) -> bool:
     """Whether the ledger holds the same under the id that it got while the source had another name."""
-    known = backfills.reported_at(connection, source_id, at, complete=said.complete, rejected=said.rejected)
-    return known is not None and len(known) == len(gathered) == len(gathered.among(known))
+    known = backfills.reported_at(
+        connection, source_id, at, complete=metadata.complete, rejected=metadata.rejected
+    )
+    return known is not None and len(known) == len(record_set) == len(record_set.among(known))
 
 
 def archived_run(at: datetime, dump: Dump) -> str:
@@ -371,30 +381,33 @@ def archived_run(at: datetime, dump: Dump) -> str:
     return str(run_id)
 
 
-def _told_by_archive(run_id: str, dump: Dump, gathered: Gathered) -> Said:
+def _archived_metadata(run_id: str, dump: Dump, record_set: RecordSet) -> ObservationMetadata:
     trailer = dump.trailer
     if trailer is None:
-        return Said(
+        return ObservationMetadata(
             run_id,
             False,
             "partial",
             passes=[
-                ArchivedPass("listed", "truncated", 0, gathered.records, error="the archive has no trailer")
+                ArchivedPass("listed", "truncated", 0, record_set.records, error="the archive has no trailer")
             ],
-            silent=dict.fromkeys(gathered.silent(), "rejected"),
-            rejected=gathered.rejected,
+            inconclusive=dict.fromkeys(record_set.inconclusive(), "rejected"),
+            rejected=record_set.rejected,
         )
-    gathered.leave_out({image_id for image_id, kind in trailer.silent.items() if kind == "rejected"})
-    silent: dict[str, SilentKind] = {**dict.fromkeys(gathered.silent(), "rejected"), **trailer.silent}
-    return Said(
+    record_set.leave_out({image_id for image_id, kind in trailer.inconclusive.items() if kind == "rejected"})
+    inconclusive: dict[str, InconclusiveKind] = {
+        **dict.fromkeys(record_set.inconclusive(), "rejected"),
+        **trailer.inconclusive,
+    }
+    return ObservationMetadata(
         run_id,
-        trailer.complete and not gathered.nameless,
+        trailer.complete and not record_set.nameless,
         trailer.outcome,
         trailer=trailer,
         passes=trailer.passes,
-        lacks=trailer.lacks,
-        silent=silent,
+        absent=trailer.absent,
+        inconclusive=inconclusive,
         found=frozenset(trailer.found),
         rejected=[RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
-        + gathered.rejected,
+        + record_set.rejected,
     )

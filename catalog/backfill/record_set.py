@@ -35,7 +35,7 @@ Identity = tuple[str, bytes, datetime | None, bool]
 """Image id, fingerprint and `created_at` of a record, and whether it calls the image hidden."""
 
 
-class Memo:
+class MappingCache:
     """What bytes that were met before are: listings of one source repeat most of their records."""
 
     def __init__(self, rules: MappingRules) -> None:
@@ -82,14 +82,14 @@ class Memo:
             self._size += size
 
 
-class Gathered:
+class RecordSet:
     """What some files hold together. Of an image's records the later `updated_at` counts, else the greater
     canonical form (semantics 4.6), else, in an archive, the one read last (4.3), as the sweep took it."""
 
     def __init__(
         self,
         dumps: Sequence[Dump],
-        memo: Memo,
+        mappings: MappingCache,
         step: Step,
         *,
         archived: bool = False,
@@ -97,7 +97,7 @@ class Gathered:
     ) -> None:
         """`archived`: by a sweep of ours. `too_late`: a record created between these was not there to be seen."""
         self.dumps = dumps
-        self.memo = memo
+        self.mappings = mappings
         self._step = step
         self._archived = archived
         self._too_late = too_late
@@ -131,7 +131,7 @@ class Gathered:
                 self._step(dump, len(records), False)
             self.pages += dump.pages
         if self._contested:
-            self._settle()
+            self._resolve_duplicates()
 
     def _records(self, dump: Dump) -> Iterator[Sequence[bytes]]:
         """As a file holds them; what the `openstack` client nested is taken out of its nest."""
@@ -147,13 +147,13 @@ class Gathered:
     def _add(self, records: Sequence[bytes], dump: Dump) -> None:
         batch: dict[str, Entry] = {}
         contested = self._contested
-        known = self.memo.hashes
+        known = self.mappings.hashes
         for number, raw in enumerate(records, self.records):
             raw_hash = fingerprint(raw)
             identity = known.get(raw_hash)
             if identity is None:
                 try:
-                    identity = self.memo.learn(raw, raw_hash)
+                    identity = self.mappings.learn(raw, raw_hash)
                 except Rejected as rejection:
                     self._reject(raw, rejection)
                     continue
@@ -191,17 +191,17 @@ class Gathered:
             self._raws.extend(records)
 
     def _reject(self, raw: bytes, rejection: Rejected) -> None:
-        record = RejectedRecord(rejection.reason, rejected_text(raw, self.memo.rules), rejection.image_id)
+        record = RejectedRecord(rejection.reason, rejected_text(raw, self.mappings.rules), rejection.image_id)
         self.nameless = self.nameless or rejection.image_id is None
         self._rejected[fingerprint(record.record.encode("utf-8", "surrogatepass"))] = record
 
-    def _settle(self) -> None:
+    def _resolve_duplicates(self) -> None:
         """Decides which of several differing records of an image counts."""
         best: dict[str, tuple[tuple[datetime, str | int], Entry]] = {}
         for number, raw, (image_id, content_hash, *_) in self._identified(self._numbered()):
             if image_id not in self._contested:
                 continue
-            image = self.memo.image(raw)
+            image = self.mappings.image(raw)
             rank = (image.updated_at, number) if self._archived else image.precedence
             if image_id not in best or rank > best[image_id][0]:
                 best[image_id] = rank, (content_hash, number)
@@ -225,7 +225,7 @@ class Gathered:
     def rejected(self) -> list[RejectedRecord]:
         return list(self._rejected.values())
 
-    def silent(self) -> set[str]:
+    def inconclusive(self) -> set[str]:
         """Images of which nothing but a rejected record came."""
         ids = {record.image_id for record in self._rejected.values() if record.image_id is not None}
         return ids - self._table.get(ids).keys()
@@ -280,14 +280,14 @@ class Gathered:
                 yield self._candidate(raw, found)
 
     def _candidate(self, raw: bytes, found: Set[str]) -> Candidate:
-        image = self.memo.image(raw)
+        image = self.mappings.image(raw)
         listed = image.image_id not in found
         return Candidate(image, fingerprint(raw) if listed else None, listed)
 
     def _identified(self, records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, Identity]]:
         for number, raw in records:
             try:
-                yield number, raw, self.memo.identify(raw)
+                yield number, raw, self.mappings.identify(raw)
             except Rejected:
                 continue
 

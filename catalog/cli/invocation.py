@@ -17,7 +17,7 @@ from catalog.errors import NothingSwept
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
 from catalog.store.state.sources import Source, ever_observed
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 
 WHAT_TO_SWEEP = (
     "nothing was swept; run `catalog sync` (`OS_CLOUD=mycloud catalog sync` needs no configuration),"
@@ -81,6 +81,6 @@ class Invocation:
             if not was_made(database.data_dir):
                 raise NothingSwept(f"there is no catalog in {database.data_dir} yet: {WHAT_TO_SWEEP}")
 
-    def rules_of(self, known: Source) -> Contents:
+    def rules_of(self, known: Source) -> MappingAdapter:
         """The rules by which a recorded source's records are read: `[defaults]` if it is not configured any more."""
-        return Contents.of(source_settings(self.settings, known.name, known.kind))
+        return MappingAdapter.of(source_settings(self.settings, known.name, known.kind))

@@ -80,10 +80,10 @@ def _print(image: Row) -> None:
                 _print_part(part)
     if explained := image.get("explanation"):
         _head("Why")
-        look_up = explained["look_up"] or {}
+        lookup = explained["look_up"] or {}
         facts = {name: explained[name] for name in ("because", "last_listed_at", "last_listed_run_id")}
         print_pairs(
-            [*facts.items(), *((f"look_up_{key}", value) for key, value in look_up.items())], sys.stdout
+            [*facts.items(), *((f"look_up_{key}", value) for key, value in lookup.items())], sys.stdout
         )
         if explained["evidence"]:
             _head("What each observation says since it was last listed, newest first")

@@ -35,7 +35,7 @@ from catalog import __version__
 from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.health import HealthServer, Probe
 from catalog.daemon.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
-from catalog.daemon.schedule import DueClaim, Schedule
+from catalog.daemon.schedule import Schedule, ScheduledClaim
 from catalog.daemon.source_registry import Projects, SourceRegistry
 from catalog.daemon.webhooks import Webhooks
 from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, SchemaError
@@ -296,12 +296,12 @@ class Daemon:
         source = registry.sources.get(name)
         if source is None or self.stopping.is_set():
             return  # it left the configuration since the job was made
-        claim = DueClaim(lambda: self.registry.schedule_of(source), self.stopping)
+        claim = ScheduledClaim(lambda: self.registry.schedule_of(source), self.stopping)
         with self._working(source) as admitted:
             if not admitted:
                 return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
-                run = sweep(self.database, source, stop=self.stopping, turn=claim)
+                run = sweep(self.database, source, stop=self.stopping, claim=claim)
             except DatabaseUnavailable as error:
                 self._database_lost(error)
             except Exception as error:
@@ -335,7 +335,7 @@ class Daemon:
                     del self._under_way[name]
                     self._lock.notify_all()
 
-    def _tell(self, run: RunResult, claim: DueClaim) -> None:
+    def _tell(self, run: RunResult, claim: ScheduledClaim) -> None:
         if run.outcome == "busy":
             log.debug("left to another process", source=run.source)
             return

@@ -119,7 +119,7 @@ class Schedule:
         return max(self.gaps.longest, LONGEST_BACK_OFF) + LONGEST_JITTER
 
 
-class DueClaim:
+class ScheduledClaim:
     """A daemon's claim on one due sweep: the database decides under the lease, and is told the next time.
 
     `current` gives the schedule as configured when the run ends. `due_at`, `failures`: what was written.

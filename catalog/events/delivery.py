@@ -15,10 +15,9 @@ from functools import partial
 import structlog
 
 from catalog.config.settings import WebhookSettings
-from catalog.errors import CatalogError, DatabaseError, LeaseLost
+from catalog.errors import CatalogError, DatabaseError, LeaseLost, Stopped
 from catalog.events.filters import fits, wanted
 from catalog.events.message import MOST_BYTES, MOST_EVENTS, send, size
-from catalog.model import Stopped
 from catalog.store.db.connection import Connection, Database, T
 from catalog.store.state import events, leases
 from catalog.store.state.events import Event

@@ -1,6 +1,6 @@
 """From a cloud to pages of records; httpx stays inside this package.
 
-    open_service(source, budget, connection) -> ImageService
+    open_service(source, deadline, connection) -> ImageService
 
 The connection comes from `catalog.fetch.auth.login.connect`.
 """

@@ -65,7 +65,7 @@ def show_image(connection: psycopg.Connection[TupleRow], found: Found, *, explai
 
 def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
     """Why an image is where it is: `standing` (live, unlisted, held, kept or deleted), `because` in one sentence,
-    `last_listed_at`, `evidence` (observations since then, newest first, each with its run), the state of `look_up`, and
+    `last_listed_at`, `evidence` (observations since then, newest first, each with its run), the state of `lookup`, and
     `decisions` on deletions that were held."""
     values: dict[str, Any] = {"source": image["source_id"], "image": image["image_id"]}
 
@@ -83,17 +83,17 @@ def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
         if listed is not None:
             break
     decisions = rows("decisions")
-    look_up = next(iter(rows("lookup")), None)
+    lookup = next(iter(rows("lookup")), None)
     last = None if listed is None else evidence[listed]
     shown = evidence if listed is None else evidence[: listed + 1]
-    standing, because = _because(image, shown, decisions, look_up)
+    standing, because = _because(image, shown, decisions, lookup)
     return {
         "standing": standing,
         "because": because,
         "last_listed_at": last and last["observed_at"],
         "last_listed_run_id": last and last["run_id"],
         "evidence": [row | {"meaning": meaning(row["says"])} for row in shown],
-        "look_up": look_up,
+        "look_up": lookup,
         "decisions": decisions,
     }
 
@@ -103,7 +103,7 @@ def meaning(says: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(part for word in says for part in SAYS.get(word, word).split("; ")))
 
 
-def _because(image: Row, evidence: list[Row], decisions: list[Row], look_up: Row | None) -> tuple[str, str]:
+def _because(image: Row, evidence: list[Row], decisions: list[Row], lookup: Row | None) -> tuple[str, str]:
     """The standing, and a sentence."""
     newest = evidence[0] if evidence else None
     seen = (
@@ -132,7 +132,7 @@ def _because(image: Row, evidence: list[Row], decisions: list[Row], look_up: Row
             by = f"{row['decided_by']} at {_at(row['decided_at'])}"
             return "kept", f"live, though not listed since {_at(image['unlisted_since'])}: kept by {by}"
     if image["unlisted_since"]:
-        asked = f"; last look-up by id at {_at(look_up['asked_at'])}: {look_up['answer']}" if look_up else ""
+        asked = f"; last look-up by id at {_at(lookup['asked_at'])}: {lookup['answer']}" if lookup else ""
         return "unlisted", f"live, though not listed since {_at(image['unlisted_since'])}{asked}"
     return "live", f"live: {seen or 'no observation of it is kept'}"
 

@@ -153,8 +153,8 @@ def folder_of(archive: Path, source_name: str) -> Path:
 
 
 def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
-    intake, absences = fetched.intake, fetched.absences
-    silent = {**intake.silent, **absences.silent}
+    buffer, verdict = fetched.buffer, fetched.verdict
+    inconclusive = {**buffer.inconclusive, **verdict.inconclusive}
     return Trailer(
         complete=fetched.complete,
         outcome=run.outcome,
@@ -170,16 +170,16 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
             )
             for listing in fetched.passes
         ],
-        lacks=dict(absences.lacks),
-        silent=silent,
-        found=sorted(absences.found.keys() - silent.keys()),
-        answers=dict(absences.answers),
-        held=sorted(absences.held),
-        rejected=[ArchivedRejection(one.reason, one.record, one.image_id) for one in intake.rejected],
+        absent=dict(verdict.absent),
+        inconclusive=inconclusive,
+        found=sorted(verdict.found - inconclusive.keys()),
+        answers=dict(verdict.answers),
+        held=sorted(verdict.held),
+        rejected=[ArchivedRejection(one.reason, one.record, one.image_id) for one in buffer.rejected],
         counters={name: getattr(run, name) for name in COUNTERS},
         error_kind=run.error_kind,
         error=run.error,
-        held_reason=absences.held_reason,
+        held_reason=verdict.held_reason,
         logins=[sorted(login) for login in fetched.logins],
         login=sorted(fetched.login),
     )

@@ -13,13 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
 from catalog.config.settings import DEFAULT_SPOOL_LIMIT
+from catalog.deadline import Deadline
 from catalog.errors import FetchError
 from catalog.fetch.http.background import DeadlineTask
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
 from catalog.mapping.credentials import redacted
 from catalog.mapping.values import timestamp
-from catalog.model import Budget, Candidate, RejectedRecord, SilentKind
+from catalog.model import Candidate, InconclusiveKind, RejectedRecord
 from catalog.store.state.stored_state import StoredState
 from catalog.text import bounded
 
@@ -35,7 +36,7 @@ MOST_REJECTED_CHARACTERS = 16 * 2**20
 LAST_SHARE = 0.05
 """Of the deadline, left to the end of a merge whose records were not all read in time."""
 LEAST_SECONDS = 0.5
-"""Of such a merge for its records, however late it begins; the database has four times that (`Budget.to_write`)."""
+"""Of such a merge for its records, however late it begins; the database has four times that (`Deadline.to_write`)."""
 
 
 class SpillError(FetchError):
@@ -105,10 +106,10 @@ class SpillFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class Intake:
+class ListingBuffer:
     """The records of one observation. `archive` is handed each record, ready to be mapped again.
 
-    `budget` ends the merge, and a tenth earlier the intake. At most MOST_REJECTED records are kept of those that
+    `deadline` ends the merge, and a tenth earlier the intake. At most MOST_REJECTED records are kept of those that
     can't be stored, and MOST_REJECTED_CHARACTERS of them; `rejections` counts all.
     """
 
@@ -116,21 +117,21 @@ class Intake:
         self,
         present: StoredState,
         rules: MappingRules,
-        budget: Budget,
+        deadline: Deadline,
         archive: Callable[[str], None] | None = None,
         spool_limit: int = DEFAULT_SPOOL_LIMIT,
     ) -> None:
         self.cut = False
         """True: the time was over before all records were merged."""
         self.rejections = 0
-        self._budget = budget
-        self._reading = DeadlineTask.before_merge(budget)
+        self._deadline = deadline
+        self._reading = DeadlineTask.before_merge(deadline)
         self._moments: dict[str, float] = {}
         self._room = MOST_REJECTED_CHARACTERS
         self.present = present
         self.rules = rules
         self.rejected: list[RejectedRecord] = []
-        self.silent: dict[str, SilentKind] = {}
+        self.inconclusive: dict[str, InconclusiveKind] = {}
         self.has_nameless = False
         self._archive = archive
         self._unchanged: set[str] = set()
@@ -146,12 +147,12 @@ class Intake:
     @property
     def seen(self) -> set[str]:
         """Ids of all images that the observation speaks of."""
-        return self._unchanged | self._entries.keys() | self.silent.keys()
+        return self._unchanged | self._entries.keys() | self.inconclusive.keys()
 
     @property
     def seen_parts(self) -> tuple[Collection[str], ...]:
         """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
-        return self._unchanged, self._entries.keys(), self.silent.keys()
+        return self._unchanged, self._entries.keys(), self.inconclusive.keys()
 
     def seen_among(self, ids: Collection[str]) -> set[str]:
         """Those of these images that the observation speaks of."""
@@ -264,10 +265,10 @@ class Intake:
             self.rejected.append(RejectedRecord(bounded(reason), text, image_id))
 
     def contested(self) -> set[str]:
-        """Images listed twice, once with the bytes that are stored: `settle` needs their `updated_at`."""
+        """Images listed twice, once with the bytes that are stored: `resolve_duplicates` needs their `updated_at`."""
         return set(self._contested)
 
-    def settle(self, stored: dict[str, datetime | None]) -> None:
+    def resolve_duplicates(self, stored: dict[str, datetime | None]) -> None:
         """Decides which copy of the contested images counts, given the stored ones' `updated_at`."""
         for image_id, read_last in self._contested.items():
             mine, theirs = self._updated_at(image_id), stored.get(image_id)
@@ -290,8 +291,8 @@ class Intake:
         those of an incomplete listing end there, and what look-ups found counts as unanswered; of a complete one
         DeadlineError is raised, as a part of it would be no evidence of absence.
         """
-        ends = self._budget.ends
-        cut_at = ends - self._budget.seconds * LAST_SHARE
+        ends = self._deadline.ends
+        cut_at = ends - self._deadline.seconds * LAST_SHARE
         if not complete:
             cut_at = max(cut_at, time.monotonic() + LEAST_SECONDS)
         ids = sorted(self._entries, key=lambda image_id: (image_id in self._found, image_id))
@@ -299,9 +300,9 @@ class Intake:
             may_be_cut = not complete or image_id in self._found
             if time.monotonic() > (cut_at if may_be_cut else ends):
                 if not may_be_cut:
-                    raise self._budget.passed()
+                    raise self._deadline.passed()
                 self.cut = True
-                self.silent.update(dict.fromkeys(self._found.intersection(ids[number:]), "unanswered"))
+                self.inconclusive.update(dict.fromkeys(self._found.intersection(ids[number:]), "unanswered"))
                 for late in ids[number:]:
                     del self._entries[late]
                 return
@@ -309,10 +310,10 @@ class Intake:
             try:
                 image = map_record(raw, self.rules)
             except Rejected as rejection:
-                if image_id not in self.silent:
+                if image_id not in self.inconclusive:
                     self._reject(raw, rejection.reason, image_id)
                 # found by a look-up alone, in a record that can't be stored: not listed, and nothing is proved
-                self.silent[image_id] = "unanswered" if image_id in self._found else "rejected"
+                self.inconclusive[image_id] = "unanswered" if image_id in self._found else "rejected"
                 continue
             listed = image_id not in self._found
             yield Candidate(image, fingerprint(raw) if listed else None, listed)

@@ -7,14 +7,14 @@ from catalog.mapping import MappingRules, encode_json, map_document, show_differ
 from catalog.model import MappedImage
 
 
-class Contents:
+class MappingAdapter:
     """`catalog.model.ContentRules` by a source's mapping rules."""
 
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
 
     @classmethod
-    def of(cls, source: SourceSettings) -> Contents:
+    def of(cls, source: SourceSettings) -> MappingAdapter:
         return cls(MappingRules(ignore=source.ignore, redact=source.redact))
 
     def difference(self, old: str, new: str) -> str | None:

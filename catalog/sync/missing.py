@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from catalog.config.settings import SourceSettings
-from catalog.errors import DeadlineError, FetchError, LoginError, ThrottledError
-from catalog.model import HeldReason, LackReason, LookUp, SilentKind, Stopped
+from catalog.errors import DeadlineError, FetchError, LoginError, Stopped, ThrottledError
+from catalog.model import AbsenceReason, HeldReason, InconclusiveKind, Lookup
 from catalog.store.state.stored_state import StoredState
 
 ASK_AGAIN = timedelta(days=1)
 """An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
-ENDS_LOOK_UPS = (DeadlineError, Stopped, ThrottledError, LoginError)
+ENDS_LOOKUPS = (DeadlineError, Stopped, ThrottledError, LoginError)
 """What the next one would meet as well: the time is over, or the cloud wants no more requests of ours."""
 CONTROL_EVERY = 20
 """Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
@@ -22,17 +22,17 @@ CONTROLS = 2
 
 
 @dataclass(slots=True)
-class Absences:
+class MissingVerdict:
     """The verdict on images that are missing from a listing.
 
-    `lacks`: deleted, with the reason. `silent`: live still, because nothing is proved. `found`: live and
-    unlisted, with the record that the look-up brought. `answers`: what to remember of look-ups. `held`: what
+    `absent`: deleted, with the reason. `inconclusive`: live still, because nothing is proved. `found`: live and
+    unlisted. `answers`: what to remember of look-ups. `held`: what
     is held back, all for the same `held_reason`. `note`: why nothing is proved, one line.
     """
 
-    lacks: dict[str, LackReason] = field(default_factory=dict)
-    silent: dict[str, SilentKind] = field(default_factory=dict)
-    found: dict[str, bytes] = field(default_factory=dict)
+    absent: dict[str, AbsenceReason] = field(default_factory=dict)
+    inconclusive: dict[str, InconclusiveKind] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     held_reason: HeldReason = "limit"
@@ -48,16 +48,16 @@ class Control:
     """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
 
     `listed`: divides missing images by kind, each with ids of listed ones to take (at most CONTROLS), the most alike
-    first. `look_up`: asks for one.
+    first. `lookup`: asks for one.
     """
 
     def __init__(
         self,
         listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], Sequence[str]]]],
-        look_up: Callable[[str], LookUp],
+        lookup: Callable[[str], Lookup],
     ) -> None:
         self._listed = listed
-        self._look_up = look_up
+        self._lookup = lookup
         self._failed = False
         self.failure: str | None = None
         """What a listed image's look-up says that is not so, in one line."""
@@ -70,11 +70,11 @@ class Control:
     def _vouch(self, listed: Sequence[str]) -> bool:
         why = "no live image was listed that could be looked up in comparison"
         for image_id in listed if not self._failed else ():
-            answer = self._look_up(image_id)
+            answer = self._lookup(image_id)
             if answer.answer == "found":
                 return True
             why = f"image {image_id} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
-            if isinstance(answer.error, ENDS_LOOK_UPS):
+            if isinstance(answer.error, ENDS_LOOKUPS):
                 self._failed = True
         if not self._failed:
             again = "missing images stay live and are asked for again"
@@ -83,11 +83,11 @@ class Control:
         return False
 
 
-def judge(
+def decide_missing(
     missing: Collection[str],
-    present: StoredState,
+    stored: StoredState,
     source: SourceSettings,
-    look_up: Callable[[str], LookUp],
+    lookup: Callable[[str], Lookup],
     *,
     now: datetime,
     absence_proves: bool,
@@ -95,7 +95,7 @@ def judge(
     nothing_listed: bool,
     control: Control | None = None,
     lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
-) -> Absences:
+) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
 
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
@@ -103,43 +103,43 @@ def judge(
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
     as rights may be withdrawn from a token that is still good.
     """
-    result = Absences()
-    live = [image_id for image_id in missing if image_id not in present.gone]
-    due = [image_id for image_id in live if not _asked_recently(present, image_id, now)]
+    result = MissingVerdict()
+    live = [image_id for image_id in missing if image_id not in stored.gone]
+    due = [image_id for image_id in live if not _asked_recently(stored, image_id, now)]
     lost, known = _lost(lost_rights, result, again=bool(due))
     if not known:
         due = []
-    waiting = _ask(live, live if lost else due, present, source, look_up, result, control)
+    waiting = _ask(live, live if lost else due, stored, source, lookup, result, control)
     if known:
-        again = result.looked_up > 0 and not lost and (accept or bool(result.lacks))
+        again = result.looked_up > 0 and not lost and (accept or bool(result.absent))
         lost, known = _lost(lost_rights, result, again=again)
     result.login_changed = bool(lost) or not known
     absence_proves = absence_proves and not result.login_changed
     if not known:
-        for image_id in list(result.lacks):
+        for image_id in list(result.absent):
             _withdraw(image_id, result)
-            result.silent[image_id] = "unanswered"
+            result.inconclusive[image_id] = "unanswered"
     if absence_proves:
         # of those the cloud said deleted before; that it lists them no more adds nothing to decide
-        result.lacks.update(dict.fromkeys((i for i in missing if i in present.gone), "not_listed"))
+        result.absent.update(dict.fromkeys((i for i in missing if i in stored.gone), "not_listed"))
     unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
     found_before = set()
-    elsewhere = set() if "market" in source.passes else present.market
+    elsewhere = set() if "market" in source.passes else stored.market
     for image_id in waiting:
-        if image_id in elsewhere or _found_before(present, image_id, source, now):
+        if image_id in elsewhere or _found_before(stored, image_id, source, now):
             found_before.add(image_id)
-            result.silent[image_id] = "unanswered"
+            result.inconclusive[image_id] = "unanswered"
         elif unasked_proves:
-            result.lacks[image_id] = "not_listed"
+            result.absent[image_id] = "not_listed"
         else:
-            result.silent[image_id] = "unanswered"
+            result.inconclusive[image_id] = "unanswered"
     doubtful = []
     for image_id in live:
         if image_id in result.found:
             continue
-        if image_id in present.kept:
+        if image_id in stored.kept:
             _withdraw(image_id, result)
-            result.silent[image_id] = "kept"
+            result.inconclusive[image_id] = "kept"
         elif image_id not in found_before:
             doubtful.append(image_id)
     result.login_reaches_all = not lost or not (doubtful or found_before)
@@ -152,15 +152,15 @@ def judge(
                 " what it doesn't list may still be there: log in with the same rights again, or decide by"
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
-    elif not accept and (nothing_listed or is_above_limit(len(doubtful), present.live, source)):
+    elif not accept and (nothing_listed or is_above_limit(len(doubtful), stored.live, source)):
         hold_back(doubtful, result)
     elif not accept:
-        hold_back([i for i in doubtful if i in present.held and i not in result.lacks], result)
+        hold_back([i for i in doubtful if i in stored.held and i not in result.absent], result)
     return result
 
 
 def _lost(
-    lost_rights: Callable[[bool], Collection[str]], result: Absences, *, again: bool
+    lost_rights: Callable[[bool], Collection[str]], result: MissingVerdict, *, again: bool
 ) -> tuple[list[str], bool]:
     """What the login doesn't reach, and whether that is known."""
     try:
@@ -179,78 +179,78 @@ def is_above_limit(count: int, live: int, source: SourceSettings) -> bool:
     return count > source.deletion_limit_count and count > share
 
 
-def hold_back(ids: Collection[str], result: Absences) -> None:
+def hold_back(ids: Collection[str], result: MissingVerdict) -> None:
     """Nothing is deleted of these after all: they are held."""
     result.held |= set(ids)
     for image_id in ids:
         _withdraw(image_id, result)
-        result.silent[image_id] = "held"
+        result.inconclusive[image_id] = "held"
 
 
-def _found_before(present: StoredState, image_id: str, source: SourceSettings, now: datetime) -> bool:
+def _found_before(stored: StoredState, image_id: str, source: SourceSettings, now: datetime) -> bool:
     """Whether the last look-up found it. Where none are made any more, that counts for the usual day."""
-    asked = present.asked.get(image_id)
+    asked = stored.asked.get(image_id)
     if asked is None or asked[1] != "found":
         return False
-    return source.lookup_limit > 0 or _asked_recently(present, image_id, now)
+    return source.lookup_limit > 0 or _asked_recently(stored, image_id, now)
 
 
 def _ask(
     live: list[str],
     due: list[str],
-    present: StoredState,
+    stored: StoredState,
     source: SourceSettings,
-    look_up: Callable[[str], LookUp],
-    result: Absences,
+    lookup: Callable[[str], Lookup],
+    result: MissingVerdict,
     control: Control | None,
 ) -> list[str]:
     """Asks for those that are `due`, the longest unasked first; returns the live images that were not asked for."""
-    due.sort(key=lambda i: (present.asked[i][0].timestamp() if i in present.asked else float("-inf"), i))
+    due.sort(key=lambda i: (stored.asked[i][0].timestamp() if i in stored.asked else float("-inf"), i))
     asked = due[: source.lookup_limit]
     over = False
-    gone: dict[str, LackReason] = {}  # answers that no control has vouched for yet
+    gone: dict[str, AbsenceReason] = {}  # answers that no control has vouched for yet
     for image_id in asked:
         if over:
-            result.silent[image_id] = "unanswered"  # not asked: it keeps its place in the queue
+            result.inconclusive[image_id] = "unanswered"  # not asked: it keeps its place in the queue
             continue
-        answer = look_up(image_id)
-        over = isinstance(answer.error, ENDS_LOOK_UPS)
+        answer = lookup(image_id)
+        over = isinstance(answer.error, ENDS_LOOKUPS)
         result.looked_up += 1
-        if answer.answer == "found" and answer.record is not None:
-            result.found[image_id] = answer.record
+        if answer.answer == "found":
+            result.found.add(image_id)
             result.answers[image_id] = "found"
         elif answer.answer == "not_found" or answer.answer == "no_access":
             gone[image_id] = answer.answer
-            if not result.lacks or len(gone) == CONTROL_EVERY:
+            if not result.absent or len(gone) == CONTROL_EVERY:
                 _believe(gone, result, control)
         else:
-            result.silent[image_id] = "unanswered"
+            result.inconclusive[image_id] = "unanswered"
             result.answers[image_id] = "unanswered"
     _believe(gone, result, control)
-    told = result.found.keys() | result.lacks.keys() | result.silent.keys()
+    told = result.found | result.absent.keys() | result.inconclusive.keys()
     return [image_id for image_id in live if image_id not in told]
 
 
-def _believe(gone: dict[str, LackReason], result: Absences, control: Control | None) -> None:
+def _believe(gone: dict[str, AbsenceReason], result: MissingVerdict, control: Control | None) -> None:
     """Takes these answers for true, or for none where a listed image isn't found either."""
     believed = control.believed(gone) if control is not None and gone else gone.keys()
     for image_id, answer in gone.items():
         if image_id in believed:
-            result.lacks[image_id] = answer
+            result.absent[image_id] = answer
         else:
-            result.silent[image_id] = result.answers[image_id] = "unanswered"
+            result.inconclusive[image_id] = result.answers[image_id] = "unanswered"
     if control is not None:
         result.note = control.failure or result.note
     gone.clear()
 
 
-def _asked_recently(present: StoredState, image_id: str, now: datetime) -> bool:
-    asked = present.asked.get(image_id)
+def _asked_recently(stored: StoredState, image_id: str, now: datetime) -> bool:
+    asked = stored.asked.get(image_id)
     return asked is not None and asked[1] == "found" and now - asked[0] < ASK_AGAIN
 
 
-def _withdraw(image_id: str, result: Absences) -> None:
+def _withdraw(image_id: str, result: MissingVerdict) -> None:
     """No deletion after all; an answer to a look-up is remembered, so that others get their turn first."""
-    reason = result.lacks.pop(image_id, None)
+    reason = result.absent.pop(image_id, None)
     if reason is not None and reason != "not_listed":
         result.answers[image_id] = reason

@@ -7,13 +7,14 @@ import uuid
 from functools import partial
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError
-from catalog.model import Budget, RunResult
+from catalog.model import RunResult
 from catalog.store.db.connection import Database, clock
 from catalog.store.history import preview
 from catalog.store.state import runs, sources, stored_state
 from catalog.sync.reader import Watch, fetch, ignore
-from catalog.sync.sweep import LONGER, Opener, alike, count, fail, open_cloud, settle
+from catalog.sync.sweep import LONGER, Opener, alike, count, fail, open_cloud, resolve_duplicates
 
 
 def plan_sweep(
@@ -34,8 +35,8 @@ def plan_sweep(
             if stored is not None:
                 sources.compare(stored, kind=source.kind)
                 longest = LONGER * runs.last_complete_seconds(connection, stored.source_id)
-        budget = Budget(max(source.deadline, longest), stop)
-        service = opener(source, budget)
+        deadline = Deadline(max(source.deadline, longest), stop)
+        service = opener(source, deadline)
         try:
             with database.transaction(read_only=True) as connection:
                 if stored is not None:
@@ -51,7 +52,7 @@ def plan_sweep(
                 run.started_at = run.observed_at = clock(connection)
             stored_alike = partial(alike, database, stored.source_id if stored else "")
             fetched = fetch(
-                source, service, known, run.observed_at, accept_deletions, budget, stored_alike, watch=watch
+                source, service, known, run.observed_at, accept_deletions, deadline, stored_alike, watch=watch
             )
             try:
                 count(run, fetched, service)
@@ -59,13 +60,13 @@ def plan_sweep(
                     with database.transaction(read_only=True) as connection:
                         source_id = stored.source_id if stored else None
                         if source_id is not None:
-                            settle(connection, source_id, fetched)
+                            resolve_duplicates(connection, source_id, fetched)
                         counts, run.planned = preview.plan(
                             connection,
                             source_id,
-                            fetched.intake.candidates(),
-                            len(fetched.intake.unchanged),
-                            fetched.absences.lacks,
+                            fetched.buffer.candidates(),
+                            len(fetched.buffer.unchanged),
+                            fetched.verdict.absent,
                         )
                     run.inserted, run.updated, run.unchanged = (
                         counts.inserted,
@@ -73,13 +74,13 @@ def plan_sweep(
                         counts.unchanged,
                     )
                     run.deleted, run.restored = counts.deleted, counts.restored
-                    run.unlisted = len(fetched.absences.silent) + len(fetched.absences.found)
-                run.rejected = fetched.intake.rejections
-                seen = fetched.intake.seen - fetched.intake.silent.keys()
-                held = known.held | fetched.absences.held
-                run.held = len(held - seen - fetched.absences.lacks.keys())
+                    run.unlisted = len(fetched.verdict.inconclusive) + len(fetched.verdict.found)
+                run.rejected = fetched.buffer.rejections
+                seen = fetched.buffer.seen - fetched.buffer.inconclusive.keys()
+                held = known.held | fetched.verdict.held
+                run.held = len(held - seen - fetched.verdict.absent.keys())
             finally:
-                fetched.intake.close()
+                fetched.buffer.close()
         finally:
             service.close()
         run.finished_at = database.now()

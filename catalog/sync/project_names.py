@@ -5,9 +5,10 @@ from __future__ import annotations
 import structlog
 
 from catalog.config.settings import SourceSettings
-from catalog.errors import CatalogError
+from catalog.deadline import Deadline
+from catalog.errors import CatalogError, Stopped
 from catalog.fetch.http.background import DeadlineTask
-from catalog.model import Budget, ImageService, Stopped
+from catalog.model import ImageService
 from catalog.store.db.connection import Database
 from catalog.store.state import projects
 
@@ -17,14 +18,14 @@ LONGEST_ID = 255
 
 
 def ask_names(
-    database: Database, source: SourceSettings, source_id: str, service: ImageService, budget: Budget
+    database: Database, source: SourceSettings, source_id: str, service: ImageService, deadline: Deadline
 ) -> dict[str, tuple[str, str | None]] | None:
     """Project's id -> its name, its domain's name; None: it is not the time to ask.
 
     A failure is told in the log and brings nothing: it ends no sweep, and the next day asks again. Call it
     outside of any transaction.
     """
-    if not source.project_names or DeadlineTask.before_merge(budget).over:
+    if not source.project_names or DeadlineTask.before_merge(deadline).over:
         return None
     with database.transaction(read_only=True) as connection:
         if not projects.due(connection, source_id):

@@ -12,13 +12,14 @@ from itertools import islice
 import structlog
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
-from catalog.model import DEFAULT_PASSES, Budget, ImageService, Listing, LookUp, Outcome
+from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.buffer import Intake
-from catalog.sync.mapping_adapter import Contents
-from catalog.sync.missing import CONTROLS, Absences, Control, judge
+from catalog.sync.buffer import ListingBuffer
+from catalog.sync.mapping_adapter import MappingAdapter
+from catalog.sync.missing import CONTROLS, Control, MissingVerdict, decide_missing
 
 log = structlog.get_logger("catalog.sweep")
 
@@ -27,9 +28,9 @@ log = structlog.get_logger("catalog.sweep")
 class Fetched:
     """All that a sweep brought before it writes."""
 
-    intake: Intake
+    buffer: ListingBuffer
     passes: list[Listing] = field(default_factory=list)
-    absences: Absences = field(default_factory=Absences)
+    verdict: MissingVerdict = field(default_factory=MissingVerdict)
     complete: bool = False
     """Absence alone proves lack (semantics 4.6)."""
     missing: set[str] = field(default_factory=set)
@@ -46,7 +47,7 @@ class Fetched:
     def outcome(self) -> Outcome:
         if self.all_complete:
             return "complete"
-        return "partial" if self.intake.listed else "failed"
+        return "partial" if self.buffer.listed else "failed"
 
     @property
     def failure(self) -> Listing | None:
@@ -70,7 +71,7 @@ def fetch(
     known: StoredState,
     observed_at: datetime,
     accept: bool,
-    budget: Budget,
+    deadline: Deadline,
     alike: Alike,
     archive: Callable[[str], None] | None = None,
     watch: Watch = ignore,
@@ -81,23 +82,23 @@ def fetch(
     missing, the most alike first.
     A service that asked to wait for longer than there is time is asked nothing more in this sweep.
     """
-    intake = Intake(known, Contents.of(source).rules, budget, archive, source.spool_limit)
-    fetched = Fetched(intake)
+    buffer = ListingBuffer(known, MappingAdapter.of(source).rules, deadline, archive, source.spool_limit)
+    fetched = Fetched(buffer)
     throttled: ThrottledError | None = None
 
     def listed(missing: Collection[str]) -> list[tuple[list[str], list[str]]]:
-        new = list(islice(intake.seen_parts[1], CONTROLS))
+        new = list(islice(buffer.seen_parts[1], CONTROLS))
         return [(ids, controls or new) for ids, controls in alike(missing, fetched.missing)]
 
-    def look_up(image_id: str) -> LookUp:
-        answer = service.look_up(image_id)
+    def lookup(image_id: str) -> Lookup:
+        answer = service.lookup(image_id)
         if answer.record is None:
             return answer
         try:
-            intake.add([answer.record], listed=False)
+            buffer.add([answer.record], listed=False)
         except FetchError as error:
-            return LookUp("unanswered", error=error)
-        return LookUp("found", b"")  # the record itself waits in the spill file: two hundred may be large
+            return Lookup("unanswered", error=error)
+        return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
     try:
         for name in source.passes or DEFAULT_PASSES[source.kind]:
@@ -106,7 +107,7 @@ def fetch(
             if throttled is not None:
                 listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
                 continue
-            _take_in(listing, intake, source.name, watch)
+            _take_in(listing, buffer, source.name, watch)
             if isinstance(listing.error, ThrottledError):
                 throttled = listing.error
         everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
@@ -116,44 +117,44 @@ def fetch(
             and everything
             and not source.filters
             and not refused
-            and not intake.has_nameless
+            and not buffer.has_nameless
         )
         if fetched.all_complete:
-            fetched.missing = known.missing(*intake.seen_parts)
+            fetched.missing = known.missing(*buffer.seen_parts)
             main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
-            fetched.absences = judge(
+            fetched.verdict = decide_missing(
                 fetched.missing,
                 known,
                 source,
-                look_up,
+                lookup,
                 now=observed_at,
                 absence_proves=fetched.complete,
                 accept=accept,
-                nothing_listed=not intake.listed or (source.lookup_limit == 0 and main_is_empty),
+                nothing_listed=not buffer.listed or (source.lookup_limit == 0 and main_is_empty),
                 lost_rights=lambda again: (
                     known.login - known.login.intersection(*service.logins(again=again))
                 ),
                 # with nothing listed all is held anyway, unless somebody accepts it
-                control=Control(listed, partial(service.look_up, listed=True)) if intake.listed else None,
+                control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
             )
-            fetched.complete &= not fetched.absences.login_changed
+            fetched.complete &= not fetched.verdict.login_changed
         fetched.logins = service.logins()
         # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
-        narrows = fetched.absences.login_reaches_all and len(fetched.logins) == 1
+        narrows = fetched.verdict.login_reaches_all and len(fetched.logins) == 1
         fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
         known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     except BaseException:
-        intake.close()
+        buffer.close()
         raise
     return fetched
 
 
-def _take_in(listing: Listing, intake: Intake, source: str, watch: Watch) -> None:
+def _take_in(listing: Listing, buffer: ListingBuffer, source: str, watch: Watch) -> None:
     """Reads a pass to its end, or until its records find no room or no time; those before are kept."""
     with closing(iter(listing)) as pages:  # type: ignore[type-var]
         try:
             for page in pages:
-                intake.add(page.records)
+                buffer.add(page.records)
                 log.info(
                     PAGE, source=source, listing=listing.name, page=listing.pages, records=len(page.records)
                 )

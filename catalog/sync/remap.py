@@ -11,13 +11,13 @@ from catalog.store.db.connection import Database
 from catalog.store.maintenance.remap import Rebuilt, rebuild_step
 from catalog.store.state import leases
 from catalog.store.state.sources import Source
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 
 
 def remap(
     database: Database,
     source: Source,
-    contents: Contents,
+    contents: MappingAdapter,
     *,
     progress: Callable[[int], None] = lambda documents: None,
 ) -> Rebuilt:

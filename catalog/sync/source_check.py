@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 import structlog
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError, UnexpectedError
 from catalog.fetch.auth.login import Credential, connect, describe_credential
 from catalog.fetch.http.connection import Connection
 from catalog.fetch.listing.service import open_service
-from catalog.model import DEFAULT_PASSES, Budget, Listing
+from catalog.model import DEFAULT_PASSES, Listing
 
 log = structlog.get_logger("catalog.check")
 SECONDS = 30.0
@@ -46,19 +47,19 @@ CHECK_COLUMNS = tuple(field.name for field in fields(Checked))
 def check(source: SourceSettings) -> Checked:
     """Logs in, lists one image, and counts them where two pages hold all. Never raises."""
     try:
-        budget = Budget(min(SECONDS, source.deadline))
-        connection = connect(source, budget)
+        deadline = Deadline(min(SECONDS, source.deadline))
+        connection = connect(source, deadline)
         credential = describe_credential(connection)
         first = source.passes[0] if source.passes else DEFAULT_PASSES[source.kind][0]
         sample = replace(source, page_size=1, max_pages=1)
-        sampled = _read(sample, budget, connection, first)
+        sampled = _read(sample, deadline, connection, first)
         if sampled.verdict == "failed":
             assert sampled.error is not None
             return _failed(_described(source, credential), sampled.error)
         counted = sampled
         if sampled.verdict == "truncated":
             cheap = replace(source, max_pages=CHEAP_PAGES)
-            counted = _read(cheap, budget, connection, first)
+            counted = _read(cheap, deadline, connection, first)
         images = counted.records if counted.verdict == "complete" else None
         return replace(_described(source, credential), images=images)
     except CatalogError as error:
@@ -73,8 +74,8 @@ def refused(name: str, error: CatalogError) -> Checked:
     return _failed(Checked(name, ok=False), error)
 
 
-def _read(source: SourceSettings, budget: Budget, connection: Connection, name: str) -> Listing:
-    with closing(open_service(source, budget, connection)) as service:
+def _read(source: SourceSettings, deadline: Deadline, connection: Connection, name: str) -> Listing:
+    with closing(open_service(source, deadline, connection)) as service:
         listing = service.listing(name)
         for _ in listing:
             pass

@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import (
     CatalogError,
     ConfigurationError,
@@ -23,24 +24,24 @@ from catalog.errors import (
 )
 from catalog.fetch.auth.login import connect
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, Observation, RunResult
+from catalog.model import ImageService, Observation, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import MOST_WARNINGS, Merge
 from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.sync.archive import open_archive
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import CONTROLS
 from catalog.sync.project_names import ask_names
 from catalog.sync.reader import Fetched, Watch, fetch, ignore
 
 log = structlog.get_logger("catalog.sweep")
-Opener = Callable[[SourceSettings, Budget], ImageService]
+Opener = Callable[[SourceSettings, Deadline], ImageService]
 LONGER = 3
 """A sweep may take this many times its last complete one, if that is longer (docs/configuration.md)."""
 
 
-class Turn(Protocol):
+class DueClaim(Protocol):
     """A daemon's claim on a source, asked and told in the transactions that open and close the run's row."""
 
     def is_due(self, connection: Connection, source_id: str) -> bool:
@@ -50,9 +51,9 @@ class Turn(Protocol):
     def done(self, connection: Connection, source_id: str, run: RunResult) -> None: ...
 
 
-def open_cloud(source: SourceSettings, budget: Budget) -> ImageService:
+def open_cloud(source: SourceSettings, deadline: Deadline) -> ImageService:
     """Logs in and returns the service. Raises ConfigurationError or a FetchError."""
-    return open_service(source, budget, connect(source, budget))
+    return open_service(source, deadline, connect(source, deadline))
 
 
 def sweep(
@@ -63,7 +64,7 @@ def sweep(
     wait_seconds: float = 0.0,
     stop: threading.Event | None = None,
     opener: Opener = open_cloud,
-    turn: Turn | None = None,
+    claim: DueClaim | None = None,
     watch: Watch = ignore,
 ) -> RunResult:
     """Sweeps a source once. Never raises for what one source may do wrong: the result says it.
@@ -75,34 +76,46 @@ def sweep(
     try:
         stored, longest = database.transact(partial(_register, source=source), source.deadline)
     except ConfigurationError as error:
-        return _refused(database, run, error, turn)
+        return _refused(database, run, error, claim)
     lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
     if lease is None:
         run.outcome, run.error = "busy", "another process is working on this source; try again, or use --wait"
         return run
-    budget = Budget(max(source.deadline, longest), stop)
-    with leases.LeaseRenewer(database, lease) as keeper:
+    deadline = Deadline(max(source.deadline, longest), stop)
+    with leases.LeaseRenewer(database, lease) as renewer:
         if not leases.transact(
             database,
             lease,
-            partial(_begin, run=run, source_id=stored.source_id, turn=turn),
-            budget.to_write(),
+            partial(_begin, run=run, source_id=stored.source_id, claim=claim),
+            deadline.to_write(),
         ):
             return _not_due(run)
         try:
-            _run(database, source, stored, lease, keeper, budget, run, accept_deletions, opener, turn, watch)
+            _run(
+                database,
+                source,
+                stored,
+                lease,
+                renewer,
+                deadline,
+                run,
+                accept_deletions,
+                opener,
+                claim,
+                watch,
+            )
         except LeaseLost as error:
             fail(run, error)  # whoever took the source over closed our row
         except CatalogError as error:
             fail(run, error)
-            _close(database, lease, run, turn)
+            _close(database, lease, run, claim)
         except Exception as error:
             log.exception("unexpected", source=source.name)
             fail(run, UnexpectedError(error))
-            _close(database, lease, run, turn)
+            _close(database, lease, run, claim)
         except BaseException:
             fail(run, DatabaseError("the run was ended from outside"))
-            _close(database, lease, run, turn)
+            _close(database, lease, run, claim)
             raise
     return run
 
@@ -113,9 +126,9 @@ def _register(connection: Connection, *, source: SourceSettings) -> tuple[source
     return stored, LONGER * runs.last_complete_seconds(connection, stored.source_id)
 
 
-def _begin(connection: Connection, *, run: RunResult, source_id: str, turn: Turn | None) -> bool:
+def _begin(connection: Connection, *, run: RunResult, source_id: str, claim: DueClaim | None) -> bool:
     """Opens the run's row; False where the source is not due any more."""
-    if turn is not None and not turn.is_due(connection, source_id):
+    if claim is not None and not claim.is_due(connection, source_id):
         return False
     run.started_at = clock(connection)
     runs.start(connection, source_id, run)
@@ -127,32 +140,32 @@ def _run(
     source: SourceSettings,
     stored: sources.Source,
     lease: leases.Lease,
-    keeper: leases.LeaseRenewer,
-    budget: Budget,
+    renewer: leases.LeaseRenewer,
+    deadline: Deadline,
     run: RunResult,
     accept: bool,
     opener: Opener,
-    turn: Turn | None,
+    claim: DueClaim | None,
     watch: Watch,
 ) -> None:
-    service = opener(source, budget)
+    service = opener(source, deadline)
     try:
         observe = partial(_observe, run=run, stored=stored, service=service)
-        known = leases.transact(database, lease, observe, budget.to_write())
+        known = leases.transact(database, lease, observe, deadline.to_write())
         assert run.observed_at is not None
         archive = open_archive(source, stored, service, run)
         try:
             stored_alike = partial(alike, database, stored.source_id)
             keep = archive.record if archive else None
             fetched = fetch(
-                source, service, known, run.observed_at, accept, budget, stored_alike, keep, watch
+                source, service, known, run.observed_at, accept, deadline, stored_alike, keep, watch
             )
             try:
                 count(run, fetched, service)
                 names = None
                 if run.outcome != "failed":
-                    names = ask_names(database, source, stored.source_id, service, budget)
-                if keeper.lost.is_set():
+                    names = ask_names(database, source, stored.source_id, service, deadline)
+                if renewer.lost.is_set():
                     raise LeaseLost(
                         "the lease on this source could not be kept; nothing of this run was written"
                     )
@@ -163,11 +176,13 @@ def _run(
                     project_id=service.project_id,
                     endpoint=service.endpoint,
                 )
-                _merge(database, lease, source, stored, run, fetched, known, names, turn, budget, recognise)
-                if archive is not None and run.outcome != "failed" and not fetched.intake.cut:
+                _merge(
+                    database, lease, source, stored, run, fetched, known, names, claim, deadline, recognise
+                )
+                if archive is not None and run.outcome != "failed" and not fetched.buffer.cut:
                     archive.finish(run, fetched)
             finally:
-                fetched.intake.close()
+                fetched.buffer.close()
         finally:
             if archive is not None:
                 archive.discard()
@@ -203,9 +218,9 @@ def _observed_at(connection: Connection, source_id: str) -> datetime:
 def count(run: RunResult, fetched: Fetched, service: ImageService) -> None:
     run.pages = sum(listing.pages for listing in fetched.passes)
     run.requests, run.retries = service.requests, service.retries
-    run.listed = fetched.intake.listed - len(fetched.absences.found)
-    run.looked_up = fetched.absences.looked_up
-    run.note = fetched.absences.note
+    run.listed = fetched.buffer.listed - len(fetched.verdict.found)
+    run.looked_up = fetched.verdict.looked_up
+    run.note = fetched.verdict.note
     run.outcome = fetched.outcome
     failure = fetched.failure
     if failure is not None:
@@ -216,18 +231,18 @@ def count(run: RunResult, fetched: Fetched, service: ImageService) -> None:
 
 def _observation(run: RunResult, fetched: Fetched) -> Observation:
     assert run.observed_at is not None
-    intake, absences = fetched.intake, fetched.absences
-    silent = intake.silent
-    silent.update(absences.silent)
-    missing = fetched.missing - absences.silent.keys() - absences.found.keys()
+    buffer, verdict = fetched.buffer, fetched.verdict
+    inconclusive = buffer.inconclusive
+    inconclusive.update(verdict.inconclusive)
+    missing = fetched.missing - verdict.inconclusive.keys() - verdict.found
     return Observation(
         run.run_id,
         run.observed_at,
         fetched.complete,
-        intake.candidates(complete=fetched.all_complete),
-        unchanged=intake.unchanged,
-        lacks=absences.lacks,
-        silent=silent,
+        buffer.candidates(complete=fetched.all_complete),
+        unchanged=buffer.unchanged,
+        absent=verdict.absent,
+        inconclusive=inconclusive,
         missing=missing if fetched.complete else frozenset(),
     )
 
@@ -241,8 +256,8 @@ def _merge(
     fetched: Fetched,
     known: stored_state.StoredState,
     names: dict[str, tuple[str, str | None]] | None,
-    turn: Turn | None,
-    budget: Budget,
+    claim: DueClaim | None,
+    deadline: Deadline,
     recognise: Callable[[Connection], None],
 ) -> None:
     source_id = stored.source_id
@@ -250,11 +265,11 @@ def _merge(
     def merge(connection: Connection) -> None:
         if run.outcome != "failed":
             recognise(connection)
-            settle(connection, source_id, fetched)
+            resolve_duplicates(connection, source_id, fetched)
             assert run.observed_at is not None
             told = events.EventWriter(connection, source_id, run.run_id)
             loading = told.is_loading()
-            writer = Merge(connection, source_id, run.run_id, Contents.of(source), clock(connection))
+            writer = Merge(connection, source_id, run.run_id, MappingAdapter.of(source), clock(connection))
             counts = writer.apply(
                 _observation(run, fetched), partial(told.changes, run.observed_at, loading=loading)
             )
@@ -264,18 +279,18 @@ def _merge(
             _remember(connection, source_id, run, fetched, known)
             if names is not None:
                 projects.save(connection, source_id, names, clock(connection))
-        run.rejected = fetched.intake.rejections
+        run.rejected = fetched.buffer.rejections
         run.held = held_deletions.count_open(connection, source_id)
         if run.outcome != "failed":
             _tell(told, run, fetched, loading)
             told.prune(timedelta(seconds=source.events_keep))
         run.finished_at = clock(connection)
-        runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.intake.rejected)
-        if turn is not None:
-            turn.done(connection, source_id, run)
+        runs.finish(connection, source_id, run, _pass_rows(fetched), fetched.buffer.rejected)
+        if claim is not None:
+            claim.done(connection, source_id, run)
 
     try:
-        leases.transact(database, lease, merge, budget.to_write())
+        leases.transact(database, lease, merge, deadline.to_write())
     except DatabaseUnavailable:
         # perhaps only the answer to the commit was lost: then the run is a good one, and so is its archive
         if not leases.transact(database, lease, partial(runs.read_back, source_id=source_id, run=run)):
@@ -284,18 +299,18 @@ def _merge(
         log.warning("nothing proved", source=source.name, reason=run.note)
     for warning in run.warnings:
         log.warning("value not converted", source=source.name, reason=warning)
-    for record in fetched.intake.rejected[:MOST_WARNINGS]:
+    for record in fetched.buffer.rejected[:MOST_WARNINGS]:
         log.warning("record rejected", source=source.name, image_id=record.image_id, reason=record.reason)
     if run.rejected > MOST_WARNINGS:
         log.warning("more records rejected", source=source.name, count=run.rejected - MOST_WARNINGS)
-    if fetched.intake.cut:
+    if fetched.buffer.cut:
         log.warning("not all that was read could be merged in time", source=source.name)
 
 
 def _tell(told: events.EventWriter, run: RunResult, fetched: Fetched, loading: bool) -> None:
     """Writes the events beside those of changed images."""
     assert run.observed_at is not None
-    missed = fetched.intake.silent.keys() | fetched.absences.found.keys()
+    missed = fetched.buffer.inconclusive.keys() | fetched.verdict.found
     if missed and not loading:
         told.unlisted(run.observed_at, missed)
     if run.held:
@@ -306,10 +321,10 @@ def _tell(told: events.EventWriter, run: RunResult, fetched: Fetched, loading: b
         )
 
 
-def settle(connection: Connection, source_id: str, fetched: Fetched) -> None:
-    contested = fetched.intake.contested()
+def resolve_duplicates(connection: Connection, source_id: str, fetched: Fetched) -> None:
+    contested = fetched.buffer.contested()
     if contested:
-        fetched.intake.settle(stored_state.updated_at_of(connection, source_id, contested))
+        fetched.buffer.resolve_duplicates(stored_state.updated_at_of(connection, source_id, contested))
 
 
 def _remember(
@@ -317,27 +332,27 @@ def _remember(
 ) -> None:
     """What later sweeps need to know of this one's absences."""
     assert run.observed_at is not None
-    absences = fetched.absences
+    verdict = fetched.verdict
     active = known.held | known.kept
     # an image whose record was rejected counts as present (semantics 4.5)
-    absent = {image_id for image_id, kind in fetched.intake.silent.items() if kind != "rejected"}
-    seen = fetched.intake.seen_among(active) - absent
-    if absences.held:
+    absent = {image_id for image_id, kind in fetched.buffer.inconclusive.items() if kind != "rejected"}
+    seen = fetched.buffer.seen_among(active) - absent
+    if verdict.held:
         held_deletions.hold(
-            connection, source_id, run.run_id, run.observed_at, absences.held, absences.held_reason
+            connection, source_id, run.run_id, run.observed_at, verdict.held, verdict.held_reason
         )
     stored_state.save_login(connection, source_id, fetched.login)
-    returned = (known.held & seen) | (known.kept & (seen - absences.found.keys()))
+    returned = (known.held & seen) | (known.kept & (seen - verdict.found))
     if returned:
         held_deletions.decide(connection, source_id, returned, "returned", run.observed_at, "sweep")
-    done = active & absences.lacks.keys()
+    done = active & verdict.absent.keys()
     if done:
         held_deletions.decide(connection, source_id, done, "approved", run.observed_at, "sweep")
-    if absences.answers or known.asked:
-        lookups.save(connection, source_id, run.observed_at, absences.answers)
+    if verdict.answers or known.asked:
+        lookups.save(connection, source_id, run.observed_at, verdict.answers)
     if fetched.all_complete:
-        unlisted = [i for i, kind in absences.silent.items() if kind != "rejected"]
-        run.unlisted = len(unlisted) + len(absences.found)
+        unlisted = [i for i, kind in verdict.inconclusive.items() if kind != "rejected"]
+        run.unlisted = len(unlisted) + len(verdict.found)
 
 
 def _pass_rows(fetched: Fetched) -> list[runs.PassRow]:
@@ -367,7 +382,7 @@ def _not_due(run: RunResult) -> RunResult:
     return run
 
 
-def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn | None) -> None:
+def _close(database: Database, lease: leases.Lease, run: RunResult, claim: DueClaim | None) -> None:
     """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
 
     Of one that came to it nevertheless, as the database was away when `_merge` asked, the result says what the
@@ -378,8 +393,8 @@ def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn |
         run.finished_at = clock(connection)
         if not runs.finish(connection, lease.source_id, run):
             runs.read_back(connection, source_id=lease.source_id, run=run)
-        elif turn is not None:
-            turn.done(connection, lease.source_id, run)
+        elif claim is not None:
+            claim.done(connection, lease.source_id, run)
 
     try:
         leases.transact(database, lease, close)
@@ -387,19 +402,19 @@ def _close(database: Database, lease: leases.Lease, run: RunResult, turn: Turn |
         log.warning("run could not be closed", source=run.source, reason=str(failure))
 
 
-def _refused(database: Database, run: RunResult, error: CatalogError, turn: Turn | None) -> RunResult:
+def _refused(database: Database, run: RunResult, error: CatalogError, claim: DueClaim | None) -> RunResult:
     """A run that may not even begin; its row says why."""
 
     def note(connection: Connection) -> RunResult:
         fail(run, error)
         stored = sources.find(connection, run.source)
         if stored is not None:
-            if not _begin(connection, run=run, source_id=stored.source_id, turn=turn):
+            if not _begin(connection, run=run, source_id=stored.source_id, claim=claim):
                 return _not_due(run)
             run.finished_at = run.started_at
             runs.finish(connection, stored.source_id, run)
-            if turn is not None:
-                turn.done(connection, stored.source_id, run)
+            if claim is not None:
+                claim.done(connection, stored.source_id, run)
         return run
 
     return database.transact(note)

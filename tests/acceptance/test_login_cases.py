@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.fetch.auth.login import connect
 from catalog.mapping.values import timestamp
-from catalog.model import Budget
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.acceptance.casework import Stage, load
@@ -152,7 +152,7 @@ def test_b54_the_layers_of_clouds_yaml_and_secure_yaml(
     monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(tmp_path / "secure.yaml"))
     for name, value in case["env"].items():
         monkeypatch.setenv(name, value)
-    connection = connect(SourceSettings("S1", "glance", cloud=case["env"]["OS_CLOUD"]), Budget(20))
+    connection = connect(SourceSettings("S1", "glance", cloud=case["env"]["OS_CLOUD"]), Deadline(20))
     (login,) = identity.logins
     user, expect = login["auth"]["identity"]["password"]["user"], case["expect"]
     assert (user["password"], user["name"]) == (expect["login_body_password"], expect["login_username"])

@@ -13,7 +13,7 @@ from catalog.store.db.connection import Database
 from catalog.store.db.tables import TRANSFERRED
 from catalog.store.history.writer import Merge
 from catalog.store.state import runs, sources
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.migration.portrait import CONTENTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,8 +38,8 @@ def fill(database: Database) -> None:
             at = START + timedelta(days=number)
             run = RunResult("s", f"00000000-0000-0000-0000-{number:012}", "sync", at, at, at, "complete")
             runs.start(connection, source.source_id, run)
-            merge = Merge(connection, source.source_id, run.run_id, Contents(RULES), at)
-            merge.apply(Observation(run.run_id, at, True, candidates, silent={"c": "rejected"}))
+            merge = Merge(connection, source.source_id, run.run_id, MappingAdapter(RULES), at)
+            merge.apply(Observation(run.run_id, at, True, candidates, inconclusive={"c": "rejected"}))
             rejected = [RejectedRecord("made up", "{}", "c")]
             passes = [runs.PassRow("listed", "complete", 1, 2, None, None)]
             runs.finish(connection, source.source_id, run, passes, rejected)

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError, ConfigurationError, LoginError
 from catalog.fetch.auth import login
 from catalog.fetch.http.connection import Connection
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, Page
+from catalog.model import ImageService, Page
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.real_cloud.conftest import REGION, Cloud
@@ -81,8 +82,8 @@ def opened() -> Iterator[Open]:
     services: list[ImageService] = []
 
     def open_it(source: SourceSettings) -> ImageService:
-        budget = Budget(60)
-        services.append(open_service(source, budget, login.connect(source, budget)))
+        deadline = Deadline(60)
+        services.append(open_service(source, deadline, login.connect(source, deadline)))
         return services[-1]
 
     yield open_it
@@ -91,7 +92,7 @@ def opened() -> Iterator[Open]:
 
 
 def connect(source: SourceSettings) -> Connection:
-    return login.connect(source, Budget(30))
+    return login.connect(source, Deadline(30))
 
 
 def ids_of(page: Page) -> list[str]:
@@ -179,10 +180,10 @@ def test_a_token_revoked_in_mid_listing_costs_one_login_and_no_image(
     real_cloud: Cloud, member: Member, clouds: WriteClouds
 ) -> None:
     made = {real_cloud.glance.create(member.token) for _ in range(6)}
-    source, budget = clouds(page_size=1), Budget(60)
-    connection = login.connect(source, budget)
+    source, deadline = clouds(page_size=1), Deadline(60)
+    connection = login.connect(source, deadline)
     assert connection.auth is not None
-    service = open_service(source, budget, connection)
+    service = open_service(source, deadline, connection)
     import httpx
 
     def token() -> str:

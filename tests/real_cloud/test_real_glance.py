@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.fetch.auth.login import connect
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, Page
+from catalog.model import ImageService, Page
 from tests.real_cloud.services import Glance
 
 pytestmark = pytest.mark.real_cloud
@@ -47,8 +48,8 @@ def open_as(real_glance: Glance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
             token_file=token_file,
             page_size=page_size,
         )
-        budget = Budget(60)
-        opened.append(open_service(source, budget, connect(source, budget)))
+        deadline = Deadline(60)
+        opened.append(open_service(source, deadline, connect(source, deadline)))
         return opened[-1]
 
     yield open_as
@@ -230,7 +231,7 @@ def test_look_ups_tell_what_is_gone_from_what_is_out_of_sight(
     }
     service = open_as(token)
     for image_id, answer in answers.items():
-        found = service.look_up(image_id)
+        found = service.lookup(image_id)
         assert found.answer == answer
         if answer == "found":
             assert found.record is not None

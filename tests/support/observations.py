@@ -12,7 +12,7 @@ from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import Merge
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.records import START
 
 SOURCE = "s"
@@ -32,7 +32,7 @@ def add_source(database: Database, source_id: str = SOURCE, name: str = "cloud")
 
 def merge_of(connection: Connection, run_id: str, rules: MappingRules | None = None) -> Merge:
     """The writer as a run of now has it."""
-    return Merge(connection, SOURCE, run_id, Contents(rules or MappingRules()), datetime.now(UTC))
+    return Merge(connection, SOURCE, run_id, MappingAdapter(rules or MappingRules()), datetime.now(UTC))
 
 
 def observe(

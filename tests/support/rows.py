@@ -23,7 +23,7 @@ EVERYTHING = (
     *HISTORY, *SWEEPS, "image_state", "observations", "id_sets", "runs", "leases", "sources", "stage", "rejections",
     "forgotten_runs", "kept_images",
 )  # fmt: skip
-Contents = dict[str, list[str]]
+MappingAdapter = dict[str, list[str]]
 
 
 def rows(database: Database, query: str, *values: Any) -> list[dict[str, Any]]:
@@ -54,9 +54,9 @@ def snapshot(database: Database, without: Iterable[str] = ()) -> dict[str, set[s
     }
 
 
-def contents_of(database: Database, source: str, tables: tuple[str, ...] = HISTORY) -> Contents:
+def contents_of(database: Database, source: str, tables: tuple[str, ...] = HISTORY) -> MappingAdapter:
     """Rows of a source's tables as text, sorted, and its observations with their sets of ids."""
-    result: Contents = {}
+    result: MappingAdapter = {}
     for table in tables:
         found = rows(
             database,

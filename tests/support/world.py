@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.demo.cloud import Cloud
 from catalog.fetch.auth.login import connect
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, RunResult
+from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.support.cloud_server import CloudServer
@@ -24,10 +25,10 @@ LEDGER = frozenset({"observations", "runs", "run_passes", "leases", "sources"})
 """Tables that every sweep writes: its own ledger."""
 
 
-def hasty(source: SourceSettings, budget: Budget) -> ImageService:
+def hasty(source: SourceSettings, deadline: Deadline) -> ImageService:
     """The service as a sweep opens it, with back-off made short, and no CA bundle read for plain HTTP."""
-    connection = dataclasses.replace(connect(source, budget), verify=False)
-    return open_service(source, budget, connection, patience=HASTY)
+    connection = dataclasses.replace(connect(source, deadline), verify=False)
+    return open_service(source, deadline, connection, patience=HASTY)
 
 
 def source(name: str = "s", **settings: Any) -> SourceSettings:

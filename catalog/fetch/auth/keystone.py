@@ -1,7 +1,7 @@
 """A cloud of clouds.yaml: logging in by keystoneauth1, finding the image service, reading project names.
 
 keystoneauth1 knows every login type, the catalogue and its dialects; openstacksdk's loader knows where
-people keep them. Here they sign requests to the image service, bounded by a sweep's budget.
+people keep them. Here they sign requests to the image service, bounded by a sweep's deadline.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from catalog.config.openstack import ims_domain, ims_endpoint
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import ConfigurationError, LoginError
 from catalog.fetch.auth.clouds_entry import APPLICATION_CREDENTIAL, bound_to_project, read_entry
 from catalog.fetch.auth.identity_session import AnswerTooLarge, bounded_session
@@ -24,7 +25,7 @@ from catalog.fetch.http.endpoint import AddressError, parse_address, service_roo
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain
-from catalog.model import Budget, SourceKind
+from catalog.model import SourceKind
 from catalog.text import short, storable, usable_id
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ class CloudLogin:
     NetworkError, ThrottledError, UpstreamError, DeadlineError and Stopped.
     """
 
-    def __init__(self, source: SourceSettings, budget: Budget) -> None:
+    def __init__(self, source: SourceSettings, deadline: Deadline) -> None:
         import urllib3
         from keystoneauth1.session import Session
 
         assert source.cloud is not None
         self._source = source
         self._cloud = source.cloud
-        self._budget = budget
+        self._deadline = deadline
         self._lock = threading.Lock()
         self._headers: dict[str, str] | None = None
         self._access: AccessInfo | None = None
@@ -76,7 +77,7 @@ class CloudLogin:
         self.auth_url = str(auth.get("auth_url") or "").rstrip("/")
         self._context = LoginContext(self._cloud, self.auth_url, bundle)
         timeout = min(
-            TIMEOUT, float(config.get("api_timeout") or TIMEOUT), max(0.1, self._budget.remaining())
+            TIMEOUT, float(config.get("api_timeout") or TIMEOUT), max(0.1, self._deadline.remaining())
         )
         # A redirect could carry the password to another host.
         self._http = bounded_session()
@@ -109,7 +110,7 @@ class CloudLogin:
         images are not those that were listed so far, and its token must not reach this one's image service.
         """
         self._http.close()
-        fresh = CloudLogin(self._source, self._budget)
+        fresh = CloudLogin(self._source, self._deadline)
         self._compare("identity service", self._context.service, fresh._context.service)
         self._compare("region", self.entry.get_region_name(), fresh.entry.get_region_name())
         self._compare("project", self.project_id(), fresh.project_id())
@@ -321,7 +322,7 @@ class CloudLogin:
         """Runs what talks to the identity service: while the network has time, and again where that may help."""
         tries = Tries(Patience())
         while True:
-            task = DeadlineTask.before_merge(self._budget)
+            task = DeadlineTask.before_merge(self._deadline)
             task.check()
             try:
                 return BackgroundCall(lambda: self._translated(work), task, self._http.close).result()

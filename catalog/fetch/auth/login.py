@@ -11,6 +11,7 @@ from pathlib import Path
 
 from catalog.config.openstack import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
 from catalog.config.settings import PLACEHOLDER, SourceSettings, of_region
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.aksk import AccessKey, AkskAuth
 from catalog.fetch.http.connection import Connection, OriginAuth
@@ -18,7 +19,6 @@ from catalog.fetch.http.endpoint import service_root
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, check_proxies
 from catalog.files import read_secret
-from catalog.model import Budget
 from catalog.text import storable
 
 EXPANSION_SECONDS = 60.0
@@ -57,7 +57,7 @@ class Expansion:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def connect(source: SourceSettings, budget: Budget) -> Connection:
+def connect(source: SourceSettings, deadline: Deadline) -> Connection:
     """Logs in. With auth "none", "token" and "aksk" nothing is sent yet.
 
     Raises ConfigurationError (also for a secret that is not there), LoginError, NetworkError, ThrottledError,
@@ -67,7 +67,7 @@ def connect(source: SourceSettings, budget: Budget) -> Connection:
     if source.all_projects:
         raise ConfigurationError(f"source {source.name!r}: its projects are not known yet")
     if source.auth == "cloud":
-        return _with_parameters(source, _cloud_connection(source, budget))
+        return _with_parameters(source, _cloud_connection(source, deadline))
     endpoint = source.endpoint or _endpoint_of_region(source)
     service_root(endpoint)  # raises for what is not a URL
     auth: OriginAuth | None = None
@@ -113,7 +113,7 @@ def _region_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     from catalog.fetch.auth.keystone import CloudLogin
 
     check_proxies()
-    regions = CloudLogin(source, Budget(min(EXPANSION_SECONDS, source.deadline))).regions(source.kind)
+    regions = CloudLogin(source, Deadline(min(EXPANSION_SECONDS, source.deadline))).regions(source.kind)
     if len(regions) < 2:
         return (dataclasses.replace(source, all_regions=False),)
     return tuple(of_region(source, region) for region in ([source.region] if source.region else regions))
@@ -127,7 +127,7 @@ def _project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     from catalog.fetch.auth.keystone import CloudLogin
 
     check_proxies()
-    login = CloudLogin(source, Budget(min(EXPANSION_SECONDS, source.deadline)))
+    login = CloudLogin(source, Deadline(min(EXPANSION_SECONDS, source.deadline)))
     projects = sorted(login.enterable_projects(), key=lambda project: project[1])
     names = [name for _, name in projects]
     return tuple(
@@ -205,10 +205,10 @@ class TokenAuth(OriginAuth):
         return self._token != before
 
 
-def _cloud_connection(source: SourceSettings, budget: Budget) -> Connection:
+def _cloud_connection(source: SourceSettings, deadline: Deadline) -> Connection:
     from catalog.fetch.auth.keystone import CloudLogin, KeystoneAuth
 
-    login = CloudLogin(source, budget)
+    login = CloudLogin(source, deadline)
     endpoint, region = login.endpoint(source.kind)
     service_root(endpoint)  # raises for an override that is not a URL
     return Connection(

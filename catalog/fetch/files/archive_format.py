@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from catalog.model import HeldReason, LackReason, SilentKind, SourceKind, Verdict
+from catalog.model import AbsenceReason, HeldReason, InconclusiveKind, SourceKind, Verdict
 
 VERSION = 1
 HEADER_START = b'{"catalog_archive":'
@@ -66,8 +66,8 @@ class Trailer(msgspec.Struct, frozen=True):
     outcome: str
     records: int
     passes: list[ArchivedPass]
-    lacks: dict[str, LackReason]
-    silent: dict[str, SilentKind]
+    absent: dict[str, AbsenceReason] = msgspec.field(name="lacks")
+    inconclusive: dict[str, InconclusiveKind] = msgspec.field(name="silent")
     found: list[str]
     answers: dict[str, str]
     held: list[str]

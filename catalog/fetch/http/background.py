@@ -12,7 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
-from catalog.model import Budget, Stopped
+from catalog.deadline import Deadline
+from catalog.errors import Stopped
 
 T = TypeVar("T")
 
@@ -26,18 +27,18 @@ MERGE_SHARE = 0.1
 """Of the deadline; whatever reads from the network ends before it."""
 
 
-class DeadlineTask(Budget):
-    """A share of a sweep's budget: it ends `reserve` seconds earlier, and when nobody wants its result."""
+class DeadlineTask(Deadline):
+    """A share of a sweep's deadline: it ends `reserve` seconds earlier, and when nobody wants its result."""
 
-    def __init__(self, whole: Budget, reserve: float = 0.0) -> None:
+    def __init__(self, whole: Deadline, reserve: float = 0.0) -> None:
         self.seconds = whole.seconds
         self.ends = whole.ends - reserve
         self.stop = whole.stop
         self._cancelled = threading.Event()
 
     @classmethod
-    def before_merge(cls, whole: Budget) -> DeadlineTask:
-        """All but the tenth of a sweep's budget that is left to the merge (semantics 4.5)."""
+    def before_merge(cls, whole: Deadline) -> DeadlineTask:
+        """All but the tenth of a sweep's deadline that is left to the merge (semantics 4.5)."""
         return cls(whole, reserve=whole.seconds * MERGE_SHARE)
 
     def cancel(self) -> None:

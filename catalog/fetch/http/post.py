@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from catalog import __version__
+from catalog.deadline import Deadline
 from catalog.errors import ConfigurationError, NetworkError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.endpoint import trust
@@ -14,7 +15,6 @@ from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
 from catalog.fetch.http.retry import retry_after
 from catalog.fetch.http.transport import OpenStreams, hide_location, reason_of
-from catalog.model import Budget
 
 
 class PostAnswer(NamedTuple):
@@ -35,7 +35,7 @@ def post(
 
     Raises NetworkError, DeadlineError, Stopped, and ConfigurationError for certificates or a proxy that can't be used.
     """
-    task = DeadlineTask(Budget(seconds, stop))
+    task = DeadlineTask(Deadline(seconds, stop))
     streams = OpenStreams()
 
     def send() -> PostAnswer:

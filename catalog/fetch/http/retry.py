@@ -21,7 +21,7 @@ class Patience:
     """How often and how long to try again. Seconds.
 
     `attempts` bounds the tries after connection errors, cut bodies and 5xx; `throttled_attempts` those after
-    a 429 that names no time. An answer that names one (Retry-After) is obeyed as long as the budget lasts.
+    a 429 that names no time. An answer that names one (Retry-After) is obeyed within the deadline.
     """
 
     attempts: int = 4

@@ -13,7 +13,7 @@ from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.http.endpoint import AddressError, parse_address
 from catalog.fetch.listing.page import ParsedPage, read_record
 from catalog.fetch.listing.paging import LIMIT, MARKER, Dialect, PagedListing
-from catalog.model import LookUp
+from catalog.model import Lookup
 
 LISTING = "/v2/images"
 
@@ -37,26 +37,26 @@ class GlanceListing(PagedListing):
         return {**self._base, **{key: named[key] for key in (MARKER, LIMIT) if key in named}}
 
 
-def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> LookUp:
+def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> Lookup:
     """The answer to `GET /v2/images/{id}`: 200, 404 and 403 decide, any other answer decides nothing.
 
     Neither does one from elsewhere: a page to log in at may say 404 or 403 too.
     """
     try:
         record = client.get(image_path(image_id), extra, lambda body: read_record(body, image_id), task)
-        return LookUp("found", record)
+        return Lookup("found", record)
     except RefusedError as error:
         # A gateway's own 404 speaks of the path, not of the image.
         by_gateway = (error.code or "").startswith("APIG")
         # Many servers take %2F for a slash, and so answer for another address.
         decides = not by_gateway and "/" not in image_id
         if error.status == 404 and decides:
-            return LookUp("not_found")
+            return Lookup("not_found")
         if error.status == 403 and decides:
-            return LookUp("no_access")
-        return LookUp("unanswered", error=error)
+            return Lookup("no_access")
+        return Lookup("unanswered", error=error)
     except FetchError as error:
-        return LookUp("unanswered", error=error)
+        return Lookup("unanswered", error=error)
 
 
 def image_path(image_id: str) -> str:

@@ -12,7 +12,7 @@ from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.listing import glance
 from catalog.fetch.listing.page import ParsedPage, read_page
 from catalog.fetch.listing.paging import MARKER, Dialect, PagedListing
-from catalog.model import LookUp
+from catalog.model import Lookup
 
 LISTING = "/v2/cloudimages"
 
@@ -36,7 +36,7 @@ class ImsListing(PagedListing):
         return {**self._base, MARKER: page.ids[last] or ""}
 
 
-def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> LookUp:
+def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -> Lookup:
     """The listing with `id=`, then the image's own address: found in either; else what the latter says.
 
     The listing leaves out unregistered images and shares that are not accepted; the address answers for them.
@@ -46,15 +46,15 @@ def find(client: HttpClient, image_id: str, task: DeadlineTask, extra: Params) -
         page = _by_filter(client, image_id, task, extra)
     except FetchError as error:
         if isinstance(error, ThrottledError | LoginError):
-            return LookUp("unanswered", error=error)  # the address would say the same
+            return Lookup("unanswered", error=error)  # the address would say the same
         by_id = glance.find(client, image_id, task, ())
-        return by_id if by_id.answer == "found" else LookUp("unanswered", error=by_id.error or error)
+        return by_id if by_id.answer == "found" else Lookup("unanswered", error=by_id.error or error)
     for found, record in zip(page.ids, page.records, strict=True):
         if found == image_id:
-            return LookUp("found", bytes(record))
+            return Lookup("found", bytes(record))
     by_id = glance.find(client, image_id, task, ())
     if by_id.answer == "not_found" and page.records:
-        return LookUp(
+        return Lookup(
             "unanswered", error=BadListingError("the listing ignores `id`; its answer proves nothing")
         )
     return by_id

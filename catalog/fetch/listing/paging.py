@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from catalog.deadline import Deadline
 from catalog.errors import BadListingError, FetchError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.client import HttpClient, PageTooLargeError, Params, RefusedError
 from catalog.fetch.listing.page import MOST_RECORDS, ParsedPage, read_page
-from catalog.model import Budget, LookUp, Page, Verdict
+from catalog.model import Lookup, Page, Verdict
 
 LIMIT = "limit"
 MARKER = "marker"
@@ -68,7 +69,7 @@ class Pass:
         return [key for key in self.optional if key not in self.filters and key not in self.required]
 
 
-Find = Callable[[HttpClient, str, DeadlineTask, Params], LookUp]
+Find = Callable[[HttpClient, str, DeadlineTask, Params], Lookup]
 """A look-up by id, with the parameters that each request of its connection has; never raises FetchError."""
 
 
@@ -87,7 +88,7 @@ class PagedListing(ABC):
     """A `catalog.model.Listing`. `verdict` is "failed" until the iteration came to its end."""
 
     def __init__(
-        self, client: HttpClient, what: Pass, page_size: PageSize, max_pages: int, budget: Budget
+        self, client: HttpClient, what: Pass, page_size: PageSize, max_pages: int, deadline: Deadline
     ) -> None:
         self.name = what.name
         self.verdict: Verdict = "failed"
@@ -99,7 +100,7 @@ class PagedListing(ABC):
         self._client = client
         self._pass = what
         self._max_pages = max_pages
-        self._task = DeadlineTask.before_merge(budget)
+        self._task = DeadlineTask.before_merge(deadline)
         self._page_size = page_size
         self._most_records = max(MOST_RECORDS, page_size.images * RECORDS_FACTOR)
         self._base = what.params()

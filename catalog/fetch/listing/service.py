@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import ConfigurationError, FetchError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.client import HttpClient, Limits
@@ -11,33 +12,33 @@ from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.glance import GLANCE
 from catalog.fetch.listing.ims import IMS
 from catalog.fetch.listing.paging import LIMIT, Dialect, PagedListing, PageSize, Pass
-from catalog.model import Budget, ImageService, LookUp, SourceKind
+from catalog.model import ImageService, Lookup, SourceKind
 
 
 def open_service(
     source: SourceSettings,
-    budget: Budget,
+    deadline: Deadline,
     connection: Connection,
     *,
     limits: Limits | None = None,
     patience: Patience | None = None,
 ) -> ImageService:
     """The service behind a connection; the caller closes it. Raises ConfigurationError, NetworkError."""
-    return HttpService(source, budget, connection, HttpClient(connection, limits=limits, patience=patience))
+    return HttpService(source, deadline, connection, HttpClient(connection, limits=limits, patience=patience))
 
 
 class HttpService:
     """A `catalog.model.ImageService` behind HTTP, of either kind."""
 
     def __init__(
-        self, source: SourceSettings, budget: Budget, connection: Connection, client: HttpClient
+        self, source: SourceSettings, deadline: Deadline, connection: Connection, client: HttpClient
     ) -> None:
         self.region = connection.region or source.region
         self.project_id = connection.project_id or source.project_id
         self.endpoint = client.endpoint
         self._dialect = _DIALECTS[source.kind]
         self._source = source
-        self._budget = budget
+        self._deadline = deadline
         self._connection = connection
         self._client = client
         self._page_size = PageSize(source.page_size)
@@ -68,19 +69,19 @@ class HttpService:
         }
         what = Pass(pass_name, self._dialect.path, required, optional, dict(self._source.filters))
         return self._dialect.listing(
-            self._client, what, self._page_size, self._source.max_pages, self._budget
+            self._client, what, self._page_size, self._source.max_pages, self._deadline
         )
 
-    def look_up(self, image_id: str, *, listed: bool = False) -> LookUp:
+    def lookup(self, image_id: str, *, listed: bool = False) -> Lookup:
         """Asks for one image by id. Never raises FetchError; what brings no decision is "unanswered".
 
         One that is `listed` is asked for at its own address alone: whether that tells what is there.
         Ends while a tenth of the deadline is left, so that the sweep can still be merged.
         """
-        task = DeadlineTask.before_merge(self._budget)
+        task = DeadlineTask.before_merge(self._deadline)
         extra = tuple(self._connection.extra_params.items())
 
-        def find() -> LookUp:
+        def find() -> Lookup:
             if listed:
                 return GLANCE.find(self._client, image_id, task, ())
             return self._dialect.find(self._client, image_id, task, extra)
@@ -89,7 +90,7 @@ class HttpService:
         try:
             return sent.result()
         except FetchError as error:
-            return LookUp("unanswered", error=error)
+            return Lookup("unanswered", error=error)
         finally:
             sent.give_up()
 

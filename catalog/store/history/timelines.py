@@ -345,9 +345,9 @@ class Parts:
 
     def reasons(self, seen: Observation, known: set[str]) -> dict[str, str]:
         """Absences that a further part of an observation proves, each with the more telling reason of both."""
-        ids = self.without_better(seen.lacks.keys() & known)
+        ids = self.without_better(seen.absent.keys() & known)
         stored = self.ledger.absence_reasons(ids, [self.existing.at] * len(ids))
-        return {i: min(seen.lacks[i], stored.get((i, self.existing.at), NOT_LISTED)) for i in ids}
+        return {i: min(seen.absent[i], stored.get((i, self.existing.at), NOT_LISTED)) for i in ids}
 
     def without_better(self, ids: set[str]) -> set[str]:
         """Of images that a further part absences, those that the ledger's part neither contains nor leaves open."""
@@ -389,10 +389,10 @@ class Parts:
     def silenced(self, seen: Observation, contained: set[str]) -> set[str]:
         """Images whose absence the ledger's part proved, and about which a further part is inconclusive: no
         evidence is left of them. What somebody approved stays, unless this part rejects the image's record."""
-        asked = seen.silent.keys() - contained
+        asked = seen.inconclusive.keys() - contained
         silenced = asked - self.ledger.unsaid(self.existing, asked) - self.held(asked)
         lacking = self.ledger.absence_reasons(asked, [self.existing.at] * len(asked))
-        rejected = {image_id for image_id in asked if seen.silent[image_id] == "rejected"}
+        rejected = {image_id for image_id in asked if seen.inconclusive[image_id] == "rejected"}
         return silenced | (
             {i for i, _ in lacking} & (rejected | (asked - self.ledger.inconclusive(self.existing)))
         )

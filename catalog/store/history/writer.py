@@ -157,11 +157,11 @@ class Merge:
 
     def _absences_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
         """Images whose absence this observation proves and the stored state does not know yet, with the reason."""
-        reasons: dict[str, str] = dict(seen.lacks)
+        reasons: dict[str, str] = dict(seen.absent)
         if seen.complete:
             missing = seen.missing
             if missing is None:
-                missing = self._ids("holding") - held - seen.silent.keys()
+                missing = self._ids("holding") - held - seen.inconclusive.keys()
                 missing -= _listed(seen, missing)
             for image_id in missing:
                 reasons.setdefault(image_id, NOT_LISTED)
@@ -210,11 +210,11 @@ class Merge:
         held: set[str],
     ) -> None:
         known = {image_id for image_id, content in state.items() if content is not None} | redated
-        reasons: dict[str, str] = {i: r for i, r in seen.lacks.items() if i in known and i not in held}
+        reasons: dict[str, str] = {i: r for i, r in seen.absent.items() if i in known and i not in held}
         if parts is not None:
             reasons = parts.reasons(seen, (state.keys() | redated) - held)
         if seen.complete:
-            missing = known - held - seen.silent.keys()
+            missing = known - held - seen.inconclusive.keys()
             if parts is not None:
                 missing = parts.unspoken(missing)
             for image_id in missing:
@@ -278,7 +278,7 @@ class Merge:
         self.stage.refresh_hashes([(c.image.image_id, c.raw_hash, c.image.content_hash) for c in candidates])
 
     def _unlist(self, seen: Observation, found: set[str]) -> None:
-        ids = [i for i, kind in seen.silent.items() if kind in MISSED_KINDS] + sorted(found)
+        ids = [i for i, kind in seen.inconclusive.items() if kind in MISSED_KINDS] + sorted(found)
         if ids:
             self._run("unlist", ids=ids, at=seen.observed_at)
             self._run("forget_raw", ids=ids)
@@ -299,13 +299,13 @@ class Merge:
         """Enters the observation in the ledger, united with what stands there."""
         self.stage.flush()
         kinds: dict[str, set[str]] = {}
-        for image_id, kind in seen.silent.items():
+        for image_id, kind in seen.inconclusive.items():
             kinds.setdefault(kind, set()).add(image_id)
         kinds[FOUND] = found
         complete, run_ids = seen.complete, {seen.run_id}
         covers_hidden = seen.covers_hidden
-        listed = held | _listed(seen, seen.lacks)
-        absences = {image_id: reason for image_id, reason in seen.lacks.items() if image_id not in listed}
+        listed = held | _listed(seen, seen.absent)
+        absences = {image_id: reason for image_id, reason in seen.absent.items() if image_id not in listed}
         existing = parts.existing if parts is not None else None
         if parts is not None and existing is not None:
             kinds = parts.unite_kinds(kinds, held)

@@ -13,7 +13,7 @@ from catalog.errors import DatabaseConflict, DatabaseError
 from catalog.store.db import connection as connections
 from catalog.store.maintenance import prune
 from catalog.store.state import sources
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.support.world import Site, Sites
@@ -92,7 +92,7 @@ def test_other_writers_give_up_too(
         (source,) = sources.matching(connection, ["s"])
     for write in (
         lambda: prune.prune(site.database, ["s"], timedelta(days=7)),
-        lambda: remap(site.database, source, Contents.of(site.source)),
+        lambda: remap(site.database, source, MappingAdapter.of(site.source)),
         lambda: deletions_of(site),
     ):
         with pytest.raises(DatabaseConflict) as raised:

@@ -15,7 +15,7 @@ from catalog.store.db.connection import ATTEMPTS, Database
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import leases, sources
 from catalog.sync.decisions import decide
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.integration.faults.refusals import raise_in
 from tests.integration.run.truth import check_history, check_ledger
@@ -133,7 +133,7 @@ def test_a_decision(sites: Sites, somebody: psycopg.Connection, verb: str, decis
         site.database,
         source_id_of(site),
         verb,  # type: ignore[arg-type]
-        Contents.of(site.source),
+        MappingAdapter.of(site.source),
         by="test",
     )
     assert [row.decision for row in decided] == [decision] * 2
@@ -150,7 +150,7 @@ def test_a_remap(sites: Sites, somebody: psycopg.Connection) -> None:
     assert found is not None
     raise_in(somebody, "images", "40001", "in the way", times=TIMES)
     steps: list[int] = []
-    rebuilt = remap(site.database, found, Contents.of(site.source), progress=steps.append)
+    rebuilt = remap(site.database, found, MappingAdapter.of(site.source), progress=steps.append)
     assert (rebuilt.documents, sum(steps), rebuilt.rows) == (3, 3, {"images": 3})
     assert "wrong" not in {row["name"] for row in site.images().values()}
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.demo.cloud import Cloud
 from catalog.fetch.http.client import Limits
 from catalog.fetch.http.connection import Connection, OriginAuth
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, Listing
+from catalog.model import ImageService, Listing
 from tests.support.cloud_server import CloudServer
 from tests.support.records import image
 
@@ -57,7 +58,7 @@ class Opened:
         server: CloudServer,
         kind: Any,
         *,
-        budget: Budget | None = None,
+        deadline: Deadline | None = None,
         auth: OriginAuth | None = None,
         limits: Limits | None = None,
         patience: Patience = HASTY,
@@ -67,7 +68,7 @@ class Opened:
     ) -> ImageService:
         source = SourceSettings("test", kind, **{"page_size": 3, **settings})
         connection = Connection(endpoint or server.endpoint, auth, extra_params=extra_params or {})
-        service = open_service(source, budget or Budget(20), connection, limits=limits, patience=patience)
+        service = open_service(source, deadline or Deadline(20), connection, limits=limits, patience=patience)
         self._ends.append(service.close)
         return service
 

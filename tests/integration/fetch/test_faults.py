@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from catalog.deadline import Deadline
 from catalog.demo.answers import Answer
 from catalog.errors import FetchError, NetworkError
 from catalog.fetch.http.client import Limits
 from catalog.fetch.http.connection import OriginAuth
 from catalog.fetch.http.retry import Patience
-from catalog.model import Budget
 from tests.integration.fetch.conftest import Opened, assert_no_reader_left, cloud_of, ids
 from tests.support.cloud_server import Fault
 from tests.support.faults import (
@@ -159,8 +159,8 @@ def test_a_pass_that_fails_in_the_middle_keeps_what_it_read(opened: Opened, faul
 def test_the_deadline_ends_whatever_the_server_does(opened: Opened, fault: Fault, at: int) -> None:
     server = opened.server(cloud_of("glance", 30))
     server.faults.add(fault, at=at, times=None)
-    budget = Budget(0.6)
-    listing = opened.service(server, "glance", budget=budget).listing("listed")
+    deadline = Deadline(0.6)
+    listing = opened.service(server, "glance", deadline=deadline).listing("listed")
     assert len(ids(listing)) == 3 * (at - 1)
     assert listing.verdict == "failed"
     assert listing.error is not None
@@ -170,25 +170,25 @@ def test_the_deadline_ends_whatever_the_server_does(opened: Opened, fault: Fault
 def test_the_deadline_breaks_a_connection_that_only_drips_headers(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 30))
     server.faults.add(drip(0.2, headers=True), at=2, times=None)
-    failure(opened.service(server, "glance", budget=Budget(0.8)).listing("listed"), "deadline")
+    failure(opened.service(server, "glance", deadline=Deadline(0.8)).listing("listed"), "deadline")
     assert_no_reader_left()
 
 
 def test_a_deadline_is_called_a_deadline_even_at_the_last_try(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 30))
     server.faults.add(hang(), times=None)
-    service = opened.service(server, "glance", budget=Budget(0.4), patience=Patience(attempts=1))
+    service = opened.service(server, "glance", deadline=Deadline(0.4), patience=Patience(attempts=1))
     failure(service.listing("listed"), "deadline")
 
 
 def test_a_stop_ends_a_pass_that_hangs(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 9))
     server.faults.add(hang(), at=2, times=None)
-    budget = Budget(600)
-    listing = opened.service(server, "glance", budget=budget).listing("listed")
+    deadline = Deadline(600)
+    listing = opened.service(server, "glance", deadline=deadline).listing("listed")
     pages = iter(listing)
     next(pages)
-    budget.stop.set()
+    deadline.stop.set()
     assert list(pages) == []
     assert listing.verdict == "failed"
     assert "stopped" in str(listing.error)
@@ -203,7 +203,7 @@ def test_a_stop_ends_a_pass_that_hangs(opened: Opened) -> None:
 def test_a_wait_beyond_the_deadline_is_not_begun(opened: Opened, code: int, moment: str) -> None:
     server = opened.server(cloud_of("glance", 9))
     server.faults.add(status(code, retry_after=moment), at=1, times=None)
-    failure(opened.service(server, "glance", budget=Budget(60)).listing("listed"), "throttled")
+    failure(opened.service(server, "glance", deadline=Deadline(60)).listing("listed"), "throttled")
     assert len(server.requests) == 1
 
 

@@ -165,5 +165,5 @@ def test_parameters_of_the_connection_go_with_listings_and_look_ups(
     server = opened.server(cloud_of("ims", 4))
     service = opened.service(server, "ims", extra_params=parameter)
     assert len(ids(service.listing("listed"))) == 4
-    assert service.look_up("image-001").answer == "found"
+    assert service.lookup("image-001").answer == "found"
     assert all(parameter.items() <= request.query.items() for request in server.requests)

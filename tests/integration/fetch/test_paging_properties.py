@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.demo.cloud import Cloud
 from catalog.fetch.http.connection import Connection
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget
 from tests.integration.fetch.conftest import HASTY
 from tests.support import faults
 from tests.support.cloud_server import CloudServer
@@ -66,7 +66,7 @@ def test_complete_means_that_every_image_was_read(
     with CloudServer(cloud) as server:
         for fault, at, times in plan:
             server.faults.add(FAULTS[fault], at=at, times=times)
-        service = open_service(source, Budget(20), Connection(server.endpoint), patience=HASTY)
+        service = open_service(source, Deadline(20), Connection(server.endpoint), patience=HASTY)
         listing = service.listing("listed")
         read: set[Any] = set()
         for number, page in enumerate(listing):

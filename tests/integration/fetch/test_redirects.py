@@ -79,7 +79,7 @@ def test_a_look_up_by_filter_at_another_path_finds_nothing(opened: Opened) -> No
         return Answer(307, b"", {"Location": "/other" + request.path})
 
     server.service = service
-    assert opened.service(server, "ims").look_up("image-000").answer == "unanswered"
+    assert opened.service(server, "ims").lookup("image-000").answer == "unanswered"
 
 
 ODD_LOCATIONS = [

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from catalog.backfill.command import backfill
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError
 from catalog.fetch.auth import login
-from catalog.model import Budget
 from catalog.text import storable
 from tests.identity import service_entry
 from tests.integration.run.cloud_entry import CloudEntry, later_page
@@ -107,6 +107,6 @@ def test_projects_become_sources_by_names_that_can_be_stored(sites: Sites, entry
 def test_names_of_projects_can_be_stored(sites: Sites, entry: CloudEntry) -> None:
     entry.identity.projects = [{"id": "1" * 32, "name": "a\0b\ud83d", "domain_id": "default"}]
     site = entry.lead_to(sites.open())
-    names = login.connect(site.source, Budget(20)).names
+    names = login.connect(site.source, Deadline(20)).names
     assert names is not None
     assert names() == [("1" * 32, "a\ufffdb\ufffd", "Default")]

@@ -14,16 +14,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from psycopg.types.json import set_json_loads
 
+from catalog.deadline import Deadline
 from catalog.errors import BadListingError
 from catalog.fetch.listing.page import read_page
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
-from catalog.model import Budget, Candidate, MappedImage, MergeCounts, Observation, RunResult
+from catalog.model import Candidate, MappedImage, MergeCounts, Observation, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import Merge
 from catalog.store.state import runs, sources, stored_state
-from catalog.sync.buffer import Intake
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.buffer import ListingBuffer
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.hostile.records import NARROW, WIDE, Spelled, body, listings, noise
 from tests.integration.run.truth import check_history, fetch
 
@@ -63,29 +64,36 @@ class Sweeps:
             page = read_page(raw)
         except BadListingError:
             return {}, MergeCounts()
-        intake = Intake(stored_state.load(self.connection, self.source_id), RULES, Budget(60))
-        intake.add(page.records)
-        if intake.contested():
-            intake.settle(stored_state.updated_at_of(self.connection, self.source_id, intake.contested()))
+        buffer = ListingBuffer(stored_state.load(self.connection, self.source_id), RULES, Deadline(60))
+        buffer.add(page.records)
+        if buffer.contested():
+            buffer.resolve_duplicates(
+                stored_state.updated_at_of(self.connection, self.source_id, buffer.contested())
+            )
         accepted: dict[str, MappedImage] = {}
 
         def candidates() -> Iterator[Candidate]:
-            for candidate in intake.candidates():
+            for candidate in buffer.candidates():
                 accepted[candidate.image.image_id] = candidate.image
                 yield candidate
 
         run_id = f"00000000-0000-0000-0000-{self.count:012}"
         at = START + timedelta(hours=self.count)
-        merge = Merge(self.connection, self.source_id, run_id, Contents(RULES), at)
+        merge = Merge(self.connection, self.source_id, run_id, MappingAdapter(RULES), at)
         counts = merge.apply(
             Observation(
-                run_id, at, not intake.has_nameless, candidates(), intake.unchanged, silent=intake.silent
+                run_id,
+                at,
+                not buffer.has_nameless,
+                candidates(),
+                buffer.unchanged,
+                inconclusive=buffer.inconclusive,
             )
         )
         run = RunResult("s", run_id, started_at=at, observed_at=at, finished_at=at, outcome="complete")
         runs.start(self.connection, self.source_id, run)
-        assert runs.finish(self.connection, self.source_id, run, rejected=intake.rejected)
-        intake.close()
+        assert runs.finish(self.connection, self.source_id, run, rejected=buffer.rejected)
+        buffer.close()
         return accepted, counts
 
 

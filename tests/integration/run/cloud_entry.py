@@ -59,7 +59,7 @@ def later_page(request: Request) -> bool:
     return "marker" in request.query
 
 
-def look_up(request: Request) -> bool:
+def lookup(request: Request) -> bool:
     return request.path.startswith("/v2/images/") or "id" in request.query
 
 

@@ -42,7 +42,7 @@ def test_sweeps_get_their_turn_while_files_are_loaded(
     database: Database, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both end right: the sweep is not kept waiting to the end, and the present stays the sweep's."""
-    monkeypatch.setattr(yielding_lease, "TURN", 0.05)
+    monkeypatch.setattr(yielding_lease, "YIELD_SECONDS", 0.05)
     site = sites.open(images=[image(n, name="of the sweep") for n in range(4)])
     site.sweep()
     for n in range(25):
@@ -72,7 +72,7 @@ def test_another_writer_in_a_pause_is_noticed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is remembered of the present between two files is thrown away when somebody else may have written."""
-    monkeypatch.setattr(yielding_lease, "TURN", 0.0)
+    monkeypatch.setattr(yielding_lease, "YIELD_SECONDS", 0.0)
     write(tmp_path, named(1), listing(1, name="first"))
     write(tmp_path, named(3), listing(1, name="first"))
     other = write(tmp_path / "other", named(2), listing(1, name="second"))
@@ -136,14 +136,14 @@ def test_history_that_is_pruned_while_files_wait_for_the_source_is_not_written_a
     backfill(database, source(), [write(tmp_path, at(30), listing(1))], complete=True)
     backfill(database, source(), [write(tmp_path, at(20), listing(1, 2))], complete=True)
     files = [write(tmp_path, at(days), listing(3)) for days in (25, 15, 5)]
-    hold = yielding_lease.Tenure.hold
+    hold = yielding_lease.YieldingLease.hold
 
-    def pruned_first(self: yielding_lease.Tenure) -> object:
-        monkeypatch.setattr(yielding_lease.Tenure, "hold", hold)
+    def pruned_first(self: yielding_lease.YieldingLease) -> object:
+        monkeypatch.setattr(yielding_lease.YieldingLease, "hold", hold)
         prune(database, ["s"], 10 * day)
         return hold(self)
 
-    monkeypatch.setattr(yielding_lease.Tenure, "hold", pruned_first)
+    monkeypatch.setattr(yielding_lease.YieldingLease, "hold", pruned_first)
     result = backfill(database, source(), files)
     assert [Path(one.path) for one in result.failures] == files[:2]
     assert all("`catalog db prune`; leave it out" in one.reason for one in result.failures)

@@ -74,7 +74,7 @@ class File:
             self.at,
             self.complete,
             {str(one["id"]): json.dumps(one).encode() for one in self.images},
-            silent=dict.fromkeys(self.rejected, "rejected"),
+            inconclusive=dict.fromkeys(self.rejected, "rejected"),
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catalog.config.settings import SourceSettings
-from catalog.model import Budget, ImageService
+from catalog.deadline import Deadline
+from catalog.model import ImageService
 from tests.support.world import Site, Sites
 
 ROW = (
@@ -15,11 +16,11 @@ ROW = (
 HEALTH = "SELECT error_kind, failures FROM sources WHERE source_id = $"
 
 
-def broken(source: SourceSettings, budget: Budget) -> ImageService:
+def broken(source: SourceSettings, deadline: Deadline) -> ImageService:
     raise ZeroDivisionError("hush")
 
 
-def ended(source: SourceSettings, budget: Budget) -> ImageService:
+def ended(source: SourceSettings, deadline: Deadline) -> ImageService:
     raise KeyboardInterrupt
 
 

@@ -19,7 +19,7 @@ from catalog.backfill.loader import BackfillResult
 from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
 from catalog.sync.decisions import decide
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.records import hour, image, listing, name_of, named, write
 from tests.support.rows import contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
@@ -50,7 +50,11 @@ def held(database: Database) -> dict[str, tuple[str, int]]:
 def settle(database: Database, verb: str) -> None:
     (row,) = rows(database, "SELECT source_id FROM sources")
     decide(
-        database, row["source_id"], "keep" if verb == "keep" else "approve", Contents.of(source()), by="me"
+        database,
+        row["source_id"],
+        "keep" if verb == "keep" else "approve",
+        MappingAdapter.of(source()),
+        by="me",
     )
 
 
@@ -205,13 +209,13 @@ def archive(
     """A sweep's file: these images listed, and of image 9 what is `said` (`found`: by a look-up)."""
     nine = name_of(9)
     found = [nine] if said == "found" else []
-    lacks: dict[str, Any] = {nine: said} if said == "not_found" else {}
-    silent: dict[str, Any] = {nine: said} if said and not found and not lacks else {}
+    absent: dict[str, Any] = {nine: said} if said == "not_found" else {}
+    inconclusive: dict[str, Any] = {nine: said} if said and not found and not absent else {}
     header = archive_format.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
     records = [image(n) for n in (*ids, *(9 for _ in found))] + [image(n, os_hidden=True) for n in hidden]
     body = archive_format.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
     trailer = archive_format.Trailer(
-        True, "complete", len(records), [], lacks, silent, found, dict.fromkeys(found, "found"),
+        True, "complete", len(records), [], absent, inconclusive, found, dict.fromkeys(found, "found"),
         [nine] if said == "held" else [], [], {}, logins=[],
     )  # fmt: skip
     body += archive_format.write_trailer(structs.replace(trailer, **more))
@@ -377,7 +381,9 @@ def test_what_was_approved_after_all_is_deleted_in_hindsight(database: Database,
     load(database, tmp_path, 3, 0)
     settle(database, "keep")
     (row,) = rows(database, "SELECT source_id FROM sources")
-    decide(database, row["source_id"], "approve", Contents.of(source()), by="me", image_ids=sorted(GONE))
+    decide(
+        database, row["source_id"], "approve", MappingAdapter.of(source()), by="me", image_ids=sorted(GONE)
+    )
     load(database, tmp_path, 2, 0)
     assert {r["deleted_at"] for i, r in images(database).items() if i in GONE} == {hour(2)}
 

@@ -12,9 +12,9 @@ from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.preview import plan_sweep
-from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, lookup
 from tests.support.cloud_server import Exchange
 from tests.support.faults import status
 from tests.support.records import image, name_of
@@ -95,7 +95,7 @@ def test_approved_they_go_and_the_login_that_reaches_less_is_the_measure(
     roles(entry, "reader")
     held = site.sweep()
     [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
-    decide(site.database, source_id, "approve", Contents.of(site.source), by="test")
+    decide(site.database, source_id, "approve", MappingAdapter.of(site.source), by="test")
     assert site.images()[name_of(0)]["deleted_at"] == held.observed_at
     assert site.sweep().held == 0
     site.cloud.delete(name_of(2))
@@ -155,7 +155,7 @@ def test_features_that_open_and_close_are_no_rights(site: Site, entry: CloudEntr
     assert site.sweep().deleted == 1
 
 
-@pytest.mark.parametrize("when", [later_page, look_up], ids=["listing", "look-ups"])
+@pytest.mark.parametrize("when", [later_page, lookup], ids=["listing", "look-ups"])
 def test_a_role_that_is_lost_in_the_middle_of_a_sweep_counts(
     site: Site, entry: CloudEntry, when: Any
 ) -> None:
@@ -266,7 +266,7 @@ def meanwhile(site: Site, change: Callable[[], Any], when: Callable[[Request], b
         (lambda request: True, {}),
         (lambda request: True, {"changed": {"lookup_limit": 0}}),
         (lambda request: True, {"accept_deletions": True}),
-        (look_up, {}),
+        (lookup, {}),
     ],
     ids=["listing", "not looked up", "accepted", "look-ups"],
 )
@@ -280,9 +280,9 @@ def test_a_role_that_is_withdrawn_while_its_token_still_works_deletes_nothing(
         roles(entry, "reader")
         site.cloud.delete(name_of(4))
 
-    if when is look_up:
+    if when is lookup:
         site.cloud.delete(name_of(4))
-    meanwhile(site, withdraw if when is not look_up else lambda: roles(entry, "reader"), when)
+    meanwhile(site, withdraw if when is not lookup else lambda: roles(entry, "reader"), when)
     run = site.sweep(**how)
     assert (run.outcome, run.deleted, run.held) == ("complete", 0, 2), run.error
     assert set(held_for(site).values()) == {"login_changed"}

@@ -9,7 +9,7 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from tests.identity import IdentityService
-from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, look_up
+from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, lookup
 from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.world import Site, Sites
@@ -140,7 +140,7 @@ def test_a_secret_that_is_gone_at_the_look_ups_leaves_the_listing_complete(
     site.sweep()
     site.cloud.change(name_of(0), name="renamed")
     site.cloud.delete(name_of(4))
-    expire(site, look_up, lambda: secret.write_text(""))
+    expire(site, lookup, lambda: secret.write_text(""))
     run = site.sweep()
     assert (run.outcome, run.listed, run.updated, run.deleted, run.unlisted) == ("complete", 4, 1, 0, 1)
     assert site.unlisted() == {name_of(4)}
@@ -163,11 +163,11 @@ def test_a_login_that_failed_is_not_repeated_for_each_image(
         if refused_by == "identity service":
             entry.identity.password = "another"
 
-    expire(site, look_up, lock, times=None)
+    expire(site, lookup, lock, times=None)
     run = site.sweep()
     assert (run.outcome, run.deleted, run.unlisted, run.looked_up) == ("complete", 0, 4, 1)
     assert len(entry.identity.logins) == 3  # for the listing, before the look-ups, and after the refusal
-    asked = [request for request in site.server.requests if look_up(request)]
+    asked = [request for request in site.server.requests if lookup(request)]
     assert len(asked) == (1 if refused_by == "identity service" else 2)
     assert [row["image_id"] for row in site.rows("SELECT * FROM lookups WHERE source_id = $")] == [name_of(0)]
 

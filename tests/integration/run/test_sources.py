@@ -12,8 +12,9 @@ import pytest
 
 from catalog.address import service_of
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import UsageError
-from catalog.model import Budget, ImageService
+from catalog.model import ImageService
 from catalog.store.db.connection import Database
 from catalog.store.maintenance import removal
 from catalog.store.state import leases
@@ -182,12 +183,12 @@ def test_what_was_recorded_while_a_sweep_waited_for_its_lease_counts(sites: Site
     with site.database.transaction() as connection:
         stored_sources.adopt(connection, "s", None)
 
-    def opener(source: SourceSettings, budget: Budget) -> ImageService:
+    def opener(source: SourceSettings, deadline: Deadline) -> ImageService:
         with site.database.transaction() as connection:
             stored = stored_sources.find(connection, "s")
             assert stored is not None
             stored_sources.recognise(connection, stored, None, None, "http://elsewhere.test/")
-        return hasty(source, budget)
+        return hasty(source, deadline)
 
     site.cloud.delete(name_of(0))
     run = site.sweep(opener=opener)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Cloud
 from catalog.demo.server import service_of
@@ -26,7 +27,7 @@ from catalog.errors import CatalogError
 from catalog.fetch.http.connection import Connection as CloudConnection
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget, ImageService, RunResult
+from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.sync.sweep import sweep
 from tests.integration.run.truth import (
@@ -46,10 +47,10 @@ NUMBERS = st.integers(0, 7)
 AT_ONCE = Patience(attempts=2, throttled_attempts=2, first_wait=0.0, longest_wait=0.0)
 
 
-def open_at_once(source: SourceSettings, budget: Budget) -> ImageService:
+def open_at_once(source: SourceSettings, deadline: Deadline) -> ImageService:
     """Without back-off, and without reading the system's CA bundle each time."""
     connection = CloudConnection(source.endpoint or "", None, verify=False)
-    return open_service(source, budget, connection, patience=AT_ONCE)
+    return open_service(source, deadline, connection, patience=AT_ONCE)
 
 
 @dataclass

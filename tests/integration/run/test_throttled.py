@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.run.cloud_entry import later_page, look_up
+from tests.integration.run.cloud_entry import later_page, lookup
 from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.world import Sites
@@ -22,10 +22,10 @@ def test_look_ups_end_when_the_service_asks_to_wait(sites: Sites, kind: str) -> 
     for n in range(4):
         site.cloud.delete(name_of(n))
     site.server.requests.clear()
-    site.server.faults.add(IN_AN_HOUR, when=look_up, times=None)
+    site.server.faults.add(IN_AN_HOUR, when=lookup, times=None)
     run = site.sweep()
     assert (run.outcome, run.deleted, run.unlisted, run.looked_up) == ("complete", 0, 4, 1)
-    assert len([request for request in site.server.requests if look_up(request)]) == 1
+    assert len([request for request in site.server.requests if lookup(request)]) == 1
     site.server.faults.clear()
     assert site.sweep(changed={"lookup_limit": 3}).deleted == 3
     assert site.unlisted() == {name_of(0)}

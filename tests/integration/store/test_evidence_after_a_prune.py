@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from catalog.backfill.command import backfill, forget
 from catalog.mapping import MappingRules
-from catalog.model import LackReason, SilentKind
+from catalog.model import AbsenceReason, InconclusiveKind
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
 from tests.support.observations import START, add_source, merge_of, observe
@@ -25,8 +25,8 @@ from tests.support.world import source
 
 RULES = MappingRules()
 IDS = ("a", "b", "c")
-SILENT: tuple[SilentKind, ...] = ("rejected", "unanswered", "held", "kept")
-REASONS: tuple[LackReason, ...] = ("not_found", "no_access")
+SILENT: tuple[InconclusiveKind, ...] = ("rejected", "unanswered", "held", "kept")
+REASONS: tuple[AbsenceReason, ...] = ("not_found", "no_access")
 LONG_AGO = timedelta(days=30_000)
 
 
@@ -42,8 +42,8 @@ class Seen:
     complete: bool
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
-    silent: dict[str, SilentKind] = field(default_factory=dict)
-    lacks: dict[str, LackReason] = field(default_factory=dict)
+    inconclusive: dict[str, InconclusiveKind] = field(default_factory=dict)
+    absent: dict[str, AbsenceReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ SAID = {"listed": 3, "found": 1, "silent": 1, "lack": 1, "nothing": 1}
 def seen(draw: st.DrawFn, may_say: Sequence[str], first: int = 0) -> Seen:
     records: dict[str, dict[str, Any]] = {}
     found = set()
-    silent: dict[str, SilentKind] = {}
-    lacks: dict[str, LackReason] = {}
+    inconclusive: dict[str, InconclusiveKind] = {}
+    absent: dict[str, AbsenceReason] = {}
     for image_id in IDS:
         said = draw(st.sampled_from(may_say))
         if said in ("listed", "found"):
@@ -77,11 +77,11 @@ def seen(draw: st.DrawFn, may_say: Sequence[str], first: int = 0) -> Seen:
             if said == "found":
                 found.add(image_id)
         elif said == "silent":
-            silent[image_id] = draw(st.sampled_from(SILENT))
+            inconclusive[image_id] = draw(st.sampled_from(SILENT))
         elif said == "lack":
-            lacks[image_id] = draw(st.sampled_from(REASONS))
+            absent[image_id] = draw(st.sampled_from(REASONS))
     complete = draw(st.sampled_from([True, True, False]))
-    return Seen(draw(st.integers(first, 12)), complete, records, frozenset(found), silent, lacks)
+    return Seen(draw(st.integers(first, 12)), complete, records, frozenset(found), inconclusive, absent)
 
 
 @st.composite
@@ -111,8 +111,8 @@ def take(database: Database, step: Step) -> None:
             found=step.found,
             run_id=run_id,
             rules=RULES,
-            lacks=step.lacks,
-            silent=step.silent,
+            absent=step.absent,
+            inconclusive=step.inconclusive,
         )
 
 
@@ -184,7 +184,7 @@ def test_history_is_the_same_pruned_before_or_after(
     assert history(module_database) == rows_first
 
 
-GONE: dict[str, LackReason] = {"a": "not_found"}
+GONE: dict[str, AbsenceReason] = {"a": "not_found"}
 ALL = {i: {"id": i, "status": "active"} for i in IDS}
 OTHERS = {i: record for i, record in ALL.items() if i != "a"}
 
@@ -192,15 +192,15 @@ OTHERS = {i: record for i, record in ALL.items() if i != "a"}
 @pytest.mark.parametrize(
     "then",
     [
-        pytest.param(Seen(5, False, lacks=GONE), id="a lack, to be forgotten"),
+        pytest.param(Seen(5, False, absent=GONE), id="a lack, to be forgotten"),
         pytest.param(Seen(5, True, OTHERS), id="evidence of all, to be forgotten"),
-        pytest.param(Seen(4, True, OTHERS, silent={"a": "rejected"}), id="silence"),
+        pytest.param(Seen(4, True, OTHERS, inconclusive={"a": "rejected"}), id="silence"),
     ],
 )
 def test_a_lack_stays_that_is_the_last_evidence_before_the_cut(module_database: Database, then: Seen) -> None:
     """So that what the cloud dates to 2 is known to have come later; an observation at the cut is after it."""
     back = Seen(9, True, ALL | {"a": {**ALL["a"], "updated_at": moment(2).isoformat()}})
-    before = [Seen(1, True, ALL), Seen(3, False, lacks=GONE), then]
+    before = [Seen(1, True, ALL), Seen(3, False, absent=GONE), then]
     after: list[Step] = [Forgotten(5), back]
     lived(module_database, before, moment(5), after)
     pruned = visible(module_database, moment(5))
@@ -271,8 +271,8 @@ def listing(at: int, **images: str) -> Seen:
     """A complete sweep: each image is `listed`, `found` or what else is said of it."""
     records = {i: {"id": i, "status": "active"} for i, said in images.items() if said in ("listed", "found")}
     found = frozenset(i for i, said in images.items() if said == "found")
-    silent: dict[str, Any] = {i: said for i, said in images.items() if i not in records}
-    return Seen(at, True, records, found, silent)
+    inconclusive: dict[str, Any] = {i: said for i, said in images.items() if i not in records}
+    return Seen(at, True, records, found, inconclusive)
 
 
 def ledger(database: Database) -> list[int]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.reference import RULES, Seen, evidence, fold, unite
 from tests.support.observations import observe
 
@@ -50,14 +50,14 @@ def observations(draw: st.DrawFn) -> Seen:
     rest = [i for i in IDS if i not in held]
     complete = draw(st.booleans())
     looked_up = {i for i in rest if draw(st.integers(0, 3)) == 0}
-    silent = {i for i in rest if i not in looked_up and complete and draw(st.integers(0, 2)) == 0}
+    inconclusive = {i for i in rest if i not in looked_up and complete and draw(st.integers(0, 2)) == 0}
     at = moment(draw(st.integers(0, 10)))
     seen = Seen(
         at,
         complete,
         {i: draw(records(i)) for i in held},
         {i: draw(st.sampled_from(["not_found", "no_access"])) for i in looked_up},
-        {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in silent},
+        {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in inconclusive},
     )
     if not looked_up and draw(st.booleans()):  # a saved listing, which is never of the moment of a sweep
         seen = replace(seen, at=at + timedelta(minutes=30), covers_hidden=not complete or draw(st.booleans()))
@@ -66,7 +66,10 @@ def observations(draw: st.DrawFn) -> Seen:
 
 def load(connection: Connection, seen: Seen) -> None:
     hidden = set() if seen.covers_hidden else Ledger(connection, SOURCE).hidden()
-    silent = {**dict.fromkeys(hidden - seen.records.keys() - seen.lacks.keys(), "hidden"), **seen.silent}
+    inconclusive = {
+        **dict.fromkeys(hidden - seen.records.keys() - seen.absent.keys(), "hidden"),
+        **seen.inconclusive,
+    }
     observe(
         connection,
         seen.at,
@@ -74,8 +77,8 @@ def load(connection: Connection, seen: Seen) -> None:
         complete=seen.complete,
         run_id=seen.run_id,
         rules=RULES,
-        lacks=seen.lacks,
-        silent=silent,
+        absent=seen.absent,
+        inconclusive=inconclusive,
         covers_hidden=seen.covers_hidden,
     )
 
@@ -248,7 +251,7 @@ def test_a_forgotten_observation_leaves_no_trace(
     for one in seen:
         load(connection, one)
     gone = data.draw(st.sampled_from(seen))
-    Merge(connection, SOURCE, gone.run_id, Contents(RULES), datetime.now(UTC)).forget(gone.at)
+    Merge(connection, SOURCE, gone.run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(gone.at)
     check(connection, [one for one in seen if one is not gone])
     connection.rollback()
 

@@ -8,7 +8,7 @@ from catalog.demo import example_images
 from catalog.mapping import MappingRules
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.support.observations import add_source, day, observe, rows
 
@@ -35,7 +35,7 @@ def filled(database: Database) -> Database:
             {"x": {"name": "x", "tags": ["b", "a"], "__support_kvm": "true"}},
             complete=False,
         )
-        observe(connection, day(4), {}, complete=False, lacks={"x": "not_found"})
+        observe(connection, day(4), {}, complete=False, absent={"x": "not_found"})
     return database
 
 
@@ -43,7 +43,7 @@ def run(database: Database, rules: MappingRules | None = None) -> dict[str, int]
     with database.transaction() as connection:
         source = sources.find(connection, "cloud")
     assert source is not None
-    return remap(database, source, Contents(rules or MappingRules())).rows
+    return remap(database, source, MappingAdapter(rules or MappingRules())).rows
 
 
 def test_an_unchanged_mapping_changes_nothing(filled: Database) -> None:

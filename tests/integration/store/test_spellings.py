@@ -13,7 +13,7 @@ from catalog.config.settings import SourceSettings
 from catalog.mapping import MappingRules
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.support.observations import add_source, day, observe
 from tests.support.rows import rows
@@ -103,7 +103,7 @@ def test_each_spelling_lands_where_it_belongs_by_remap_too(database: Database) -
         connection.execute("DELETE FROM image_tags")
         source = sources.find(connection, "cloud")
     assert source is not None
-    assert remap(database, source, Contents(MappingRules())).rows
+    assert remap(database, source, MappingAdapter(MappingRules())).rows
     check(database)
 
 

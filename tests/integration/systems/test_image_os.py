@@ -13,7 +13,7 @@ from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
-from catalog.sync.mapping_adapter import Contents
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.support.observations import add_source, day, merge_of, observe
 from tests.support.rows import rows, snapshot
@@ -45,7 +45,7 @@ def run_remap(database: Database) -> dict[str, int]:
     with database.transaction() as connection:
         source = sources.find(connection, "cloud")
     assert source is not None
-    return remap(database, source, Contents(MappingRules())).rows
+    return remap(database, source, MappingAdapter(MappingRules())).rows
 
 
 def test_both_services_speak_one_vocabulary(filled: Database) -> None:

@@ -158,7 +158,7 @@ def test_the_same_question_as_of_the_same_moment_has_the_same_answer(filled: Dat
 
 def test_an_image_that_is_not_listed_is_not_offered_then_and_now(filled: Database) -> None:
     see(filled, 1, {"a": born(1), "b": born(2)})
-    see(filled, 3, {"a": born(1)}, silent={"b": "unanswered"})
+    see(filled, 3, {"a": born(1)}, inconclusive={"b": "unanswered"})
     assert ids(filled) == ["a"]
     see(filled, 5, {"a": born(1), "b": born(2)})
     assert ids(filled) == ["b"]

@@ -292,7 +292,7 @@ def test_an_archive_is_told_by_its_header_and_trusted_by_its_checksum(tmp_path: 
     assert dump.header == HEADER
     assert read(dump) == [A, B]
     assert dump.trailer is not None
-    assert dump.trailer.lacks == {"z": "not_found"}
+    assert dump.trailer.absent == {"z": "not_found"}
 
 
 def test_an_archive_without_a_trailer_was_cut(tmp_path: Path) -> None:

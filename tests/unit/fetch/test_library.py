@@ -22,11 +22,11 @@ from catalog.config.settings import SourceSettings
 from catalog.demo import Cloud, CloudServer, example_images
 from catalog.fetch.auth.login import connect
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget
+from catalog.deadline import Deadline
 with CloudServer(Cloud("glance", example_images("glance", 3))) as server:
     source = SourceSettings("s", "glance", endpoint=server.endpoint, auth="none")
-    budget = Budget(20)
-    service = open_service(source, budget, connect(source, budget))
+    deadline = Deadline(20)
+    service = open_service(source, deadline, connect(source, deadline))
     listing = service.listing("listed")
     print(sum(len(page.records) for page in listing), listing.verdict, "successor" in sys.modules)
 """

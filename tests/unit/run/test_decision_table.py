@@ -9,9 +9,9 @@ import pytest
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import LoginError
-from catalog.model import LookUp
+from catalog.model import Lookup
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.missing import Absences, Control, judge
+from catalog.sync.missing import Control, MissingVerdict, decide_missing
 from tests.unit.test_semantics import table_below
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ def applies(value: str, cell: str) -> bool:
     return value in cell
 
 
-def done(look_up: str, control: str, login: str, kept: str, over: str, complete: str) -> Absences:
+def done(lookup: str, control: str, login: str, kept: str, over: str, complete: str) -> MissingVerdict:
     """What the product does of the image "x"; others are listed, and "a" is missing and found."""
     unlimited, limited = {"lookup_limit": 200}, {"lookup_limit": 1}
     limit = {
@@ -55,23 +55,23 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
     }
     bound = 0 if over == "yes" else 1_000
     source = SourceSettings(
-        "s", "glance", deletion_limit_count=bound, deletion_limit_percent=0, **limit.get(look_up, unlimited)
+        "s", "glance", deletion_limit_count=bound, deletion_limit_percent=0, **limit.get(lookup, unlimited)
     )
     present = StoredState(others={"a", "x", "listed", "listed too"})
     if kept == "yes":
         present.kept.add("x")
-    if look_up == "not asked, and found":
+    if lookup == "not asked, and found":
         present.asked["x"] = (NOW - timedelta(hours=1), "found")
 
     asked = []
 
-    def ask(image_id: str) -> LookUp:
+    def ask(image_id: str) -> Lookup:
         asked.append(image_id)
         if image_id == "a":
-            return LookUp("found", b'{"id": "a"}')
+            return Lookup("found", b'{"id": "a"}')
         if image_id != "x":
-            return LookUp("found" if control == "found" else "not_found", b"{}")
-        return LookUp(ANSWERS[look_up], b'{"id": "x"}')  # type: ignore[arg-type]
+            return Lookup("found" if control == "found" else "not_found", b"{}")
+        return Lookup(ANSWERS[lookup], b'{"id": "x"}')  # type: ignore[arg-type]
 
     def lost_rights(again: bool) -> list[str]:
         # the last new login fails
@@ -80,9 +80,9 @@ def done(look_up: str, control: str, login: str, kept: str, over: str, complete:
         return ["role admin"] if login == "less" else []
 
     missing = ["x"] if source.lookup_limit == 0 else ["a", "x"]
-    return judge(
+    return decide_missing(
         missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
-        accept=look_up == "`--accept-deletions`", control=Control(lambda ids: [(ids, ["listed", "listed too"])], ask),
+        accept=lookup == "`--accept-deletions`", control=Control(lambda ids: [(ids, ["listed", "listed too"])], ask),
         lost_rights=lost_rights,
     )  # fmt: skip
 
@@ -108,9 +108,9 @@ SITUATIONS = [
 def test_a_missing_image_becomes_what_the_table_says(situation: tuple[str, str, str, str, str, str]) -> None:
     outcome, result = said(*situation), done(*situation)
     if "**deleted**" in outcome:
-        assert result.lacks["x"] == outcome.split("`")[1]
+        assert result.absent["x"] == outcome.split("`")[1]
         return
-    assert "x" not in result.lacks
+    assert "x" not in result.absent
     assert ("x" in result.held) == ("**held**" in outcome)
     if "x" in result.held:
         assert result.held_reason == ("login_changed" if "login_changed" in outcome else "limit")

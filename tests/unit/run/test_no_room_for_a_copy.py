@@ -6,21 +6,21 @@ from contextlib import closing
 
 import pytest
 
+from catalog.deadline import Deadline
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules
-from catalog.model import Budget
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.buffer import Intake, SpillError
+from catalog.sync.buffer import ListingBuffer, SpillError
 
 STORED = b'{"id": "a", "updated_at": "2026-01-01T00:00:00Z"}'
 
 
 def test_a_changed_copy_without_room_leaves_the_image_unchanged() -> None:
     known = StoredState(by_raw={fingerprint(STORED): "a"})
-    with closing(Intake(known, MappingRules(), Budget(10), spool_limit=8)) as intake:
-        intake.add([STORED])
+    with closing(ListingBuffer(known, MappingRules(), Deadline(10), spool_limit=8)) as buffer:
+        buffer.add([STORED])
         with pytest.raises(SpillError):
-            intake.add([STORED.replace(b"2026", b"2027")])
-        intake.settle({"a": None})
-        assert intake.unchanged == {"a"}
-        assert list(intake.candidates(complete=False)) == []
+            buffer.add([STORED.replace(b"2026", b"2027")])
+        buffer.resolve_duplicates({"a": None})
+        assert buffer.unchanged == {"a"}
+        assert list(buffer.candidates(complete=False)) == []

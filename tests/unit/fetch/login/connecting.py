@@ -8,17 +8,17 @@ import httpx
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.errors import CatalogError
 from catalog.fetch.auth import login
 from catalog.fetch.http.connection import Connection
-from catalog.model import Budget
 from tests.identity import PASSWORD
 
 CloudsYaml = Callable[..., SourceSettings]
 
 
 def connect(source: SourceSettings, seconds: float = 30.0) -> Connection:
-    return login.connect(source, Budget(seconds))
+    return login.connect(source, Deadline(seconds))
 
 
 def renewed(connection: Connection) -> bool:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from catalog.config.settings import SourceSettings
+from catalog.deadline import Deadline
 from catalog.demo.cloud import Cloud
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.listing.service import open_service
-from catalog.model import Budget
 from tests.identity import IdentityService, service_entry
 from tests.support.cloud_server import CloudServer
 from tests.unit.fetch.login.connecting import CloudsYaml, connect
@@ -92,7 +92,7 @@ def images(identity: IdentityService) -> Iterator[CloudServer]:
 
 def listed(source: SourceSettings) -> int:
     """Logs in and lists: how many images there are."""
-    service = open_service(source, Budget(20), connect(source))
+    service = open_service(source, Deadline(20), connect(source))
     try:
         listing = service.listing("listed")
         assert sum(len(page.records) for page in listing) == listing.records
