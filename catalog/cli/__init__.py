@@ -37,6 +37,7 @@ COMMANDS = {
     "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),
     "webhooks": Later("catalog.cli.webhooks:webhooks", "Show, test and retry those that events are sent to."),
     "sources": Later("catalog.cli.sources:sources", "Show, check, rename and remove sources."),
+    "files": Later("catalog.cli.files:files", "Copy the files for deployment and dashboards to a folder."),
     "db": Later("catalog.cli.database:db", "Upgrade, check, dump and restore the database."),
     "version": Later("catalog.cli.version:version", "Show the version."),
 }

@@ -35,6 +35,7 @@ from catalog import __version__
 from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.health import HealthServer, Probe
 from catalog.daemon.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
+from catalog.daemon.notify import notify, watchdog_seconds
 from catalog.daemon.schedule import Schedule, ScheduledClaim
 from catalog.daemon.source_registry import Projects, SourceRegistry
 from catalog.daemon.webhooks import Webhooks
@@ -83,10 +84,12 @@ def serve(load: Callable[[], Settings]) -> int:
     settings = load()
     with ExitStack() as stack:
         daemon = Daemon(settings, stack)
+        notify("READY=1")  # waiting for the database is its work too
         if daemon.wait_for_database(load):
             daemon.start()
-            while (received := _next_signal()) == signal.SIGHUP:
+            while (received := daemon.wait_for_signal()) == signal.SIGHUP:
                 daemon.reload(load)
+            notify("STOPPING=1")
             daemon.stop(received)
     return 0
 
@@ -114,6 +117,7 @@ class Daemon:
         self._trouble: str | None = None
         self._aligned: SourceRegistry | None = None
         self._far_again = 0.0
+        self._looked = time.monotonic()
         # First of all the address, so that one in use is told before anything is started or written.
         self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
         self.database = stack.enter_context(
@@ -160,12 +164,21 @@ class Daemon:
             else:
                 self._database_found()
                 return True
+            notify("WATCHDOG=1")
             received = _next_signal(pause)
             if received == signal.SIGHUP:
                 self.reload(load)
             elif received is not None:
                 return False
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def wait_for_signal(self) -> signal.Signals:
+        """The next signal; until then tells systemd's watchdog that what is due is still looked for."""
+        limit = watchdog_seconds()
+        while (received := _next_signal(limit and limit / 4)) is None:
+            if limit and time.monotonic() - self._looked < limit / 2:
+                notify("WATCHDOG=1")
+        return received
 
     def start(self) -> None:
         self._scheduler: Any = BackgroundScheduler(
@@ -241,6 +254,7 @@ class Daemon:
         pause = 1.0
         while not self.stopping.is_set():
             self._wake.clear()
+            self._looked = time.monotonic()
             wait = POLL_SECONDS
             try:
                 self._look()

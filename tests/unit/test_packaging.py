@@ -82,6 +82,10 @@ def test_a_program_that_uses_the_package_sees_its_types() -> None:
     assert (ROOT / "catalog" / "py.typed").is_file()
 
 
+def test_a_program_of_the_packages_name_is_there_for_uvx() -> None:
+    assert PROJECT["scripts"][PROJECT["name"]] == PROJECT["scripts"]["catalog"]
+
+
 def test_every_file_for_deployment_is_told_in_the_page_beside_it() -> None:
     page = ROOT / "docs" / "deploy" / "README.md"
     told = set(re.findall(r"^\| \[[^]]+\]\(([^)/]+)\)", page.read_text(encoding="utf-8"), flags=re.MULTILINE))

@@ -15,7 +15,7 @@ from catalog.cli import COMMANDS, program
 CHECKOUT = Path(__file__).parents[3]
 PROMISED = {
     "demo", "sync", "daemon", "backfill", "deletions", "deletions list", "deletions approve", "deletions keep",
-    "remap", "images", "latest", "announce", "support", "support load", "show", "compare", "export",
+    "remap", "images", "latest", "announce", "support", "support load", "show", "compare", "export", "files",
     "report", "runs", "sources", "sources rename", "sources retire",
     "sources adopt", "sources remove", "version", "db",
     "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",

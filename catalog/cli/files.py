@@ -1,0 +1,50 @@
+"""`catalog files`: what comes with the product to be copied and changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+import catalog
+from catalog.cli.output import number
+from catalog.errors import UsageError
+
+NAMES = ("deploy", "grafana.json")
+
+
+@click.command(
+    epilog="""\b
+Example:
+  catalog files /etc/catalog/examples""",
+)
+@click.argument("copy_to", type=click.Path(file_okay=False, path_type=Path), metavar="COPY-TO")
+def files(copy_to: Path) -> None:
+    """Copy the files for deployment and the Grafana dashboard to the folder COPY-TO.
+
+    For Docker Compose, systemd, Kubernetes and Prometheus; deploy/README.md tells of each. A file that is there
+    already is never replaced.
+    """
+    origin = _origin()
+    found = sorted(
+        file for name in NAMES for file in [origin / name, *(origin / name).rglob("*")] if file.is_file()
+    )
+    targets = {file: copy_to / file.relative_to(origin) for file in found}
+    for target in targets.values():
+        if target.exists() or target.is_symlink():
+            raise UsageError(f"{target} is there already; name another folder")
+    try:
+        for file, target in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    except OSError as error:
+        raise UsageError(f"{copy_to}: {error.strerror}; name a folder that may be written") from None
+    click.echo(f"{copy_to}: {number(len(targets), 'file')}; see {copy_to / 'deploy' / 'README.md'}")
+
+
+def _origin() -> Path:
+    """Inside the installed package, or beside it in a checkout."""
+    package = Path(catalog.__file__).resolve().parent
+    installed = package / "shared"
+    return installed if installed.is_dir() else package.parent / "docs"
