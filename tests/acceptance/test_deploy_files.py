@@ -111,10 +111,8 @@ def test_the_configuration_for_compose_is_read(tmp_path: Path, monkeypatch: pyte
     assert sources_of((DEPLOY / "catalog.toml").read_text(), tmp_path, monkeypatch) == ["mycloud"]
 
 
-def test_the_configuration_for_kubernetes_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifests: dict[str, dict[str, Any]]
-) -> None:
-    text = manifests["ConfigMap"]["data"]["catalog.toml"]
+def test_the_configuration_for_kubernetes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DEPLOY / "kubernetes.toml").read_text()
     assert sources_of(text, tmp_path, monkeypatch) == ["mycloud"]
 
 
@@ -132,7 +130,7 @@ def manifests() -> dict[str, dict[str, Any]]:
 
 def test_kubernetes_gets_two_replicas_and_a_migration_job(manifests: dict[str, dict[str, Any]]) -> None:
     assert set(manifests) == {
-        "ServiceAccount", "ConfigMap", "Job", "Deployment", "PodDisruptionBudget", "Service",
+        "ServiceAccount", "Job", "Deployment", "PodDisruptionBudget", "Service",
     }  # fmt: skip
     assert manifests["Deployment"]["spec"]["replicas"] == 2
     job = manifests["Job"]["spec"]["template"]["spec"]["containers"][0]
@@ -160,6 +158,38 @@ def test_pods_are_found_by_their_labels_and_locked_down(manifests: dict[str, dic
 def test_the_manifests_keep_to_the_schemas_of_kubernetes(manifests: dict[str, dict[str, Any]]) -> None:
     for manifest in manifests.values():
         validate(manifest, "1.31", strict=True)
+
+
+def test_a_changed_configuration_restarts_the_daemons(manifests: dict[str, dict[str, Any]]) -> None:
+    """Kustomize names the ConfigMap that it makes by its content, and puts that name where `catalog` stands."""
+    kustomization = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())
+    (generated,) = kustomization["configMapGenerator"]
+    assert "disableNameSuffixHash" not in str(kustomization)
+    assert all((DEPLOY / name).is_file() for name in kustomization["resources"])
+    (file,) = generated["files"]
+    key, _, name = file.partition("=")
+    assert (DEPLOY / name).is_file()
+    for kind in ("Job", "Deployment"):
+        pod = manifests[kind]["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        assert volumes["configuration"]["configMap"]["name"] == generated["name"]
+        (mounted,) = (
+            m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "configuration"
+        )
+        assert {"name": "CATALOG_CONFIG", "value": f"{mounted}/{key}"} in pod["containers"][0]["env"]
+
+
+def test_the_prometheus_operator_gets_the_same_alerts_and_finds_the_service(
+    manifests: dict[str, dict[str, Any]],
+) -> None:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes-monitoring.yaml").read_text())
+    kinds = {document["kind"]: document["spec"] for document in documents if document}
+    assert kinds["PrometheusRule"] == yaml.safe_load(RULES.read_text())
+    service = manifests["Service"]
+    assert kinds["ServiceMonitor"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert {e["port"] for e in kinds["ServiceMonitor"]["endpoints"]} <= {
+        p["name"] for p in service["spec"]["ports"]
+    }
 
 
 # --- systemd
