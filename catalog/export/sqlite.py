@@ -82,7 +82,9 @@ def _create(table: Table, *, refer: bool) -> str:
     lines = [f"CREATE TABLE {table.name} ( -- {_flat(table.description)}"]
     for column in table.columns:
         reference = (
-            " REFERENCES sources" if refer and column.name == "source_id" != KEYS[table.name][-1] else ""
+            " REFERENCES sources (source_id)"
+            if refer and column.name == "source_id" != KEYS[table.name][-1]
+            else ""
         )
         lines.append(f"    {_quoted(column.name)} {_type(column)}{reference}, -- {_flat(column.description)}")
     return "\n".join([*lines, f"    PRIMARY KEY ({', '.join(KEYS[table.name])})", ") WITHOUT ROWID"])
