@@ -60,6 +60,23 @@ class Listing(Protocol):
     def __iter__(self) -> Iterator[Page]: ...
 
 
+class PassResult(Struct, frozen=True):
+    """How a pass ended: one row of `run_passes`, and what an archive says of it."""
+
+    name: str
+    verdict: Verdict
+    pages: int
+    records: int
+    last_marker: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, listing: Listing) -> PassResult:
+        """The result of a listing that was read."""
+        error = str(listing.error) if listing.error else None
+        return cls(listing.name, listing.verdict, listing.pages, listing.records, listing.last_marker, error)
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """The answer to a look-up by id."""
@@ -201,6 +218,11 @@ class RunResult:
     warnings: list[str] = field(default_factory=list)
     planned: list[PlannedChange] = field(default_factory=list)
     """Of a plan: the images that would change, as many as are named at most."""
+
+    def take(self, counts: MergeCounts) -> None:
+        """Takes over what a merge changed."""
+        for name in MergeCounts.__slots__:
+            setattr(self, name, getattr(counts, name))
 
 
 class Candidate(Struct, frozen=True):

@@ -14,10 +14,9 @@ from catalog.backfill.record_set import MappingCache, RecordSet
 from catalog.backfill.yielding_lease import YieldingLease
 from catalog.config.settings import SourceSettings
 from catalog.errors import UsageError
-from catalog.fetch.files.archive_format import ArchivedPass
 from catalog.fetch.files.client_output import SAVE, is_list
 from catalog.fetch.files.reader import BrokenDump, Dump
-from catalog.model import InconclusiveKind, RejectedRecord, RunResult
+from catalog.model import InconclusiveKind, PassResult, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import BeforeHistory
 from catalog.store.state import backfills, leases, runs, sources, stored_state
@@ -142,7 +141,7 @@ class Loader:
                 complete,
                 "complete" if whole else "partial",
                 passes=[
-                    ArchivedPass(
+                    PassResult(
                         "listed", "complete" if whole else "truncated", record_set.pages, record_set.records
                     )
                 ],
@@ -389,7 +388,7 @@ def _archived_metadata(run_id: str, dump: Dump, record_set: RecordSet) -> Observ
             False,
             "partial",
             passes=[
-                ArchivedPass("listed", "truncated", 0, record_set.records, error="the archive has no trailer")
+                PassResult("listed", "truncated", 0, record_set.records, error="the archive has no trailer")
             ],
             inconclusive=dict.fromkeys(record_set.inconclusive(), "rejected"),
             rejected=record_set.rejected,
@@ -408,6 +407,5 @@ def _archived_metadata(run_id: str, dump: Dump, record_set: RecordSet) -> Observ
         absent=trailer.absent,
         inconclusive=inconclusive,
         found=frozenset(trailer.found),
-        rejected=[RejectedRecord(one.reason, one.record, one.image_id) for one in trailer.rejected]
-        + record_set.rejected,
+        rejected=trailer.rejected + record_set.rejected,
     )

@@ -11,13 +11,14 @@ from msgspec import structs
 
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
-from catalog.fetch.files.archive_format import ArchivedPass, Header, Trailer
+from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.model import (
     AbsenceReason,
     Candidate,
     InconclusiveKind,
     Lookup,
     Observation,
+    PassResult,
     RejectedRecord,
     RunResult,
 )
@@ -49,7 +50,7 @@ class ObservationMetadata:
     identifies: bool = False
     """The source takes the archive's region, project and endpoint, if it has none."""
     trailer: Trailer | None = None
-    passes: Sequence[ArchivedPass] = ()
+    passes: Sequence[PassResult] = ()
     absent: Mapping[str, AbsenceReason] = field(default_factory=dict)
     inconclusive: Mapping[str, InconclusiveKind] = field(default_factory=dict)
     found: Set[str] = frozenset()
@@ -139,8 +140,7 @@ class ObservationWriter:
         observation = self._observation(appending=appending)
         merge = Merge(connection, self.source_id, metadata.run_id, contents, run.started_at)
         counts = merge.apply(observation)
-        run.inserted, run.updated, run.unchanged = counts.inserted, counts.updated, counts.unchanged
-        run.deleted, run.restored, run.revised = counts.deleted, counts.restored, counts.revised
+        run.take(counts)
         if self._warnings > WARNINGS:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
@@ -334,18 +334,21 @@ class ObservationWriter:
         )
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
         told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
-        for ids, reason in (told, (self._verdict.held, self._verdict.held_reason)):
-            if ids:
-                held_deletions.hold(connection, self.source_id, self.metadata.run_id, self.at, ids, reason)
-        held = bool(self._verdict.held or told[0])
-        if held or any(before):
-            present = before[0] & self.metadata.found | (before[0] | before[1]) & self.metadata.rejected_ids
-            held_deletions.decide(connection, self.source_id, present, "returned", self.at, BY)
-            held_deletions.end_decided(connection, self.source_id, self.at, BY)
+        followed = held_deletions.follow(
+            connection,
+            self.source_id,
+            self.at,
+            BY,
+            run_id=self.metadata.run_id,
+            before=before,
+            held=[told, (self._verdict.held, self._verdict.held_reason)],
+            found=self.metadata.found,
+            rejected=self.metadata.rejected_ids,
+        )
         if not kept <= before[1]:  # decided later than this was observed, or while the archive was written
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
         if known is not None:
-            if held or kept or any(before):
+            if followed or kept:
                 known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
             self._follow(known, observation)
             known.latest = self.at
@@ -378,11 +381,7 @@ class ObservationWriter:
         run.held = len(known.held) if known else held_deletions.count_open(connection, self.source_id)
         run.outcome = "complete" if metadata.outcome == "complete" else "partial"
         run.finished_at = clock(connection)
-        passes = [
-            runs.PassRow(one.name, one.verdict, one.pages, one.records, one.last_marker, one.error)
-            for one in metadata.passes
-        ]
-        runs.finish(connection, self.source_id, run, passes, metadata.rejected, last=appending)
+        runs.finish(connection, self.source_id, run, metadata.passes, metadata.rejected, last=appending)
         if trailer is not None and run.outcome == "complete":
             sources.note_complete(connection, self.source_id, self.at)
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from catalog.cli.failures import is_quiet
-from catalog.sync.reader import Watch, ignore
+from catalog.sync.context import Watch, ignore
 from catalog.text import visible
 
 Advance = Callable[[int], None]

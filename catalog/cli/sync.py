@@ -34,8 +34,7 @@ from catalog.store.db.connection import Database
 from catalog.store.history.preview import MOST_NAMED
 from catalog.store.maintenance.removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
-from catalog.sync.preview import plan_sweep
-from catalog.sync.reader import Watch
+from catalog.sync.context import Watch
 from catalog.sync.sweep import sweep
 
 TERMINAL_LINES = 40
@@ -116,12 +115,8 @@ class Sweeper:
         log = structlog.get_logger("catalog.sync")
         log.info("sweep started", source=source.name)
         try:
-            if self.plan:
-                return plan_sweep(
-                    self.database, source, accept_deletions=self.accept, stop=self.stop, watch=self.watch
-                )
             run = self._sweep(source)
-            if run.outcome == "failed":
+            if run.outcome == "failed" and not self.plan:
                 drop_unread(self.database, source.name)
             return run
         except CatalogError as error:
@@ -138,6 +133,7 @@ class Sweeper:
             run = sweep(
                 self.database,
                 source,
+                plan=self.plan,
                 accept_deletions=self.accept,
                 wait_seconds=step,
                 stop=self.stop,

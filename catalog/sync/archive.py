@@ -18,9 +18,9 @@ import structlog
 
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files import archive_format
-from catalog.fetch.files.archive_format import ArchivedPass, ArchivedRejection, Header, Trailer
+from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.files import make_private
-from catalog.model import ImageService, RunResult
+from catalog.model import ImageService, PassResult, RunResult
 from catalog.store.state.sources import Source
 from catalog.sync.reader import Fetched
 
@@ -159,23 +159,13 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
         complete=fetched.complete,
         outcome=run.outcome,
         records=records,
-        passes=[
-            ArchivedPass(
-                listing.name,
-                listing.verdict,
-                listing.pages,
-                listing.records,
-                listing.last_marker,
-                str(listing.error) if listing.error else None,
-            )
-            for listing in fetched.passes
-        ],
+        passes=[PassResult.of(listing) for listing in fetched.passes],
         absent=dict(verdict.absent),
         inconclusive=inconclusive,
         found=sorted(verdict.found - inconclusive.keys()),
         answers=dict(verdict.answers),
         held=sorted(verdict.held),
-        rejected=[ArchivedRejection(one.reason, one.record, one.image_id) for one in buffer.rejected],
+        rejected=buffer.rejected,
         counters={name: getattr(run, name) for name in COUNTERS},
         error_kind=run.error_kind,
         error=run.error,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from itertools import islice
 
 import structlog
 
-from catalog.config.settings import SourceSettings
-from catalog.deadline import Deadline
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
 from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
+from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.mapping_adapter import MappingAdapter
+from catalog.sync.context import SweepContext, Watch
 from catalog.sync.missing import CONTROLS, Control, MissingVerdict, decide_missing
 
 log = structlog.get_logger("catalog.sweep")
@@ -54,41 +52,22 @@ class Fetched:
         return next((listing for listing in self.passes if listing.verdict != "complete"), None)
 
 
-Watch = Callable[[str, int], None]
-"""Is told a source's name and how many records a page of it brought."""
+def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer: ListingBuffer) -> Fetched:
+    """Reads all passes into the buffer, and looks up what is missing from them. No transaction is open meanwhile.
 
-
-def ignore(source: str, records: int) -> None:
-    """Watches nothing."""
-
-
-Alike = Callable[[Collection[str], Collection[str]], list[tuple[list[str], list[str]]]]
-
-
-def fetch(
-    source: SourceSettings,
-    service: ImageService,
-    known: StoredState,
-    observed_at: datetime,
-    accept: bool,
-    deadline: Deadline,
-    alike: Alike,
-    archive: Callable[[str], None] | None = None,
-    watch: Watch = ignore,
-) -> Fetched:
-    """Reads all passes, and looks up what is missing from them. No transaction is open meanwhile.
-
-    `alike`: given missing images and all that are missing, the former by kind, each with stored images that are not
-    missing, the most alike first.
     A service that asked to wait for longer than there is time is asked nothing more in this sweep.
     """
-    buffer = ListingBuffer(known, MappingAdapter.of(source).rules, deadline, archive, source.spool_limit)
+    source, observed_at = sweep.source, sweep.run.observed_at
+    assert observed_at is not None
     fetched = Fetched(buffer)
     throttled: ThrottledError | None = None
 
     def listed(missing: Collection[str]) -> list[tuple[list[str], list[str]]]:
+        """Missing images by kind, each with stored images that are not missing, the most alike first."""
+        with sweep.database.transaction(read_only=True) as connection:
+            kinds = stored_state.alike(connection, sweep.source_id, missing, fetched.missing, CONTROLS)
         new = list(islice(buffer.seen_parts[1], CONTROLS))
-        return [(ids, controls or new) for ids, controls in alike(missing, fetched.missing)]
+        return [(ids, controls or new) for ids, controls in kinds]
 
     def lookup(image_id: str) -> Lookup:
         answer = service.lookup(image_id)
@@ -100,52 +79,42 @@ def fetch(
             return Lookup("unanswered", error=error)
         return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
-    try:
-        for name in source.passes or DEFAULT_PASSES[source.kind]:
-            listing = service.listing(name)
-            fetched.passes.append(listing)
-            if throttled is not None:
-                listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
-                continue
-            _take_in(listing, buffer, source.name, watch)
-            if isinstance(listing.error, ThrottledError):
-                throttled = listing.error
-        everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
-        refused = any(listing.refused for listing in fetched.passes)
-        fetched.complete = (
-            fetched.all_complete
-            and everything
-            and not source.filters
-            and not refused
-            and not buffer.has_nameless
+    for name in source.passes or DEFAULT_PASSES[source.kind]:
+        listing = service.listing(name)
+        fetched.passes.append(listing)
+        if throttled is not None:
+            listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
+            continue
+        _take_in(listing, buffer, source.name, sweep.watch)
+        if isinstance(listing.error, ThrottledError):
+            throttled = listing.error
+    everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
+    refused = any(listing.refused for listing in fetched.passes)
+    fetched.complete = (
+        fetched.all_complete and everything and not source.filters and not refused and not buffer.has_nameless
+    )
+    if fetched.all_complete:
+        fetched.missing = known.missing(*buffer.seen_parts)
+        main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
+        fetched.verdict = decide_missing(
+            fetched.missing,
+            known,
+            source,
+            lookup,
+            now=observed_at,
+            absence_proves=fetched.complete,
+            accept=sweep.accept,
+            nothing_listed=not buffer.listed or (source.lookup_limit == 0 and main_is_empty),
+            lost_rights=lambda again: known.login - known.login.intersection(*service.logins(again=again)),
+            # with nothing listed all is held anyway, unless somebody accepts it
+            control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
         )
-        if fetched.all_complete:
-            fetched.missing = known.missing(*buffer.seen_parts)
-            main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
-            fetched.verdict = decide_missing(
-                fetched.missing,
-                known,
-                source,
-                lookup,
-                now=observed_at,
-                absence_proves=fetched.complete,
-                accept=accept,
-                nothing_listed=not buffer.listed or (source.lookup_limit == 0 and main_is_empty),
-                lost_rights=lambda again: (
-                    known.login - known.login.intersection(*service.logins(again=again))
-                ),
-                # with nothing listed all is held anyway, unless somebody accepts it
-                control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
-            )
-            fetched.complete &= not fetched.verdict.login_changed
-        fetched.logins = service.logins()
-        # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
-        narrows = fetched.verdict.login_reaches_all and len(fetched.logins) == 1
-        fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
-        known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
-    except BaseException:
-        buffer.close()
-        raise
+        fetched.complete &= not fetched.verdict.login_changed
+    fetched.logins = service.logins()
+    # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
+    narrows = fetched.verdict.login_reaches_all and len(fetched.logins) == 1
+    fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
+    known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     return fetched
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from catalog.fetch.files import archive_format
+from catalog.model import PassResult
 from tests.fuzz.claims import CLAIMS
 
 RUNS = os.environ.get("CATALOG_TEST_FUZZ_RUNS")
@@ -34,7 +35,7 @@ SEEDS = {
         + b'{"id": "a"}\n'
         + archive_format.write_trailer(
             archive_format.Trailer(
-                True, "complete", 1, [archive_format.ArchivedPass("listed", "complete", 1, 1)],
+                True, "complete", 1, [PassResult("listed", "complete", 1, 1)],
                 {"z": "not_found"}, {"b": "rejected"}, ["c"], {"d": "active"}, ["e"],
                 [archive_format.ArchivedRejection("r", "{}")], {"u": 1},
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.mapping import MappingRules, map_record
-from catalog.model import Candidate, Observation, RejectedRecord, RunResult
+from catalog.model import Candidate, Observation, PassResult, RejectedRecord, RunResult
 from catalog.store.db.connection import Database
 from catalog.store.db.tables import TRANSFERRED
 from catalog.store.history.writer import Merge
@@ -41,7 +41,7 @@ def fill(database: Database) -> None:
             merge = Merge(connection, source.source_id, run.run_id, MappingAdapter(RULES), at)
             merge.apply(Observation(run.run_id, at, True, candidates, inconclusive={"c": "rejected"}))
             rejected = [RejectedRecord("made up", "{}", "c")]
-            passes = [runs.PassRow("listed", "complete", 1, 2, None, None)]
+            passes = [PassResult("listed", "complete", 1, 2, None, None)]
             runs.finish(connection, source.source_id, run, passes, rejected)
 
 

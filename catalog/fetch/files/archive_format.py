@@ -12,7 +12,14 @@ from typing import Annotated
 
 import msgspec
 
-from catalog.model import AbsenceReason, HeldReason, InconclusiveKind, SourceKind, Verdict
+from catalog.model import (
+    AbsenceReason,
+    HeldReason,
+    InconclusiveKind,
+    PassResult,
+    RejectedRecord,
+    SourceKind,
+)
 
 VERSION = 1
 HEADER_START = b'{"catalog_archive":'
@@ -37,25 +44,6 @@ class Header(msgspec.Struct, frozen=True):
     """Of the source that was swept, which keeps it through `rename` and `adopt`."""
 
 
-class ArchivedPass(msgspec.Struct, frozen=True):
-    """One row of `run_passes`."""
-
-    name: str
-    verdict: Verdict
-    pages: int
-    records: int
-    last_marker: str | None = None
-    error: str | None = None
-
-
-class ArchivedRejection(msgspec.Struct, frozen=True):
-    """One rejected record, as text without secrets."""
-
-    reason: str
-    record: str
-    image_id: str | None = None
-
-
 class Trailer(msgspec.Struct, frozen=True):
     """The last line. `complete`: absence alone proves lack (semantics 4.6). `found`: ids of records that a
     look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
@@ -65,13 +53,13 @@ class Trailer(msgspec.Struct, frozen=True):
     complete: bool
     outcome: str
     records: int
-    passes: list[ArchivedPass]
+    passes: list[PassResult]
     absent: dict[str, AbsenceReason] = msgspec.field(name="lacks")
     inconclusive: dict[str, InconclusiveKind] = msgspec.field(name="silent")
     found: list[str]
     answers: dict[str, str]
     held: list[str]
-    rejected: list[ArchivedRejection]
+    rejected: list[RejectedRecord]
     counters: dict[str, int]
     error_kind: str | None = None
     error: str | None = None

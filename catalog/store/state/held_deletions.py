@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +102,34 @@ def kept_at(connection: Connection, source_id: str, at: datetime) -> set[str]:
 def end_decided(connection: Connection, source_id: str, at: datetime, by: str) -> None:
     """Ends held deletions that the stored state has decided: the image is deleted, or listed again."""
     _SQL.run(connection, "end_decided", source=source_id, at=at, by=by)
+
+
+def follow(
+    connection: Connection,
+    source_id: str,
+    at: datetime,
+    by: str,
+    *,
+    run_id: str,
+    before: tuple[Set[str], Set[str]],
+    held: Iterable[tuple[Collection[str], HeldReason | None]],
+    found: Set[str],
+    rejected: Set[str],
+) -> bool:
+    """Brings held deletions to what the last observation says of them; False if there are none.
+
+    `before`: images whose deletion was open, and those that were kept. `held`: what is held now, and why. `found`: by
+    look-ups, which ends what is open. `rejected`: images of which a record came that can't be stored; they are present.
+    """
+    for ids, reason in held:
+        if ids:
+            hold(connection, source_id, run_id, at, ids, reason)
+    opened, kept = before
+    if not opened and not kept and not any(ids for ids, _ in held):
+        return False
+    decide(connection, source_id, opened & found | (opened | kept) & rejected, "returned", at, by)
+    end_decided(connection, source_id, at, by)
+    return True
 
 
 def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from catalog.fingerprint import fingerprint
-from catalog.model import RejectedRecord, RunResult, Verdict
+from catalog.model import PassResult, RejectedRecord, RunResult
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.db.tables import runs
@@ -36,17 +38,6 @@ _SQL = load(
 _RESULT = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error", "note")
 
 
-class PassRow(NamedTuple):
-    """One row of `run_passes`."""
-
-    name: str
-    verdict: Verdict
-    pages: int
-    records: int
-    last_marker: str | None
-    error: str | None
-
-
 class MergedRun(NamedTuple):
     """A run whose observation is in the ledger."""
 
@@ -67,7 +58,7 @@ def finish(
     connection: Connection,
     source_id: str,
     run: RunResult,
-    passes: Iterable[PassRow] = (),
+    passes: Iterable[PassResult] = (),
     rejected: Iterable[RejectedRecord] = (),
     *,
     last: bool = True,
@@ -88,7 +79,7 @@ def finish(
         return False
     for row in passes:
         quoted = {"last_marker": storable(row.last_marker), "error": storable(row.error)}
-        _SQL.run(connection, "insert_pass", source=source_id, run=run.run_id, **row._asdict() | quoted)
+        _SQL.run(connection, "insert_pass", source=source_id, run=run.run_id, **structs.asdict(row) | quoted)
     _save_rejected(connection, source_id, run, rejected, last)
     if run.kind == "sync":
         is_well = run.outcome == "complete"

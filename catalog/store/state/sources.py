@@ -49,6 +49,11 @@ def find(connection: Connection, name: str) -> Source | None:
     return Source(*row) if row else None
 
 
+def unknown(name: str, kind: SourceKind) -> Source:
+    """A source of which nothing is recorded; its id is none that the database knows."""
+    return Source("", name, kind, None, None, None, None, None, None, None)
+
+
 def known(connection: Connection, name: str) -> Source:
     """The source of this name. Raises UsageError if the database does not know it."""
     source = find(connection, name)

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.demo.answers import Request
 from catalog.sync.missing import CONTROL_EVERY
-from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 from tests.support.cloud_server import Exchange
 from tests.support.faults import hang, status
 from tests.support.records import image, name_of
@@ -40,7 +40,7 @@ def test_an_address_that_is_dead_for_everything_deletes_nothing(sites: Sites, ki
         assert "look-ups prove nothing in this sweep" in str(run.note)
         assert "\n" not in str(run.note)
     assert site.unlisted() == {name_of(1), name_of(4)}
-    planned = plan_sweep(site.database, site.source, opener=hasty)
+    planned = sweep(site.database, site.source, plan=True, opener=hasty)
     assert (planned.deleted, planned.note) == (0, run.note)
     site.server.faults.clear()
     run = site.sweep()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 from tests.support.faults import body, status
 from tests.support.records import body_of, image, name_of
 from tests.support.world import HASTY, Site, Sites, hasty
@@ -159,9 +159,9 @@ def test_a_plan_holds_what_a_sweep_would(sites: Sites) -> None:
     site = sites.open(images=30, lookup_limit=3)
     site.sweep()
     delete(site, range(11))
-    planned = plan_sweep(site.database, site.source, opener=hasty)
+    planned = sweep(site.database, site.source, plan=True, opener=hasty)
     assert (planned.held, planned.deleted) == (11, 0)
-    assert plan_sweep(site.database, site.source, opener=hasty, accept_deletions=True).deleted == 11
+    assert sweep(site.database, site.source, plan=True, opener=hasty, accept_deletions=True).deleted == 11
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,7 @@ from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
-from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, lookup
 from tests.support.cloud_server import Exchange
 from tests.support.faults import status
@@ -61,7 +61,7 @@ def test_a_role_that_was_lost_deletes_nothing(site: Site, entry: CloudEntry) -> 
     """However few they are, however often it is swept, even where deletions are accepted."""
     lost = lose_sight(site, *range(5))
     roles(entry, "reader")
-    planned = plan_sweep(site.database, site.source, opener=hasty)
+    planned = sweep(site.database, site.source, plan=True, opener=hasty)
     assert (planned.held, planned.deleted) == (5, 0)
     for options in ({}, {"accept_deletions": True}, {"changed": {"lookup_limit": 0}}, {}):
         run = site.sweep(**options)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.model import RunResult
-from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import rows, snapshot
@@ -22,7 +22,7 @@ SAID = (
 
 def plan(site: Site, changed: dict[str, Any] | None = None, **options: Any) -> RunResult:
     source = dataclasses.replace(site.source, **(changed or {}))
-    return plan_sweep(site.database, source, opener=hasty, **options)
+    return sweep(site.database, source, plan=True, opener=hasty, **options)
 
 
 def said(run: RunResult) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from catalog.store.db.connection import Database
 from catalog.store.maintenance import removal
 from catalog.store.state import leases
 from catalog.store.state import sources as stored_sources
-from catalog.sync.preview import plan_sweep
+from catalog.sync.sweep import sweep
 from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import rows
@@ -128,7 +128,7 @@ def test_another_service_under_the_same_name_fails_before_it_lists(sites: Sites,
     site.sweep()
     other = sites.open(images=2, region="here")
     other.source = dataclasses.replace(other.source, endpoint=(site if path else other).server.origin + path)
-    planned = plan_sweep(other.database, other.source, opener=hasty)
+    planned = sweep(other.database, other.source, plan=True, opener=hasty)
     for run in (planned, other.sweep()):
         assert (run.outcome, run.error_kind) == ("failed", "config")
         assert "recorded with endpoint" in (run.error or "")
