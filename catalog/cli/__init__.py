@@ -35,6 +35,7 @@ COMMANDS = {
     "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
     "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
     "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),
+    "web": Later("catalog.cli.web:web", "Serve pages and an API to look at the catalog with."),
     "webhooks": Later("catalog.cli.webhooks:webhooks", "Show, test and retry those that events are sent to."),
     "sources": Later("catalog.cli.sources:sources", "Show, check, rename and remove sources."),
     "files": Later("catalog.cli.files:files", "Copy the files for deployment and dashboards to a folder."),

@@ -15,15 +15,13 @@ from catalog.cli.completion import source_names
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import say
 from catalog.cli.stopping import PoliteStop
-from catalog.config.selection import fitting
-from catalog.errors import DatabaseUnavailable, UsageError
+from catalog.errors import DatabaseUnavailable
 from catalog.events import atom, cursor
 from catalog.events.cloudevents import envelope
-from catalog.model import EVENT_TYPES
+from catalog.events.reading import chosen_types, places
 from catalog.report.terminal import json_line
-from catalog.store.db.connection import Connection, Database
+from catalog.store.db.connection import Database
 from catalog.store.state import events as log
-from catalog.store.state import sources
 
 POLL_SECONDS = 1.0
 """Seconds between two looks for new events."""
@@ -68,7 +66,7 @@ def events(
     """
     if follow and format == "atom":
         raise click.UsageError("--follow prints lines as they come: it goes with --format jsonl")
-    chosen = _chosen_types(types)
+    chosen = chosen_types(types)
     positions = cursor.parse(after) if after is not None else {}
     with invocation.database() as database:
         if format == "atom":
@@ -80,26 +78,12 @@ def events(
             _print_lines(database, source, positions, chosen)
 
 
-def _chosen_types(patterns: Sequence[str]) -> list[str]:
-    for pattern in patterns:
-        if not fitting(EVENT_TYPES, pattern):
-            raise UsageError(f"no type of event is called {pattern!r}; known: {', '.join(EVENT_TYPES)}")
-    return [name for name in EVENT_TYPES if not patterns or any(fitting([name], each) for each in patterns)]
-
-
-def _place(connection: Connection, patterns: Sequence[str], positions: cursor.Positions) -> cursor.Positions:
-    """Where to read on in each of the sources; those that are new since begin at their beginning."""
-    return {
-        each.source_id: positions.get(each.source_id, 0) for each in sources.matching(connection, patterns)
-    }
-
-
 def _print_lines(
     database: Database, patterns: Sequence[str], positions: cursor.Positions, types: Sequence[str]
 ) -> None:
     """Moves `positions` on to what was printed."""
     with database.transaction(read_only=True) as connection:
-        for event in log.read(connection, _place(connection, patterns, positions), types):
+        for event in log.read(connection, places(connection, patterns, positions), types):
             positions[event.source_id] = event.number
             sys.stdout.write(json_line(envelope(event) | {"cursor": cursor.render(positions)}) + "\n")
     sys.stdout.flush()
@@ -126,6 +110,6 @@ def _print_feed(
     database: Database, patterns: Sequence[str], positions: cursor.Positions, types: Sequence[str]
 ) -> None:
     with database.transaction(read_only=True) as connection:
-        found = log.read(connection, _place(connection, patterns, positions), types)
+        found = log.read(connection, places(connection, patterns, positions), types)
         newest = deque(found, maxlen=atom.MOST_ENTRIES)
     say(atom.feed(reversed(newest)).rstrip("\n"))

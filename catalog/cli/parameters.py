@@ -12,6 +12,7 @@ import click
 
 from catalog.cli.completion import source_names
 from catalog.cli.failures import say_error
+from catalog.config import durations
 from catalog.config.durations import LONGEST_DAYS, duration_seconds
 from catalog.report.terminal import FORMATS, Format
 
@@ -49,13 +50,9 @@ def past(text: str) -> datetime:
 def moment(text: str) -> datetime:
     """A date or time by ISO 8601 (UTC where no zone is given), or a duration: so long ago."""
     try:
-        if text.strip()[-1:].isalpha() and (ago := duration_seconds(text)) is not None:
-            return datetime.now(UTC) - timedelta(seconds=ago)
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        expected = "a date, a time such as 2026-11-25T08:00Z, or how long ago, such as 7d"
-        raise click.BadParameter(f"expected {expected}; found {text!r}") from None
+        return durations.moment(text, datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def ask(what: str, *, yes: bool, extent: Callable[[], str] = str) -> None:

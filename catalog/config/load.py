@@ -8,7 +8,6 @@ at, so that a misspelt cloud shows before anything is written.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +28,7 @@ from catalog.config.openstack import (
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
 from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.toml import Place
+from catalog.config.web import bind_address
 from catalog.config.webhooks import read_webhooks
 from catalog.errors import ConfigurationError
 from catalog.files import check_owner
@@ -217,14 +217,9 @@ def _outside_url(environ: Mapping[str, str], database_url: str | None) -> tuple[
 
 
 def _http_bind(place: Place, configured: str, environ: Mapping[str, str]) -> str:
-    value = environ.get("CATALOG_HTTP_BIND") or configured
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})", value)
-    if match is None or int(match[2]) > 65_535:
-        expected = f'"address:port" such as "127.0.0.1:9477"; found {value!r}'
-        if environ.get("CATALOG_HTTP_BIND"):
-            raise ConfigurationError(f"CATALOG_HTTP_BIND: expected {expected}")
-        raise place.error("http_bind", expected)
-    return value
+    if value := environ.get("CATALOG_HTTP_BIND"):
+        return bind_address(Place("CATALOG_HTTP_BIND", Path.cwd()), "", value)
+    return bind_address(place, "http_bind", configured)
 
 
 def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> tuple[SourceSettings, ...]:

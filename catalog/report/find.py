@@ -51,6 +51,12 @@ def beginning_with(
     return connection.execute(statement("images/beginning_with"), values).fetchall()
 
 
+def image_of(connection: psycopg.Connection[TupleRow], source_id: str, image_id: str) -> Found | None:
+    """The image of this id in one source, deleted or not; None if the source never held it."""
+    row = connection.execute(statement("images/by_key"), {"source": source_id, "image": image_id}).fetchone()
+    return None if row is None else Found(*row)
+
+
 def find_image(
     connection: psycopg.Connection[TupleRow], image: str, sources: Sequence[str] = ()
 ) -> list[Found]:

@@ -47,30 +47,42 @@ def write_page(
         stream.write(page.encode())
 
 
-def make_page(connection: psycopg.Connection[TupleRow], *, now: datetime, sources: Sequence[str] = ()) -> str:
-    """The page as of now, of the sources that the globs pick, else of all that are not retired.
+def make_page(
+    connection: psycopg.Connection[TupleRow],
+    *,
+    now: datetime,
+    sources: Sequence[str] = (),
+    home: str | None = None,
+) -> str:
+    """The page as of now, of the sources that the globs pick, else of all that are not retired; with a link to `home`.
 
     Raises UsageError for a glob that picks nothing.
     """
-    return render(gather(connection, now, matching_sources(connection, sources) if sources else None))
+    names = matching_sources(connection, sources) if sources else None
+    return render(gather(connection, now, names) | {"home": home})
 
 
 def render(context: dict[str, Any]) -> str:
     """The page's HTML; everything that is put in is escaped, and unseen characters are shown."""
+    return environment(Path(__file__).parent).get_template(TEMPLATE).render(context)
+
+
+def environment(folder: Path) -> jinja2.Environment:
+    """Templates of a folder, with the filters `moment`, `number`, `size` and `duration`."""
 
     def finalize(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=_moment, number=_number, size=_size, duration=duration)
-    return environment.get_template(TEMPLATE).render(context)
+    made.filters.update(moment=_moment, number=_number, size=_size, duration=duration)
+    return made
 
 
 def _moment(value: datetime | None) -> str:

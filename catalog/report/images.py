@@ -36,6 +36,10 @@ ORDERS = {
     "id": "i.image_id",
 }
 """What images can be sorted by."""
+_TYPES = {"created": "timestamptz", "updated": "timestamptz", "deleted": "timestamptz", "size": "bigint"}
+"""Types of what is sorted by, where they are not text."""
+_TIE = "i.source, i.name IS NULL, coalesce(lower(i.name), ''), i.image_id"
+"""Order of images that are equal in what is sorted by: total, and made so that rows of it can be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +68,101 @@ class ImageFilter:
     limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the listing: that of an image in its order. `key`: the text of what is sorted by."""
+
+    sort: str
+    key: str | None
+    source: str
+    name: str | None
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some images, and the place of the last one if more follow. Rows also have `source_id`."""
+
+    images: list[dict[str, Any]]
+    next: Place | None
+
+
 def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> Report:
     """The images that fit. Raises UsageError for a glob that no source fits, for a state of the past, an unknown order,
     and a moment whose history was pruned."""
+    sql = _sql("images/list", wanted).replace("{more}", "").replace("{after}", "true")
+    return ask(connection, sql, _values(connection, wanted))
+
+
+def page_of_images(
+    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, limit: int, after: Place | None = None
+) -> Page:
+    """At most `limit` of the images that fit, from after a place on. Raises UsageError as `list_images`, and for a
+    place in another order."""
+    name = wanted.sort.removeprefix("-")
+    if after is not None and after.sort != wanted.sort:
+        raise UsageError(f"the cursor is of a listing sorted by {after.sort!r}, not by {wanted.sort!r}")
+    sql = _sql("images/list", wanted)
+    key = ORDERS[name]
+    sql = sql.replace("{more}", f", i.source_id, ({key})::text AS sort_key")
+    values = _values(connection, wanted) | {"limit": limit + 1}
+    if after is None:
+        sql = sql.replace("{after}", "true")
+    else:
+        beyond = "<" if wanted.sort.startswith("-") else ">"
+        sql = sql.replace("{after}", statement("images/after").replace("{beyond}", beyond))
+        sql = sql.replace("{key}", key).replace("{type}", _TYPES.get(name, "text"))
+        values |= {
+            "after_key": after.key,
+            "after_source": after.source,
+            "after_name": after.name,
+            "after_image": after.image_id,
+        }
+    rows = ask(connection, sql.replace("{tie}", _TIE), values).dicts()
+    keys = [row.pop("sort_key") for row in rows]
+    if len(rows) <= limit:
+        return Page(rows, None)
+    last = rows[limit - 1]
+    place = Place(wanted.sort, keys[limit - 1], last["source"], last["name"], last["image_id"])
+    return Page(rows[:limit], place)
+
+
+def check_key(sort: str, key: str) -> None:
+    """Raises ValueError for text that is not a value of what is sorted by."""
+    kind = _TYPES.get(sort.removeprefix("-"))
+    if kind == "timestamptz":
+        datetime.fromisoformat(key)
+    elif kind == "bigint" and not -(2**63) <= int(key) < 2**63:
+        raise ValueError(f"out of range: {key[:30]}")
+
+
+def count_images(
+    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, most: int
+) -> dict[str, list[tuple[str | None, int]]]:
+    """By facet (`source`, `os`, `owner`, `tag`, `capability`, `state`) the `most` frequent values of the images that
+    fit, each with its number of images; `total` is one of None. States are counted of the present only."""
+    states = "" if wanted.as_of is not None else statement("images/states")
+    sql = _sql("images/facets", wanted).replace("{states}", states)
+    counts: dict[str, list[tuple[str | None, int]]] = {}
+    for facet, value, images in ask(connection, sql, _values(connection, wanted) | {"most": most}).rows:
+        counts.setdefault(facet, []).append((value, images))
+    return counts
+
+
+def _sql(name: str, wanted: ImageFilter) -> str:
     key = wanted.sort.removeprefix("-")
     if key not in ORDERS:
         raise UsageError(f"images are sorted by {', '.join(ORDERS)}, not by {key!r}")
     if wanted.state is not None and wanted.as_of is not None:
         raise UsageError("states are known for the present only: leave out --state or --as-of")
     order = f"{ORDERS[key]} {'DESC' if wanted.sort.startswith('-') else 'ASC'} NULLS LAST"
-    sql = statement("images/list").replace("{images}", IMAGES_NOW if wanted.as_of is None else IMAGES_THEN)
-    sql = sql.replace("{order}", f"{order}, i.source, lower(i.name), i.image_id")
-    values: dict[str, Any] = {
+    sql = statement(name).replace("{fitting}", statement("images/fitting"))
+    sql = sql.replace("{images}", IMAGES_NOW if wanted.as_of is None else IMAGES_THEN)
+    return sql.replace("{order}", f"{order}, {_TIE}").replace("{os_text}", OS_TEXT)
+
+
+def _values(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
+    return {
         "text": wanted.text,
         "sources": asked_sources(connection, wanted.sources, wanted.as_of),
         "tags": list(wanted.tags) or None,
@@ -90,4 +177,3 @@ def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -
         "deleted": wanted.deleted or wanted.state == GONE,
         "limit": wanted.limit,
     }
-    return ask(connection, sql.replace("{os_text}", OS_TEXT), values)

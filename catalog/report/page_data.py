@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -63,7 +63,7 @@ def gather(
         with connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, asked | more).fetchall()
 
-    sources = [_source(row, now) for row in ask("sources")]
+    sources = sources_of(connection, names, now)
     since = min((row["observed_since"] for row in sources if row["observed_since"]), default=None)
     unit = "day" if since is None or now - since < timedelta(days=60) else "week"
     days = _days(now, unit)
@@ -174,13 +174,25 @@ def _states(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _change(row: dict[str, Any]) -> dict[str, Any]:
-    keys = row["changed"] or {}
-    fields = [
+    return row | {"fields": change_fields(row["changed"])}
+
+
+def change_fields(changed: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """The keys that a revision changed, each with its old and new value as short text; updated_at is left out."""
+    return [
         {"field": key, "old": _value(old), "new": _value(new)}
-        for key, (old, new) in sorted(keys.items())
+        for key, (old, new) in sorted((changed or {}).items())
         if key != "updated_at"
     ]
-    return row | {"fields": fields}
+
+
+def sources_of(
+    connection: psycopg.Connection[TupleRow], names: Sequence[str], now: datetime
+) -> list[dict[str, Any]]:
+    """The sources named, each with its `health` (fresh, stale, failing, retired) and `age` in seconds."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("page/sources"), {"sources": list(names)}).fetchall()
+    return [_source(row, now) for row in rows]
 
 
 def _value(value: Any) -> str:

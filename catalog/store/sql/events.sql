@@ -75,6 +75,18 @@ JOIN events e ON e.source_id = place.source_id AND e.number > place.number
 WHERE e.type = ANY (%(types)s)
 ORDER BY e.time, e.source_id, e.number;
 
+-- name: newest
+-- The newest events of some sources, newest first.
+SELECT e.source_id, s.name, e.number, e.run_id::text, e.type, e.subject, e.time, e.data
+FROM sources s
+CROSS JOIN LATERAL (
+    SELECT * FROM events t
+    WHERE t.source_id = s.source_id AND t.type = ANY (%(types)s)
+    ORDER BY t.number DESC LIMIT %(most)s
+) AS e
+WHERE s.source_id = ANY (%(sources)s)
+ORDER BY e.time DESC, e.source_id, e.number DESC LIMIT %(most)s;
+
 -- name: after
 -- A source's next events.
 SELECT e.source_id, s.name, e.number, e.run_id::text, e.type, e.subject, e.time, e.data

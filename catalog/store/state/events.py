@@ -55,6 +55,14 @@ def read(
         yield from map(Event._make, cursor)
 
 
+def newest(
+    connection: Connection, source_ids: Iterable[str], most: int, types: Sequence[str] = EVENT_TYPES
+) -> list[Event]:
+    """The newest events of these sources and types, newest first."""
+    rows = _SQL.run(connection, "newest", sources=list(source_ids), types=list(types), most=most)
+    return list(map(Event._make, rows))
+
+
 def after(connection: Connection, source_id: str, number: int, most: int) -> list[Event]:
     """A source's next events after a number, so many at most."""
     rows = _SQL.run(connection, "after", source=source_id, number=number, most=most)

@@ -19,7 +19,7 @@ PROMISED = {
     "report", "runs", "sources", "sources rename", "sources retire",
     "sources adopt", "sources remove", "version", "db",
     "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
-    "db restore", "db grant", "events", "webhooks",
+    "db restore", "db grant", "events", "web", "webhooks",
     "webhooks test", "webhooks retry",
 }  # fmt: skip
 """The commands that users rely on."""
@@ -37,6 +37,7 @@ OPTIONS = {
     "sources": {"--check", "--failed", "--format"},
     "sources remove": {"--plan", "--yes", "--format"},
     "events": {"--after", "--type", "--follow", "--format"},
+    "web": {"--no-token"},
     "webhooks": {"--format"},
     "db upgrade": {"--sql"},
     "db prune": {"--older-than", "--deleted-images-older-than", "--plan", "--yes", "--format"},

@@ -1,27 +1,10 @@
--- Images now or as of a moment, live or deleted ones, that fit all conditions. The system is the one that is known now.
+-- The images that fit, from a place in their order on.
 SELECT i.source, i.image_id, i.name, i.status, i.visibility, {os_text} AS os, os.arch, os.purpose, i.owner,
     p.name AS owner_name, i.created_at, i.updated_at,
     true_size(i.kind, i.image_type, i.image_size, i.size) AS size_bytes, i.min_ram AS min_ram_mb,
     i.min_disk AS min_disk_gb, i.tags, i.capabilities, i.platform, i.os_type, i.os_version, i.disk_format,
     i.protected, i.hidden, i.unlisted_since, i.first_seen_at, i.last_changed_at, i.deleted_at,
-    i.deletion_reason
-FROM {images} AS i
-LEFT JOIN image_os AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
-LEFT JOIN projects AS p ON p.source_id = i.source_id AND p.project_id = i.owner
-WHERE i.source = ANY (%(sources)s::text[]) AND (i.deleted_at IS NOT NULL) = %(deleted)s
-    AND (%(text)s::text IS NULL OR strpos(lower(i.name), lower(%(text)s)) > 0
-        OR strpos(lower(i.image_id), lower(%(text)s)) > 0)
-    AND (%(status)s::text IS NULL OR i.status = %(status)s)
-    AND (%(visibility)s::text IS NULL OR i.visibility = %(visibility)s)
-    AND (%(owner)s::text IS NULL OR i.owner = %(owner)s OR lower(p.name) = lower(%(owner)s))
-    AND (%(tags)s::text[] IS NULL OR i.tags @> %(tags)s::text[])
-    AND (%(capabilities)s::text[] IS NULL OR i.capabilities @> %(capabilities)s::text[])
-    -- rhel-9 means 9.4 as well
-    AND (%(os)s::text IS NULL OR os.distro = lower(%(os)s)
-        OR starts_with(lower({os_text}) || '.', lower(%(os)s) || '.'))
-    AND (%(arch)s::text IS NULL OR os.arch = lower(%(arch)s))
-    AND (%(state)s::text IS NULL OR (i.source_id, i.image_id) IN (
-        SELECT l.source_id, l.image_id FROM image_lifecycle AS l WHERE l.state = %(state)s
-    ))
+    i.deletion_reason{more}
+{fitting}    AND ({after})
 ORDER BY {order}
 LIMIT %(limit)s

@@ -1,0 +1,1 @@
+"""`catalog web`: pages and an API to look at the catalog with, read-only."""

@@ -1,0 +1,160 @@
+"""The API: JSON, read-only, with cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from catalog.events import cursor
+from catalog.events.cloudevents import envelope
+from catalog.events.reading import chosen_types, places
+from catalog.report.find import Found, image_of
+from catalog.report.images import ImageFilter, page_of_images
+from catalog.report.latest import Wanted, latest_images
+from catalog.report.one_image import show_image
+from catalog.report.pages import page_of_changes, page_of_history
+from catalog.report.queries import ask
+from catalog.report.sources import asked_sources
+from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
+from catalog.store.state import events as log
+from catalog.web import cursors, openapi, parameters
+from catalog.web.answers import failure, json_answer
+from catalog.web.reading import NotThere, Reader
+
+Asked = dict[str, Any]
+Work = Callable[[Connection, Asked, Request], Any]
+
+
+def routes(reader: Reader) -> list[BaseRoute]:
+    """One for each path of the API's document, and the document."""
+    work: dict[str, Work] = {
+        "/api/v1/images": images,
+        "/api/v1/images/{source_id}/{image_id}": image,
+        "/api/v1/images/{source_id}/{image_id}/history": history,
+        "/api/v1/latest": latest,
+        "/api/v1/changes": changes,
+        "/api/v1/events": events,
+        "/api/v1/sources": sources,
+    }
+    found: list[BaseRoute] = [
+        Route(path, _endpoint(reader, work[path], openapi.PARAMETERS[path])) for path in openapi.PARAMETERS
+    ]
+    return [*found, Route("/api/v1/openapi.json", document)]
+
+
+def _endpoint(
+    reader: Reader, work: Work, known: Sequence[parameters.Parameter]
+) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        try:
+            asked = parameters.read(request.query_params, known)
+            with reader.reading() as connection:
+                value = work(connection, asked, request)
+            return json_answer(request, value)
+        except Exception as error:
+            return failure(request, error)
+
+    return endpoint
+
+
+def document(request: Request) -> Response:
+    return json_answer(request, openapi.DOCUMENT)
+
+
+def image_filter(asked: Asked) -> ImageFilter:
+    """The question to the listing, without how much of it is shown."""
+    return ImageFilter(
+        text=asked["text"],
+        sources=asked["source"],
+        tags=asked["tag"],
+        capabilities=asked["capability"],
+        os=asked["os"],
+        arch=asked["arch"],
+        status=asked["status"],
+        visibility=asked["visibility"],
+        owner=asked["owner"],
+        state=asked["state"],
+        as_of=asked["as_of"],
+        deleted=asked["deleted"],
+        sort=asked["sort"],
+    )
+
+
+def images(connection: Connection, asked: Asked, request: Request) -> Any:
+    page = page_of_images(connection, image_filter(asked), asked["limit"], asked["after"])
+    return {"images": page.images, "next": cursors.after_image(page.next)}
+
+
+def found_image(connection: Connection, request: Request) -> Found:
+    """The image that the path names. Raises NotThere."""
+    source_id, image_id = (unquote(request.path_params[name]) for name in ("source_id", "image_id"))
+    found = None if "\0" in source_id + image_id else image_of(connection, source_id, image_id)
+    if found is None:
+        raise NotThere(
+            "no image has this id in this source; `source_id` is the key of `sources`, not its name"
+        )
+    return found
+
+
+def image(connection: Connection, asked: Asked, request: Request) -> Any:
+    return show_image(connection, found_image(connection, request), explain=True)
+
+
+def history(connection: Connection, asked: Asked, request: Request) -> Any:
+    found = found_image(connection, request)
+    rows, last = page_of_history(connection, found.source_id, found.image_id, asked["limit"], asked["after"])
+    return {"revisions": rows, "next": cursors.after_revision(last)}
+
+
+def latest(connection: Connection, asked: Asked, request: Request) -> Any:
+    wanted = Wanted(
+        family=asked["family"],
+        os=asked["os"],
+        arch=asked["arch"],
+        purpose=asked["purpose"],
+        capabilities=asked["capability"],
+        tags=asked["tag"],
+        visibility=asked["visibility"],
+        sources=asked["source"],
+        as_of=asked["as_of"],
+    )
+    return {"images": latest_images(connection, wanted).dicts()}
+
+
+def changes(connection: Connection, asked: Asked, request: Request) -> Any:
+    rows, place = changed(connection, asked)
+    return {"changes": rows, "next": cursors.after_change(place)}
+
+
+def changed(connection: Connection, asked: Asked) -> Any:
+    return page_of_changes(
+        connection,
+        asked["limit"],
+        asked["after"],
+        since=asked["since"],
+        sources=asked["source"],
+        change=asked["change"],
+        field=asked["field"],
+        tag=asked["tag"],
+    )
+
+
+def events(connection: Connection, asked: Asked, request: Request) -> Any:
+    types = chosen_types(asked["type"])
+    positions = places(connection, asked["source"], asked["after"] or {})
+    found = list(islice(log.read(connection, positions, types), asked["limit"]))
+    for event in found:
+        positions[event.source_id] = event.number
+    return {"events": [envelope(event) for event in found], "next": cursor.render(positions) or None}
+
+
+def sources(connection: Connection, asked: Asked, request: Request) -> Any:
+    values = {"sources": asked_sources(connection, asked["source"])}
+    return {"sources": ask(connection, statement("page/sources"), values).dicts()}

@@ -1,0 +1,76 @@
+"""Who may read: the token, the names that are answered to, what supervisors may ask."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.integration.web.conftest import Start
+
+TOKEN = "0123456789abcdef:x"
+
+
+@pytest.mark.parametrize(
+    "path", ["/images", "/api/v1/images", "/api/v1/openapi.json", "/static/style.css", "/nothing"]
+)
+def test_without_the_token_nothing_is_told(start: Start, path: str) -> None:
+    site = start(token=TOKEN)
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic !"},
+        {"Authorization": TOKEN},
+    ):
+        answer = site.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].split()[0] == (
+            "Bearer" if path.startswith("/api") else "Basic"
+        )
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_token_goes_as_a_bearer_or_as_a_password(start: Start) -> None:
+    site = start(token=TOKEN)
+    assert site.get("/api/v1/images", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert site.get("/images", auth=httpx.BasicAuth("anybody", TOKEN)).status_code == 200
+
+
+def test_supervisors_need_none(start: Start) -> None:
+    site = start(token=TOKEN)
+    assert (site.get("/healthz").text, site.get("/readyz").text) == ("alive\n", "ready\n")
+
+
+def test_a_name_that_was_made_to_lead_here_is_not_answered(start: Start) -> None:
+    site = start(own_names_only=True)
+    assert site.get("/images", headers={"Host": "evil.example"}).status_code == 421
+    for host in ("localhost:8477", "127.0.0.1", "[::1]:8477"):
+        assert site.get("/images", headers={"Host": host}).status_code == 200
+
+
+def test_a_database_that_is_away_is_said_so_without_its_address(start: Start, database_url: str) -> None:
+    site = start()
+    assert site.get("/images").status_code == 200
+    name = database_url.rpartition("/")[2].partition("?")[0]
+    with_admin(database_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    with_admin(
+        database_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    try:
+        for path in ("/images", "/api/v1/sources"):
+            answer = site.get(path)
+            assert answer.status_code == 503
+            assert "try again later" in answer.text
+            assert name not in answer.text
+        assert site.get("/readyz").status_code == 503
+        assert site.get("/healthz").status_code == 200
+    finally:
+        with_admin(database_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert site.get("/images").status_code == 200
+
+
+def with_admin(database_url: str, statement: str) -> None:
+    import psycopg
+
+    name = database_url.rpartition("/")[2].partition("?")[0]
+    with psycopg.connect(database_url.replace(f"/{name}", "/postgres"), autocommit=True) as connection:
+        connection.execute(statement.encode())
