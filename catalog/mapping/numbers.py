@@ -5,7 +5,8 @@ canonical form may depend on these two only, never on its spelling upstream: 1e2
 where the number fills a text column (a version `6.10`), decimals that are zero are dropped too, because
 jsonb holds 40 and 40.0 for equal and a revision that changes nothing would puzzle.
 
-A number beyond float64's range, or of more than a thousand decimals, is text: few readers of JSON take it.
+A number beyond float64's range, or of more than a thousand decimals, is text: few readers of JSON take it. Its
+spelling is that of `decimal.Decimal` (1E+400), which some forms of saved listings come through (`fetch.files.records`).
 """
 
 from __future__ import annotations
@@ -24,13 +25,20 @@ _EXACT = Context(prec=LONGEST_NUMBER)
 
 
 def read_number(spelling: str) -> Decimal | str:
-    """The number that this text (JSON's grammar) spells, or the text itself if it can't stay a number."""
+    """The number that this text (JSON's grammar) spells, or text if it can't stay a number."""
     if len(spelling) > LONGEST_NUMBER or math.isinf(value := float(spelling)):
-        return spelling
+        return _respelt(spelling)
     if not value and any(digit in "123456789" for digit in spelling.lower().partition("e")[0]):
-        return spelling
+        return _respelt(spelling)
     number = Decimal(spelling) if value or len(spelling) < 10 else Decimal(spelling.lower().partition("e")[0])
-    return spelling if -_exponent(number) > MOST_DECIMALS else number
+    return str(number) if -_exponent(number) > MOST_DECIMALS else number
+
+
+def _respelt(spelling: str) -> str:
+    try:
+        return str(Decimal(spelling))
+    except ArithmeticError:  # an exponent of twenty digits
+        return spelling
 
 
 def _exponent(number: Decimal) -> int:

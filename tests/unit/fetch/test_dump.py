@@ -428,3 +428,16 @@ def test_folders_are_walked_sorted_and_without_hidden_files(tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no files"):
         find_files([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1.50E400", "1e-400", "1E+0200000", "0." + "1" * 1001, "7" * 310]
+)
+def test_a_number_that_is_too_large_is_the_same_in_every_form(tmp_path: Path, number: str) -> None:
+    """The parser of indented bodies writes numbers anew."""
+    image = f'{{"id": "a", "x": {number}, "name": {number}}}'
+    forms = {"line": image, "indented": f"[\n{image}\n]"}
+    dumps = [written(tmp_path, content.encode(), name) for name, content in forms.items()]
+    one, other = (map_record(bytes(record), MappingRules()) for dump in dumps for [record] in dump.read())
+    assert one.content_hash == other.content_hash
+    assert one.document == other.document

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from decimal import Decimal
 
 import pytest
 from mapping_records import RULES, capability, column, mapped, mapped_json, properties
@@ -146,11 +147,12 @@ def test_of_keys_that_become_equal_the_last_counts() -> None:
     ],
 )  # fmt: skip
 def test_a_number_beyond_what_readers_of_json_take_is_text(number: str) -> None:
-    """Everywhere as if it had been delivered as text, so that the stored document maps alike."""
+    """Everywhere as if it had been delivered as text in one spelling, so that the stored document maps alike."""
     image = mapped_json(f'"x":{number},"tags":["a",{number}],"l":[{number}],"name":{number}')
-    assert image.properties == (("l", f'["{number}"]'), ("x", f'"{number}"'))
-    assert image == mapped_json(f'"x":"{number}","tags":["a","{number}"],"l":["{number}"],"name":"{number}"')
-    assert column(image, "name") == number
+    text = number if len(number) > 30 else str(Decimal(number))
+    assert image.properties == (("l", f'["{text}"]'), ("x", f'"{text}"'))
+    assert image == mapped_json(f'"x":"{text}","tags":["a","{text}"],"l":["{text}"],"name":"{text}"')
+    assert column(image, "name") == text
     assert map_document(image.document, RULES) == image
     assert column(mapped_json(f'"min_disk":{number}'), "min_disk") is None
 
