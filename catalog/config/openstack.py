@@ -167,6 +167,12 @@ def check_entry(cloud: str, entry: Any) -> None:
     auth = entry.get("auth", {})
     if not isinstance(auth, dict):
         raise ConfigurationError(f"{where}: auth: expected a table with auth_url, username and so on")
+    if any("://" in str(entry.get(key)) for key in ("profile", "cloud")):
+        # the loader would read whatever answers there, of any size
+        raise ConfigurationError(
+            f"{where}: profile: expected a name that openstacksdk knows; of a profile at an address, write down here"
+            " what it says"
+        )
     for table, key in product((auth, entry), ADDRESSES):
         if (value := table.get(key)) and not _is_address(value):
             # It is not repeated: it may hold a password.

@@ -81,6 +81,14 @@ WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision IN ('ap
 -- What is observed from the cut on comes after these decisions.
 SELECT t.ctid FROM kept_images t WHERE t.source_id = %(source)s AND t.kept_at < %(cut)s
 
+-- name: ended_rejections
+-- All but the last run before the cut that met a rejected record: which that was, and how many, the record itself says.
+SELECT t.ctid FROM rejections t
+WHERE t.source_id = %(source)s AND t.observed_at < %(cut)s AND EXISTS (
+    SELECT FROM rejections m
+    WHERE m.source_id = t.source_id AND m.record_hash = t.record_hash AND m.observed_at < %(cut)s
+        AND (m.observed_at, m.run_id) > (t.observed_at, t.run_id))
+
 -- name: ended_id_sets
 -- Sets of ids that no observation names any more.
 SELECT t.ctid FROM id_sets t

@@ -57,14 +57,19 @@ UPDATE rejected_records SET last_run_id = %(run)s, count = count + 1
 WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s);
 
 -- name: count_rejections
--- First and last run, and count, as the runs that met these records tell them.
+-- First and last run that met these records, and how many did: one more, or one fewer, for each time that a record is
+-- named. The first of more runs than there are rows for was pruned: none comes before it.
 UPDATE rejected_records r
-SET first_run_id = met.runs[1], last_run_id = met.runs[cardinality(met.runs)], count = cardinality(met.runs)
+SET first_run_id = CASE WHEN r.count + changed.by > cardinality(met.runs) THEN r.first_run_id ELSE met.runs[1] END,
+    last_run_id = met.runs[cardinality(met.runs)], count = r.count + changed.by
 FROM (
+    SELECT record_hash, count(*) * %(one)s AS by FROM unnest(%(hashes)s::bytea[]) AS record_hash GROUP BY record_hash
+) AS changed
+JOIN (
     SELECT record_hash, array_agg(run_id ORDER BY observed_at, run_id) AS runs FROM rejections
     WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s) GROUP BY record_hash
-) AS met
-WHERE r.source_id = %(source)s AND r.record_hash = met.record_hash;
+) AS met USING (record_hash)
+WHERE r.source_id = %(source)s AND r.record_hash = changed.record_hash;
 
 -- name: drop_rejected
 -- Those of them that no run met any more.

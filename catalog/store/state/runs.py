@@ -127,12 +127,12 @@ def _save_rejected(
         if last:
             _SQL.run(connection, "count_on", hashes=new, **values)
         else:
-            _count_rejections(connection, source_id, distinct)
+            _count_rejections(connection, source_id, new, 1)
 
 
-def _count_rejections(connection: Connection, source_id: str, hashes: Iterable[bytes]) -> None:
-    values: Mapping[str, object] = {"source": source_id, "hashes": list(hashes)}
-    _SQL.run(connection, "count_rejections", **values)
+def _count_rejections(connection: Connection, source_id: str, hashes: Sequence[bytes], one: int) -> None:
+    values: Mapping[str, object] = {"source": source_id, "hashes": hashes}
+    _SQL.run(connection, "count_rejections", one=one, **values)
     _SQL.run(connection, "drop_rejected", **values)
 
 
@@ -140,8 +140,8 @@ def forget(connection: Connection, source_id: str, run_ids: Sequence[str], at: d
     """Takes the runs of the observation at a moment out, with all that stands by their name, so that it can be
     loaded again."""
     values = {"source": source_id, "runs": list(run_ids), "at": at}
-    hashes = {digest for (digest,) in _SQL.run(connection, "drop_rejections", **values)}
-    _count_rejections(connection, source_id, hashes)
+    hashes = [digest for (digest,) in _SQL.run(connection, "drop_rejections", **values)]
+    _count_rejections(connection, source_id, hashes, -1)
     for name in ("drop_passes", "drop", "drop_held", "drop_lookups", "date_first", "date_complete"):
         _SQL.run(connection, name, **values)
 

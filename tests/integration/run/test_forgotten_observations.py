@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from catalog.backfill.command import backfill, forget
 from catalog.cli.output import DONE, changes
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
+from catalog.store.maintenance.prune import prune
 from tests.support.records import hour, image, listing, named, too_deep, write
 from tests.support.rows import HISTORY, contents_of, images, rows, wipe
 from tests.support.world import Sites, source
@@ -78,6 +80,35 @@ def test_which_runs_met_a_rejected_record_follows_neither_order_nor_what_is_forg
     for number, count in ((4, 3), (1, 2), (2, 0)):
         forget(database, source(), run[hour(number)])
         assert [row["count"] for row in rows(database, met)] == [count] * (count > 0)
+
+
+def test_what_a_prune_takes_of_rejections_still_counts(database: Database, tmp_path: Path) -> None:
+    """Of the runs before the cut one row stays for each record, so that the last one is known."""
+    met = "SELECT first_run_id::text, last_run_id::text, count FROM rejected_records"
+    for n in (1, 2, 3, 4, 6):
+        backfill(database, source(), [write(tmp_path, named(n), [image(n), too_deep("odd")])])
+    before = rows(database, met)
+    run = {
+        r["observed_at"]: r["run_id"] for r in rows(database, "SELECT observed_at, run_id::text FROM runs")
+    }
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET history_from = %s", (hour(4),))
+    planned = prune(database, ["s"], timedelta(days=30_000), plan=True)[0].rows["rejections"]
+    assert prune(database, ["s"], timedelta(days=30_000))[0].rows["rejections"] == planned == 2
+    assert len(rows(database, "SELECT * FROM rejections")) == 3
+    assert rows(database, met) == before
+    backfill(database, source(), [write(tmp_path, named(5), [image(5), too_deep("odd")])])
+    expected = {"first_run_id": run[hour(1)], "last_run_id": run[hour(6)], "count": 6}
+    assert rows(database, met) == [expected]
+    backfill(database, source(), [write(tmp_path, named(7), [image(7), too_deep("odd")])])
+    (last,) = rows(database, "SELECT run_id::text FROM runs WHERE observed_at = %s", hour(7))
+    for run_id in (run[hour(6)], last["run_id"]):
+        forget(database, source(), run_id)
+    (five,) = rows(database, "SELECT run_id::text FROM runs WHERE observed_at = %s", hour(5))
+    assert rows(database, met) == [expected | {"last_run_id": five["run_id"], "count": 5}]
+    for run_id in (five["run_id"], run[hour(4)]):
+        forget(database, source(), run_id)
+    assert rows(database, met) == [expected | {"last_run_id": run[hour(3)], "count": 3}]
 
 
 def test_what_changed_in_history_alone_is_told(database: Database, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openstack.config import vendors
 
-from catalog.errors import CatalogError, ConfigurationError, LoginError
+from catalog.config.openstack import auth_url_of
+from catalog.errors import ConfigurationError, LoginError, NetworkError
 from catalog.fetch.auth import login
 from tests.identity import IdentityService
 from tests.unit.fetch.login.connecting import CloudsYaml, connect, refused
@@ -127,6 +129,22 @@ def test_an_odd_expiry_is_a_login_error_when_it_is_asked_for(
         login.describe_credential(connection)
 
 
-def test_a_profile_that_does_not_answer_is_told(cloud: CloudsYaml) -> None:
-    message = refused(cloud({"profile": "http://127.0.0.1:1/profile"}), CatalogError)
-    assert "profile: its address does not answer" in message
+@pytest.mark.parametrize("key", ["profile", "cloud"])
+def test_a_profile_at_an_address_is_refused(cloud: CloudsYaml, identity: IdentityService, key: str) -> None:
+    """Nobody is asked: openstacksdk would read whatever answers there, of any size."""
+    asked: list[str] = []
+    identity.when_asked = asked.append
+    source = cloud({key: identity.url})
+    assert "profile: expected a name" in refused(source, ConfigurationError)
+    with pytest.raises(ConfigurationError, match="profile: expected a name"):
+        auth_url_of("meadow")
+    assert (asked, identity.logins) == ([], [])
+
+
+def test_a_known_profile_whose_address_does_not_answer_is_told(
+    cloud: CloudsYaml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openstacksdk knows some clouds by an address alone."""
+    near = {"profile": "http://127.0.0.1:1/profile"}
+    monkeypatch.setitem(vendors._get_vendor_defaults(), "near", near)
+    assert "profile: its address does not answer" in refused(cloud({"profile": "near"}), NetworkError)
