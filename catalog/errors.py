@@ -9,6 +9,7 @@
     ├── DatabaseError               exit 1   error_kind "database"
     │   ├── DatabaseUnavailable                 cannot be reached; trying again may help
     │   ├── DatabaseConflict                    another transaction was in the way; trying again may help
+    │   ├── DatabaseTimeout                     our own bound on a transaction was passed
     │   ├── LeaseLost                           another process took the source over
     │   └── SourceBusy          exit 5          another process is working on the source
     └── FetchError                  exit 1   a listing or a look-up failed; error_kind names the family
@@ -110,6 +111,10 @@ class DatabaseUnavailable(DatabaseError):
 
 class DatabaseConflict(DatabaseError):
     """Another transaction's locks were in the way (a deadlock, for one); the same one may succeed later."""
+
+
+class DatabaseTimeout(DatabaseError):
+    """A statement, or a pause between two, took longer than the transaction was given; it was rolled back."""
 
 
 class LeaseLost(DatabaseError):

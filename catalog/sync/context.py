@@ -8,6 +8,7 @@ from typing import Protocol
 
 from catalog.config.settings import SourceSettings
 from catalog.deadline import Deadline
+from catalog.errors import DatabaseTimeout
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database, T
 from catalog.store.state import leases
@@ -52,8 +53,14 @@ class SweepContext:
         return self.stored.source_id
 
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """Does the work in a transaction: under the lease, within the deadline; for a plan one that only reads."""
+        """Does the work in a transaction: under the lease, within the deadline; for a plan one that only reads.
+
+        Raises DeadlineError where the time is up, and what the work does.
+        """
         if self.renewer is None:
             with self.database.transaction(read_only=True) as connection:
                 return work(connection)
-        return leases.transact(self.database, self.renewer.lease, work, self.deadline.to_write())
+        try:
+            return leases.transact(self.database, self.renewer.lease, work, self.deadline.to_write())
+        except DatabaseTimeout:
+            raise self.deadline.passed() from None

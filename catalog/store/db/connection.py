@@ -25,7 +25,7 @@ from sqlalchemy.pool import QueuePool
 
 from catalog.config.database_url import database_url, parse_database_url
 from catalog.config.settings import DatabaseSettings
-from catalog.errors import DatabaseConflict, DatabaseError, DatabaseUnavailable
+from catalog.errors import DatabaseConflict, DatabaseError, DatabaseTimeout, DatabaseUnavailable
 from catalog.store.db.refusals import REFUSED_LOGINS, accept, lock_holder, login_state
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ CONNECT_TIMEOUT = 10
 """Seconds until an unreachable server counts as away."""
 CONFLICTS = ("40001", "40P01", "55P03")
 """serialization_failure, deadlock_detected, lock_not_available (PostgreSQL manual, appendix A)."""
+TIMEOUTS = ("statement timeout", "idle-in-transaction timeout")
+"""Words of the server. They come with a state of their own (57014, 25P03) only where it could still tell it."""
 READ_ONLY = "25006"
 """read_only_sql_transaction: after a failover the server behind this connection may be a standby by now."""
 ATTEMPTS = 5
@@ -311,6 +313,8 @@ def translated(address: str) -> Iterator[None]:
 def _explained(error: BaseException, address: str) -> DatabaseError:
     text = one_line(str(error))
     state = getattr(error, "sqlstate", None)
+    if any(words in text for words in TIMEOUTS):
+        return DatabaseTimeout(f"database {address}: {text}; try again")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and (
         state is None or state.startswith(("08", "57P")) or state == "53300"
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from catalog.errors import DatabaseConflict
 from catalog.model import RunResult
 from catalog.store.db.connection import ATTEMPTS
 from catalog.store.state import leases
+from catalog.sync import sweep as sweep_module
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.faults.refusals import raise_in
 from tests.support.records import name_of
@@ -108,6 +110,31 @@ def test_a_statement_that_is_cancelled_ends_the_run_alone(
     check_as_undisturbed(site)
 
 
+@pytest.mark.parametrize("pause", ["in a statement", "between two"])
+def test_a_merge_that_takes_too_long_is_cut_by_the_deadline(
+    sites: Sites, somebody: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, pause: str
+) -> None:
+    """The server ends what stands still: its words say nothing of the deadline."""
+    site = changed_site(sites)
+    before = site.images()
+    if pause == "in a statement":
+        somebody.execute(SLOW)
+        somebody.commit()
+    else:
+        count_open = sweep_module.held_deletions.count_open
+
+        def late(*arguments: Any) -> int:
+            time.sleep(3)
+            return count_open(*arguments)
+
+        monkeypatch.setattr(sweep_module.held_deletions, "count_open", late)
+    run = site.sweep(changed={"deadline": 1.0})
+    assert (run.outcome, run.error_kind) == ("failed", "deadline")
+    assert "deadline of" in str(run.error)
+    assert site.images() == before
+    assert [row["error_kind"] for row in site.run_rows()] == [None, "deadline"]
+
+
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_the_servers_default_isolation_is_not_ours(
     sites: Sites, somebody: psycopg.Connection, level: str
@@ -126,6 +153,10 @@ def set_for_new_connections(site: Site, somebody: psycopg.Connection, setting: s
     site.database.close()
 
 
+SLOW = """
+CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(9); RETURN NULL; END $$;
+CREATE TRIGGER sleep AFTER UPDATE ON images EXECUTE FUNCTION sleep();
+"""
 REFUSED = {
     "57014": "canceling statement",
     "53100": "could not extend file",
