@@ -88,6 +88,14 @@ def module_database(server_url: str, template: str) -> Iterator[Database]:
             yield database
 
 
+@pytest.fixture(scope="module")
+def other_database(server_url: str, template: str) -> Iterator[Database]:
+    """Another one that a module's tests share."""
+    for url in _fresh(server_url, template):
+        with Database(DatabaseSettings(url=url, data_dir=Path())) as database:
+            yield database
+
+
 def _fresh(server_url: str, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server_url, autocommit=True) as connection:

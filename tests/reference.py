@@ -91,10 +91,12 @@ def rank(raw: bytes) -> tuple[Any, str]:
     return (str(updated or ""), image.document)
 
 
-def evidence(one: Seen, image_id: str) -> tuple[MappedImage | None, str | None] | None:
+def evidence(
+    one: Seen, image_id: str, rules: MappingRules = RULES
+) -> tuple[MappedImage | None, str | None] | None:
     """(record, None), (None, reason of the lack), or None for no evidence."""
     if image_id in one.records:
-        return map_record(one.records[image_id], RULES), None
+        return map_record(one.records[image_id], rules), None
     if image_id in one.absent:
         return None, one.absent[image_id]
     if one.complete and image_id not in one.inconclusive:
@@ -108,12 +110,12 @@ def is_another(before: Told, image: MappedImage | None) -> bool:
     return None not in made and made[0] != made[-1]
 
 
-def fold(seen: Iterable[Seen], image_id: str) -> list[Told]:
+def fold(seen: Iterable[Seen], image_id: str, rules: MappingRules = RULES) -> list[Told]:
     told: list[Told] = []
     before_time: datetime | None = None
     content: bytes | None = None
     for one in unite(seen):
-        said = evidence(one, image_id)
+        said = evidence(one, image_id, rules)
         if said is None:
             continue
         image, reason = said

@@ -45,8 +45,11 @@ def _by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-def check_history(connection: Connection) -> None:
-    """History is never contradictory, and the present is what its last revision says."""
+def check_history(connection: Connection, *, remapped: bool = False, cut: bool = False) -> None:
+    """History is never contradictory, and the present is what its last revision says.
+
+    `remapped`: keys that revisions differ in are ignored since. `cut`: the first revisions may be pruned.
+    """
     revisions = _by_image(fetch(connection, "SELECT * FROM revisions ORDER BY observed_at"))
     spells = _by_image(fetch(connection, "SELECT * FROM status_history ORDER BY valid_from"))
     images = fetch(
@@ -68,8 +71,8 @@ def check_history(connection: Connection) -> None:
     for row in images:
         image_id = row["image_id"]
         line = revisions[image_id]
-        check_line(line)
-        check_spells(line, spells[image_id])
+        check_line(line, remapped=remapped, cut=cut)
+        check_spells(line, spells[image_id], cut=cut)
         last = line[-1]
         for column in (
             *(c for _, c in CONTENT),
@@ -80,21 +83,24 @@ def check_history(connection: Connection) -> None:
             "properties",
         ):
             assert row[column] == last[column], (image_id, column)
-        assert (row["first_seen_at"], row["last_changed_at"]) == (line[0]["observed_at"], last["observed_at"])
+        assert row["last_changed_at"] == last["observed_at"]
+        assert cut or row["first_seen_at"] == line[0]["observed_at"]
         assert (row["content_hash"], row["live"]) == (last["content_hash"], row["deleted_at"] is None)
         assert row["unlisted_since"] is None or row["live"], image_id
         assert [t["tag"] for t in tags[image_id]] == row["tags"]
         assert [f["capability"] for f in flags[image_id] if f["supported"]] == row["capabilities"]
         assert {p["name"]: p["value"] for p in properties[image_id]} == row["properties"]
         with_document = {r["observed_at"] for r in line if r["content_hash"] is not None}
-        assert {at for i, at in documents if i == image_id} == with_document
+        assert {
+            at for i, at in documents if i == image_id and (not cut or at >= line[0]["observed_at"])
+        } == with_document
     assert fetch(connection, "SELECT FROM stage") == []
 
 
-def check_line(line: list[Row]) -> None:
+def check_line(line: list[Row], *, remapped: bool, cut: bool) -> None:
     assert [r["valid_to"] for r in line] == [*(r["valid_from"] for r in line[1:]), None]
     assert all(one["valid_from"] < other["valid_from"] for one, other in pairwise(line))
-    assert all(one["content_hash"] != other["content_hash"] for one, other in pairwise(line))
+    assert remapped or all(one["content_hash"] != other["content_hash"] for one, other in pairwise(line))
     assert all(r["valid_from"] <= r["observed_at"] for r in line)
     gone = [r["content_hash"] is None or r["reported"] for r in line]
     for n, row in enumerate(line):
@@ -103,18 +109,23 @@ def check_line(line: list[Row]) -> None:
             assert row["deleted_at"] is not None
             assert row["deletion_reason"] is not None
         else:
+            if n == 0 and cut:
+                continue
             made = [r["created_at"] for r in line[max(n - 1, 0) : n + 1]]
             expected = "replaced" if None not in made and made[0] != made[-1] else "updated"
             expected = "created" if n == 0 else "restored" if gone[n - 1] else expected
             assert (row["change"], row["deleted_at"], row["deletion_reason"]) == (expected, None, None)
 
 
-def check_spells(line: list[Row], spells: list[Row]) -> None:
+def check_spells(line: list[Row], spells: list[Row], *, cut: bool) -> None:
     expected: list[tuple[Any, str]] = []
     for row in line:
         status = "deleted" if row["deleted_at"] else row["status"] or "unknown"
         if not expected or expected[-1][1] != status:
             expected.append((row["valid_from"], status))
+    if cut and spells:  # it may have begun before
+        assert spells[0]["valid_from"] <= expected[0][0]
+        expected[0] = spells[0]["valid_from"], expected[0][1]
     assert [(s["valid_from"], s["status"]) for s in spells] == expected
     assert [s["valid_to"] for s in spells] == [*(start for start, _ in expected[1:]), None]
 
