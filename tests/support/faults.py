@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -148,7 +149,14 @@ def zipped() -> Fault:
 
 def gzip_bomb(size: int) -> Fault:
     """A small body that inflates to `size` bytes of blanks inside a listing."""
-    return body(gzip.compress(b'{"images": [' + b" " * size + b"]}"), Content_Encoding="gzip")
+    return body(gzipped_blanks(size, b'{"images": ['), Content_Encoding="gzip")
+
+
+def gzipped_blanks(size: int, before: bytes = b"") -> bytes:
+    """Gzip of so many blanks, made at once: one packed MiB again and again. It lacks its end, which nobody reaches."""
+    packer = zlib.compressobj(wbits=31)
+    start = packer.compress(before) + packer.flush(zlib.Z_FULL_FLUSH)
+    return start + (packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)) * (size >> 20)
 
 
 def endless_body() -> Fault:

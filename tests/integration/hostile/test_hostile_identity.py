@@ -6,13 +6,13 @@ import gzip
 import itertools
 import json
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.identity import PASSWORD, IdentityService
+from tests.support.faults import gzipped_blanks
 from tests.support.measured import PEAK_MIB, TIME_FACTOR, run_measured
 
 DEADLINE_SECONDS = 10
@@ -38,20 +38,15 @@ def dripping() -> Iterator[bytes]:
         time.sleep(0.5)
 
 
-def bomb() -> bytes:
-    """A gigabyte of nothing in a megabyte."""
-    packer = zlib.compressobj(wbits=31)
-    return b"".join(packer.compress(b" " * 2**20) for _ in range(1024)) + packer.flush()
-
-
+GIGABYTE = 2**30
 LOGIN, VERSIONS, PROJECTS = "/v3/auth/tokens", "/v3", "/v3/auth/projects"
 CASES: dict[str, tuple[str, Stream]] = {
     "endless_login": (LOGIN, endless(b"201 Created")),
     "endless_error": (LOGIN, endless(b"401 Unauthorized")),
     "endless_versions": (VERSIONS, endless(b"200 OK")),
     "endless_projects": (PROJECTS, endless(b"200 OK")),
-    "bomb": (LOGIN, whole(bomb(), "gzip")),
-    "bomb_in_a_bomb": (LOGIN, whole(gzip.compress(bomb()), "gzip, gzip")),
+    "bomb": (LOGIN, whole(gzipped_blanks(GIGABYTE), "gzip")),
+    "bomb_in_a_bomb": (LOGIN, whole(gzip.compress(gzipped_blanks(GIGABYTE)), "gzip, gzip")),
     "values": (LOGIN, whole(b'{"token": [' + b"{}," * 4_000_000 + b"1]}")),
     "dripping": (LOGIN, dripping),
     "dripping_projects": (PROJECTS, dripping),
