@@ -43,7 +43,7 @@ def test_an_id_with_nul_is_a_marker_like_any_other(sites: Sites, kind: str, tmp_
     assert site.live() == {"image-000", "z\ufffdz", "image-002", "last\ufffd"}
     assert "z\0z" in {request.query["marker"] for request in site.server.requests if later_page(request)}
     other = sites.open(kind, 0, name="other")
-    assert backfill(other.database, other.source, [tmp_path]).failures == []
+    assert backfill(other.database, other.source, [tmp_path], confirmed=True).failures == []
     assert {row["last_marker"] for row in other.rows("SELECT * FROM run_passes WHERE source_id = $")} == {
         "last\ufffd",
         None,
@@ -107,6 +107,6 @@ def test_projects_become_sources_by_names_that_can_be_stored(sites: Sites, entry
 def test_names_of_projects_can_be_stored(sites: Sites, entry: CloudEntry) -> None:
     entry.identity.projects = [{"id": "1" * 32, "name": "a\0b\ud83d", "domain_id": "default"}]
     site = entry.lead_to(sites.open())
-    names = login.connect(site.source, Deadline(20)).names
-    assert names is not None
-    assert names() == [("1" * 32, "a\ufffdb\ufffd", "Default")]
+    auth = login.connect(site.source, Deadline(20)).auth
+    assert auth is not None
+    assert auth.project_names() == [("1" * 32, "a\ufffdb\ufffd", "Default")]
