@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from catalog.fetch.files import archive_format
-from catalog.model import PassResult
+from catalog.model import PassResult, RejectedRecord
 from tests.fuzz.claims import CLAIMS
 
 RUNS = os.environ.get("CATALOG_TEST_FUZZ_RUNS")
@@ -37,7 +37,7 @@ SEEDS = {
             archive_format.Trailer(
                 True, "complete", 1, [PassResult("listed", "complete", 1, 1)],
                 {"z": "not_found"}, {"b": "rejected"}, ["c"], {"d": "active"}, ["e"],
-                [archive_format.ArchivedRejection("r", "{}")], {"u": 1},
+                [RejectedRecord("r", "{}", "i")], {"u": 1},
             )
         ),
     ],
