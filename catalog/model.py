@@ -250,15 +250,6 @@ class ContentRules(Protocol):
         ...
 
 
-class ListedIds(Protocol):
-    """Ids of an observation's records, where they may be too many for memory. Iterates sorted."""
-
-    def __iter__(self) -> Iterator[str]: ...
-    def among(self, ids: Iterable[str]) -> Set[str]:
-        """Those of the ids that are records of the observation."""
-        ...
-
-
 @dataclass(slots=True)
 class Observation:
     """One source as it was seen at one moment, ready to be merged.
@@ -267,9 +258,8 @@ class Observation:
     `unchanged`: ids listed with the very bytes that are stored. `absent`: look-ups that said not found or
     forbidden, and what else proves lack. `inconclusive`: images about which nothing is said, and why.
     `missing`: ids whose last evidence is a record and which are neither held nor inconclusive, where the caller
-    knows them; None = to be found out. `ids`: of all records, where the caller keeps them; else the writer
-    collects them. `covers_hidden`: whether its absences count for images that some record calls hidden; else these
-    are `inconclusive`.
+    knows them; None = to be found out. `covers_hidden`: whether its absences count for images that some record calls
+    hidden; else these are `inconclusive`.
     """
 
     run_id: str
@@ -280,7 +270,6 @@ class Observation:
     absent: Mapping[str, AbsenceReason] = field(default_factory=dict)
     inconclusive: Mapping[str, InconclusiveKind] = field(default_factory=dict)
     missing: Set[str] | None = None
-    ids: ListedIds | None = None
     covers_hidden: bool = True
 
 

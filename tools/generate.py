@@ -50,7 +50,7 @@ DEFAULTS_KEYS = {
     "deadline": "Longest time of one sweep; or three times the last complete one, if that is longer.",
     "page_size": "Images asked for a page, 1 to 10,000; services may send fewer.",
     "max_pages": "After so many pages a pass is truncated, never complete.",
-    "spool_limit": 'Most that one sweep\'s new records take in TMPDIR: bytes, or text such as "2GiB".',
+    "spool_limit": 'Most that new records of a sweep, or those saved of one moment, take in TMPDIR: bytes, or "2GiB".',
     "lookup_limit": "Missing images looked up by id in one sweep; 0 = none, absence alone decides.",
     "deletion_limit_percent": "Deletions are held if more than this share of the live images would go ...",
     "deletion_limit_count": "... and more than this many.",

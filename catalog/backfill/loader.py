@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from catalog.backfill.observation import ObservationMetadata, ObservationWriter
@@ -18,10 +19,11 @@ from catalog.fetch.files.client_output import SAVE, is_list
 from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.model import InconclusiveKind, PassResult, RunResult
 from catalog.store.db.connection import Connection, Database
+from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import BeforeHistory
-from catalog.store.state import backfills, leases, runs, sources, stored_state
-from catalog.store.state.backfills import Fingerprints
+from catalog.store.state import leases, runs, sources, stored_state
 from catalog.store.state.sources import Source
+from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 
 AHEAD = timedelta(minutes=5)
@@ -101,7 +103,7 @@ class Loader:
         self._contents = MappingAdapter.of(source)
         self._mappings = MappingCache(self._contents.rules)
         self._stored: Source | None = None
-        self._present: Fingerprints | None = None
+        self._present: StoredState | None = None
         self._lease: YieldingLease | None = None
         self._now: datetime | None = None
         self._total = total
@@ -193,7 +195,14 @@ class Loader:
     ) -> RecordSet | None:
         """The records of those files that can be read whole; the others are noted."""
         while dumps:
-            record_set = RecordSet(dumps, self._mappings, self._step, archived=archived, too_late=too_late)
+            record_set = RecordSet(
+                dumps,
+                self._mappings,
+                self._step,
+                self.source.spool_limit,
+                archived=archived,
+                too_late=too_late,
+            )
             records = self.result.records
             try:
                 record_set.read()
@@ -220,11 +229,11 @@ class Loader:
         self._done += sum(dump.size for dump in dumps)
         self._report(0)
 
-    def _step(self, dump: Dump, records: int, again: bool) -> None:
+    def _step(self, dump: Dump, records: int) -> None:
         if self._stop is not None and self._stop.is_set():
             raise Interrupted
         self.result.records += records
-        self._report((dump.position + dump.size if again else dump.position) // 2)
+        self._report(dump.position)
 
     def _report(self, more: int) -> None:
         if self._progress is not None:
@@ -293,9 +302,6 @@ class Loader:
 
         try:
             writer = leases.transact(self.database, lease, write)
-        except BrokenDump as error:  # one that changed since it was read first
-            self.fail(error)
-            return
         except BeforeHistory as error:  # it was pruned since all files were looked at
             for dump in record_set.dumps:
                 self.result.failures.append(FileFailure(str(dump.path), None, f"{error}; leave it out"))
@@ -310,7 +316,7 @@ class Loader:
 
     def _other_owner(self, record_set: RecordSet) -> str | None:
         """The source of the same kind that a file seems to belong to, rather than to this one."""
-        ids = record_set.some_ids(SAMPLE)
+        ids = list(islice(record_set.ids, SAMPLE))
         if not ids or (self._present is not None and len(self._present.content.keys() & ids) * 2 > len(ids)):
             return None
         with self.database.transaction(read_only=True) as connection:
@@ -360,11 +366,20 @@ FIRST_WAIT = 5.0
 def _reported_before(
     connection: Connection, source_id: str, at: datetime, record_set: RecordSet, metadata: ObservationMetadata
 ) -> bool:
-    """Whether the ledger holds the same under the id that it got while the source had another name."""
-    known = backfills.reported_at(
-        connection, source_id, at, complete=metadata.complete, rejected=metadata.rejected
-    )
-    return known is not None and len(known) == len(record_set) == len(record_set.among(known))
+    """True if the ledger holds the same under the id that it got while the source had another name: one dump that
+    contained just this, of this completeness and with these rejected records."""
+    ledger = Ledger(connection, source_id)
+    observed = ledger.observed(at)
+    # an archive keeps the random id of its run
+    if observed is None or len(observed.run_ids) != 1 or uuid.UUID(observed.run_ids[0]).version != 5:
+        return False
+    same = runs.rejected_alike(connection, source_id, observed.run_ids[0], metadata.rejected)
+    if observed.complete != metadata.complete or not same:
+        return False
+    contents = stored_state.contents_at(connection, source_id, at)
+    contained = contents.keys() - ledger.unsaid(observed, set(contents))
+    known = {image_id: content for image_id in contained if (content := contents[image_id]) is not None}
+    return len(known) == len(record_set) == len(record_set.among(known))
 
 
 def archived_run(at: datetime, dump: Dump) -> str:

@@ -25,9 +25,9 @@ from catalog.model import (
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.ledger import MISSED_KINDS, Ledger
 from catalog.store.history.writer import Merge
-from catalog.store.state import backfills, held_deletions, lookups, runs, sources, stored_state
-from catalog.store.state.backfills import Fingerprints
+from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
+from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import MissingVerdict, decide_missing, hold_back
 
@@ -70,17 +70,6 @@ class ObservationMetadata:
         return {*told.inconclusive, *told.answers, *told.held} | (told.absent.keys() if absent else set())
 
 
-@dataclass(slots=True)
-class _Counted(stored_state.StoredState):
-    """A present of which only what is missing stands in memory; `count` images are live."""
-
-    count: int = 0
-
-    @property
-    def live(self) -> int:
-        return self.count
-
-
 class ObservationWriter:
     """Writes one observation. Afterwards `present` holds what is known of the present then, None if nothing
     is; `held` whether the deletion limit held something back; `run` what was done."""
@@ -93,7 +82,7 @@ class ObservationWriter:
         at: datetime,
         record_set: RecordSet,
         metadata: ObservationMetadata,
-        known: Fingerprints | None,
+        known: StoredState | None,
         *,
         accept: bool,
     ) -> None:
@@ -114,7 +103,6 @@ class ObservationWriter:
         self._lost: frozenset[str] = frozenset()
         self._is_own = self._doubted = False
         self._warnings = 0
-        self._seen_now: list[tuple[str, bytes, bool, bool]] = []
 
     def write(self, contents: MappingAdapter) -> None:
         metadata, connection = self.metadata, self.connection
@@ -136,7 +124,7 @@ class ObservationWriter:
         if not appending:
             self.present = None
         elif self.present is None:
-            self.present = backfills.fingerprints(connection, self.source_id, KEPT_IN_MEMORY)
+            self.present = stored_state.load_contents(connection, self.source_id)
         observation = self._observation(appending=appending)
         merge = Merge(connection, self.source_id, metadata.run_id, contents, run.started_at)
         counts = merge.apply(observation)
@@ -176,21 +164,15 @@ class ObservationWriter:
             **dict.fromkeys(self._kept(appending=appending), "kept"),
         }
         unchanged: set[str] = set()
-        missing: set[str] | None = None
+        missing: set[str] = set()
         complete = metadata.complete and not (self._doubted and self._lost)
         if known is not None:
             unchanged = record_set.among(known.content) - known.unlisted - metadata.found
-            if metadata.complete or self._doubted:
-                missing = known.content.keys() - metadata.inconclusive.keys() - quiet.keys()
-                missing -= unchanged
-                missing -= record_set.held(missing)
         if metadata.complete or self._doubted:
-            proved = self._judge(missing, quiet.keys(), appending=appending)
+            missing = self._decide_missing(quiet.keys(), appending=appending)
             if self._doubted and self._lost:
                 hold_back(metadata.absent.keys() - quiet.keys(), self._verdict)
-            if appending and (missing is not None or proved is not None):
-                missing = (proved or set()) | ((missing or set()) & metadata.absent.keys())
-                missing -= self._verdict.inconclusive.keys()
+            missing -= self._verdict.inconclusive.keys()
         inconclusive = {**metadata.inconclusive, **self._verdict.inconclusive, **quiet}
         return Observation(
             metadata.run_id,
@@ -200,8 +182,7 @@ class ObservationWriter:
             unchanged=unchanged,
             absent={i: reason for i, reason in metadata.absent.items() if i not in inconclusive},
             inconclusive=inconclusive,
-            missing=missing if complete else None,
-            ids=record_set.many_ids if appending else None,
+            missing=missing if complete and appending else None,
             covers_hidden=self._covers_hidden,
         )
 
@@ -213,20 +194,25 @@ class ObservationWriter:
     def _hidden(self) -> Set[str]:
         """Images that some record calls hidden, if this listing may have left them out."""
         hidden = set() if self._covers_hidden else Ledger(self.connection, self.source_id).hidden()
-        return hidden - self.metadata.rejected_ids - self.record_set.held(hidden)
+        return hidden - self.metadata.rejected_ids - self.record_set.ids
+
+    @property
+    def _is_followed(self) -> bool:
+        """The stored state is kept up to date for the next observation, unless it would take much memory beside the
+        records."""
+        return len(self.record_set) <= KEPT_IN_MEMORY
 
     def _candidates(self, unchanged: set[str]) -> Iterator[Candidate]:
-        following = self.present is not None and len(self.record_set) <= KEPT_IN_MEMORY
+        followed = self.present if self._is_followed else None
         for candidate in self.record_set.candidates(unchanged, self.metadata.found):
             image = candidate.image
             if image.warnings:
                 # as many as there are images would not fit into memory
                 self._warn(image.warnings)
                 candidate = structs.replace(candidate, image=structs.replace(image, warnings=()))
-            if following:
-                self._seen_now.append(
-                    (image.image_id, image.content_hash, image.reported_deleted, candidate.listed)
-                )
+            if followed is not None:
+                gone = image.reported_deleted
+                followed.saw(image.image_id, image.content_hash, gone=gone, listed=candidate.listed)
             yield candidate
 
     def _warn(self, warnings: Sequence[str]) -> None:
@@ -235,46 +221,43 @@ class ObservationWriter:
             if self._warnings <= WARNINGS:
                 log.warning("value not converted", source=self.source.name, reason=warning)
 
-    def _judge(self, missing: set[str] | None, quiet: Set[str], *, appending: bool) -> set[str] | None:
-        """Of images on which this observation would be the last word, those that it proves to be gone: within
-        the deletion limit (semantics 4.5). What an archive's own trailer says of images stands.
-
-        None: that is left to the ledger, because nothing would change in the present.
-        """
-        ledger = Ledger(self.connection, self.source_id)
+    def _decide_missing(self, quiet: Set[str], *, appending: bool) -> set[str]:
+        """Of images that are missing, those whose absence counts: what an archive's own trailer says of images, and,
+        where this observation would be the last word, what it proves within the deletion limit (semantics 4.5)."""
+        ledger, metadata = Ledger(self.connection, self.source_id), self.metadata
         existing = None if appending else ledger.observed(self.at)
         if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
-            return None
-        known = self._presence(missing)
-        known.others -= self.metadata.named(absent=not self._doubted) | quiet
-        if not self.metadata.complete:
-            known.others &= self.metadata.absent.keys()
+            return set()  # left to the ledger, as nothing would change in the present
+        known = self.present or stored_state.load_contents(self.connection, self.source_id)
+        missing = known.content.keys() - metadata.inconclusive.keys() - quiet - self.record_set.ids
+        undecided = missing - metadata.named(absent=not self._doubted)
+        if not metadata.complete:
+            undecided &= metadata.absent.keys()
         listed = bool(len(self.record_set))
         if not appending:
-            known.others -= ledger.nearest(known.others, self.at, "after").keys()
+            undecided -= ledger.nearest(undecided, self.at, "after").keys()
         if existing is not None:
-            known.others -= ledger.listed(existing) | ledger.inconclusive(existing)
+            undecided -= ledger.listed(existing) | ledger.inconclusive(existing)
             listed = listed or bool(ledger.listed(existing))
-        if not known.others:
-            return set()
-        self._verdict = decide_missing(
-            sorted(known.others),
-            known,
-            # nothing can be looked up in the past
-            replace(self.source, lookup_limit=0),
-            _no_lookup,
-            now=self.at,
-            absence_proves=True,
-            accept=self.accept,
-            nothing_listed=not listed,
-            lost_rights=lambda again: self._lost,
-        )
-        self.run.note = self._verdict.note
-        if not self.accept:
-            # a listing doesn't say what its login could see, so that what is held stays so
-            hold_back(known.held & self._verdict.absent.keys(), self._verdict)
-        self.held = bool(self._verdict.held)
-        return set(self._verdict.absent)
+        if undecided:
+            self._verdict = decide_missing(
+                sorted(undecided),
+                known,
+                # nothing can be looked up in the past
+                replace(self.source, lookup_limit=0),
+                _no_lookup,
+                now=self.at,
+                absence_proves=True,
+                accept=self.accept,
+                nothing_listed=not listed,
+                lost_rights=lambda again: self._lost,
+            )
+            self.run.note = self._verdict.note
+            if not self.accept:
+                # a listing doesn't say what its login could see, so that what is held stays so
+                hold_back(known.held & self._verdict.absent.keys(), self._verdict)
+            self.held = bool(self._verdict.held)
+        return self._verdict.absent.keys() | (missing & metadata.absent.keys())
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision
@@ -287,33 +270,7 @@ class ObservationWriter:
         decided = held_deletions.kept_at(self.connection, self.source_id, self.at)
         if not metadata.complete:
             decided &= metadata.absent.keys()
-        return kept | (decided - metadata.rejected_ids - self.record_set.held(decided))
-
-    def _presence(self, missing: set[str] | None) -> _Counted:
-        known = self.present
-        if known is not None and missing is not None:
-            result = _Counted(others=missing, gone=known.gone & missing, held=known.held, kept=known.kept)
-            result.count = len(known.content) - len(known.gone)
-            return result
-        # too many images for memory: all are walked over, and only the missing ones are kept
-        result, count = _Counted(), 0
-        batch: dict[str, bool] = {}
-        for image_id, _, live, _ in stored_state.contents(self.connection, self.source_id):
-            count += live
-            batch[image_id] = live
-            if len(batch) == 1000:
-                self._note_missing(batch, result)
-                batch = {}
-        self._note_missing(batch, result)
-        result.count = count
-        result.held, result.kept = held_deletions.open_and_kept(self.connection, self.source_id)
-        return result
-
-    def _note_missing(self, batch: dict[str, bool], result: _Counted) -> None:
-        missing = batch.keys() - self.metadata.inconclusive.keys()
-        missing -= self.record_set.held(missing)
-        result.others |= missing
-        result.gone |= {image_id for image_id in missing if not batch[image_id]}
+        return kept | (decided - metadata.rejected_ids - self.record_set.ids)
 
     # ---- after the merge ---------------------------------------------------------------------------
 
@@ -326,12 +283,9 @@ class ObservationWriter:
             measured = appending and self._is_own and not (self._lost and self._verdict.held)
             reached = (trailer.login,) if measured else (self._login, *(trailer.logins or ()))
             stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
-        if not appending:
+        if known is None:
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
             return
-        before = (
-            (known.held, known.kept) if known else held_deletions.open_and_kept(connection, self.source_id)
-        )
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
         told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
         followed = held_deletions.follow(
@@ -340,26 +294,24 @@ class ObservationWriter:
             self.at,
             BY,
             run_id=self.metadata.run_id,
-            before=before,
+            before=(known.held, known.kept),
             held=[told, (self._verdict.held, self._verdict.held_reason)],
             found=self.metadata.found,
             rejected=self.metadata.rejected_ids,
         )
-        if not kept <= before[1]:  # decided later than this was observed, or while the archive was written
+        if not kept <= known.kept:  # decided later than this was observed, or while the archive was written
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
-        if known is not None:
-            if followed or kept:
-                known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
-            self._follow(known, observation)
-            known.latest = self.at
-            if len(self.record_set) > KEPT_IN_MEMORY:
-                self.present = None
+        if not self._is_followed:
+            self.present = None
+            return
+        if followed or kept:
+            known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
+        self._follow(known, observation)
+        known.latest = self.at
 
-    def _follow(self, known: Fingerprints, observation: Observation) -> None:
-        """Brings the fingerprints to what was merged."""
-        for image_id, content_hash, gone, listed in self._seen_now:
-            known.saw(image_id, content_hash, gone=gone, listed=listed)
-        lacking = set(observation.absent) - self.record_set.held(observation.absent.keys())
+    def _follow(self, known: StoredState, observation: Observation) -> None:
+        """Brings the stored state to what was merged of absences."""
+        lacking = set(observation.absent) - self.record_set.ids
         known.missed(lacking | set(observation.missing or ()))
         known.unlisted.update(
             image_id

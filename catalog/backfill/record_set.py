@@ -1,7 +1,6 @@
 """The records of one observation as saved files bring them: each image once, in whatever order they came.
 
-Small observations stay in memory; of larger ones only ids and fingerprints do (and beyond a bound not even
-those), and the files are read a second time when their records are merged.
+Memory grows with the number of images by their ids and hashes alone; the records wait in a file without a name.
 """
 
 from __future__ import annotations
@@ -9,28 +8,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
-from itertools import islice
+from typing import Any
 
-from catalog.backfill.id_table import Entry, IdTable
-from catalog.batches import batched
-from catalog.fetch.files.client_output import unnested
+from catalog.fetch.files.client_output import UnreadableOutput, unnested
 from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.fields import INDEX
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, rejected_text
-from catalog.model import Candidate, ListedIds, MappedImage, RejectedRecord
+from catalog.model import Candidate, MappedImage, RejectedRecord
+from catalog.sync.spill_file import SpillError, SpillFile
 
-MEMORY = 8 * 2**20
-"""Bytes of records kept in memory instead of being read again."""
+MOST_IMAGES = 1_000_000
+"""Images of one observation: their ids stay in memory."""
 _MEMORY_OF_IMAGES = 2 * 2**20
 """Bytes of records whose images are kept; an image takes about eight times its record."""
 _MEMORY_OF_HASHES = 50_000
-_STEP = 500
 _CREATED_AT, _HIDDEN = INDEX["created_at"], INDEX["hidden"]
-Step = Callable[[Dump, int, bool], None]
-"""Told after each step of reading: the file, how many records came, and whether it is read once more."""
-
-
+_HASH = 16
+"""Bytes of a fingerprint."""
+_PLACE = 12
+"""Bytes of a place in the spill file."""
+Step = Callable[[Dump, int], None]
+"""Told after each step of reading: the file, and how many records came."""
 Identity = tuple[str, bytes, datetime | None, bool]
 """Image id, fingerprint and `created_at` of a record, and whether it calls the image hidden."""
 
@@ -40,46 +39,36 @@ class MappingCache:
 
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
-        self.hashes: dict[bytes, Identity] = {}
+        self._hashes: dict[bytes, Identity] = {}
         """Hash of the bytes -> what identifies the record."""
         self._images: dict[bytes, MappedImage] = {}
         self._size = 0
 
-    def identify(self, raw: bytes) -> Identity:
+    def identify(self, raw: bytes, raw_hash: bytes) -> Identity:
         """What identifies a record. Raises Rejected."""
-        raw_hash = fingerprint(raw)
-        known = self.hashes.get(raw_hash)
-        return known if known is not None else self.learn(raw, raw_hash)
+        known = self._hashes.get(raw_hash)
+        if known is None:
+            image = self.image(raw, raw_hash)
+            if len(self._hashes) >= _MEMORY_OF_HASHES:
+                self._hashes.clear()
+            created: Any = image.values[_CREATED_AT]
+            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]))
+            self._hashes[raw_hash] = known
+        return known
 
-    def image(self, raw: bytes) -> MappedImage:
+    def image(self, raw: bytes, raw_hash: bytes) -> MappedImage:
         """The record mapped. Raises Rejected."""
-        raw_hash = fingerprint(raw)
         image = self._images.get(raw_hash)
         if image is None:
             image = map_record(raw, self.rules)
-            self._keep(image, raw, raw_hash)
+            size = _length(raw)
+            if self._size + size > _MEMORY_OF_IMAGES:
+                self._images.clear()
+                self._size = 0
+            if size <= _MEMORY_OF_IMAGES:
+                self._images[raw_hash] = image
+                self._size += size
         return image
-
-    def learn(self, raw: bytes, raw_hash: bytes) -> Identity:
-        """As `identify`, for bytes that were not met before."""
-        image = map_record(raw, self.rules)
-        self._keep(image, raw, raw_hash)
-        if len(self.hashes) >= _MEMORY_OF_HASHES:
-            self.hashes.clear()
-        created = image.values[_CREATED_AT]
-        created = created if isinstance(created, datetime) else None
-        known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]))
-        self.hashes[raw_hash] = known
-        return known
-
-    def _keep(self, image: MappedImage, raw: bytes, raw_hash: bytes) -> None:
-        size = _length(raw)
-        if self._size + size > _MEMORY_OF_IMAGES:
-            self._images.clear()
-            self._size = 0
-        if size <= _MEMORY_OF_IMAGES:
-            self._images[raw_hash] = image
-            self._size += size
 
 
 class RecordSet:
@@ -91,11 +80,13 @@ class RecordSet:
         dumps: Sequence[Dump],
         mappings: MappingCache,
         step: Step,
+        spool_limit: int,
         *,
         archived: bool = False,
         too_late: tuple[datetime, datetime] | None = None,
     ) -> None:
-        """`archived`: by a sweep of ours. `too_late`: a record created between these was not there to be seen."""
+        """`archived`: by a sweep of ours. `too_late`: a record created between these was not there to be seen.
+        `spool_limit`: bytes of records that may wait in a file."""
         self.dumps = dumps
         self.mappings = mappings
         self._step = step
@@ -107,71 +98,67 @@ class RecordSet:
         """A record without a usable id is among them, so absence proves nothing."""
         self.has_hidden = False
         """A hidden image is among them, so that hidden ones were not left out."""
-        self._table = IdTable()
+        self._entries: dict[str, bytes] = {}
+        """Image id -> the record that counts, as one string: fingerprint, hash of its bytes, place in the file."""
+        self._contested: dict[str, dict[bytes, bytes]] = {}
+        """Of images with several records all of these, by the hash of their bytes, in the order of reading."""
         self._rejected: dict[bytes, RejectedRecord] = {}
-        self._contested: set[str] = set()
-        self._raws: list[bytes] | None = []
-        self._size = 0
-
-    def __len__(self) -> int:
-        """How many images."""
-        return len(self._table)
+        self._spilled = SpillFile(spool_limit)
 
     def close(self) -> None:
-        self._table.close()
-        self._raws = None
+        self._spilled.close()
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self._entries)
 
     # ---- reading -----------------------------------------------------------------------------------
 
     def read(self) -> None:
-        """Reads all files. Raises BrokenDump for the first one that cannot be read whole."""
+        """Reads all files. Raises BrokenDump for the first one that cannot be read whole, or finds no room."""
         for dump in self.dumps:
-            for records in self._records(dump):
-                self._add(records, dump)
-                self._step(dump, len(records), False)
+            for records in dump.read():
+                for raw in records:
+                    try:
+                        self._add(raw if self._archived else unnested(bytes(raw)), dump)
+                    except (UnreadableOutput, SpillError) as error:
+                        raise BrokenDump(dump.path, None, str(error)) from None
+                self._step(dump, len(records))
             self.pages += dump.pages
-        if self._contested:
-            self._resolve_duplicates()
+        self._resolve_duplicates()
 
-    def _records(self, dump: Dump) -> Iterator[Sequence[bytes]]:
-        """As a file holds them; what the `openstack` client nested is taken out of its nest."""
-        if self._archived:
-            yield from dump.read()
+    def _add(self, raw: bytes, dump: Dump) -> None:
+        self.records += 1
+        raw_hash = fingerprint(raw)
+        try:
+            image_id, content_hash, created, hidden = self.mappings.identify(raw, raw_hash)
+        except Rejected as rejection:
+            self._reject(raw, rejection)
             return
-        for records in dump.read():
-            try:
-                yield [unnested(bytes(raw)) for raw in records]
-            except ValueError as error:
-                raise BrokenDump(dump.path, None, str(error)) from None
+        self.has_hidden |= hidden
+        if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
+            raise self._misdated(dump, image_id, created)
+        entry = self._entries.get(image_id)
+        if entry is None:
+            if len(self._entries) >= MOST_IMAGES:
+                raise BrokenDump(dump.path, None, f"more than {MOST_IMAGES:,} images at one moment")
+            self._entries[image_id] = self._spill(raw, raw_hash, content_hash)
+            return
+        known_hash = entry[_HASH : 2 * _HASH]
+        same = known_hash == raw_hash
+        if same and image_id not in self._contested:
+            return
+        others = self._contested.setdefault(image_id, {known_hash: entry})
+        others[raw_hash] = others.pop(raw_hash, b"") or self._spill(raw, raw_hash, content_hash)
 
-    def _add(self, records: Sequence[bytes], dump: Dump) -> None:
-        batch: dict[str, Entry] = {}
-        contested = self._contested
-        known = self.mappings.hashes
-        for number, raw in enumerate(records, self.records):
-            raw_hash = fingerprint(raw)
-            identity = known.get(raw_hash)
-            if identity is None:
-                try:
-                    identity = self.mappings.learn(raw, raw_hash)
-                except Rejected as rejection:
-                    self._reject(raw, rejection)
-                    continue
-            image_id, content_hash, created, hidden = identity
-            self.has_hidden |= hidden
-            if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
-                raise self._misdated(dump, image_id, created)
-            before = batch.get(image_id)
-            if before is None:
-                batch[image_id] = content_hash, number
-            elif before[0] != content_hash:
-                contested.add(image_id)
-        self.records += len(records)
-        for image_id, before in self._table.get(batch).items():
-            if before[0] != batch.pop(image_id)[0]:
-                contested.add(image_id)
-        self._table.put(batch)
-        self._keep(records)
+    def _spill(self, raw: bytes, raw_hash: bytes, content_hash: bytes) -> bytes:
+        return content_hash + raw_hash + self._spilled.put(bytes(raw)).to_bytes(_PLACE, "big")
+
+    def _raw(self, entry: bytes) -> bytes:
+        return self._spilled.read(int.from_bytes(entry[2 * _HASH :], "big"))
+
+    def _image(self, entry: bytes) -> MappedImage:
+        return self.mappings.image(self._raw(entry), entry[_HASH : 2 * _HASH])
 
     def _misdated(self, dump: Dump, image_id: str, created: datetime) -> BrokenDump:
         return BrokenDump(
@@ -181,31 +168,20 @@ class RecordSet:
             " seen (a date alone is its midnight); give the right one with --observed-at",
         )
 
-    def _keep(self, records: Sequence[bytes]) -> None:
-        if self._raws is None:
-            return
-        self._size += sum(map(_length, records))
-        if self._size > MEMORY:
-            self._raws = None
-        else:
-            self._raws.extend(records)
-
     def _reject(self, raw: bytes, rejection: Rejected) -> None:
         record = RejectedRecord(rejection.reason, rejected_text(raw, self.mappings.rules), rejection.image_id)
         self.nameless = self.nameless or rejection.image_id is None
         self._rejected[fingerprint(record.record.encode("utf-8", "surrogatepass"))] = record
 
     def _resolve_duplicates(self) -> None:
-        """Decides which of several differing records of an image counts."""
-        best: dict[str, tuple[tuple[datetime, str | int], Entry]] = {}
-        for number, raw, (image_id, content_hash, *_) in self._identified(self._numbered()):
-            if image_id not in self._contested:
-                continue
-            image = self.mappings.image(raw)
-            rank = (image.updated_at, number) if self._archived else image.precedence
-            if image_id not in best or rank > best[image_id][0]:
-                best[image_id] = rank, (content_hash, number)
-        self._table.put({image_id: entry for image_id, (_, entry) in best.items()})
+        """Decides which of several differing records of an image counts: the last one of those that rank highest."""
+        for image_id, entries in self._contested.items():
+            best = None
+            for entry in entries.values():
+                image = self._image(entry)
+                rank = (image.updated_at, "" if self._archived else image.document)
+                if best is None or rank >= best:
+                    best, self._entries[image_id] = rank, entry
         self._contested.clear()
 
     # ---- what was read -----------------------------------------------------------------------------
@@ -213,13 +189,17 @@ class RecordSet:
     def digest(self) -> str:
         """Stands for the canonical content, in whatever order and form it came."""
         digest = hashlib.sha256()
-        hashes = self._table.hashes()
-        while part := b"".join(islice(hashes, 10_000)):
-            digest.update(part)
+        for _, entry in sorted(self._entries.items()):
+            digest.update(entry[:_HASH])
         # the id is a part of the canonical form, so that the fingerprints say all
         for record_hash in sorted(self._rejected):
             digest.update(b"rejected" + record_hash)
         return digest.hexdigest()
+
+    @property
+    def ids(self) -> Set[str]:
+        """The ids of the images."""
+        return self._entries.keys()
 
     @property
     def rejected(self) -> list[RejectedRecord]:
@@ -228,85 +208,25 @@ class RecordSet:
     def inconclusive(self) -> set[str]:
         """Images of which nothing but a rejected record came."""
         ids = {record.image_id for record in self._rejected.values() if record.image_id is not None}
-        return ids - self._table.get(ids).keys()
+        return ids - self.ids
 
     def among(self, contents: Mapping[str, bytes]) -> set[str]:
         """The images whose fingerprint is the one given for their id."""
-        rows = self._table.rows
-        if rows is not None:
-            return {image_id for image_id, (hash_, _) in rows.items() if contents.get(image_id) == hash_}
-        same: set[str] = set()
-        for part in batched(contents, _STEP):
-            entries = self._table.get(part)
-            same.update(image_id for image_id in entries if entries[image_id][0] == contents[image_id])
-        return same
+        return {i for i, entry in self._entries.items() if contents.get(i) == entry[:_HASH]}
 
-    def held(self, ids: Set[str]) -> set[str]:
-        """Those of the ids that are among the images."""
-        return self._table.among(ids)
-
-    def some_ids(self, most: int) -> list[str]:
-        """Ids of images, all or as many as that."""
-        return list(islice(self._table, most))
-
-    @property
-    def many_ids(self) -> ListedIds | None:
-        """The ids, where they are too many for memory."""
-        return self._table if self._table.rows is None else None
-
-    def leave_out(self, ids: Set[str]) -> None:
-        self._table.remove(ids)
+    def leave_out(self, ids: Iterable[str]) -> None:
+        for image_id in ids:
+            self._entries.pop(image_id, None)
 
     def candidates(self, known: Set[str], found: Set[str]) -> Iterator[Candidate]:
-        """The images mapped, those that are `known` left out; `found`: brought by look-ups, not listed."""
-        rows, raws = self._table.rows, self._raws
-        if rows is not None and raws is not None:
-            wanted = sorted(entry[1] for image_id, entry in rows.items() if image_id not in known)
-            for number in wanted:
-                yield self._candidate(raws[number], found)
-            return
-        for batch in batched(self._numbered(), _STEP):
-            images = [
-                (number, raw, image_id, hash_)
-                for number, raw, (image_id, hash_, *_) in self._identified(batch)
-            ]
-            entries = self._table.get(image_id for _, _, image_id, _ in images if image_id not in known)
-            for number, raw, image_id, hash_ in images:
-                entry = entries.get(image_id)
-                if entry is None or entry[1] != number:
-                    continue
-                if entry[0] != hash_:
-                    raise self._changed()
-                yield self._candidate(raw, found)
+        """The images mapped, those that are `known` left out; `found`: brought by look-ups, not listed.
 
-    def _candidate(self, raw: bytes, found: Set[str]) -> Candidate:
-        image = self.mappings.image(raw)
-        listed = image.image_id not in found
-        return Candidate(image, fingerprint(raw) if listed else None, listed)
-
-    def _identified(self, records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, Identity]]:
-        for number, raw in records:
-            try:
-                yield number, raw, self.mappings.identify(raw)
-            except Rejected:
-                continue
-
-    def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        """All records as they were read, from memory or from the files once more."""
-        if self._raws is not None:
-            yield from enumerate(self._raws)
-            return
-        number = 0
-        for dump in self.dumps:
-            for records in self._records(dump):
-                yield from enumerate(records, number)
-                number += len(records)
-                self._step(dump, 0, True)
-        if number != self.records:
-            raise self._changed()
-
-    def _changed(self) -> BrokenDump:
-        return BrokenDump(self.dumps[-1].path, None, "a file of this moment changed while it was read")
+        In the order of their ids, so that each index grows at its end.
+        """
+        for image_id in sorted(self._entries.keys() - known):
+            entry = self._entries[image_id]
+            listed = image_id not in found
+            yield Candidate(self._image(entry), entry[_HASH : 2 * _HASH] if listed else None, listed)
 
 
 def _length(raw: bytes) -> int:

@@ -6,8 +6,6 @@ name until the network is done.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
@@ -22,10 +20,9 @@ from catalog.mapping.credentials import redacted
 from catalog.mapping.values import timestamp
 from catalog.model import Candidate, InconclusiveKind, RejectedRecord
 from catalog.store.state.stored_state import StoredState
+from catalog.sync.spill_file import SpillFile
 from catalog.text import bounded
 
-MEMORY = 2**20
-"""Bytes of records kept in memory before they go to the file."""
 MOST_NEW_IMAGES = 1_000_000
 """New or changed images of one sweep: their ids stay in memory. A source of more is read in several sweeps."""
 MOST_REJECTED = 10_000
@@ -39,71 +36,10 @@ LEAST_SECONDS = 0.5
 """Of such a merge for its records, however late it begins; the database has four times that (`Deadline.to_write`)."""
 
 
-class SpillError(FetchError):
-    """The records of a sweep find no room on this machine."""
-
-    error_kind = "config"
-
-
 class TooManyImages(FetchError):
     """A listing brings more new images than one sweep takes; the next sweep takes the next ones."""
 
     error_kind = "bad_listing"
-
-
-class SpillFile:
-    """Records set aside: appended to a file without a name, read in any order, one system call each.
-
-    `limit`: bytes. `put` raises SpillError beyond it, or where the temporary folder is full.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
-        self._waiting = bytearray()
-        self._written = 0
-
-    def close(self) -> None:
-        self._file.close()
-
-    def put(self, raw: bytes) -> int:
-        """The record's place: one number, its position and its length."""
-        if len(self._waiting) + len(raw) > MEMORY and self._waiting:
-            self._write()
-        position = self._written + len(self._waiting)
-        if position + len(raw) > self._limit:
-            raise SpillError(
-                f"this sweep's new records take more than {self._limit:,} bytes; raise `spool_limit` if that is normal"
-            )
-        self._waiting += raw
-        return position << _LENGTH_BITS | len(raw)
-
-    def _write(self) -> None:
-        with memoryview(self._waiting) as waiting:
-            done = 0
-            while done < len(waiting):
-                try:
-                    done += self._file.write(waiting[done:])
-                except OSError as error:
-                    raise SpillError(
-                        f"the temporary folder takes no more ({error.strerror}); set TMPDIR"
-                    ) from error
-        self._written += done
-        self._waiting = bytearray()
-
-    def read(self, place: int) -> bytes:
-        position, length = place >> _LENGTH_BITS, place & (1 << _LENGTH_BITS) - 1
-        if position >= self._written:
-            start = position - self._written
-            return bytes(self._waiting[start : start + length])
-        parts = []
-        while length:
-            part = os.pread(self._file.fileno(), length, position)
-            if not part:
-                raise OSError("the file of records set aside ends too early")
-            parts.append(part)
-            position, length = position + len(part), length - len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class ListingBuffer:
@@ -319,8 +255,6 @@ class ListingBuffer:
             yield Candidate(image, fingerprint(raw) if listed else None, listed)
 
 
-_LENGTH_BITS = 32
-"""A record's place is one number, its position and its length: a listing may hold a million."""
 _NEVER = float("-inf")
 
 

@@ -29,10 +29,14 @@ _LISTS = re.compile(
 SAVE = "for id in $(openstack image list -f value -c ID); do openstack image show -f json $id; done > images.json"
 
 
+class UnreadableOutput(ValueError):
+    """A record that an old client printed in its own way."""
+
+
 def unnested(raw: bytes) -> bytes:
     """A record with its nested `properties` as keys of its own; any other bytes as they are.
 
-    Raises ValueError for a record of an old client, which prints its properties as one text.
+    Raises UnreadableOutput for a record of an old client, which prints its properties as one text.
     """
     if b'"properties"' not in raw:
         return raw
@@ -45,7 +49,7 @@ def unnested(raw: bytes) -> bytes:
     except UNREADABLE:
         return raw  # whether it can be held at all is the mapping's to say
     if _OLD_PROPERTIES.match(nested):
-        raise ValueError(
+        raise UnreadableOutput(
             "its `properties` are one text, as old openstack clients print them; save it with a newer one, or as the"
             " API answers"
         )

@@ -1,8 +1,8 @@
 """Saved listings: what a file holds is told by its content, and handed on record by record, as raw bytes.
 
 A body as the API answers it, a bare list, one record or one page a line, several pages in one file, our own
-archive; each also gzipped, with a byte order mark, or in UTF-16. A file is read twice, once to see that it
-can be read whole, so it has to be a file and no pipe.
+archive; each also gzipped, with a byte order mark, or in UTF-16. A file is opened twice, once to see what it
+is, so it has to be a file and not a pipe.
 """
 
 from __future__ import annotations

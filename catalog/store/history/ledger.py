@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import datetime
-from itertools import chain, islice, repeat
 from typing import Any, Literal, NamedTuple
 
 import psycopg
@@ -127,19 +126,6 @@ class Ledger:
         key = fingerprint_of(repr(row).encode() for row in rows)
         for kind, ids in rows:
             self._run("insert_set", set=key, kind=kind, ids=ids)
-        return key
-
-    def save_listed(self, ids: Iterable[str]) -> bytes:
-        """As `save_set` with the ids listed alone, for more of them than memory should hold; sorted already."""
-        separators = chain([""], repeat(", "))
-        named = (
-            f"{separator}{image_id!r}".encode() for separator, image_id in zip(separators, ids, strict=False)
-        )
-        key = fingerprint_of(chain([f"({LISTED!r}, [".encode()], named, [b"])"]))
-        inserted = self._run("insert_set", set=key, kind=LISTED, ids=[]).rowcount
-        remaining = iter(ids)
-        while inserted and (part := list(islice(remaining, _PART))):
-            self._run("extend_set", set=key, kind=LISTED, ids=part)
         return key
 
     def load_set(self, key: bytes | None) -> dict[str, frozenset[str]]:

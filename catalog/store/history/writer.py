@@ -6,7 +6,7 @@ any other one with what was known at its moment, and the revisions around it are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -99,7 +99,7 @@ class Merge:
     def _append(self, seen: Observation, latest: Observed | None) -> None:
         empty = latest is None and not self._any_image()
         # a complete sweep that knows what is missing needs no list of what it held
-        lists_held = seen.ids is None and (not seen.complete or seen.missing is None)
+        lists_held = not seen.complete or seen.missing is None
         held: set[str] = set(seen.unchanged) if lists_held else set()
         found: set[str] = set()
         self.counts.unchanged += len(seen.unchanged)
@@ -162,7 +162,6 @@ class Merge:
             missing = seen.missing
             if missing is None:
                 missing = self._ids("holding") - held - seen.inconclusive.keys()
-                missing -= _listed(seen, missing)
             for image_id in missing:
                 reasons.setdefault(image_id, NOT_LISTED)
         return reasons
@@ -304,8 +303,7 @@ class Merge:
         kinds[FOUND] = found
         complete, run_ids = seen.complete, {seen.run_id}
         covers_hidden = seen.covers_hidden
-        listed = held | _listed(seen, seen.absent)
-        absences = {image_id: reason for image_id, reason in seen.absent.items() if image_id not in listed}
+        absences = {image_id: reason for image_id, reason in seen.absent.items() if image_id not in held}
         existing = parts.existing if parts is not None else None
         if parts is not None and existing is not None:
             kinds = parts.unite_kinds(kinds, held)
@@ -320,7 +318,7 @@ class Merge:
             Observed(
                 seen.observed_at,
                 complete,
-                None if complete else self._save_listed(seen, held),
+                None if complete else self.ledger.save_set({LISTED: held}),
                 self.ledger.save_set(kinds),
                 tuple(sorted(run_ids)),
                 covers_hidden,
@@ -328,9 +326,6 @@ class Merge:
         )
         if existing is not None and min(run_ids) != existing.run_ids[0]:
             self._name_run(seen.observed_at, min(run_ids))
-
-    def _save_listed(self, seen: Observation, held: set[str]) -> bytes | None:
-        return self.ledger.save_set({LISTED: held}) if seen.ids is None else self.ledger.save_listed(seen.ids)
 
     def _follow_hidden(self, before: set[str]) -> None:
         """Brings listings that may leave hidden images out to what records say now of who is hidden: their absence
@@ -353,11 +348,6 @@ class Merge:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""
         for name in ("name_revisions", "name_periods"):
             self._run(name, at=at, run=run_id)
-
-
-def _listed(seen: Observation, ids: Iterable[str]) -> Set[str]:
-    """Of these images, those whose records the caller keeps the ids of."""
-    return seen.ids.among(ids) if seen.ids is not None else frozenset()
 
 
 def _steps(candidates: Iterable[Candidate]) -> Iterator[tuple[list[Candidate], bool]]:

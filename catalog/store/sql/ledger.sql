@@ -123,11 +123,6 @@ ON CONFLICT (source_id, image_id, observed_at) DO UPDATE SET reason = least(abse
 INSERT INTO id_sets (source_id, set_id, kind, image_ids) VALUES (%(source)s, %(set)s, %(kind)s, %(ids)s::text[])
 ON CONFLICT DO NOTHING;
 
--- name: extend_set
--- More ids of a set that memory should not hold.
-UPDATE id_sets SET image_ids = image_ids || %(ids)s::text[]
-WHERE source_id = %(source)s AND set_id = %(set)s AND kind = %(kind)s;
-
 -- name: load_set
 -- A stored set: ids by kind.
 SELECT kind, image_ids FROM id_sets WHERE source_id = %(source)s AND set_id = %(set)s;

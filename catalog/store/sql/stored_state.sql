@@ -29,7 +29,7 @@ SELECT image_id, raw_hash, live FROM image_state WHERE source_id = %(source)s AN
 COPY (
     SELECT f.image_id, f.content_hash, f.live, i.unlisted_since IS NOT NULL
     FROM image_state f JOIN images i USING (source_id, image_id)
-    WHERE f.source_id = {} AND f.content_hash IS NOT NULL LIMIT {}
+    WHERE f.source_id = {} AND f.content_hash IS NOT NULL
 ) TO STDOUT (FORMAT binary);
 
 -- name: alike

@@ -27,6 +27,10 @@ class StoredState:
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
     `market`: those that only the pass of this name lists.
     `login`: what the logins that brought it reached, nothing where that is not known.
+
+    A backfill compares contents instead of bytes: `content` holds fingerprints by image, in the place of `by_raw` and
+    `others`; `unlisted`: images that listings leave out; `latest`: the moment of the last observation, where it is
+    known. `saw` and `missed` keep it up to date.
     """
 
     by_raw: dict[bytes, str] = field(default_factory=dict)
@@ -37,11 +41,27 @@ class StoredState:
     kept: set[str] = field(default_factory=set)
     market: set[str] = field(default_factory=set)
     login: frozenset[str] = frozenset()
+    content: dict[str, bytes] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)
+    latest: datetime | None = None
 
     @property
     def live(self) -> int:
         """How many images are live."""
-        return len(self.by_raw) + len(self.others) - len(self.gone)
+        return len(self.by_raw) + len(self.others) + len(self.content) - len(self.gone)
+
+    def saw(self, image_id: str, content_hash: bytes, *, gone: bool, listed: bool) -> None:
+        """A record is the image's last evidence now."""
+        self.content[image_id] = content_hash
+        (self.gone.add if gone else self.gone.discard)(image_id)
+        (self.unlisted.discard if listed else self.unlisted.add)(image_id)
+
+    def missed(self, ids: Iterable[str]) -> None:
+        """Their absence is their last evidence now."""
+        for image_id in ids:
+            self.content.pop(image_id, None)
+            self.gone.discard(image_id)
+            self.unlisted.discard(image_id)
 
     def missing(self, *seen: Collection[str]) -> set[str]:
         """Images whose last evidence is a record, and which are in none of these collections."""
@@ -83,14 +103,16 @@ def load(connection: Connection, source_id: str) -> StoredState:
     return stored
 
 
-def contents(
-    connection: Connection, source_id: str, limit: int | None = None
-) -> Iterable[tuple[str, bytes, bool, bool]]:
-    """(id, fingerprint, live, unlisted) of each image whose last evidence is a record, as a stream."""
-    query = sql.SQL(_SQL["contents"]).format(sql.Literal(source_id), sql.Literal(limit))
+def load_contents(connection: Connection, source_id: str) -> StoredState:
+    """The stored state as a backfill compares it."""
+    stored = StoredState()
+    query = sql.SQL(_SQL["contents"]).format(sql.Literal(source_id))
     with connection.cursor(binary=True).copy(query) as copy:
         copy.set_types(["text", "bytea", "bool", "bool"])
-        yield from copy.rows()
+        for image_id, content_hash, live, unlisted in copy.rows():
+            stored.saw(image_id, content_hash, gone=not live, listed=not unlisted)
+    stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)
+    return stored
 
 
 def known(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, Known]:

@@ -1,4 +1,4 @@
-"""Files larger than memory are read twice: they say the same, or nothing if they changed meanwhile."""
+"""Files larger than memory say the same, as they were when they were read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import pytest
 
 from catalog.backfill.command import Progress, backfill
 from catalog.store.db.connection import Database
-from tests.support.records import image, listing, named, write
-from tests.support.rows import HISTORY, contents_of, images, rows, snapshot
+from tests.support.records import image, listing, name_of, named, write
+from tests.support.rows import HISTORY, contents_of, images, snapshot
 from tests.support.world import source
 
 
-def test_large_files_are_read_twice_and_say_the_same(
+def test_large_files_say_the_same(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With next to no memory for records, hashes, ids and the present, the tables are the same, run ids too."""
-    from catalog.backfill import id_table, observation, record_set
+    """With next to no memory for records, hashes and the present, the tables are the same, run ids too."""
+    from catalog.backfill import observation, record_set
+    from catalog.sync import spill_file
 
     double = {"images": [*listing(*range(30))["images"], image(3, name="twice"), image(4)]}
     files = [
@@ -32,12 +33,10 @@ def test_large_files_are_read_twice_and_say_the_same(
     for path in files:
         backfill(database, source("a"), [path], complete=True, accept_deletions=True)
     backfill(database, source("b"), files[1:3], complete=True, confirmed=True)
-    monkeypatch.setattr(record_set, "MEMORY", 100)
+    monkeypatch.setattr(spill_file, "MEMORY", 100)
     monkeypatch.setattr(record_set, "_MEMORY_OF_HASHES", 3)
     monkeypatch.setattr(record_set, "_MEMORY_OF_IMAGES", 500)
-    monkeypatch.setattr(record_set, "_STEP", 7)
     monkeypatch.setattr(observation, "KEPT_IN_MEMORY", 5)
-    monkeypatch.setattr(id_table.IdTable.__init__, "__defaults__", (10,))
     before = snapshot(database)
     assert backfill(database, source("a"), files[:1], complete=True).unchanged == 1
     assert backfill(database, source("b"), files[1:3], complete=True, confirmed=True).unchanged == 1
@@ -58,12 +57,9 @@ def _counters(row: str) -> dict[str, Any]:
     return {k: v for k, v in json.loads(row).items() if not k.endswith("ed_at")}
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_merged(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_changes_after_it_was_read_is_merged_as_it_was(
+    database: Database, tmp_path: Path
 ) -> None:
-    from catalog.backfill import record_set
-
-    monkeypatch.setattr(record_set, "MEMORY", 10)
     path = write(tmp_path, named(1), listing(1, 2, name="as it was"))
     other = json.dumps(listing(1, 2, name="as it is!")).encode()
 
@@ -71,6 +67,17 @@ def test_a_file_that_changes_while_it_is_read_is_not_merged(
         path.write_bytes(other)
 
     result = backfill(database, source(), [path], progress=progress)
-    assert [one.reason for one in result.failures] == ["a file of this moment changed while it was read"]
-    assert images(database) == {}
-    assert rows(database, "SELECT * FROM runs") == []
+    assert result.failures == []
+    assert {row["name"] for row in images(database).values()} == {"as it was"}
+
+
+def test_records_that_find_no_room_are_named_with_their_file_and_the_others_go_on(
+    database: Database, tmp_path: Path
+) -> None:
+    large = write(tmp_path, named(1), listing(1, 2, name="x" * 5_000))
+    small = write(tmp_path, named(2), listing(1))
+    result = backfill(database, source(spool_limit=8_000), [large, small])
+    (failure,) = result.failures
+    assert failure.path == str(large)
+    assert "raise `spool_limit`" in failure.reason
+    assert set(images(database)) == {name_of(1)}

@@ -10,7 +10,8 @@ from catalog.deadline import Deadline
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.buffer import ListingBuffer, SpillError
+from catalog.sync.buffer import ListingBuffer
+from catalog.sync.spill_file import SpillError
 
 STORED = b'{"id": "a", "updated_at": "2026-01-01T00:00:00Z"}'
 
