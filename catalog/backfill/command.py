@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""What lies before it was told by a clock that nobody had set: no cloud is as old."""
+"""A time before it was told by a clock that nobody had set: no cloud is as old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Forgotten:
 
 @dataclass(slots=True)
 class _Moment:
-    """What the files say of one moment."""
+    """The files of one moment."""
 
     dumps: list[Dump] = field(default_factory=list)
     archives: list[Dump] = field(default_factory=list)

@@ -60,7 +60,7 @@ class FileFailure:
 
 @dataclass(slots=True)
 class BackfillResult:
-    """What a backfill did. `runs`: the observations that were merged; `unchanged`: how many were known
+    """The outcome of a backfill. `runs`: the observations that were merged; `unchanged`: how many were known
     already; `forgotten`: files of folders that were left out, because somebody took their observation out; `held`:
     deletions of this source that wait for a decision, if this command held any; `busy`: the source was another's,
     so not all was loaded; `stopped`: told to stop before the end."""
@@ -326,7 +326,7 @@ class Loader:
         return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
 
     def _is_left_out(self, run_id: str, dumps: Sequence[Dump]) -> bool:
-        """Whether somebody took this observation out: it does not come back unless it is asked for."""
+        """True if somebody took this observation out: it does not come back unless it is asked for."""
         with self.database.transaction(read_only=True) as connection:
             stored = self._stored or sources.find(connection, self.source.name)
             if stored is None or not runs.is_forgotten(connection, stored.source_id, run_id):

@@ -41,7 +41,7 @@ log = structlog.get_logger("catalog.backfill")
 
 @dataclass(frozen=True, slots=True)
 class ObservationMetadata:
-    """What is said beside the records: by an archive's trailer, or by whoever loads a dump."""
+    """Facts beside the records: by an archive's trailer, or by whoever loads a dump."""
 
     run_id: str
     complete: bool
@@ -136,7 +136,7 @@ class ObservationWriter:
         self._finish(run, appending=appending)
 
     def _is_last(self) -> bool:
-        """Whether this observation is later than all others."""
+        """True if this observation is later than all others."""
         if self.present is not None and self.present.latest is not None:
             return self.present.latest < self.at
         latest = Ledger(self.connection, self.source_id).latest()
@@ -145,7 +145,7 @@ class ObservationWriter:
     # ---- before the merge --------------------------------------------------------------------------
 
     def _compare_login(self, header: Header) -> None:
-        """Whether an archive's absences count: its own sweep compared its login with what was stored there."""
+        """Decides if an archive's absences count: its own sweep compared its login with what was stored there."""
         trailer = self.metadata.trailer
         if header.source_id is not None:
             sources.continue_archives(self.connection, self.source_id, header.source_id)
@@ -275,7 +275,7 @@ class ObservationWriter:
     # ---- after the merge ---------------------------------------------------------------------------
 
     def _remember(self, observation: Observation, *, appending: bool) -> None:
-        """What later sweeps need to know of this observation's absences."""
+        """Notes for later sweeps what this one tells of absences."""
         known, trailer, connection = self.present, self.metadata.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
         lookups.save(connection, self.source_id, self.at, answers)

@@ -35,7 +35,7 @@ Identity = tuple[str, bytes, datetime | None, bool]
 
 
 class MappingCache:
-    """What bytes that were met before are: listings of one source repeat most of their records."""
+    """Remembers what bytes that were met before are: listings of one source repeat most of their records."""
 
     def __init__(self, rules: MappingRules) -> None:
         self.rules = rules
@@ -45,7 +45,7 @@ class MappingCache:
         self._size = 0
 
     def identify(self, raw: bytes, raw_hash: bytes) -> Identity:
-        """What identifies a record. Raises Rejected."""
+        """Identifies a record. Raises Rejected."""
         known = self._hashes.get(raw_hash)
         if known is None:
             image = self.image(raw, raw_hash)
@@ -72,7 +72,7 @@ class MappingCache:
 
 
 class RecordSet:
-    """What some files hold together. Of an image's records the later `updated_at` counts, else the greater
+    """The records of some files together. Of an image's records the later `updated_at` counts, else the greater
     canonical form (semantics 4.6), else, in an archive, the one read last (4.3), as the sweep took it."""
 
     def __init__(

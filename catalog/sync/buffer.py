@@ -1,4 +1,4 @@
-"""What a listing brings, sorted as it comes: known bytes are only ticked off, all others are set aside.
+"""Sorts the records of a listing as they come: known bytes are only ticked off, all others are set aside.
 
 Memory grows with the number of images by their hashes and ids alone; the records wait in a file without a
 name until the network is done.

@@ -1,4 +1,4 @@
-"""What people decide about deletions that the limit holds back: `approve` and `keep` (semantics 4.5)."""
+"""Decisions of people about deletions that the limit holds back: `approve` and `keep` (semantics 4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store's writer must know of contents, told by the mapping: the two never import one another."""
+"""Tells the store's writer by the mapping what it must know of contents: the two never import one another."""
 
 from __future__ import annotations
 

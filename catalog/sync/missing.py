@@ -1,4 +1,4 @@
-"""What becomes of images that a sweep did not list: looked up, held back, or deleted."""
+"""Decides about images that a sweep did not list: looked up, held back, or deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from catalog.store.state.stored_state import StoredState
 ASK_AGAIN = timedelta(days=1)
 """An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
 ENDS_LOOKUPS = (DeadlineError, Stopped, ThrottledError, LoginError)
-"""What the next one would meet as well: the time is over, or the cloud wants no more requests of ours."""
+"""The next one would meet them as well: the time is over, or the cloud wants no more requests of ours."""
 CONTROL_EVERY = 20
 """Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
 CONTROLS = 2
@@ -60,7 +60,7 @@ class Control:
         self._lookup = lookup
         self._failed = False
         self.failure: str | None = None
-        """What a listed image's look-up says that is not so, in one line."""
+        """The wrong answer about a listed image, in one line."""
 
     def believed(self, missing: Collection[str]) -> set[str]:
         """Those whose look-ups can be believed. Once some can't, none in this sweep can."""
@@ -162,7 +162,7 @@ def decide_missing(
 def _lost(
     lost_rights: Callable[[bool], Collection[str]], result: MissingVerdict, *, again: bool
 ) -> tuple[list[str], bool]:
-    """What the login doesn't reach, and whether that is known."""
+    """The rights that the login doesn't reach, and whether that is known."""
     try:
         return sorted(lost_rights(again)), True
     except FetchError as error:
@@ -188,7 +188,7 @@ def hold_back(ids: Collection[str], result: MissingVerdict) -> None:
 
 
 def _found_before(stored: StoredState, image_id: str, source: SourceSettings, now: datetime) -> bool:
-    """Whether the last look-up found it. Where none are made any more, that counts for the usual day."""
+    """True if the last look-up found it. Where none are made any more, that counts for the usual day."""
     asked = stored.asked.get(image_id)
     if asked is None or asked[1] != "found":
         return False

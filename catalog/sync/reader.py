@@ -1,4 +1,4 @@
-"""What a sweep reads before it writes: all passes, and look-ups of what they did not list."""
+"""Reads all that a sweep needs before it writes: the passes, and look-ups of what they did not list."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Fetched:
     """Absence alone proves lack (semantics 4.6)."""
     missing: set[str] = field(default_factory=set)
     logins: frozenset[frozenset[str]] = frozenset()
-    """What each login reached that some of this was read with."""
+    """The rights of each login that some of this was read with."""
     login: frozenset[str] = frozenset()
-    """What later logins are compared with."""
+    """Rights that later logins are compared with."""
 
     @property
     def all_complete(self) -> bool:

@@ -25,7 +25,7 @@ CHEAP_PAGES = 2
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found. `images`: how many are visible in the first pass, None where counting is dear.
+    """The result of a check. `images`: how many are visible in the first pass, None where counting is dear.
 
     `login_expires_in`: seconds that the credential has left, None where it has no end that is known.
     """

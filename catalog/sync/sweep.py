@@ -331,7 +331,7 @@ def _resolve_duplicates(connection: Connection, source_id: str, buffer: ListingB
 def _remember(
     connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: StoredState
 ) -> None:
-    """What later sweeps need to know of this one's absences."""
+    """Notes for later sweeps what this one tells of absences."""
     assert run.observed_at is not None
     verdict, inconclusive = fetched.verdict, fetched.buffer.inconclusive
     stored_state.save_login(connection, source_id, fetched.login)

@@ -163,7 +163,7 @@ def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> di
 
 
 def login(connection: Connection, source_id: str) -> frozenset[str]:
-    """What logins are compared with; nothing where it is not known."""
+    """The rights that logins are compared with; nothing where it is not known."""
     return frozenset(_SQL.value(connection, "login", source=source_id) or ())
 
 
