@@ -400,6 +400,8 @@ def forget(
                 " limit allows: nothing was changed; forget the run that lacks them instead, or give"
                 " --accept-deletions"
             )
+        if not set(live).issuperset(stored_state.live(connection, source_id)):
+            stored_state.doubt_login(connection, source_id)
         runs.forget(connection, source_id, observed.run_ids, at)
         runs.remember_forgotten(connection, source_id, observed.run_ids, at)
         lookups.save(connection, source_id, at, {})

@@ -17,6 +17,8 @@ from catalog.text import storable
 
 _SQL = statements("stored_state.sql")
 
+UNKNOWN_RIGHT = "what a forgotten run reached"
+"""In the place of rights of logins: no login has it."""
 STEP = 5_000
 """Fingerprints read at a time."""
 
@@ -170,6 +172,13 @@ def login(connection: Connection, source_id: str) -> frozenset[str]:
 def save_login(connection: Connection, source_id: str, login: frozenset[str]) -> None:
     """Notes what later logins are compared with."""
     _SQL.run(connection, "save_login", source=source_id, login=sorted(map(storable, login)))
+
+
+def doubt_login(connection: Connection, source_id: str) -> None:
+    """Makes each login reach less than the measure, as images live that none may have seen since it was taken; until a
+    sweep that misses nothing."""
+    if known := login(connection, source_id):
+        save_login(connection, source_id, known | {UNKNOWN_RIGHT})
 
 
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import forget
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources
@@ -100,6 +101,28 @@ def test_approved_they_go_and_the_login_that_reaches_less_is_the_measure(
     assert site.sweep().held == 0
     site.cloud.delete(name_of(2))
     assert (site.sweep().deleted, site.reasons()[name_of(2)]) == (1, "not_found")
+
+
+def test_deletions_that_somebody_took_back_are_not_made_again_by_a_login_that_reaches_less(
+    site: Site, entry: CloudEntry
+) -> None:
+    """What the login of a forgotten sweep was measured by says nothing of images that live again by forgetting it."""
+    lost = lose_sight(site, 0, 1)
+    roles(entry, "reader")
+    held = site.sweep()
+    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    decide(site.database, source_id, "approve", MappingAdapter.of(site.source), by="test")
+    narrowed = site.sweep()
+    for run in (narrowed, held):
+        forget(site.database, site.source, run.run_id)
+    assert len(site.live()) == 20
+    again = site.sweep()
+    assert (again.deleted, held_for(site)) == (0, {name_of(0): "login_changed", name_of(1): "login_changed"})
+    for record in lost:
+        site.cloud.add(record)
+    assert (site.sweep().held, site.sweep().unchanged) == (0, 20)
+    site.cloud.delete(name_of(2))
+    assert site.sweep().deleted == 1  # a sweep that missed nothing is the measure
 
 
 def test_a_login_that_reaches_less_and_still_sees_all_is_the_measure(site: Site, entry: CloudEntry) -> None:
