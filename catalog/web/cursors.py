@@ -21,7 +21,7 @@ class Kind:
 
     def render(self, values: Sequence[Any]) -> str:
         plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
-        text = json.dumps([self.name, *plain], separators=(",", ":"))
+        text = json.dumps([self.name, *plain], ensure_ascii=False, separators=(",", ":"))
         return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def read(self, text: str) -> Any:

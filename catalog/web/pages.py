@@ -119,9 +119,11 @@ def _next(question: Question, after: str | None) -> str | None:
     return None if after is None else address("", question | {"after": [after]})
 
 
-def _facet(name: str, counts: Sequence[tuple[str | None, int]], question: Question) -> dict[str, Any]:
-    """A facet's values, each with the address that asks for it too."""
+def _facet(name: str, counts: Sequence[tuple[str | None, int | None]], question: Question) -> dict[str, Any]:
+    """A facet's values, each with the address that asks for it too; a count of None was not counted."""
     chosen = question.get(name, [])
+    if name == "state" and not counts and "as_of" not in question:
+        counts = [(state, None) for state in STATES]
     values = []
     for value, count in counts:
         wanted = [*chosen, str(value)] if name in MANY else [str(value)]
@@ -133,7 +135,8 @@ def _facet(name: str, counts: Sequence[tuple[str | None, int]], question: Questi
                 "address": address("/images", question | {name: wanted}),
             }
         )
-    return {"name": name, "title": FACETS[name], "values": values, "is_full": len(values) == FACET_VALUES}
+    is_cut = len(values) == FACET_VALUES and name != "state"
+    return {"name": name, "title": FACETS[name], "values": values, "is_full": is_cut}
 
 
 def _chosen(question: Question) -> list[dict[str, str]]:

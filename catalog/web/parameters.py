@@ -18,7 +18,7 @@ from catalog.report.queries import CHANGES
 from catalog.text import short
 from catalog.web import cursors
 
-LONGEST_VALUE = 4000
+LONGEST_VALUE = 8000
 """Characters of one value."""
 MOST_VALUES = 50
 """Values of one parameter."""
@@ -126,7 +126,7 @@ IMAGES = (
     _choice("state", "Where it stands, by image_lifecycle; of the present only.", STATES),
     AS_OF,
     Parameter("deleted", "Deleted images instead of live ones.", _flag, FLAG, default=False),
-    _choice("sort", "What to sort by; a minus before it: downwards.", ORDERED, default="source"),
+    _choice("sort", "What to sort by; a minus before it: downwards.", ORDERED, default="-created"),
     LIMIT, _after(cursors.IMAGES),
 )  # fmt: skip
 LATEST = (

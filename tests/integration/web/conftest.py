@@ -25,11 +25,11 @@ Start = Callable[..., httpx.Client]
 
 @pytest.fixture
 def start(database_url: str) -> Iterator[Start]:
-    """Starts a server; gives a client of it. Options are those of `application`."""
+    """Starts a server; gives a client of it. `url`: of the database; options are those of `application`."""
     ends: list[Callable[[], Any]] = []
 
-    def begin(**options: Any) -> httpx.Client:
-        database = Database(DatabaseSettings(url=database_url, data_dir=Path()))
+    def begin(url: str = database_url, **options: Any) -> httpx.Client:
+        database = Database(DatabaseSettings(url=url, data_dir=Path()))
         listening = listen("127.0.0.1:0")
         server = Server(application(database, **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

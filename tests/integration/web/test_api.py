@@ -15,7 +15,7 @@ IMAGES = "/api/v1/images"
 
 
 def ids(site: httpx.Client, **question: Any) -> list[str]:
-    answer = site.get(IMAGES, params=question)
+    answer = site.get(IMAGES, params={"sort": "source"} | question)
     assert answer.status_code == 200, answer.text
     return [image["image_id"] for image in answer.json()["images"]]
 
@@ -55,6 +55,7 @@ def stock(shelf: Shelf) -> str:
     ("question", "expected"),
     [
         ({}, ["d12", "u22", "u24", "nameless", "u22"]),
+        ({"sort": ""}, ["u22", "d12", "u24", "u22", "nameless"]),
         ({"text": "UBUNTU"}, ["u22", "u24", "u22"]),
         ({"source": "two"}, ["u22"]),
         ({"source": ["o*", "two"], "tag": "golden"}, ["u22"]),
@@ -85,6 +86,16 @@ def test_cursors_lead_through_all_images_in_order_and_meet_each_once(
     assert len(whole) == 5
     assert through(site, IMAGES, "images", sort=sort, limit=1) == whole
     assert through(site, IMAGES, "images", sort=sort, limit=2) == whole
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "status", "source"])
+def test_cursors_lead_past_names_of_any_length(site: httpx.Client, shelf: Shelf, sort: str) -> None:
+    source = shelf.source()
+    for number in range(4):
+        long = "\u1000" * 5000 + str(number)
+        shelf.image(source, f"i{number}", name=long, status=long)
+    found = through(site, IMAGES, "images", sort=sort, limit=1)
+    assert [image["image_id"] for image in found] == ["i0", "i1", "i2", "i3"]
 
 
 def test_images_that_come_and_go_between_two_parts_neither_repeat_nor_hide_others(

@@ -123,6 +123,18 @@ def test_a_facet_names_values_that_the_same_question_finds(site: httpx.Client, s
         assert f"Images {count}" in words(page(site, unescape(address))), address
 
 
+def test_in_a_large_catalog_states_can_be_chosen_uncounted(site: httpx.Client, shelf: Shelf) -> None:
+    stock(shelf)
+    assert "State current 4" in words(page(site, "/images"))
+    shelf.ask(
+        """WITH i AS (INSERT INTO image_state (source_id, image_id, live)
+            SELECT 's-two', 'x' || n, false FROM generate_series(1, 20001) AS n) SELECT 1"""
+    )
+    text = page(site, "/images")
+    assert "State current superseded" in words(text)
+    assert links(text)["current"] == "/images?state=current"
+
+
 def test_a_list_goes_on_where_it_ended(site: httpx.Client, shelf: Shelf) -> None:
     stock(shelf)
     first = page(site, "/images?sort=-name&limit=2")

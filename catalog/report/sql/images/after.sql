@@ -3,7 +3,7 @@ CASE
     WHEN ({key}) {beyond} %(after_key)s::{type} THEN true
     WHEN ({key}) IS NOT DISTINCT FROM %(after_key)s::{type} THEN
         ({tie}) > (
-            %(after_source)s::text, %(after_name)s::text IS NULL, coalesce(lower(%(after_name)s::text), ''),
+            %(after_source)s::text, %(after_name)s::text IS NULL, coalesce(left(lower(%(after_name)s::text), 200), ''),
             %(after_image)s::text
         )
     ELSE ({key}) IS NULL
