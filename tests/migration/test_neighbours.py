@@ -49,7 +49,7 @@ def test_a_database_shared_with_another_product(empty: Database) -> None:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("deadbeef",)]
 
 
-@pytest.mark.parametrize("name", ["catalog", 'My "odd" 100%: %(s)s schema', "a,b", "ümläut"])
+@pytest.mark.parametrize("name", ["lab", 'My "odd" 100%: %(s)s schema', "a,b", "ümläut"])
 def test_a_schema_of_its_own(empty_database_url: str, expected: Portrait, name: str) -> None:
     """Nothing lands anywhere else; migrations, sweeps and functions find their way by the setting alone."""
     settings = DatabaseSettings(url=empty_database_url, data_dir=Path(), schema=name)
