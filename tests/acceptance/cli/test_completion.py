@@ -37,7 +37,7 @@ def test_sources_reports_and_images_are_completed(desk: Desk, record: Make) -> N
         "sources remove",
     ):
         assert completed(desk, f"catalog {command} lab/") == ["plain,lab/a", "plain,lab/new"], command
-    assert completed(desk, "catalog report su") == ["plain,summary"]
+    assert completed(desk, "catalog report su") == ["plain,summary", "plain,support"]
     assert completed(desk, "catalog show ubu") == ["plain,ubuntu"]
     assert completed(desk, "catalog report timeline image-00") == ["plain,image-002", "plain,image-001"]
     assert "summary" in completed(desk, "catalog report su", "zsh")
