@@ -305,7 +305,8 @@ class ObservationWriter:
             self.present = None
             return
         if followed or kept:
-            known.held, known.kept = held_deletions.open_and_kept(connection, self.source_id)
+            found = held_deletions.open_and_kept(connection, self.source_id)
+            known.held, known.kept, known.held_by_limit = found
         self._follow(known, observation)
         known.latest = self.at
 

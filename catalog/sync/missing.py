@@ -155,7 +155,9 @@ def decide_missing(
     elif not accept and (nothing_listed or is_above_limit(len(doubtful), stored.live, source)):
         hold_back(doubtful, result)
     elif not accept:
-        hold_back([i for i in doubtful if i in stored.held and i not in result.absent], result)
+        # what the limit holds was more than a sweep may decide, and is so when some of it came back
+        open_still = stored.held_by_limit | (stored.held - result.absent.keys())
+        hold_back([i for i in doubtful if i in open_still], result)
     return result
 
 

@@ -92,9 +92,10 @@ ORDER BY s.name, h.observed_at, h.image_id;
 SELECT count(*) FROM held_deletions WHERE source_id = %(source)s AND decision = 'open';
 
 -- name: open_and_kept
--- Images whose deletion is open, and those that somebody decided to keep.
+-- Images whose deletion is open, those that somebody decided to keep, and which of the open ones the limit holds.
 SELECT coalesce(array_agg(image_id) FILTER (WHERE decision = 'open'), '{}'),
-    coalesce(array_agg(image_id) FILTER (WHERE decision = 'kept'), '{}')
+    coalesce(array_agg(image_id) FILTER (WHERE decision = 'kept'), '{}'),
+    coalesce(array_agg(image_id) FILTER (WHERE decision = 'open' AND reason = 'limit'), '{}')
 FROM held_deletions WHERE source_id = %(source)s AND decision IN ('open', 'kept');
 
 -- name: keep

@@ -77,10 +77,10 @@ def count_open(connection: Connection, source_id: str) -> int:
     return int(_SQL.value(connection, "count_open", source=source_id))
 
 
-def open_and_kept(connection: Connection, source_id: str) -> tuple[set[str], set[str]]:
-    """Images whose deletion is open, and those that somebody decided to keep."""
-    opened, kept = _SQL.run(connection, "open_and_kept", source=source_id).fetchall()[0]
-    return set(opened), set(kept)
+def open_and_kept(connection: Connection, source_id: str) -> tuple[set[str], set[str], set[str]]:
+    """Images whose deletion is open, those that somebody decided to keep, and the open ones that the limit holds."""
+    opened, kept, by_limit = _SQL.run(connection, "open_and_kept", source=source_id).fetchall()[0]
+    return set(opened), set(kept), set(by_limit)
 
 
 def keep(connection: Connection, source_id: str, seen: Mapping[str, datetime], at: datetime) -> None:

@@ -40,6 +40,7 @@ class StoredState:
     gone: set[str] = field(default_factory=set)
     asked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    held_by_limit: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     market: set[str] = field(default_factory=set)
     login: frozenset[str] = frozenset()
@@ -101,7 +102,7 @@ def load(connection: Connection, source_id: str) -> StoredState:
     stored.market = {image_id for (image_id,) in _SQL.run(connection, "market", source=source_id)}
     lookups = _SQL.run(connection, "lookups", source=source_id)
     stored.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in lookups}
-    stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)
+    stored.held, stored.kept, stored.held_by_limit = held_deletions.open_and_kept(connection, source_id)
     return stored
 
 
@@ -113,7 +114,7 @@ def load_contents(connection: Connection, source_id: str) -> StoredState:
         copy.set_types(["text", "bytea", "bool", "bool"])
         for image_id, content_hash, live, unlisted in copy.rows():
             stored.saw(image_id, content_hash, gone=not live, listed=not unlisted)
-    stored.held, stored.kept = held_deletions.open_and_kept(connection, source_id)
+    stored.held, stored.kept, stored.held_by_limit = held_deletions.open_and_kept(connection, source_id)
     return stored
 
 
