@@ -73,7 +73,7 @@ def test_check_names_each_missing_grant(desk: Desk, role: str) -> None:
 
 def test_check_tells_of_a_collation_that_changed_with_the_machine(desk: Desk) -> None:
     """As a restored data folder, or an upgraded C library, leaves it."""
-    if desk.query("SELECT FROM pg_database WHERE datname = current_database() AND datcollversion IS NULL"):
+    if desk.query("SELECT 1 FROM pg_database WHERE datname = current_database() AND datcollversion IS NULL"):
         pytest.skip("this server's collation has no version")
     assert desk.run("db", "check").code == 0
     desk.query("UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()")
