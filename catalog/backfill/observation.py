@@ -288,6 +288,8 @@ class ObservationWriter:
             return
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
         told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
+        # a listing that lacks what is held for its login doesn't say that the login is as it was
+        reason = self._verdict.held_reason if self._lost else None
         followed = held_deletions.follow(
             connection,
             self.source_id,
@@ -295,7 +297,7 @@ class ObservationWriter:
             BY,
             run_id=self.metadata.run_id,
             before=(known.held, known.kept),
-            held=[told, (self._verdict.held, self._verdict.held_reason)],
+            held=[told, (self._verdict.held, reason)],
             found=self.metadata.found,
             rejected=self.metadata.rejected_ids,
         )

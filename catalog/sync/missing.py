@@ -35,7 +35,8 @@ class MissingVerdict:
     found: set[str] = field(default_factory=set)
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
-    held_reason: HeldReason = "limit"
+    held_reason: HeldReason | None = None
+    """None: what is held was so before, and keeps its reason."""
     looked_up: int = 0
     note: str | None = None
     login_changed: bool = False
@@ -153,6 +154,7 @@ def decide_missing(
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
     elif not accept and (nothing_listed or is_above_limit(len(doubtful), stored.live, source)):
+        result.held_reason = "limit"
         hold_back(doubtful, result)
     elif not accept:
         # what the limit holds was more than a sweep may decide, and is so when some of it came back

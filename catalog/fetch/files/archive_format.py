@@ -47,8 +47,9 @@ class Header(msgspec.Struct, frozen=True):
 class Trailer(msgspec.Struct, frozen=True):
     """The last line. `complete`: absence alone proves lack (semantics 4.6). `found`: ids of records that a
     look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
-    `held`: what was held back, for the `held_reason`. `counters`: of the sweep's row in `runs`. `logins`: what each
-    login reached, None where that is not known. `login`: what later ones were compared with, from then on."""
+    `held`: what was held back, for the `held_reason` (None: as before). `counters`: of the sweep's row in `runs`.
+    `logins`: what each login reached, None where that is not known. `login`: what later ones were compared with, from
+    then on."""
 
     complete: bool
     outcome: str
@@ -63,7 +64,7 @@ class Trailer(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     error_kind: str | None = None
     error: str | None = None
-    held_reason: HeldReason = "limit"
+    held_reason: HeldReason | None = None
     logins: list[list[str]] | None = None
     login: list[str] = []
 

@@ -186,7 +186,7 @@ def test_numbers_that_would_fill_the_disk_are_text(sites: Sites) -> None:
     run = site.sweep()
     assert (run.outcome, run.inserted, run.rejected) == ("complete", 4, 0), run.error
     (row,) = site.rows("SELECT value FROM image_properties WHERE source_id = $ AND name = 'x'")
-    assert row["value"] == ["1e131071"] * 2000
+    assert row["value"] == ["1E+131071"] * 2000
 
 
 @pytest.mark.parametrize("kind", ["glance", "ims"])
