@@ -144,7 +144,7 @@ def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
         (b'[\n{"id": "a",\n"n": ' + b"1" * 5000 + b"}]", 3, "number"),
         (b'[\n{"id": "a",\n"n": 1e' + b"9" * 30 + b"}]", 3, "number"),
         (b'[\n{"id": "a",\n"n": "\xff"}]', 3, "JSON"),
-        (b'[\n{"id": "a",\n"n": ' + b"[" * 5000 + b"]" * 5000 + b"}]", 3, "deep"),
+        (b'[\n{"id": "a",\n"n": ' + b"[" * 20_000 + b"]" * 20_000 + b"}]", 3, "deep"),
         (b'{"images": [{"id": "a"}],\n"id": "b"}', 1, "after it"),
         (gzip.compress(dumped(LISTING))[:-12], 1, "ends before its end"),
         (b"\x1f\x8bnonsense", 1, "damaged"),
