@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from psycopg.rows import dict_row
 from catalog.errors import UsageError
 from catalog.report.html import write_page
 from tests.integration.views.conftest import Shelf
+from tests.support.markup import Outline
 
 NOW = datetime.now(UTC)
 HOSTILE = "<script>alert(1)</script>\"'&\u202egpj.\x1b[31m<img src=//evil.example/x onerror=alert(2)>"
@@ -84,22 +84,6 @@ def page(shelf: Shelf, folder: Path, **options: Any) -> str:
     with psycopg.connect(shelf.connection.info.dsn) as connection:
         write_page(connection, file, now=NOW, **options)
     return file.read_text(encoding="utf-8")
-
-
-class Outline(HTMLParser):
-    """Tags and attributes of a page, and its words."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def words(markup: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from xml.etree import ElementTree
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.views.conftest import NOW, RUN, Shelf, ago
+from tests.support.markup import Outline
 
 HOSTILE = (
     "<script>alert(1)</script>\"'&\u202egpj.\x1b[31m<img src=//evil.example/x onerror=alert(2)>{{ 7*7 }}"
@@ -26,22 +26,6 @@ PAGES = (
     "/sources",
     "/report",
 )
-
-
-class Outline(HTMLParser):
-    """Tags and attributes of a page, and its words."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def page(site: httpx.Client, address: str) -> str:
