@@ -256,22 +256,23 @@ def _merge(
     """All that a sweep writes of what it read; done again where the database wants that."""
     run, source, source_id, buffer = sweep.run, sweep.source, sweep.source_id, fetched.buffer
     assert run.observed_at is not None
+    now = clock(connection)
     told = events.EventWriter(connection, source_id, run.run_id)
     loading = told.is_loading()
     if run.outcome != "failed":
         sources.recognise(connection, sweep.stored, service.region, service.project_id, service.endpoint)
         _resolve_duplicates(connection, source_id, buffer)
-        merge = Merge(connection, source_id, run.run_id, MappingAdapter.of(source), clock(connection))
+        merge = Merge(connection, source_id, run.run_id, MappingAdapter.of(source), now)
         tell = partial(told.changes, run.observed_at, loading=loading)
         run.take(merge.apply(_observation(run, fetched), tell))
         _remember(connection, source_id, run, fetched, known)
         if names is not None:
-            projects.save(connection, source_id, names, clock(connection))
+            projects.save(connection, source_id, names, now)
     run.rejected = buffer.rejections
     run.held = held_deletions.count_open(connection, source_id)
     if run.outcome != "failed":
         _tell(told, run, fetched, loading)
-        told.prune(timedelta(seconds=source.events_keep))
+        told.prune(now - timedelta(seconds=source.events_keep))
     _finish(connection, sweep, [PassResult.of(listing) for listing in fetched.passes], buffer)
 
 

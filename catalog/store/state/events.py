@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from catalog.model import EVENT_TYPES
@@ -103,9 +103,8 @@ class EventWriter:
         text = json.dumps(data, default=datetime.isoformat)
         self._write("one", at or clock(self.connection), type=type, data=text)
 
-    def prune(self, older_than: timedelta) -> None:
-        """Takes out some of what is no longer kept."""
-        before = clock(self.connection) - older_than
+    def prune(self, before: datetime) -> None:
+        """Takes out some of what was written before, and is no longer kept."""
         _SQL.run(self.connection, "prune", source=self.source_id, before=before, most=PRUNED_AT_ONCE)
 
     def _write(self, name: str, at: datetime, **values: object) -> None:
