@@ -1,4 +1,4 @@
-"""Text and JSON text from outside: what can be stored, what is safe to show, which ids can be used.
+"""Text and JSON text from outside: what can be stored, what is safe to show, which ids can be used; a time as text.
 
 Nothing here decodes JSON: the functions bring text into a shape that can be decoded, stored or shown.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
 from itertools import islice
 from typing import overload
 
@@ -138,3 +139,8 @@ def _end_of_nested(raw: bytes, start: int) -> int:
         else:
             return match.start(1) + depth if run else len(raw)
     return len(raw)
+
+
+def utc(moment: datetime) -> str:
+    """A point in time, in UTC, as services and programs write it: ISO 8601 with a Z."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -22,6 +22,7 @@ from catalog.model import SourceKind
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
 from catalog.store.state.runs import RUN_COLUMNS, MergedRun
+from catalog.text import utc
 
 SPAN = ""
 """`--forget` without a run: those of a span."""
@@ -173,7 +174,7 @@ def _say_forgotten(source: str, forgotten: Forgotten) -> int:
     if forgotten.busy:
         say_error(f"another process is working on {source!r}; try again")
         return ExitCode.BUSY
-    moment = forgotten.observed_at.isoformat().replace("+00:00", "Z")
+    moment = utc(forgotten.observed_at)
     did = changes({word: getattr(forgotten.counts, word) for word in (*DONE, "revised")})
     say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)}); {did}")
     return ExitCode.OK

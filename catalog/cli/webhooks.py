@@ -18,6 +18,7 @@ from catalog.events.message import send_test
 from catalog.report.terminal import Format
 from catalog.store.state import webhooks as stored
 from catalog.store.state.webhooks import WebhookState
+from catalog.text import utc
 
 COLUMNS = (
     "webhook", "state", "format", "host", "backlog", "answer", "failures", "attempted_at", "delivered_at",
@@ -86,7 +87,7 @@ def test(invocation: Invocation, name: str) -> int:
     """
     logs.configure(invocation.verbosity)
     webhook = _configured(invocation, name)
-    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    now = utc(datetime.now(UTC))
     answer = send_test(webhook, now, threading.Event())
     if not answer.accepted:
         raise CatalogError(f"webhook {name!r} answers HTTP {answer.status}; expected one from 200 to 299")

@@ -27,7 +27,7 @@ from catalog.config.openstack import (
 )
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
 from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
-from catalog.config.toml import Place
+from catalog.config.toml import Place, from_environment
 from catalog.config.web import bind_address
 from catalog.config.webhooks import read_webhooks
 from catalog.errors import ConfigurationError
@@ -208,12 +208,8 @@ def _outside_url(environ: Mapping[str, str], database_url: str | None) -> tuple[
     """(where it is set, url) of a database that is named outside the file."""
     if database_url:
         return "--database-url", database_url
-    if url := environ.get("CATALOG_DATABASE_URL"):
-        return "CATALOG_DATABASE_URL", url
-    if name := environ.get("CATALOG_DATABASE_URL_FILE"):
-        place = Place(file="CATALOG_DATABASE_URL_FILE", folder=Path.cwd())
-        return "CATALOG_DATABASE_URL_FILE", place.read_secret("", name)
-    return None
+    told = from_environment(environ, "CATALOG_DATABASE_URL")
+    return None if told is None else (told[0].file, told[1])
 
 
 def _http_bind(place: Place, configured: str, environ: Mapping[str, str]) -> str:

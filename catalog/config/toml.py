@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,6 +97,19 @@ class Place:
             return read_secret(path)
         except OSError as error:
             raise self.error(key, f"a readable file; {path}: {error.strerror}") from None
+
+
+def from_environment(environ: Mapping[str, str], name: str) -> tuple[Place, str] | None:
+    """The value of a variable, else the secret in the file that NAME_FILE names, and which of them it is.
+
+    Raises ConfigurationError for a file that can't be read.
+    """
+    if value := environ.get(name):
+        return Place(name, Path.cwd()), value
+    if file := environ.get(f"{name}_FILE"):
+        place = Place(f"{name}_FILE", Path.cwd())
+        return place, place.read_secret("", file)
+    return None
 
 
 def _expected(problem: str) -> str:

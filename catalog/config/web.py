@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog.config.toml import Place
+from catalog.config.toml import Place, from_environment
 from catalog.errors import ConfigurationError
 
 DEFAULT_BIND = "127.0.0.1:8477"
@@ -55,12 +55,11 @@ def web_settings(environ: Mapping[str, str], *, no_token: bool) -> WebSettings:
 
 
 def _token(environ: Mapping[str, str]) -> str | None:
-    place = Place("CATALOG_WEB_TOKEN", Path.cwd())
-    token = environ.get("CATALOG_WEB_TOKEN") or None
-    if token is None and (file := environ.get("CATALOG_WEB_TOKEN_FILE")):
-        place = Place("CATALOG_WEB_TOKEN_FILE", Path.cwd())
-        token = place.read_secret("", file)
-    if token is not None and not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token):
+    told = from_environment(environ, "CATALOG_WEB_TOKEN")
+    if told is None:
+        return None
+    place, token = told
+    if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token):
         raise place.error("", f"{SHORTEST_TOKEN} or more letters, digits and signs, without blanks")
     return token
 

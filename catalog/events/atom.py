@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from catalog.events.sentences import sentence
 from catalog.store.state.events import Event
+from catalog.text import utc
 
 NAMESPACE = "http://www.w3.org/2005/Atom"
 MOST_ENTRIES = 500
@@ -21,13 +22,13 @@ def feed(events: Iterable[Event]) -> str:
     root = ElementTree.Element("feed", xmlns=NAMESPACE)
     _add(root, "id", "urn:catalog:events")
     _add(root, "title", "Changes of images")
-    _add(root, "updated", _moment(entries[0].time if entries else datetime.fromtimestamp(0, UTC)))
+    _add(root, "updated", utc(entries[0].time if entries else datetime.fromtimestamp(0, UTC)))
     _add(_add(root, "author"), "name", "catalog")
     for event in entries:
         entry = _add(root, "entry")
         _add(entry, "id", f"urn:catalog:event:{event.id}")
         _add(entry, "title", sentence(event))
-        _add(entry, "updated", _moment(event.time))
+        _add(entry, "updated", utc(event.time))
         _add(entry, "category").set("term", event.type)
         # of an entry without a link Atom wants its content
         _add(entry, "content", sentence(event)).set("type", "text")
@@ -39,7 +40,3 @@ def _add(parent: ElementTree.Element, name: str, text: str | None = None) -> Ele
     element = ElementTree.SubElement(parent, name)
     element.text = text and text.translate(_NOT_IN_XML)
     return element
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from catalog.store.state.events import Event
+from catalog.text import utc
 
 CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 
@@ -21,7 +22,7 @@ def envelope(event: Event) -> dict[str, Any]:
         "source": f"/sources/{quote(event.source)}",
         "type": event.type,
         "subject": event.subject,
-        "time": event.time.isoformat().replace("+00:00", "Z"),
+        "time": utc(event.time),
         "datacontenttype": "application/json",
         "runid": event.run_id,
         "sequence": f"{event.number:020d}",

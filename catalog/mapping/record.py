@@ -14,10 +14,10 @@ from catalog.mapping.capabilities import read_capability
 from catalog.mapping.credentials import is_redacted, may_hold_secret, scrub, scrub_location
 from catalog.mapping.numbers import LARGEST_BIGINT
 from catalog.mapping.rules import LONGEST_NAME, MappingRules, Use
-from catalog.mapping.values import text, timestamp, utc
+from catalog.mapping.values import text, timestamp
 from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage
-from catalog.text import short, usable_id
+from catalog.text import short, usable_id, utc
 
 _STATUS = INDEX["status"]
 _UPDATED_AT = INDEX["updated_at"]

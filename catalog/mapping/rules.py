@@ -11,7 +11,8 @@ from typing import Any
 
 from catalog.fields import CAPABILITY_PREFIX, FIELDS, INDEX, LINK_KEYS, ROLES, Conversion, Field, Role
 from catalog.mapping.credentials import names_location
-from catalog.mapping.values import BITS, CONVERSIONS, boolean, timestamp, utc
+from catalog.mapping.values import BITS, CONVERSIONS, boolean, timestamp
+from catalog.text import utc
 
 LONGEST_NAME = 1000
 """Bytes of a tag, capability or property name that still fit into an index row (semantics 3.2)."""

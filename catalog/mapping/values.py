@@ -140,8 +140,3 @@ CONVERSIONS: dict[Conversion, tuple[Callable[[Any], object], str]] = {
     "timestamp": (timestamp, "not a point in time"),
 }
 """By conversion of `catalog.fields`: the function, and what is said of a value that it can't convert."""
-
-
-def utc(moment: datetime) -> str:
-    """A point in time as services write it."""
-    return moment.isoformat().replace("+00:00", "Z")

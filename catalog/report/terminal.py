@@ -24,7 +24,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from catalog.text import visible
+from catalog.text import utc, visible
 
 Format = Literal["table", "json", "jsonl", "csv", "safe-csv"]
 FORMATS: tuple[Format, ...] = ("table", "json", "jsonl", "csv")
@@ -321,7 +321,7 @@ def _text(value: Any) -> str:
 def plain(value: Any) -> Any:
     """A value that JSON has no type for, in the types it has. Raises TypeError for anything unexpected."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return utc(value.astimezone(UTC))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
