@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import uuid
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,41 +29,21 @@ from catalog.config.settings import (
 from catalog.errors import UsageError
 from catalog.fetch.files.discovery import date_in_name, find_files
 from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
-from catalog.model import MergeCounts, SourceKind
-from catalog.store.db.connection import Connection, Database, clock
-from catalog.store.history.ledger import Ledger
-from catalog.store.history.writer import Merge
-from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
-from catalog.store.state.runs import MergedRun
+from catalog.model import SourceKind
+from catalog.store.db.connection import Database, clock
+from catalog.store.state import runs, sources
 from catalog.store.state.sources import Source
-from catalog.sync.archive import set_aside
-from catalog.sync.mapping_adapter import MappingAdapter
-from catalog.sync.missing import is_above_limit
 
 __all__ = [
     "BackfillResult",
     "FileFailure",
-    "Forgotten",
     "Progress",
     "backfill",
     "find_source",
-    "forget",
-    "meant",
 ]
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """A time before it was told by a clock that nobody had set: no cloud is as old."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """An observation that was taken out. `run_ids`: all that made it up; `counts`: what that changed; `busy`:
-    nothing was done."""
-
-    observed_at: datetime
-    run_ids: tuple[str, ...]
-    counts: MergeCounts = field(default_factory=MergeCounts)
-    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -312,104 +290,3 @@ def _check_origin(
             )
         whose, after = str(dump.path), header.source_id
         met.update((what, value) for what, value in told.items() if value is not None)
-
-
-def meant(
-    database: Database,
-    name: str,
-    run_ids: Sequence[str],
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[MergedRun]:
-    """The runs to forget, one per observation, the latest first: by their ids or the beginnings of them, or a span.
-
-    Raises UsageError: an id that means no run with an observation, or several; a span with none.
-    """
-    with database.transaction(read_only=True) as connection:
-        stored = sources.known(connection, name)
-        found: dict[datetime, MergedRun] = {}
-        for run_id in run_ids:
-            prefix = run_id.lower()
-            if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
-                raise UsageError(
-                    f"{run_id!r} is not a run id, nor the first 8 characters of one; see `catalog runs {name}`"
-                )
-            chosen = runs.merged(connection, stored.source_id, [prefix])
-            if len(chosen) != 1:
-                what = (
-                    f"no run {run_id} with an observation"
-                    if not chosen
-                    else f"several runs {run_id}; give more of it"
-                )
-                raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
-            found[chosen[0].observed_at] = chosen[0]
-        if since is not None or until is not None:
-            begin = since or EARLIEST
-            found |= {
-                one.observed_at: one for one in runs.merged(connection, stored.source_id, (), begin, until)
-            }
-            if not found:
-                raise UsageError(
-                    f"source {name!r} has no observation in that span; see `catalog runs {name}`"
-                )
-    return [found[at] for at in sorted(found, reverse=True)]
-
-
-def forget(
-    database: Database,
-    source: SourceSettings,
-    run_id: str,
-    *,
-    accept_deletions: bool = False,
-    wait_seconds: float = 5.0,
-) -> Forgotten:
-    """Takes the observation of a run out again: history and present become what they were without it.
-
-    Runs of one moment are one observation, and can only go together: `run_ids` names them all. Their files can
-    be loaded again, but not unasked. Raises UsageError for a run that has no observation, and, unless
-    `accept_deletions`, where more live images than the deletion limit would be deleted without it.
-    """
-    try:
-        wanted = str(uuid.UUID(run_id))
-    except ValueError:
-        raise UsageError(f"{run_id!r} is not a run id (UUID); see `catalog runs {source.name}`") from None
-    with database.transaction(read_only=True) as connection:
-        stored = sources.find(connection, source.name)
-        at = runs.observed_of(connection, stored.source_id, wanted) if stored is not None else None
-    if stored is None or at is None:
-        raise UsageError(f"source {source.name!r} has no run {wanted}; see `catalog runs {source.name}`")
-    lease = leases.wait(database, stored.source_id, str(uuid.uuid4()), wait_seconds)
-    if lease is None:
-        return Forgotten(at, (), busy=True)
-    source_id = stored.source_id
-
-    def work(connection: Connection) -> tuple[tuple[str, ...], MergeCounts]:
-        since = sources.history_from(connection, source_id)
-        if since is not None and at < since:
-            raise UsageError(f"run {wanted} lies before {since.isoformat()}, where the history was cut")
-        observed = Ledger(connection, source_id).observed(at)
-        if observed is None or wanted not in observed.run_ids:
-            raise UsageError(f"run {wanted} failed, and left no observation that could be forgotten")
-        contents = MappingAdapter.of(source)
-        live = stored_state.live(connection, source_id)
-        counts = Merge(connection, source_id, str(uuid.uuid4()), contents, clock(connection)).forget(at)
-        lost = stored_state.inferred_deletions(connection, source_id, live)
-        if not accept_deletions and is_above_limit(lost, len(live), source):
-            raise UsageError(
-                f"without run {wanted}, {lost} of {len(live)} live images would be deleted, more than the deletion"
-                " limit allows: nothing was changed; forget the run that lacks them instead, or give"
-                " --accept-deletions"
-            )
-        if not set(live).issuperset(stored_state.live(connection, source_id)):
-            stored_state.doubt_login(connection, source_id)
-        runs.forget(connection, source_id, observed.run_ids, at)
-        runs.remember_forgotten(connection, source_id, observed.run_ids, at)
-        lookups.save(connection, source_id, at, {})
-        held_deletions.follow_ledger(connection, source_id, at, "forget")
-        return observed.run_ids, counts
-
-    with leases.LeaseRenewer(database, lease):
-        run_ids, counts = leases.transact(database, lease, work)
-    for one in run_ids:
-        set_aside(source, at, one)
-    return Forgotten(at, run_ids, counts)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import structlog
 
 from catalog.backfill import command as loading
-from catalog.backfill.command import BackfillResult, FileFailure, Forgotten
+from catalog.backfill import forgetting
+from catalog.backfill.command import BackfillResult, FileFailure
+from catalog.backfill.forgetting import EFFECTS, Forgotten
 from catalog.cli.completion import source_names
-from catalog.cli.failures import say_error
+from catalog.cli.failures import say_error, say_warning
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import DONE, as_row, changes, in_short, number, print_rows, say
+from catalog.cli.output import TO_DO, as_row, changes, in_short, number, planned, print_rows, say
 from catalog.cli.parameters import ask, format_option, moment
 from catalog.cli.progress import measuring
 from catalog.cli.stopping import PoliteStop
-from catalog.errors import ExitCode
+from catalog.errors import ExitCode, UsageError
 from catalog.model import SourceKind
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
@@ -30,6 +34,8 @@ MOST_NAMED = 5
 """Runs that a question names."""
 TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
 """For people; JSON and CSV carry the columns of `runs`."""
+PLAN_COLUMNS = ("change", "id", "name", "observed_at")
+"""Of `--forget --plan`: runs that would be forgotten, by their file, then images."""
 
 
 @click.command(
@@ -63,7 +69,11 @@ Example:
 )
 @click.option("--since", type=moment, help="With --forget: all observations from then on.")
 @click.option("--until", type=moment, help="With --forget: all observations up to then.")
-@click.option("--plan", is_flag=True, help="With --forget: show what would go, and change nothing (exit 3).")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="With --forget: show the runs and what becomes of images, and change nothing (exit 3).",
+)
 @format_option
 @click.pass_obj
 def backfill(
@@ -101,20 +111,25 @@ def backfill(
     with invocation.database() as database:
         settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
         if forget:
-            going = loading.meant(database, source, run_ids, since, until)
+            going = forgetting.meant(database, source, run_ids, since, until)
+            take_out = partial(
+                forgetting.forget,
+                database,
+                settings,
+                *(run.run_id for run in going),
+                accept_deletions=accept_deletions,
+            )
             if plan:
-                print_rows(MergedRun._fields, [tuple(run) for run in going], format)
+                _print_plan(source, going, take_out(plan=True), format)
                 return ExitCode.WOULD_CHANGE
             named = ", ".join(run.run_id[:8] for run in going[:MOST_NAMED])
             named += f" and {len(going) - MOST_NAMED} more" if len(going) > MOST_NAMED else ""
             ask(
-                f"take {number(len(going), 'observation')} out of the history of {source!r}: {named}", yes=yes
+                f"take {number(len(going), 'observation')} out of the history of {source!r}: {named}",
+                yes=yes,
+                extent=lambda: _extent(take_out(plan=True)),
             )
-            for run in going:
-                forgotten = loading.forget(database, settings, run.run_id, accept_deletions=accept_deletions)
-                code = _say_forgotten(source, forgotten)
-                if code != ExitCode.OK:
-                    return code
+            _say_forgotten(source, take_out())
             return ExitCode.OK
         with PoliteStop() as stopping, measuring("files") as measure:
             result = loading.backfill(
@@ -170,11 +185,31 @@ def _place(failure: FileFailure) -> str:
     return f"{failure.path}: " if failure.line is None else f"{failure.path}:{failure.line}: "
 
 
-def _say_forgotten(source: str, forgotten: Forgotten) -> int:
-    if forgotten.busy:
-        say_error(f"another process is working on {source!r}; try again")
-        return ExitCode.BUSY
-    moment = utc(forgotten.observed_at)
-    did = changes({word: getattr(forgotten.counts, word) for word in (*DONE, "revised")})
-    say(f"{source}: the observation of {moment} is forgotten (runs {', '.join(forgotten.run_ids)}); {did}")
-    return ExitCode.OK
+def _print_plan(source: str, going: list[MergedRun], planned_out: Forgotten, format: Format) -> None:
+    """A row for each observation, and for each image with an effect."""
+    rows: list[tuple[Any, ...]] = [("forget", run.run_id, run.file, run.observed_at) for run in going]
+    names = planned_out.names
+    rows += [
+        (TO_DO[effect], image_id, names[image_id], None)
+        for effect, ids in planned_out.effects.items()
+        for image_id in ids
+        if image_id in names
+    ]
+    print_rows(PLAN_COLUMNS, rows, format)
+    if format == "table":
+        say(f"{source}: {planned(planned_out.counts, EFFECTS)}")
+    if planned_out.refusal is not None:
+        say_warning(f"it would be refused: {planned_out.refusal}")
+
+
+def _extent(planned_out: Forgotten) -> str:
+    """The effects on images, for the question. Raises UsageError where it would be refused."""
+    if planned_out.refusal is not None:
+        raise UsageError(planned_out.refusal)
+    return f"; {planned(planned_out.counts, EFFECTS)}"
+
+
+def _say_forgotten(source: str, forgotten: Forgotten) -> None:
+    for at, run_ids in forgotten.observations.items():
+        say(f"{source}: the observation of {utc(at)} is forgotten (runs {', '.join(run_ids)})")
+    say(f"{source}: {changes(forgotten.counts, EFFECTS)}")

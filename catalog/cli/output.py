@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -22,7 +22,10 @@ from catalog.text import visible
 
 COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "busy": "yellow"}
 DONE = ("inserted", "updated", "deleted", "restored")
-TO_DO = {"inserted": "insert", "updated": "update", "deleted": "delete", "restored": "restore"}
+TO_DO = {
+    "inserted": "insert", "updated": "update", "deleted": "delete", "restored": "restore", "erased": "erase",
+    "held": "hold", "released": "release",
+}  # fmt: skip
 
 
 def say(line: str) -> None:
@@ -40,9 +43,9 @@ def number(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def changes(counts: Mapping[str, int]) -> str:
+def changes(counts: Mapping[str, int], words: Iterable[str] = DONE) -> str:
     """Changes that a run made now, as `3 inserted, 1 deleted`, and in the past."""
-    parts = [f"{counts[word]} {word}" for word in DONE if counts[word]]
+    parts = [f"{counts[word]} {word}" for word in words if counts[word]]
     if counts["revised"]:
         parts = [
             *(parts or ["nothing changed now"]),
@@ -51,10 +54,12 @@ def changes(counts: Mapping[str, int]) -> str:
     return ", ".join(parts) or "nothing changed"
 
 
-def planned(counts: Mapping[str, int]) -> str:
+def planned(counts: Mapping[str, int], words: Iterable[str] = DONE) -> str:
     """Changes that a run would make, as `would insert 3, delete 1`."""
-    parts = ", ".join(f"{TO_DO[word]} {counts[word]}" for word in DONE if counts[word])
-    return f"would {parts}" if parts else "would change nothing"
+    parts = [f"{TO_DO[word]} {counts[word]}" for word in words if counts[word]]
+    if counts.get("revised"):
+        parts.append(f"change {number(counts['revised'], 'revision')} of the past")
+    return f"would {', '.join(parts)}" if parts else "would change nothing"
 
 
 def in_short(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -230,17 +230,17 @@ class Merge:
             for ids in batched(silenced, BATCH):
                 self.timelines.write(seen.observed_at, dict.fromkeys(ids), {})
 
-    def forget(self, at: datetime) -> MergeCounts:
-        """Takes the observation of a moment out again; the tables become what they were without it."""
+    def forget(self, *moments: datetime) -> MergeCounts:
+        """Takes the observations of these moments out again; the tables become what they were without them."""
         with self.stage:
-            ids = self._ids("dated_after", at=at)
-            existing, hidden = self.ledger.observed(at), self.ledger.hidden()
-            self.ledger.remove(at)
-            if existing is not None:
+            hidden = self.ledger.hidden()
+            for at in moments:
+                ids = self._ids("dated_after", at=at)
+                self.ledger.remove(at)
                 for part in batched(ids, BATCH):
                     self.timelines.write(at, dict.fromkeys(part), {})
-                self._follow_hidden(hidden)
-                self.refresh_unlisted(self._ids("image_ids"))
+            self._follow_hidden(hidden)
+            self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
     def prove_absences(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:

@@ -129,10 +129,6 @@ SELECT EXISTS (SELECT FROM forgotten_runs WHERE source_id = %(source)s AND run_i
 -- How a run ended.
 SELECT outcome FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;
 
--- name: observed_at
--- The moment of which its listing tells.
-SELECT observed_at FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;
-
 -- name: among
 -- Those of some runs that were merged.
 SELECT run_id::text FROM runs

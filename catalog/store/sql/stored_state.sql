@@ -89,12 +89,14 @@ SELECT image_id FROM images WHERE source_id = %(source)s AND image_type = 'marke
 -- When images that are not listed were asked for, and the answer.
 SELECT image_id, asked_at, answer FROM lookups WHERE source_id = %(source)s;
 
--- name: live
--- All images of a source that are live.
-SELECT image_id FROM images WHERE source_id = %(source)s AND deleted_at IS NULL;
+-- name: present
+-- Every image of a source: what is stored of it, whether it lives, and the deletion of it that is held.
+SELECT i.image_id, f.content_hash, i.deleted_at, i.deletion_reason, h.decision
+FROM images i
+JOIN image_state f USING (source_id, image_id)
+LEFT JOIN held_deletions h ON h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
+WHERE i.source_id = %(source)s;
 
--- name: inferred_deletions
--- Of some images: how many are deleted, and not because the cloud reported it.
-SELECT count(*) FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NOT NULL
-    AND deletion_reason IS DISTINCT FROM 'reported';
+-- name: names
+-- Names of images.
+SELECT image_id, name FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);

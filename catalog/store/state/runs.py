@@ -166,11 +166,6 @@ def outcome(connection: Connection, source_id: str, run_id: str) -> str | None:
     return _SQL.value(connection, "outcome", source=source_id, run=run_id)  # type: ignore[no-any-return]
 
 
-def observed_of(connection: Connection, source_id: str, run_id: str) -> datetime | None:
-    """When a run observed; None if there is none."""
-    return _SQL.value(connection, "observed_at", source=source_id, run=run_id)  # type: ignore[no-any-return]
-
-
 def merged(
     connection: Connection,
     source_id: str,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, filterfalse
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -84,6 +85,24 @@ class Known:
     updated_at: datetime | None
 
 
+class Present(NamedTuple):
+    """The present of one image, as far as decisions about it can change it."""
+
+    content_hash: bytes | None
+    deleted_at: datetime | None
+    deletion_reason: str | None
+    held: str | None
+    """`open` or `kept`."""
+
+    @property
+    def live(self) -> bool:
+        return self.deleted_at is None
+
+    @property
+    def is_inferred_deletion(self) -> bool:
+        return not self.live and self.deletion_reason != "reported"
+
+
 def load(connection: Connection, source_id: str) -> StoredState:
     """Read in the caller's transaction, which it needs."""
     stored = StoredState()
@@ -142,14 +161,9 @@ def would_change(
     return _SQL.run(connection, "would_change", source=source_id, ids=list(ids), most=most).fetchall()
 
 
-def live(connection: Connection, source_id: str) -> list[str]:
-    """The live images of a source."""
-    return [image_id for (image_id,) in _SQL.run(connection, "live", source=source_id)]
-
-
-def inferred_deletions(connection: Connection, source_id: str, ids: Iterable[str]) -> int:
-    """How many of these images are deleted without their cloud having reported it."""
-    return int(_SQL.value(connection, "inferred_deletions", source=source_id, ids=list(ids)))
+def present(connection: Connection, source_id: str) -> dict[str, Present]:
+    """The present of each image that is stored."""
+    return {row[0]: Present(*row[1:]) for row in _SQL.run(connection, "present", source=source_id)}
 
 
 def alike(
@@ -185,3 +199,8 @@ def doubt_login(connection: Connection, source_id: str) -> None:
 def updated_at_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, datetime | None]:
     """The stored `updated_at` of images, for records that a listing brings twice."""
     return {image_id: stored.updated_at for image_id, stored in known(connection, source_id, ids).items()}
+
+
+def names_of(connection: Connection, source_id: str, ids: Iterable[str]) -> dict[str, str | None]:
+    """Names of images."""
+    return dict(_SQL.run(connection, "names", source=source_id, ids=list(ids)).fetchall())

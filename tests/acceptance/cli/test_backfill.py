@@ -89,7 +89,13 @@ def test_runs_show_the_id_the_moment_and_the_file_by_which_they_are_forgotten(sa
     planned = saved.run(
         "backfill", "lab", *(part for i in ids for part in ("--forget", i)), "--plan", "--format", "json"
     )
-    assert (planned.code, {row["run_id"][:8] for row in planned.rows}) == (3, set(ids))
+    assert planned.code == 3
+    assert {row["id"][:8] for row in planned.rows if row["change"] == "forget"} == set(ids)
+    assert [row["id"] for row in planned.rows if row["change"] == "erase"] == [
+        "image-001",
+        "image-002",
+        "image-003",
+    ]
     assert saved.query("SELECT count(*) FROM observations") == [(3,)]
     done = saved.run("backfill", "lab", "--forget", ids[0], "--forget", ids[1], "--yes")
     assert (done.code, done.out.count("is forgotten")) == (0, 2)
@@ -103,8 +109,17 @@ def test_a_span_of_observations_is_forgotten(saved: Desk) -> None:
     assert (refused.code, "2 observations" in refused.error, "add --yes" in refused.error) == (2, True, True)
     declined = saved.on_terminal(*span, input="n\n")
     assert (declined.code, "Take 2 observations out of the history of 'lab'" in declined.out) == (130, True)
-    assert saved.run(*span, "--plan").code == 3
-    assert saved.run(*span, "--yes").code == 0
+    assert "would erase 1" in declined.out
+    planned = saved.run(*span, "--plan")
+    assert (planned.code, planned.out.splitlines()[-1]) == (
+        3,
+        "lab: would erase 1, change 1 revision of the past",
+    )
+    done = saved.run(*span, "--yes")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        0,
+        "lab: 1 erased, 1 revision of the past changed",
+    )
     assert saved.query("SELECT kind FROM runs") == [("sync",)]
     assert saved.run(*span, "--yes").code == 2
     for wrong in (["--forget"], ["--since", "2026-03-01"], ["saved", "--plan"]):

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.store.db.connection import ATTEMPTS, Database
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import leases, sources

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.errors import UsageError
 from catalog.fetch.files.archive_format import HEADER_START
 from catalog.store.db.connection import Database

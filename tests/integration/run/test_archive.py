@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill, find_source, forget
+from catalog.backfill.command import backfill, find_source
+from catalog.backfill.forgetting import forget
 from catalog.config.settings import DatabaseSettings, Settings
 from catalog.errors import UsageError
 from catalog.fetch.files.reader import Dump, open_dump

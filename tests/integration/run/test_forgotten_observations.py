@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.cli.output import DONE, changes
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
-from tests.support.records import hour, image, listing, named, too_deep, write
-from tests.support.rows import HISTORY, contents_of, images, rows, wipe
+from tests.support.records import hour, image, listing, name_of, named, too_deep, write
+from tests.support.rows import HISTORY, contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
 
 
@@ -26,7 +27,7 @@ def test_a_forgotten_observation_leaves_the_tables_as_they_were(database: Databa
     run = backfill(database, source(), [files[2]], complete=True).runs[0]
     assert contents_of(database, "s") != expected
     gone = forget(database, source(), run.run_id)
-    assert (gone.observed_at, gone.run_ids) == (hour(4), (run.run_id,))
+    assert gone.observations == {hour(4): (run.run_id,)}
     assert contents_of(database, "s", (*HISTORY, "runs")) == expected
     again = backfill(database, source(), [tmp_path], complete=True)
     assert (again.runs, again.unchanged, again.forgotten) == ([], 3, 1)
@@ -120,7 +121,7 @@ def test_what_changed_in_history_alone_is_told(database: Database, tmp_path: Pat
     assert row["revised"] == 1
     told = changes({**dict.fromkeys(DONE, 0), "revised": run.revised})
     assert told == "nothing changed now, 1 revision of the past changed"
-    assert forget(database, source(), run.run_id).counts.revised == 1
+    assert forget(database, source(), run.run_id).counts["revised"] == 1
 
 
 def test_the_first_and_the_only_observation_can_be_forgotten(database: Database, tmp_path: Path) -> None:
@@ -146,3 +147,60 @@ def test_a_run_that_is_not_there_cannot_be_forgotten(database: Database, tmp_pat
     for run_id in (str(uuid.uuid4()), "nonsense"):
         with pytest.raises(UsageError, match="catalog runs"):
             forget(database, source(), run_id)
+
+
+# ---- one decision for all of a command ----------------------------------------------------------------
+
+
+def load(database: Database, folder: Path, number: int, *ids: int, complete: bool = True) -> str:
+    path = write(folder, named(number), listing(*ids))
+    return backfill(database, source(), [path], complete=complete, accept_deletions=True).runs[0].run_id
+
+
+def test_the_deletion_limit_counts_all_that_a_command_deletes(database: Database, tmp_path: Path) -> None:
+    """Each of these observations alone is within it: together they take 100 images to 20."""
+    load(database, tmp_path, 1, *range(20))
+    runs = [load(database, tmp_path, n, *range(20 * n), complete=False) for n in range(2, 6)]
+    assert len(live(database)) == 100
+    before = contents_of(database, "s", (*HISTORY, "runs"))
+    for each in runs[::-1]:
+        assert forget(database, source(), each, plan=True).refusal is None
+    with pytest.raises(UsageError, match=r"80 of 100 live images .* nothing was changed"):
+        forget(database, source(), *runs)
+    planned = forget(database, source(), *runs, plan=True)
+    assert contents_of(database, "s", (*HISTORY, "runs")) == before
+    assert planned.refusal is not None
+    assert planned.effects["erased"] == sorted(name_of(n) for n in range(20, 100))
+    assert planned.names[name_of(99)] == "name 99"
+    done = forget(database, source(), *runs, accept_deletions=True)
+    assert done.effects == planned.effects
+    assert (done.run_ids, live(database)) == (tuple(runs[::-1]), {name_of(n) for n in range(20)})
+
+
+def test_erased_images_count(database: Database, tmp_path: Path) -> None:
+    """Those of which no record is left, be they the whole source."""
+    run = load(database, tmp_path, 1, *range(12))
+    with pytest.raises(UsageError, match="12 of 12 live images"):
+        forget(database, source(), run)
+    assert len(live(database)) == 12
+
+
+def test_what_a_span_changes_and_takes_back_is_no_change(database: Database, tmp_path: Path) -> None:
+    """Deleted for a while by each of two observations, and only between them."""
+    load(database, tmp_path, 1, *range(20))
+    runs = [load(database, tmp_path, 2, 0), load(database, tmp_path, 3, *range(20))]
+    with pytest.raises(UsageError):
+        forget(database, source(), runs[1])
+    gone = forget(database, source(), *runs)
+    assert {effect for effect, ids in gone.effects.items() if ids} == set()
+
+
+def test_effects_name_what_is_held_and_what_is_held_no_longer(database: Database, tmp_path: Path) -> None:
+    load(database, tmp_path, 1, *range(20))
+    path = write(tmp_path, named(2), listing(0))
+    held = backfill(database, source(), [path], complete=True).runs[0].run_id
+    back = load(database, tmp_path, 3, *range(20))
+    gone = sorted(name_of(n) for n in range(1, 20))
+    assert forget(database, source(), back).counts["held"] == 19
+    done = forget(database, source(), held)
+    assert (done.effects["released"], done.effects["updated"]) == (gone, [])

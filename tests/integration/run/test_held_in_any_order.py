@@ -14,7 +14,8 @@ import pytest
 from msgspec import structs
 
 from catalog.backfill import observation
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.backfill.loader import BackfillResult
 from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
@@ -115,7 +116,7 @@ def test_within_the_limit_what_nothing_later_speaks_of_is_deleted(database: Data
 def test_nothing_is_held_of_an_image_that_is_forgotten(database: Database, tmp_path: Path) -> None:
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 2, 0)
-    forget(database, source(), run_at(database, 1))
+    forget(database, source(), run_at(database, 1), accept_deletions=True)
     assert (held(database), live(database)) == ({}, {name_of(0)})
 
 
@@ -406,7 +407,7 @@ def test_an_approval_is_of_the_image_that_was_known_then(database: Database, tmp
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 3, 0)
     settle(database, "approve")
-    forget(database, source(), run_at(database, 1))
+    forget(database, source(), run_at(database, 1), accept_deletions=True)
     assert set(images(database)) == {name_of(0)}
     load(database, tmp_path, 2, *ALL, complete=False)
     assert len(live(database)) == 20

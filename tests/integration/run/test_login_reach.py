@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import forget
+from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources

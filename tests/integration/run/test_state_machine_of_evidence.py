@@ -25,7 +25,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.deadline import Deadline
 from catalog.demo.answers import Answer, Request

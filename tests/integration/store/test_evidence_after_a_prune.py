@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from catalog.backfill.command import backfill, forget
+from catalog.backfill.command import backfill
+from catalog.backfill.forgetting import forget
 from catalog.mapping import MappingRules
 from catalog.model import AbsenceReason, InconclusiveKind
 from catalog.store.db.connection import Database

@@ -1,0 +1,189 @@
+"""`catalog backfill --forget`: takes observations out of history again, all of a command or none (semantics 7.7)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalog.backfill.command import EARLIEST
+from catalog.config.settings import SourceSettings
+from catalog.errors import SourceBusy, UsageError
+from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.history.ledger import Ledger
+from catalog.store.history.preview import MOST_NAMED
+from catalog.store.history.writer import Merge
+from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
+from catalog.store.state.runs import MergedRun
+from catalog.store.state.stored_state import Present
+from catalog.sync.archive import set_aside
+from catalog.sync.mapping_adapter import MappingAdapter
+from catalog.sync.missing import is_above_limit
+
+EFFECTS = ("deleted", "erased", "restored", "updated", "held", "released")
+"""Effects on images. Erased: no record is left. Held, released: a deletion is held that was not, or is no longer."""
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """Observations that were taken out. `observations`: the runs that made up each, by its time; `effects`: images by
+    what became of them; `names`: of images, in a plan; `refusal`: why it would be refused."""
+
+    observations: dict[datetime, tuple[str, ...]] = field(default_factory=dict)
+    effects: dict[str, list[str]] = field(default_factory=dict)
+    revised: int = 0
+    names: dict[str, str | None] = field(default_factory=dict)
+    refusal: str | None = None
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        return tuple(run_id for run_ids in self.observations.values() for run_id in run_ids)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {**{effect: len(ids) for effect, ids in self.effects.items()}, "revised": self.revised}
+
+
+def meant(
+    database: Database,
+    name: str,
+    run_ids: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[MergedRun]:
+    """The runs to forget, one per observation, the latest first: by their ids or the beginnings of them, or a span.
+
+    Raises UsageError: an id that means no run with an observation, or several; a span with none.
+    """
+    with database.transaction(read_only=True) as connection:
+        stored = sources.known(connection, name)
+        found: dict[datetime, MergedRun] = {}
+        for run_id in run_ids:
+            prefix = run_id.lower()
+            if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
+                raise UsageError(
+                    f"{run_id!r} is not a run id, nor the first 8 characters of one; see `catalog runs {name}`"
+                )
+            chosen = runs.merged(connection, stored.source_id, [prefix])
+            if len(chosen) != 1:
+                what = (
+                    f"no run {run_id} with an observation"
+                    if not chosen
+                    else f"several runs {run_id}; give more of it"
+                )
+                raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
+            found[chosen[0].observed_at] = chosen[0]
+        if since is not None or until is not None:
+            begin = since or EARLIEST
+            found |= {
+                one.observed_at: one for one in runs.merged(connection, stored.source_id, (), begin, until)
+            }
+            if not found:
+                raise UsageError(
+                    f"source {name!r} has no observation in that span; see `catalog runs {name}`"
+                )
+    return [found[at] for at in sorted(found, reverse=True)]
+
+
+def forget(
+    database: Database,
+    source: SourceSettings,
+    *run_ids: str,
+    accept_deletions: bool = False,
+    plan: bool = False,
+    wait_seconds: float = 5.0,
+) -> Forgotten:
+    """Takes the observations of runs out again, in one transaction: history and present become what they were without
+    them. `plan`: tells what that would do, and rolls it back.
+
+    Runs of one moment are one observation, and can only go together. Their files can be loaded again, but not unasked.
+    Raises SourceBusy, LeaseLost, DatabaseError; UsageError for a run that has no observation, and, unless
+    `accept_deletions`, where more live images than the deletion limit would be deleted or erased; nothing is changed
+    then.
+    """
+    going = meant(database, source.name, run_ids)
+    with database.transaction(read_only=True) as connection:
+        source_id = sources.known(connection, source.name).source_id
+    lease = leases.wait(database, source_id, str(uuid.uuid4()), wait_seconds)
+    if lease is None:
+        raise SourceBusy(f"another process is working on {source.name!r}; try again")
+
+    def work(connection: Connection) -> Forgotten:
+        before = stored_state.present(connection, source_id)
+        forgotten = _take_out(connection, source, source_id, [run.observed_at for run in going])
+        after = stored_state.present(connection, source_id)
+        forgotten.effects = _effects(before, after)
+        if forgotten.effects["restored"]:
+            stored_state.doubt_login(connection, source_id)
+        if not accept_deletions:
+            forgotten.refusal = _refusal(before, after, source)
+        if plan:
+            connection.rollback()
+        elif forgotten.refusal is not None:
+            raise UsageError(forgotten.refusal)
+        return forgotten
+
+    with leases.LeaseRenewer(database, lease):
+        forgotten = leases.transact(database, lease, work)
+    if plan:
+        named = [image_id for ids in forgotten.effects.values() for image_id in ids][:MOST_NAMED]
+        with database.transaction(read_only=True) as connection:
+            forgotten.names = stored_state.names_of(connection, source_id, named)
+        return forgotten
+    for at, together in forgotten.observations.items():
+        for run_id in together:
+            set_aside(source, at, run_id)
+    return forgotten
+
+
+def _take_out(
+    connection: Connection, source: SourceSettings, source_id: str, moments: Sequence[datetime]
+) -> Forgotten:
+    since, ledger = sources.history_from(connection, source_id), Ledger(connection, source_id)
+    if since is not None and moments[-1] < since:
+        raise UsageError(
+            f"an observation of {moments[-1].isoformat()} lies before {since.isoformat()}, where the history was cut:"
+            " nothing was changed"
+        )
+    observations = {at: observed.run_ids for at in moments if (observed := ledger.observed(at)) is not None}
+    merge = Merge(connection, source_id, str(uuid.uuid4()), MappingAdapter.of(source), clock(connection))
+    counts = merge.forget(*observations)
+    for at, run_ids in observations.items():
+        runs.forget(connection, source_id, run_ids, at)
+        runs.remember_forgotten(connection, source_id, run_ids, at)
+    lookups.save(connection, source_id, moments[0], {})
+    held_deletions.follow_ledger(connection, source_id, moments[0], "forget")
+    return Forgotten(observations, revised=counts.revised)
+
+
+def _effects(before: Mapping[str, Present], after: Mapping[str, Present]) -> dict[str, list[str]]:
+    """Images by what became of each."""
+    effects: dict[str, list[str]] = {effect: [] for effect in EFFECTS}
+    for image_id in sorted(before):
+        old, new = before[image_id], after.get(image_id)
+        if new is None:
+            effects["erased"].append(image_id)
+            continue
+        if old.live != new.live:
+            effects["restored" if new.live else "deleted"].append(image_id)
+        elif old[:3] != new[:3]:
+            effects["updated"].append(image_id)
+        if old.held != new.held and new.live:
+            effects["released" if new.held is None else "held"].append(image_id)
+    return effects
+
+
+def _refusal(
+    before: Mapping[str, Present], after: Mapping[str, Present], source: SourceSettings
+) -> str | None:
+    """Why this must be asked for, if more live images than the deletion limit would go."""
+    live = [image_id for image_id, image in before.items() if image.live]
+    lost = [i for i in live if (image := after.get(i)) is None or image.is_inferred_deletion]
+    if not is_above_limit(len(lost), len(live), source):
+        return None
+    return (
+        f"{len(lost)} of {len(live)} live images would be deleted or erased, more than the deletion limit allows:"
+        " nothing was changed; see --plan, forget the run that lacks them instead, or give --accept-deletions"
+    )
