@@ -17,6 +17,7 @@
         ├── NetworkError            "network"
         ├── ThrottledError          "throttled"
         ├── UpstreamError           "upstream"   an unusable HTTP status
+        ├── NotSupported            "upstream"   it can't be asked for changes alone
         ├── BadListingError         "bad_listing"   a 200 that is not a listing
         ├── DeadlineError           "deadline"
         └── Stopped                 "deadline"   told to stop before the end
@@ -159,6 +160,17 @@ class UpstreamError(FetchError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class NotSupported(FetchError):
+    """The service can't be asked only for what is new."""
+
+    error_kind = "upstream"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the service doesn't list by `updated_at` ({why}): only complete sweeps bring its changes"
+        )
 
 
 class BadListingError(FetchError):

@@ -18,6 +18,8 @@ from catalog.fields import INDEX
 SourceKind = Literal["glance", "ims"]
 Verdict = Literal["complete", "truncated", "failed"]
 Outcome = Literal["complete", "partial", "failed", "busy"]
+Scope = Literal["complete", "changes"]
+"""The whole listing, or only what is new (semantics 4.8)."""
 AbsenceReason = Literal["not_found", "no_access", "not_listed"]
 HeldReason = Literal["limit", "login_changed"]
 InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
@@ -104,7 +106,10 @@ class ImageService(Protocol):
     def requests(self) -> int: ...
     @property
     def retries(self) -> int: ...
-    def listing(self, pass_name: str) -> Listing: ...
+    def listing(self, pass_name: str, since: datetime | None = None) -> Listing:
+        """`since`: only images changed from that second on, by the cloud's clock."""
+        ...
+
     def lookup(self, image_id: str, *, listed: bool = False) -> Lookup:
         """`listed`: of an image known to be listed; asks only where an absent one would be said to be absent."""
         ...
@@ -213,8 +218,11 @@ class RunResult:
     error: str | None = None
     note: str | None = None
     """Absences that this run could not prove though it is complete, in one line."""
+    scope: Scope = "complete"
     file: str | None = None
     """Of a backfill: the file that it read; of several the first, and how many more."""
+    supported: bool = True
+    """False: the service can't be asked for changes alone."""
     warnings: list[str] = field(default_factory=list)
     planned: list[PlannedChange] = field(default_factory=list)
     """Of a plan: the images that would change, as many as are named at most."""

@@ -45,6 +45,8 @@ DAEMON_KEYS = {
 }
 DEFAULTS_KEYS = {
     "interval": "Time from the start of one sweep to the next. Not with `cron`.",
+    "changes_interval": "Time from one changes-only sweep to the next, between complete ones. Default: none are made.",
+    "changes_overlap": "How far before the newest change known they ask again.",
     "cron": 'Five fields as Debian\'s cron reads them, such as "*/15 * * * *". Not with `interval`.',
     "timezone": "Zone of `cron`, an IANA name.",
     "deadline": "Longest time of one sweep; or three times the last complete one, if that is longer.",
@@ -170,7 +172,7 @@ def _key_table(
     return _table(("key", "type", "default", "meaning"), rows)
 
 
-DURATIONS = ("interval", "deadline", "events_keep")
+DURATIONS = ("interval", "changes_interval", "changes_overlap", "deadline", "events_keep")
 
 
 def _kind(name: str, hint: object) -> str:

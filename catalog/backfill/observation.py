@@ -98,6 +98,8 @@ class ObservationWriter:
         self.run = RunResult(
             source.name, metadata.run_id, "backfill", observed_at=at, file=_named(record_set)
         )
+        if metadata.trailer is not None:
+            self.run.scope = metadata.trailer.scope
         self._verdict = MissingVerdict()
         self._login: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
@@ -337,7 +339,7 @@ class ObservationWriter:
         run.outcome = "complete" if metadata.outcome == "complete" else "partial"
         run.finished_at = clock(connection)
         runs.finish(connection, self.source_id, run, metadata.passes, metadata.rejected, last=appending)
-        if trailer is not None and run.outcome == "complete":
+        if trailer is not None and run.outcome == run.scope == "complete":
             sources.note_complete(connection, self.source_id, self.at)
 
 

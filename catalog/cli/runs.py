@@ -12,7 +12,18 @@ from catalog.report.terminal import Format
 from catalog.store.state import runs as ledger
 from catalog.store.state import sources
 
-TABLE_COLUMNS = ("run", "source", "kind", "started_at", "observed_at", "outcome", "listed", "file", "result")
+TABLE_COLUMNS = (
+    "run",
+    "source",
+    "kind",
+    "scope",
+    "started_at",
+    "observed_at",
+    "outcome",
+    "listed",
+    "file",
+    "result",
+)
 """For people; JSON and CSV carry every column."""
 SHORT = 8
 """Characters of a run's id that tables show, and that commands take for it."""

@@ -34,6 +34,7 @@ from catalog.store.db.connection import Database
 from catalog.store.history.preview import MOST_NAMED
 from catalog.store.maintenance.removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
+from catalog.sync.changes import sweep_changes
 from catalog.sync.context import Watch
 from catalog.sync.sweep import sweep
 
@@ -48,10 +49,14 @@ WAIT_STEP_SECONDS = 1.0
 Example:
   catalog sync
   catalog sync 'otc/*' --plan
+  catalog sync 'otc/*' --changes
   catalog sync lab --accept-deletions --wait 10m --format json""",
 )
 @click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option("--plan", is_flag=True, help="Read everything, write nothing, name what would change (exit 3).")
+@click.option(
+    "--changes", is_flag=True, help="Ask only for what changed since the last sweep; delete nothing."
+)
 @click.option("--accept-deletions", is_flag=True, help="Let this run past the deletion limit.")
 @click.option("--wait", type=duration, default="0s", help="How long to wait for a busy source: 10m.")
 @format_option
@@ -60,6 +65,7 @@ def sync(
     invocation: Invocation,
     source: tuple[str, ...],
     plan: bool,
+    changes: bool,
     accept_deletions: bool,
     wait: timedelta,
     format: Format,
@@ -72,6 +78,8 @@ def sync(
     logs.configure(invocation.verbosity)
     if plan and wait:
         raise click.UsageError("--wait goes without --plan, which does not wait for others")
+    if changes and (plan or accept_deletions):
+        raise click.UsageError("--changes goes without --plan and --accept-deletions: it deletes nothing")
     settings = invocation.sweepable
     chosen, failures = choose(settings, source)
     at_once = workers(settings, len(chosen))
@@ -79,7 +87,8 @@ def sync(
     # two connections a source: one works, one keeps the lease
     with invocation.database(pool_size=2 * at_once + 1) as database, PoliteStop() as stopping:
         with _printer(database, format, plan) as show, reading(len(chosen)) as (advance, watch):
-            sweeper = Sweeper(database, plan, accept_deletions, wait.total_seconds(), stopping.asked, watch)
+            seconds = wait.total_seconds()
+            sweeper = Sweeper(database, plan, changes, accept_deletions, seconds, stopping.asked, watch)
             for result in results:
                 show(result)
                 say_failure(result)
@@ -103,6 +112,7 @@ class Sweeper:
 
     database: Database
     plan: bool
+    changes: bool
     accept: bool
     wait_seconds: float
     stop: threading.Event
@@ -130,15 +140,20 @@ class Sweeper:
         ends = time.monotonic() + self.wait_seconds
         while True:
             step = min(WAIT_STEP_SECONDS, max(0.0, ends - time.monotonic()))
-            run = sweep(
-                self.database,
-                source,
-                plan=self.plan,
-                accept_deletions=self.accept,
-                wait_seconds=step,
-                stop=self.stop,
-                watch=self.watch,
-            )
+            if self.changes:
+                run = sweep_changes(
+                    self.database, source, wait_seconds=step, stop=self.stop, watch=self.watch
+                )
+            else:
+                run = sweep(
+                    self.database,
+                    source,
+                    plan=self.plan,
+                    accept_deletions=self.accept,
+                    wait_seconds=step,
+                    stop=self.stop,
+                    watch=self.watch,
+                )
             if run.outcome != "busy" or self.stop.is_set() or time.monotonic() >= ends:
                 return run
 

@@ -78,6 +78,8 @@ class SourceSettings:
     filters: dict[str, str] = field(default_factory=dict)
     project_names: bool = False
     interval: float = 900.0
+    changes_interval: float | None = None
+    changes_overlap: float = 300.0
     cron: str | None = None
     timezone: str = "UTC"
     deadline: float = 600.0

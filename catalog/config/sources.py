@@ -46,6 +46,8 @@ LIMITS: tuple[tuple[str, float, float], ...] = (
 
 class DefaultsTable(msgspec.Struct):
     interval: Duration | None = None
+    changes_interval: Duration | None = None
+    changes_overlap: Duration | None = None
     cron: str | None = None
     timezone: str | None = None
     deadline: Duration | None = None
@@ -110,8 +112,10 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     values: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     if "interval" in values and "cron" in values:
         raise place.error("cron", "either interval or cron, not both")
-    for key in ("interval", "deadline", "events_keep"):
-        if key in values:
+    if values.get("changes_interval") == "":
+        values["changes_interval"] = None
+    for key in ("interval", "changes_interval", "changes_overlap", "deadline", "events_keep"):
+        if values.get(key) is not None:
             values[key] = place.seconds(key, values[key])
     if table.cron is not None:
         try:
@@ -168,6 +172,10 @@ def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> lis
     for key in SECRET_KEYS:
         text = getattr(entry, key)
         values[key] = place.path(text) if text is not None and key.endswith("_file") else text
+    if values.get("changes_interval") and "updated_at" in values["filters"]:
+        raise place.error(
+            "filters.updated_at", "another filter; with changes_interval the sweep sets this one"
+        )
     _check_credentials(place, auth, values, entry)
     return [
         SourceSettings(

@@ -36,7 +36,7 @@ from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.health import HealthServer, Probe
 from catalog.daemon.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
 from catalog.daemon.notify import notify, watchdog_seconds
-from catalog.daemon.schedule import Schedule, ScheduledClaim
+from catalog.daemon.schedule import ChangesClaim, Schedule, ScheduledClaim
 from catalog.daemon.source_registry import Projects, SourceRegistry
 from catalog.daemon.webhooks import Webhooks
 from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, SchemaError
@@ -44,6 +44,7 @@ from catalog.model import RunResult
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.state import due_sources, sources
+from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep
 
 log = structlog.get_logger("catalog.daemon")
@@ -114,6 +115,8 @@ class Daemon:
         self._under_way: dict[str, str] = {}
         """Names of sources that are being swept, with the cloud of each."""
         self._resting: dict[str, float] = {}
+        self._complete_only: set[str] = set()
+        """Sources whose service can't be asked for changes alone."""
         self._trouble: str | None = None
         self._aligned: SourceRegistry | None = None
         self._far_again = 0.0
@@ -281,8 +284,13 @@ class Daemon:
             due = due_sources.due_sources(connection, registry.sources)
         for name in registry.sources:
             entry = due.get(name, due_sources.NEW)
-            if entry.due_in is not None and entry.due_in < 2 * POLL_SECONDS and not entry.busy:
-                self._add_job(name, entry.due_in)
+            changes_in = None if name in self._complete_only else entry.changes_in
+            if entry.due_in is None or entry.busy:
+                continue
+            if entry.due_in < 2 * POLL_SECONDS:
+                self._add_job(self._sweep, name, entry.due_in)
+            elif changes_in is not None and changes_in < 2 * POLL_SECONDS:
+                self._add_job(self._sweep_changes, name, changes_in)
         plans = registry.schedules
         far = [name for name, entry in due.items() if (entry.due_in or 0.0) > plans[name].usual_wait]
         if far and time.monotonic() >= self._far_again:
@@ -290,12 +298,12 @@ class Daemon:
             self.database.transact(partial(_align, schedules={name: plans[name] for name in far}))
             self._far_again = time.monotonic() + FAR_POLL_SECONDS
 
-    def _add_job(self, name: str, due_in: float) -> None:
+    def _add_job(self, work: Callable[[str], None], name: str, due_in: float) -> None:
         rest = self._resting.get(name, 0.0) - time.monotonic()
         delay = timedelta(seconds=max(due_in, rest, 0.0) + DELAY_SECONDS)
         # One that still waits for a thread of the pool is not run twice: max_instances.
         self._scheduler.add_job(
-            self._sweep,
+            work,
             "date",
             run_date=datetime.now(UTC) + delay,
             args=[name],
@@ -306,16 +314,30 @@ class Daemon:
     # --- one sweep
 
     def _sweep(self, name: str) -> None:
-        registry = self.registry
-        source = registry.sources.get(name)
+        def work(source: SourceSettings) -> None:
+            claim = ScheduledClaim(lambda: self.registry.schedule_of(source), self.stopping)
+            self._tell(sweep(self.database, source, stop=self.stopping, claim=claim), claim)
+
+        self._work(name, work)
+
+    def _sweep_changes(self, name: str) -> None:
+        def work(source: SourceSettings) -> None:
+            if source.changes_interval is not None:
+                claim = ChangesClaim(source.changes_interval)
+                self._tell_changes(sweep_changes(self.database, source, stop=self.stopping, claim=claim))
+
+        self._work(name, work)
+
+    def _work(self, name: str, work: Callable[[SourceSettings], None]) -> None:
+        """One sweep of a source, if it is its turn, and a rest after what no sweep could tell."""
+        source = self.registry.sources.get(name)
         if source is None or self.stopping.is_set():
             return  # it left the configuration since the job was made
-        claim = ScheduledClaim(lambda: self.registry.schedule_of(source), self.stopping)
         with self._working(source) as admitted:
             if not admitted:
                 return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
-                run = sweep(self.database, source, stop=self.stopping, claim=claim)
+                work(source)
             except DatabaseUnavailable as error:
                 self._database_lost(error)
             except Exception as error:
@@ -328,7 +350,6 @@ class Daemon:
                     log.exception("sweep crashed (bug)", source=name, retry_seconds=REST_SECONDS)
             else:
                 self._resting.pop(name, None)
-                self._tell(run, claim)
         gc.collect()  # the command line makes Python look for cycles seldom; a sweep's are not kept for the next
 
     @contextmanager
@@ -348,6 +369,15 @@ class Daemon:
                 with self._lock:
                     del self._under_way[name]
                     self._lock.notify_all()
+
+    def _tell_changes(self, run: RunResult) -> None:
+        values = {"scope": run.scope, **{name: getattr(run, name) for name in LOGGED}}
+        if not run.supported:
+            self._complete_only.add(run.source)
+        if run.outcome in ("partial", "failed"):
+            log.warning("sweep", **values, error_kind=run.error_kind, reason=run.error)
+        elif run.inserted + run.updated + run.deleted + run.restored + run.rejected:
+            log.info("sweep", **values)
 
     def _tell(self, run: RunResult, claim: ScheduledClaim) -> None:
         if run.outcome == "busy":
@@ -405,3 +435,4 @@ def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None
     now = clock(connection)
     for name, plan in schedules.items():
         due_sources.align(connection, name, plan.next_due(now, now), plan.latest(now), plan.expected_seconds)
+        due_sources.align_changes(connection, name, plan.changes)

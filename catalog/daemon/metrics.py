@@ -150,6 +150,11 @@ def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
         lambda source: source.last_complete,
     )
     yield from gauge(
+        "catalog_source_last_changes_timestamp_seconds",
+        "When the last changes-only sweep that read all that is new observed.",
+        lambda source: source.last_changes,
+    )
+    yield from gauge(
         "catalog_source_expected_interval_seconds",
         "Longest regular time between two sweeps.",
         lambda source: source.expected_seconds,

@@ -63,17 +63,20 @@ class Schedule:
     interval: float
     crontab: Crontab | None
     gaps: Gaps
+    changes: float | None = None
+    """Seconds between changes-only sweeps; None: none are made."""
 
     @classmethod
     def of(cls, source: SourceSettings) -> Schedule:
         """Raises ConfigurationError for a crontab that can't be read, or whose time never comes."""
         if source.cron is None:
-            return cls(source.interval, None, Gaps(source.interval, source.interval))
+            gaps = Gaps(source.interval, source.interval)
+            return cls(source.interval, None, gaps, source.changes_interval)
         try:
             crontab = Crontab.parse(source.cron, source.timezone)
         except ConfigurationError as error:
             raise ConfigurationError(f"source {source.name!r}: {error}") from None
-        return cls(source.interval, crontab, _gaps_of(crontab))
+        return cls(source.interval, crontab, _gaps_of(crontab), source.changes_interval)
 
     @property
     def expected_seconds(self) -> float:
@@ -101,9 +104,8 @@ class Schedule:
     def _by_interval(self, start: datetime, now: datetime) -> datetime:
         """The next of the times that are whole intervals after `start`: missed ones are folded into one."""
         step = timedelta(seconds=max(self.interval, SHORTEST_INTERVAL))
-        reach = min(self.interval * JITTER, LONGEST_JITTER)
         due = start + step * max(1, (now - start) // step + 1)
-        return max(now, due + timedelta(seconds=random.uniform(-reach, reach)))
+        return max(now, due + timedelta(seconds=_jitter(self.interval)))
 
     def latest(self, now: datetime) -> datetime:
         """No run that ends now sets a next run later than this, however often the source failed."""
@@ -117,6 +119,27 @@ class Schedule:
         Or for one of an uneven crontab: `latest` tells.
         """
         return max(self.gaps.longest, LONGEST_BACK_OFF) + LONGEST_JITTER
+
+
+def _jitter(interval: float) -> float:
+    reach = min(interval * JITTER, LONGEST_JITTER)
+    return random.uniform(-reach, reach)
+
+
+class ChangesClaim:
+    """A daemon's claim on the changes of a source: whoever moves their time on asks for them."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+
+    def is_due(self, connection: Connection, source_id: str) -> bool:
+        seconds = self._interval + _jitter(self._interval)
+        return store.claim_changes(connection, source_id, seconds)
+
+    def done(self, connection: Connection, source_id: str, run: RunResult) -> None:
+        """Waits longer where changes can't be read: as long as they could not be read yet."""
+        if run.outcome != "complete":
+            store.postpone_changes(connection, source_id, self._interval, LONGEST_BACK_OFF)
 
 
 class ScheduledClaim:
@@ -143,4 +166,7 @@ class ScheduledClaim:
         schedule = self._current()
         self.failures = store.failures(connection, source_id)
         self.due_at = schedule.next_due(run.started_at or now, now, self.failures)
-        store.set_due(connection, source_id, self.due_at, schedule.expected_seconds)
+        changes = None
+        if schedule.changes is not None:
+            changes = now + timedelta(seconds=schedule.changes + _jitter(schedule.changes))
+        store.set_due(connection, source_id, self.due_at, changes, schedule.expected_seconds)

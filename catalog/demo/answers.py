@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -13,6 +15,11 @@ from catalog.demo.cloud import Cloud, Held
 SORT_KEYS = frozenset(
     {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
 )
+
+TIMES = frozenset({"created_at", "updated_at"})
+_OPERATORS = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "neq": operator.ne,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,14 @@ def page_of(rows: list[Held], rest: Mapping[str, Any] | None = None) -> Answer:
 
 
 def matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
-    """Equality with each filter, tags by membership; a record without the key does not match."""
+    """Equality with each filter, tags by membership, times by an operator; a record without the key does not match."""
     for key, wanted in filters.items():
         value = record.get("tags" if key == "tag" else key)
         if key == "tag":
             if wanted not in (value or ()):
+                return False
+        elif key in TIMES:
+            if value is None or not _compares(str(value), wanted):
                 return False
         elif isinstance(value, bool):
             if str(value).lower() != wanted.lower():
@@ -84,6 +94,15 @@ def matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
         elif value is None or str(value) != wanted:
             return False
     return True
+
+
+def _compares(value: str, wanted: str) -> bool:
+    """`gte:2026-11-30T08:00:00Z`. Raises RefusedQuery for what is not an operator and a time."""
+    name, _, text = wanted.partition(":")
+    try:
+        return bool(_OPERATORS[name](datetime.fromisoformat(value), datetime.fromisoformat(text)))
+    except (KeyError, ValueError):
+        raise RefusedQuery(400, f"Unable to filter by a time: {wanted}") from None
 
 
 def ordered(cloud: Cloud, key: str, direction: str) -> list[Held]:

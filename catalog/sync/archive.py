@@ -172,4 +172,5 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
         held_reason=verdict.held_reason,
         logins=[sorted(login) for login in fetched.logins],
         login=sorted(fetched.login),
+        scope=run.scope,
     )

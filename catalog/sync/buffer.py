@@ -12,7 +12,7 @@ from datetime import datetime
 
 from catalog.config.settings import DEFAULT_SPOOL_LIMIT
 from catalog.deadline import Deadline
-from catalog.errors import FetchError
+from catalog.errors import FetchError, NotSupported
 from catalog.fetch.http.background import DeadlineTask
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
@@ -69,6 +69,8 @@ class ListingBuffer:
         self.rejected: list[RejectedRecord] = []
         self.inconclusive: dict[str, InconclusiveKind] = {}
         self.has_nameless = False
+        self.since = float("-inf")
+        """Older records are refused: the service takes no notice of what it was asked."""
         self._archive = archive
         self._unchanged: set[str] = set()
         self._entries: dict[str, int] = {}
@@ -132,6 +134,8 @@ class ListingBuffer:
     def _set_aside(self, raw: bytes, listed: bool) -> None:
         self._reading.check()
         image_id, updated_at = peek(raw)
+        if _NEVER < _moment(updated_at) < self.since:
+            raise NotSupported("it lists images that changed before")
         if image_id is None:
             self._reject_nameless(raw)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -53,14 +54,10 @@ class Fetched:
 
 
 def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer: ListingBuffer) -> Fetched:
-    """Reads all passes into the buffer, and looks up what is missing from them. No transaction is open meanwhile.
-
-    A service that asked to wait for longer than there is time is asked nothing more in this sweep.
-    """
+    """Reads all passes into the buffer, and looks up what is missing from them. No transaction is open meanwhile."""
     source, observed_at = sweep.source, sweep.run.observed_at
     assert observed_at is not None
-    fetched = Fetched(buffer)
-    throttled: ThrottledError | None = None
+    fetched = read_passes(sweep, service, buffer)
 
     def listed(missing: Collection[str]) -> list[tuple[list[str], list[str]]]:
         """Missing images by kind, each with stored images that are not missing, the most alike first."""
@@ -79,15 +76,6 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             return Lookup("unanswered", error=error)
         return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
-    for name in source.passes or DEFAULT_PASSES[source.kind]:
-        listing = service.listing(name)
-        fetched.passes.append(listing)
-        if throttled is not None:
-            listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
-            continue
-        _take_in(listing, buffer, source.name, sweep.watch)
-        if isinstance(listing.error, ThrottledError):
-            throttled = listing.error
     everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
     refused = any(listing.refused for listing in fetched.passes)
     fetched.complete = (
@@ -115,6 +103,27 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     narrows = fetched.verdict.login_reaches_all and len(fetched.logins) == 1
     fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
     known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
+    return fetched
+
+
+def read_passes(
+    sweep: SweepContext, service: ImageService, buffer: ListingBuffer, since: datetime | None = None
+) -> Fetched:
+    """Reads all passes into the buffer; `since`: only what changed from then on.
+
+    A service that asked to wait for longer than there is time is asked nothing more in this sweep.
+    """
+    source, fetched = sweep.source, Fetched(buffer)
+    throttled: ThrottledError | None = None
+    for name in source.passes or DEFAULT_PASSES[source.kind]:
+        listing = service.listing(name, since)
+        fetched.passes.append(listing)
+        if throttled is not None:
+            listing.error = throttled  # it asked us to wait; unread, the pass is a failed one
+            continue
+        _take_in(listing, buffer, source.name, sweep.watch)
+        if isinstance(listing.error, ThrottledError):
+            throttled = listing.error
     return fetched
 
 

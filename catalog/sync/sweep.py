@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -80,7 +80,7 @@ def sweep(
         if not plan:
             lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
             if lease is None:
-                return _busy(run, "another process is working on this source; try again, or use --wait")
+                return busy(run, "another process is working on this source; try again, or use --wait")
             renewer = stack.enter_context(leases.LeaseRenewer(database, lease))
         deadline = Deadline(max(source.deadline, longest), stop)
         context = SweepContext(
@@ -89,20 +89,27 @@ def sweep(
         if not plan and not context.transact(
             partial(_begin, run=run, source_id=stored.source_id, claim=claim)
         ):
-            return _not_due(run)
-        try:
+            return not_due(run)
+        with closing_row(context):
             _run(context, opener)
-        except LeaseLost as error:
-            fail(run, error)  # whoever took the source over closed our row
-        except CatalogError as error:
-            _close(context, error)
-        except Exception as error:
-            log.exception("unexpected", source=source.name)
-            _close(context, UnexpectedError(error))
-        except BaseException:
-            _close(context, DatabaseError("the run was ended from outside"))
-            raise
     return run
+
+
+@contextmanager
+def closing_row(sweep: SweepContext) -> Iterator[None]:
+    """Closes the run's row where something is raised: what one source may do wrong goes no further."""
+    try:
+        yield
+    except LeaseLost as error:
+        fail(sweep.run, error)  # whoever took the source over closed our row
+    except CatalogError as error:
+        _close(sweep, error)
+    except Exception as error:
+        log.exception("unexpected", source=sweep.source.name)
+        _close(sweep, UnexpectedError(error))
+    except BaseException:
+        _close(sweep, DatabaseError("the run was ended from outside"))
+        raise
 
 
 def _register(database: Database, source: SourceSettings, *, plan: bool) -> tuple[sources.Source, float]:
@@ -135,7 +142,7 @@ def _run(sweep: SweepContext, opener: Opener) -> None:
     run, source, renewer = sweep.run, sweep.source, sweep.renewer
     with ExitStack() as stack:
         service = stack.enter_context(closing(opener(source, sweep.deadline)))
-        stack.callback(_count_requests, run, service)
+        stack.callback(count_requests, run, service)
         known = sweep.transact(partial(_observe, sweep=sweep, service=service))
         archive = open_archive(source, sweep.stored, service, run) if renewer else None
         if archive is not None:
@@ -146,8 +153,8 @@ def _run(sweep: SweepContext, opener: Opener) -> None:
             closing(ListingBuffer(known, rules, sweep.deadline, keep, source.spool_limit))
         )
         fetched = fetch(sweep, service, known, buffer)
-        _count(run, fetched)
-        _count_requests(run, service)
+        count(run, fetched)
+        count_requests(run, service)
         if renewer is None:
             sweep.transact(partial(_plan, sweep=sweep, fetched=fetched, known=known))
             return
@@ -156,7 +163,7 @@ def _run(sweep: SweepContext, opener: Opener) -> None:
             names = ask_names(sweep.database, source, sweep.source_id, service, sweep.deadline)
         if renewer.lost.is_set():
             raise LeaseLost("the lease on this source could not be kept; nothing of this run was written")
-        _write(sweep, service, fetched, known, names)
+        write(sweep, service, fetched, known, names)
         if archive is not None and run.outcome != "failed" and not buffer.cut:
             archive.finish(run, fetched)
 
@@ -170,23 +177,23 @@ def _observe(connection: Connection, *, sweep: SweepContext, service: ImageServi
     else:
         sources.compare_login(connection, stored, service.region, service.project_id, service.endpoint)
     known = stored_state.load(connection, stored.source_id)
-    run.observed_at = _observed_at(connection, stored.source_id)
+    run.observed_at = next_observed_at(connection, stored.source_id)
     run.started_at = run.started_at or run.observed_at
     return known
 
 
-def _observed_at(connection: Connection, source_id: str) -> datetime:
+def next_observed_at(connection: Connection, source_id: str) -> datetime:
     """The database's clock, and later than the source's last observation."""
     now = clock(connection)
     latest = Ledger(connection, source_id).latest()
     return now if latest is None or latest.at < now else latest.at + timedelta(microseconds=1)
 
 
-def _count_requests(run: RunResult, service: ImageService) -> None:
+def count_requests(run: RunResult, service: ImageService) -> None:
     run.requests, run.retries = service.requests, service.retries
 
 
-def _count(run: RunResult, fetched: Fetched) -> None:
+def count(run: RunResult, fetched: Fetched) -> None:
     verdict = fetched.verdict
     run.pages = sum(listing.pages for listing in fetched.passes)
     run.listed = fetched.buffer.listed - len(verdict.found)
@@ -217,7 +224,7 @@ def _plan(connection: Connection, *, sweep: SweepContext, fetched: Fetched, know
     run.finished_at = clock(connection)
 
 
-def _write(
+def write(
     sweep: SweepContext,
     service: ImageService,
     fetched: Fetched,
@@ -359,19 +366,19 @@ def fail(run: RunResult, error: CatalogError) -> RunResult:
     return run
 
 
-def _busy(run: RunResult, why: str) -> RunResult:
+def busy(run: RunResult, why: str) -> RunResult:
     run.outcome, run.error = "busy", why
     return run
 
 
-def _not_due(run: RunResult) -> RunResult:
-    return _busy(run, "another process swept this source meanwhile")
+def not_due(run: RunResult) -> RunResult:
+    return busy(run, "another process swept this source meanwhile")
 
 
 def _close(sweep: SweepContext, error: CatalogError) -> None:
     """Closes the row of a run that did not come to its merge; a database that is away leaves it to the next.
 
-    Of one that came to it nevertheless, as the database was away when `_write` asked, the result says what the
+    Of one that came to it nevertheless, as the database was away when `write` asked, the result says what the
     row says; its archive is lost.
     """
     run = fail(sweep.run, error)
@@ -396,7 +403,7 @@ def _refused(database: Database, run: RunResult, error: CatalogError, claim: Due
         stored = sources.find(connection, run.source)
         if stored is not None:
             if not _begin(connection, run=run, source_id=stored.source_id, claim=claim):
-                return _not_due(run)
+                return not_due(run)
             run.finished_at = run.started_at
             runs.finish(connection, stored.source_id, run)
             if claim is not None:

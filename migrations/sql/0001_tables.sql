@@ -433,12 +433,14 @@ CREATE TABLE sources (
     project_id TEXT,
     endpoint TEXT,
     last_complete_at TIMESTAMP WITH TIME ZONE,
+    last_changes_at TIMESTAMP WITH TIME ZONE,
     observed_since TIMESTAMP WITH TIME ZONE,
     history_from TIMESTAMP WITH TIME ZONE,
     retired_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     expected_seconds DOUBLE PRECISION,
     next_due_at TIMESTAMP WITH TIME ZONE,
+    next_changes_at TIMESTAMP WITH TIME ZONE,
     failing_since TIMESTAMP WITH TIME ZONE,
     failures INTEGER DEFAULT 0 NOT NULL,
     error_kind TEXT,
@@ -459,13 +461,15 @@ COMMENT ON COLUMN sources.region IS 'Region, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.project_id IS 'Project whose view this is, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.endpoint IS 'Address of the image service, without credentials.';
 COMMENT ON COLUMN sources.last_complete_at IS 'observed_at of the last complete sweep. Unit: UTC.';
+COMMENT ON COLUMN sources.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new, whether it found any or not. Unit: UTC.';
 COMMENT ON COLUMN sources.observed_since IS 'observed_at of the first observation. Unit: UTC.';
 COMMENT ON COLUMN sources.history_from IS 'History before this moment was pruned; NULL = never. Unit: UTC.';
 COMMENT ON COLUMN sources.retired_at IS 'When the source was retired; its images stay. Unit: UTC.';
 COMMENT ON COLUMN sources.created_at IS 'When the source was first recorded. Unit: UTC.';
 COMMENT ON COLUMN sources.expected_seconds IS 'Expected time between sweeps. Unit: seconds.';
 COMMENT ON COLUMN sources.next_due_at IS 'When the daemon sweeps it next. Unit: UTC.';
-COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or partial runs in a row; NULL = the last was complete. Unit: UTC.';
+COMMENT ON COLUMN sources.next_changes_at IS 'When the daemon asks it for changes alone next; NULL = not before a complete sweep. Unit: UTC.';
+COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or partial runs in a row, changes-only sweeps left out; NULL = the last was complete. Unit: UTC.';
 COMMENT ON COLUMN sources.failures IS 'Runs in a row that were not complete.';
 COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure; NULL = the last run was complete.';
 COMMENT ON COLUMN sources.projects_asked_at IS 'When names of projects were last asked for. Unit: UTC.';
@@ -530,6 +534,8 @@ CREATE TABLE images (
     CONSTRAINT pk_images PRIMARY KEY (source_id, image_id)
 )
  WITH (fillfactor = 90);
+
+CREATE INDEX ix_images_updated_at ON images (source_id, updated_at) WHERE deleted_at IS NULL;
 
 CREATE INDEX ix_images_market ON images (source_id, image_id) WHERE image_type = 'market';
 
@@ -692,6 +698,7 @@ CREATE TABLE runs (
     source_id TEXT COLLATE "C" NOT NULL,
     run_id UUID NOT NULL,
     kind TEXT NOT NULL,
+    scope TEXT DEFAULT 'complete' NOT NULL,
     started_at TIMESTAMP WITH TIME ZONE NOT NULL,
     observed_at TIMESTAMP WITH TIME ZONE,
     finished_at TIMESTAMP WITH TIME ZONE,
@@ -724,6 +731,7 @@ COMMENT ON TABLE runs IS 'The ledger of runs.';
 COMMENT ON COLUMN runs.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN runs.run_id IS 'Identity of the run.';
 COMMENT ON COLUMN runs.kind IS 'sync or backfill.';
+COMMENT ON COLUMN runs.scope IS 'complete: asked for the whole listing; changes: only for what is new.';
 COMMENT ON COLUMN runs.started_at IS 'Start of the run. Unit: UTC.';
 COMMENT ON COLUMN runs.observed_at IS 'Moment the listing speaks of. Unit: UTC.';
 COMMENT ON COLUMN runs.finished_at IS 'End of the run; NULL = under way. Unit: UTC.';

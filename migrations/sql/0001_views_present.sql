@@ -297,7 +297,9 @@ SELECT
     s.failures,
     s.next_due_at,
     s.retired_at,
-    s.source_id
+    s.source_id,
+    s.last_changes_at,
+    round(extract(epoch FROM now() - s.last_changes_at))::bigint AS changes_age_seconds
 FROM sources AS s
 LEFT JOIN (
     SELECT h.source_id, count(DISTINCT h.image_id) AS images
@@ -319,3 +321,5 @@ COMMENT ON COLUMN source_freshness.failures IS 'Runs in a row that were not comp
 COMMENT ON COLUMN source_freshness.next_due_at IS 'When the daemon sweeps it next. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.retired_at IS 'When the source was retired; NULL = in use. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.source_id IS 'Key of the source, for joins with the tables.';
+COMMENT ON COLUMN source_freshness.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new; NULL = never. Unit: UTC.';
+COMMENT ON COLUMN source_freshness.changes_age_seconds IS 'Time since then. Unit: seconds.';

@@ -271,3 +271,54 @@ def test_a_cloud_that_never_answers_leaves_the_others_their_turns(
             daemon.wait_for("sweep", 5, source="moon", outcome="complete")
             assert not daemon.logged("sweep", source="mute-0", outcome="complete")
             assert daemon.stop() == 0
+
+
+# --- changes between sweeps
+
+
+def test_between_sweeps_it_asks_for_changes_alone_and_tells_both_ages(
+    config: Path, database_url: str
+) -> None:
+    """Nothing new, no row; what is new is there soon, long before the next sweep; off again, it asks no more."""
+    images = Cloud("glance", IMAGES)
+    times = {"interval": "1h", "changes_interval": "1s"}
+    with (
+        CloudServer(images) as cloud,
+        DaemonProcess(config, configuration(database_url, {"moon": cloud.endpoint}, **times)) as daemon,
+    ):
+        daemon.wait_for("sweep", source="moon", outcome="complete")
+        checked = "SELECT last_changes_at FROM sources"
+        first = until(lambda: one(database_url, checked), "changes that were asked for")
+        until(lambda: one(database_url, checked) > first, "changes that were asked for again")
+        assert one(database_url, "SELECT count(*) FROM runs") == 1
+        images.change(IMAGES[0]["id"], name="renamed")
+        daemon.wait_for("sweep", source="moon", scope="changes", updated=1)
+        assert query(database_url, "SELECT scope, updated FROM runs ORDER BY started_at") == [
+            ("complete", 0),
+            ("changes", 1),
+        ]
+        metrics = daemon.metrics()
+        complete_at = metrics['catalog_source_last_complete_timestamp_seconds{source="moon"}']
+        assert metrics['catalog_source_last_changes_timestamp_seconds{source="moon"}'] > complete_at
+        assert metrics['catalog_runs_total{outcome="complete",source="moon"}'] == 1
+        config.write_text(configuration(database_url, {"moon": cloud.endpoint}, interval="1h"))
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: one(database_url, "SELECT next_changes_at IS NULL FROM sources"), "the end of changes")
+        assert daemon.stop() == 0
+
+
+def test_a_service_that_does_not_list_by_time_gets_complete_sweeps_alone(
+    config: Path, database_url: str
+) -> None:
+    times = {"interval": "6s", "changes_interval": "1s"}
+    with (
+        CloudServer(Cloud("glance", IMAGES, refuses={"updated_at"})) as cloud,
+        DaemonProcess(config, configuration(database_url, {"moon": cloud.endpoint}, **times)) as daemon,
+    ):
+        daemon.wait_for("sweep", 3, source="moon", outcome="complete")
+        told = daemon.logged("sweep", source="moon", scope="changes")
+        assert [line["outcome"] for line in told] == ["failed"]
+        assert "only complete sweeps bring its changes" in told[0]["reason"]
+        assert one(database_url, "SELECT count(*) FROM runs WHERE scope = 'changes'") == 1
+        assert one(database_url, "SELECT failing_since FROM sources") is None
+        assert daemon.stop() == 0

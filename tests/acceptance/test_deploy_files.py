@@ -211,7 +211,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
 
 def metric_names() -> set[str]:
     """All that a daemon may show."""
-    health = SourceHealth("moon", 1.0, 1.0, True, "login", 1, 1, 1.0, 1, 1, 1)
+    health = SourceHealth("moon", 1.0, 1.0, 1.0, True, "login", 1, 1, 1.0, 1, 1, 1)
     counts = RunCounts()
     counts.know(["moon"])
     failures = DeliveryFailures()

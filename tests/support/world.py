@@ -15,6 +15,7 @@ from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Database
+from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep
 from tests.support.cloud_server import CloudServer
 from tests.support.records import image
@@ -48,6 +49,11 @@ class Site:
         """One sweep, of the source with some of its settings changed."""
         source = dataclasses.replace(self.source, **(changed or {}))
         return sweep(self.database, source, **{"opener": hasty, **options})
+
+    def sweep_changes(self, *, changed: dict[str, Any] | None = None, **options: Any) -> RunResult:
+        """One changes-only sweep."""
+        source = dataclasses.replace(self.source, **(changed or {}))
+        return sweep_changes(self.database, source, **{"opener": hasty, **options})
 
     # ---- the tables ---------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from catalog.model import (
     InconclusiveKind,
     PassResult,
     RejectedRecord,
+    Scope,
     SourceKind,
 )
 
@@ -67,6 +68,7 @@ class Trailer(msgspec.Struct, frozen=True):
     held_reason: HeldReason | None = None
     logins: list[list[str]] | None = None
     login: list[str] = []
+    scope: Scope = "complete"
 
 
 _encoder = msgspec.json.Encoder()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from catalog.config.settings import SourceSettings
 from catalog.deadline import Deadline
 from catalog.errors import ConfigurationError, FetchError
@@ -56,12 +58,14 @@ class HttpService:
     def retries(self) -> int:
         return self._client.retries
 
-    def listing(self, pass_name: str) -> PagedListing:
+    def listing(self, pass_name: str, since: datetime | None = None) -> PagedListing:
         """A pass, not yet begun. Raises ConfigurationError for one that this kind of service doesn't know."""
         required = self._dialect.required.get(pass_name)
         if required is None:
             known = ", ".join(self._dialect.required)
             raise ConfigurationError(f"source {self._source.name}: passes: {pass_name!r}, expected {known}")
+        if since is not None:
+            required = {**required, "updated_at": f"gte:{since:%Y-%m-%dT%H:%M:%SZ}"}
         optional = {
             **self._dialect.optional[pass_name],
             **self._connection.extra_params,

@@ -162,6 +162,10 @@ sources = Table(
     text_column("project_id", "Project whose view this is, as recorded at the first sweep."),
     text_column("endpoint", "Address of the image service, without credentials."),
     moment("last_complete_at", "observed_at of the last complete sweep."),
+    moment(
+        "last_changes_at",
+        "observed_at of the last changes-only sweep that read all that is new, whether it found any or not.",
+    ),
     moment("observed_since", "observed_at of the first observation."),
     moment("history_from", "History before this moment was pruned; NULL = never."),
     moment("retired_at", "When the source was retired; its images stay."),
@@ -169,8 +173,13 @@ sources = Table(
     Column("expected_seconds", Double, comment="Expected time between sweeps. Unit: seconds."),
     moment("next_due_at", "When the daemon sweeps it next."),
     moment(
+        "next_changes_at",
+        "When the daemon asks it for changes alone next; NULL = not before a complete sweep.",
+    ),
+    moment(
         "failing_since",
-        "Start of the first of the failed or partial runs in a row; NULL = the last was complete.",
+        "Start of the first of the failed or partial runs in a row, changes-only sweeps left out; NULL = the last"
+        " was complete.",
     ),
     Column(
         "failures",
@@ -208,6 +217,7 @@ images = table(
             "properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'"
         ),
     ),
+    Index("ix_images_updated_at", "source_id", "updated_at", postgresql_where=text("deleted_at IS NULL")),
     Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
@@ -276,6 +286,12 @@ runs = table(
     ["source_id", "run_id"],
     run_id("Identity of the run.", nullable=False),
     text_column("kind", "sync or backfill.", nullable=False),
+    text_column(
+        "scope",
+        "complete: asked for the whole listing; changes: only for what is new.",
+        nullable=False,
+        server_default=text("'complete'"),
+    ),
     moment("started_at", "Start of the run.", nullable=False),
     moment("observed_at", "Moment the listing speaks of."),
     moment("finished_at", "End of the run; NULL = under way."),

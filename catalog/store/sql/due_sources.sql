@@ -1,10 +1,12 @@
 -- When each source is due, for all daemons, and what they report of it. Time is the database's.
 
 -- name: due_sources
--- Sources by name: seconds until due (0 or less: due; NULL: retired), and whether somebody holds the lease.
+-- Sources by name: seconds until due (0 or less: due; NULL: retired), the same for its changes (NULL: only after a
+-- complete sweep), and whether somebody holds the lease.
 SELECT s.name,
     CASE WHEN s.retired_at IS NULL
          THEN coalesce(extract(epoch FROM s.next_due_at - clock_timestamp())::float8, 0) END,
+    CASE WHEN s.retired_at IS NULL THEN extract(epoch FROM s.next_changes_at - clock_timestamp())::float8 END,
     coalesce(l.holder IS NOT NULL AND l.expires_at >= clock_timestamp(), false)
 FROM sources AS s
 LEFT JOIN leases AS l USING (source_id)
@@ -21,7 +23,26 @@ SELECT failures FROM sources WHERE source_id = %(source)s;
 
 -- name: set_due
 -- The next run, and what staleness is measured by.
-UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s WHERE source_id = %(source)s;
+UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s, next_changes_at = %(changes)s
+WHERE source_id = %(source)s;
+
+-- name: claim_changes
+-- Who moves the time on asks for the changes.
+UPDATE sources SET next_changes_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE source_id = %(source)s AND retired_at IS NULL AND next_changes_at <= clock_timestamp();
+
+-- name: postpone_changes
+-- They could not be read: not again before the source is twice as old.
+UPDATE sources SET next_changes_at = clock_timestamp() + greatest(
+    make_interval(secs => %(seconds)s),
+    least(make_interval(secs => %(longest)s), clock_timestamp() - greatest(last_complete_at, last_changes_at)))
+WHERE source_id = %(source)s AND next_changes_at IS NOT NULL;
+
+-- name: align_changes
+-- A configuration was read: as soon as it says, or never.
+UPDATE sources SET next_changes_at = CASE WHEN %(seconds)s::float8 IS NOT NULL
+    THEN least(next_changes_at, clock_timestamp() + make_interval(secs => %(seconds)s::float8)) END
+WHERE name = %(name)s AND last_complete_at IS NOT NULL AND endpoint IS NOT NULL AND retired_at IS NULL;
 
 -- name: align
 -- A configuration was read: a source that waits for its regular turn gets the one of today's schedule. One that
@@ -33,19 +54,22 @@ WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
         OR next_due_at > %(latest)s);
 
 -- name: health
--- One row per source in use. `rejected` is of the last run that read anything, `seconds` of the last that ended.
-SELECT f.source, extract(epoch FROM f.last_complete_at)::float8, f.expected_seconds,
+-- One row per source in use. `rejected` is of the last sweep that read anything, `seconds` of the last that ended;
+-- changes-only sweeps left out.
+SELECT f.source, extract(epoch FROM f.last_complete_at)::float8, extract(epoch FROM f.last_changes_at)::float8,
+    f.expected_seconds,
     f.failing_since IS NOT NULL, coalesce(f.error_kind, ''), f.held,
     coalesce(reading.rejected, 0), ended.seconds, coalesce(reading.unlisted, 0)
 FROM source_freshness AS f
 LEFT JOIN LATERAL (
     SELECT rejected, unlisted FROM runs AS r
-    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.outcome IN ('complete', 'partial')
+    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.scope = 'complete'
+        AND r.outcome IN ('complete', 'partial')
     ORDER BY r.started_at DESC LIMIT 1
 ) AS reading ON true
 LEFT JOIN LATERAL (
     SELECT extract(epoch FROM r.finished_at - r.started_at)::float8 AS seconds FROM runs AS r
-    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.finished_at IS NOT NULL
+    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.scope = 'complete' AND r.finished_at IS NOT NULL
     ORDER BY r.started_at DESC LIMIT 1
 ) AS ended ON true
 WHERE f.retired_at IS NULL

@@ -58,7 +58,9 @@ VALUES (%(source)s, %(last)s + 1, %(run)s, %(type)s, %(at)s, %(data)s::jsonb);
 -- name: is_loading
 -- Whether a source's first load has not ended: no sweep of it was complete, and no saved listing was loaded.
 SELECT NOT EXISTS (
-    SELECT FROM runs WHERE source_id = %(source)s AND (outcome = 'complete' OR kind = 'backfill' AND outcome IS NOT NULL));
+    SELECT FROM runs
+    WHERE source_id = %(source)s AND scope = 'complete'
+        AND (outcome = 'complete' OR kind = 'backfill' AND outcome IS NOT NULL));
 
 -- name: prune
 -- The oldest that are no longer kept, so many at a time.

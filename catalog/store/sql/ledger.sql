@@ -72,15 +72,24 @@ SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[] FROM
 WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT 1;
 
 -- name: nearest_before
--- Of the observations before a moment that tell the same of the same images, the last one each; nearest first.
+-- Of the observations before a moment that tell the same of the same images, the last one each; nearest first. One that
+-- tells of every image answers all that is left: what lies behind it is not read.
 SELECT max(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at < %(at)s AND (complete OR NOT %(complete_only)s)
+    AND observed_at >= coalesce((
+        SELECT max(o.observed_at) FROM observations o
+        WHERE o.source_id = %(source)s AND o.observed_at < %(at)s AND o.complete AND o.inconclusive_set IS NULL
+    ), '-infinity')
 GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest DESC;
 
 -- name: nearest_after
 -- The same after a moment.
 SELECT min(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
 WHERE source_id = %(source)s AND observed_at > %(at)s AND (complete OR NOT %(complete_only)s)
+    AND observed_at <= coalesce((
+        SELECT min(o.observed_at) FROM observations o
+        WHERE o.source_id = %(source)s AND o.observed_at > %(at)s AND o.complete AND o.inconclusive_set IS NULL
+    ), 'infinity')
 GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest;
 
 -- name: tells_of_all

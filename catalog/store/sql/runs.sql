@@ -4,7 +4,8 @@
 
 -- name: start
 -- A run's row, open.
-INSERT INTO runs (source_id, run_id, kind, started_at) VALUES (%(source)s, %(run)s, %(kind)s, %(started)s);
+INSERT INTO runs (source_id, run_id, kind, scope, started_at)
+VALUES (%(source)s, %(run)s, %(kind)s, %(scope)s, %(started)s);
 
 -- name: finish
 -- Closes it, once.
@@ -38,6 +39,15 @@ UPDATE sources s SET failing_since = coalesce(s.failing_since, %(started)s), fai
 FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
 WHERE s.source_id = before.source_id
 RETURNING before.failing_since;
+
+-- name: note_changes
+-- All that is new was read, and is merged, if anything is.
+UPDATE sources SET last_changes_at = %(observed)s WHERE source_id = %(source)s;
+
+-- name: known_rejected
+-- Whether each of these records was rejected before.
+SELECT count(*) = cardinality(%(hashes)s::bytea[]) FROM rejected_records
+WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s);
 
 -- name: insert_rejected
 -- A record that could not be stored, once.
@@ -137,7 +147,7 @@ WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND outcome IN 
 -- name: last_complete_seconds
 -- How long the last complete sweep took.
 SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs
-WHERE source_id = %(source)s AND kind = 'sync' AND outcome = 'complete'
+WHERE source_id = %(source)s AND kind = 'sync' AND scope = 'complete' AND outcome = 'complete'
 ORDER BY started_at DESC LIMIT 1;
 
 -- name: rejected_alike

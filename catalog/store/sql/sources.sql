@@ -58,13 +58,14 @@ UPDATE sources SET name = %(new)s WHERE name = %(name)s;
 
 -- name: retire
 -- A source that is no longer swept.
-UPDATE sources SET retired_at = coalesce(retired_at, clock_timestamp()), next_due_at = NULL, failing_since = NULL
+UPDATE sources SET retired_at = coalesce(retired_at, clock_timestamp()), next_due_at = NULL, next_changes_at = NULL,
+    failing_since = NULL
 WHERE name = %(name)s;
 
 -- name: adopt
 -- What was recorded of it goes; it lives again.
 UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, login = NULL, retired_at = NULL,
-    kind = coalesce(%(kind)s, kind)
+    next_changes_at = NULL, kind = coalesce(%(kind)s, kind)
 WHERE name = %(name)s;
 
 -- name: note_complete

@@ -77,6 +77,20 @@ CROSS JOIN LATERAL (
 ) AS i
 WHERE s.kind = %(kind)s GROUP BY s.name;
 
+-- name: newest
+-- The live and listed image that changed last by its cloud's clock; and since when changes are to be asked for: no
+-- later than the start of the last sweep that read them all, whatever a record claims.
+SELECT i.image_id,
+    date_trunc('second', least(i.updated_at, greatest(s.last_complete_at, s.last_changes_at))
+        - make_interval(secs => %(overlap)s))
+FROM sources s
+CROSS JOIN LATERAL (
+    SELECT image_id, updated_at FROM images
+    WHERE source_id = s.source_id AND deleted_at IS NULL AND unlisted_since IS NULL AND updated_at IS NOT NULL
+    ORDER BY updated_at DESC LIMIT 1
+) AS i
+WHERE s.source_id = %(source)s;
+
 -- name: login
 -- What the logins that brought the stored images reached.
 SELECT login FROM sources WHERE source_id = %(source)s;

@@ -14,13 +14,15 @@ _SQL = load("due_sources.sql")
 
 @dataclass(frozen=True, slots=True)
 class DueSource:
-    """How one source stands. `due_in`: seconds from now, None = retired. `busy`: it is held."""
+    """How one source stands. `due_in`: seconds from now, None = retired; `changes_in`: the same for its changes, None =
+    only after a complete sweep. `busy`: it is held."""
 
     due_in: float | None
+    changes_in: float | None
     busy: bool
 
 
-NEW = DueSource(0.0, busy=False)
+NEW = DueSource(0.0, None, busy=False)
 """A source that no sweep has recorded yet: due at once."""
 
 
@@ -30,6 +32,7 @@ class SourceHealth:
 
     name: str
     last_complete: float | None
+    last_changes: float | None
     expected_seconds: float | None
     failing: bool
     error_kind: str
@@ -44,7 +47,7 @@ class SourceHealth:
 def due_sources(connection: Connection, names: Collection[str]) -> dict[str, DueSource]:
     """Of these sources, those that the database knows."""
     rows = _SQL.run(connection, "due_sources", names=list(names))
-    return {name: DueSource(due_in, busy) for name, due_in, busy in rows}
+    return {name: DueSource(*rest) for name, *rest in rows}
 
 
 def is_due(connection: Connection, source_id: str) -> bool:
@@ -57,9 +60,27 @@ def failures(connection: Connection, source_id: str) -> int:
     return int(_SQL.value(connection, "failures", source=source_id) or 0)
 
 
-def set_due(connection: Connection, source_id: str, due: datetime, expected_seconds: float) -> None:
-    """Sets the next run; `expected_seconds` is what `source_freshness` measures staleness by."""
-    _SQL.run(connection, "set_due", source=source_id, due=due, expected=expected_seconds)
+def set_due(
+    connection: Connection, source_id: str, due: datetime, changes: datetime | None, expected_seconds: float
+) -> None:
+    """Sets the next run and the next one for changes; `expected_seconds` is what `source_freshness` measures staleness
+    by."""
+    _SQL.run(connection, "set_due", source=source_id, due=due, changes=changes, expected=expected_seconds)
+
+
+def claim_changes(connection: Connection, source_id: str, seconds: float) -> bool:
+    """True if it is time to ask for changes, which is `seconds` away again for all others then."""
+    return _SQL.run(connection, "claim_changes", source=source_id, seconds=seconds).rowcount > 0
+
+
+def postpone_changes(connection: Connection, source_id: str, seconds: float, longest: float) -> None:
+    """Changes could not be read: asks again once what is known is twice as old, within these bounds."""
+    _SQL.run(connection, "postpone_changes", source=source_id, seconds=seconds, longest=longest)
+
+
+def align_changes(connection: Connection, name: str, seconds: float | None) -> None:
+    """Brings a source's next changes forward to what is configured today; None: off."""
+    _SQL.run(connection, "align_changes", name=name, seconds=seconds)
 
 
 def align(

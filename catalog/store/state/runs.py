@@ -24,7 +24,7 @@ ARCHIVED = "get_byte(uuid_send(run_id), 6) >> 4 = 4"
 """Of runs that were loaded: a sweep's archive keeps its random id (UUID version 4), a dump's id is made of what it
 holds (version 5)."""
 _LAST_COMPLETE = (
-    "SELECT max(observed_at) FROM runs WHERE source_id = %(source)s AND outcome = 'complete'"
+    "SELECT max(observed_at) FROM runs WHERE source_id = %(source)s AND scope = 'complete' AND outcome = 'complete'"
     f" AND (kind = 'sync' OR {ARCHIVED})"
 )
 RUN_COLUMNS = ("source", *(column.name for column in runs.columns))
@@ -51,7 +51,8 @@ class MergedRun(NamedTuple):
 
 def start(connection: Connection, source_id: str, run: RunResult) -> None:
     """Opens the run's row."""
-    _SQL.run(connection, "start", source=source_id, run=run.run_id, kind=run.kind, started=run.started_at)
+    values = {"run": run.run_id, "kind": run.kind, "scope": run.scope, "started": run.started_at}
+    _SQL.run(connection, "start", source=source_id, **values)
 
 
 def finish(
@@ -81,12 +82,20 @@ def finish(
         quoted = {"last_marker": storable(row.last_marker), "error": storable(row.error)}
         _SQL.run(connection, "insert_pass", source=source_id, run=run.run_id, **structs.asdict(row) | quoted)
     _save_rejected(connection, source_id, run, rejected, last)
-    if run.kind == "sync":
+    if run.scope == "changes":
+        if run.kind == "sync" and run.outcome == "complete":
+            note_changes(connection, source_id, run)
+    elif run.kind == "sync":
         is_well = run.outcome == "complete"
         since = _SQL.value(connection, "succeed" if is_well else "fail", started=run.started_at, **values)
         if is_well == (since is not None):
             _tell(events.EventWriter(connection, source_id, run.run_id), run, since)
     return True
+
+
+def note_changes(connection: Connection, source_id: str, run: RunResult) -> None:
+    """Notes that a changes-only sweep read all that is new; it says nothing of whether the source is well."""
+    _SQL.run(connection, "note_changes", source=source_id, observed=run.observed_at)
 
 
 def _tell(told: events.EventWriter, run: RunResult, since: datetime | None) -> None:
@@ -192,6 +201,12 @@ def last_complete_seconds(connection: Connection, source_id: str) -> float:
 def last_complete_before(connection: Connection, source_id: str, cut: datetime) -> datetime | None:
     """When the last complete sweep before a moment observed, whether it wrote itself or its archive was loaded."""
     return _SQL.value(connection, "last_complete_before", source=source_id, cut=cut)  # type: ignore[no-any-return]
+
+
+def known_rejected(connection: Connection, source_id: str, rejected: Sequence[RejectedRecord]) -> bool:
+    """True if each of these records was rejected before."""
+    hashes = list({record_hash(row) for row in rejected})
+    return bool(_SQL.value(connection, "known_rejected", source=source_id, hashes=hashes))
 
 
 def rejected_alike(

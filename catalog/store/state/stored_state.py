@@ -179,6 +179,12 @@ def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> di
     return dict(_SQL.run(connection, "known_in", kind=kind, ids=list(ids)).fetchall())
 
 
+def newest(connection: Connection, source_id: str, overlap: float) -> tuple[str, datetime] | None:
+    """The listed image that changed last by its cloud's clock, and since when changes are to be asked for: `overlap`
+    seconds before that, or before the last sweep that read them all. None where no image tells."""
+    return _SQL.run(connection, "newest", source=source_id, overlap=overlap).fetchone()
+
+
 def login(connection: Connection, source_id: str) -> frozenset[str]:
     """The rights that logins are compared with; nothing where it is not known."""
     return frozenset(_SQL.value(connection, "login", source=source_id) or ())
