@@ -19,6 +19,7 @@ import pytest
 
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
+from tests.support import forked
 from tests.support.cloud_server import CloudServer
 from tests.support.environment import bare
 from tests.support.records import image
@@ -93,11 +94,16 @@ class Desk:
         }
 
     def run(self, *arguments: str, input: str = "", **environment: str) -> Finished:
+        done = forked.run(arguments, self.folder, self.environment(**environment), input=input)
+        return Finished(done.code, done.out, done.err)
+
+    def run_from_scratch(self, *arguments: str, **environment: str) -> Finished:
+        """As `run`, by an interpreter that has imported nothing."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment(**environment),
-            input=input,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,

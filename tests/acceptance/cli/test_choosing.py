@@ -182,6 +182,8 @@ def test_the_recipe_for_ansible(swept: Desk) -> None:
     play = yaml.safe_load(RECIPES["ansible"])
     play[0]["tasks"].append({"ansible.builtin.debug": {"var": "image"}})
     (swept.folder / "play.yml").write_text(yaml.safe_dump(play))
+    # by default below the home of the user in the system's list, which is not there for nobody
+    (swept.folder / "ansible.cfg").write_text("[defaults]\nremote_tmp = ansible\n")
     python = f"ansible_python_interpreter={sys.executable}"
     done = as_people_do(
         swept, ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", python, "play.yml"]

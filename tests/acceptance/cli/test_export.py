@@ -30,7 +30,7 @@ def test_parquet_without_pyarrow_names_the_extra_and_writes_nothing(desk: Desk, 
     desk.add_source("one", Cloud("glance", example_images("glance", 1)))
     assert desk.run("db", "upgrade").code == desk.run("sync").code == 0
     for target in ("lake", "s3://bucket/lake"):
-        done = desk.run(
+        done = desk.run_from_scratch(
             "export", target, "--format", "parquet", PYTHONPATH=f"{tmp_path / 'without'}:{CHECKOUT}"
         )
         assert done.code == 2
