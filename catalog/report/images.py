@@ -42,12 +42,30 @@ ORDERS = {
 """What images can be sorted by."""
 _TYPES = {"created": "timestamptz", "updated": "timestamptz", "deleted": "timestamptz", "size": "bigint"}
 """Types of what is sorted by, where they are not text."""
-_TIE = f"i.source, i.name IS NULL, coalesce({NAME}, ''), i.image_id"
+_SORT_NAME = f"coalesce({NAME}, '')"
+_TIE = f"i.source, i.name IS NULL, {_SORT_NAME}, i.image_id"
 """Order of images that are equal in what is sorted by: total, and made so that rows of it can be compared."""
+_ORDER = "f.sort_key {direction} NULLS LAST, f.source, f.nameless, f.sort_name, f.image_id"
 
 
-MOST_WITH_STATES = 20_000
-"""Images of a catalog whose states are counted: an image's state depends on all others of its line."""
+MOST_COUNTED = 20_000
+"""Images of a catalog that are counted one by one, and whose states are counted: an image's state depends on all
+others of its line. What fits in larger ones is estimated."""
+SAMPLE = 5_000
+"""Images by which that is done."""
+FEWEST_IN_SAMPLE = 250
+"""Of fewer that fit nothing is estimated; they are counted."""
+NEWEST = 2_000
+"""Images that are looked through before all are, where the newest come first."""
+_SAMPLED_NOW = IMAGES_NOW.replace(
+    "images AS i", "images AS i TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (0)"
+)
+_SAMPLED_THEN = (
+    f"(SELECT * FROM {IMAGES_THEN} AS i"
+    " WHERE abs(hashtextextended(i.image_id, 0) %% 1000000) < %(percent)s::float8 * 10000)"
+)
+_FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
+    JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,26 +125,32 @@ def page_of_images(
 ) -> Page:
     """At most `limit` of the images that fit, from after a place on. Raises UsageError as `list_images`, and for a
     place in another order."""
-    name = wanted.sort.removeprefix("-")
     if after is not None and after.sort != wanted.sort:
         raise UsageError(f"the cursor is of a listing sorted by {after.sort!r}, not by {wanted.sort!r}")
-    sql = _sql("images/list", wanted)
-    key = _key(name)
-    sql = sql.replace("{more}", f", i.source_id, ({key})::text AS sort_key")
-    values = _values(connection, wanted) | {"limit": limit + 1}
-    if after is None:
-        sql = sql.replace("{after}", "true")
-    else:
-        beyond = "<" if wanted.sort.startswith("-") else ">"
-        sql = sql.replace("{after}", statement("images/after").replace("{beyond}", beyond))
-        sql = sql.replace("{key}", key).replace("{type}", _TYPES.get(name, "text"))
+    condition = "true"
+    values = _values(connection, wanted) | {"limit": limit + 1, "after_key": None, "most": NEWEST}
+    if after is not None:
+        condition = statement("images/after").replace("{beyond}", "<" if wanted.sort.startswith("-") else ">")
+        name = wanted.sort.removeprefix("-")
+        condition = condition.replace("{key}", _key(name)).replace("{type}", _TYPES.get(name, "text"))
         values |= {
             "after_key": after.key,
             "after_source": after.source,
             "after_name": after.name,
             "after_image": after.image_id,
         }
-    rows = ask(connection, sql.replace("{tie}", _TIE), values).dicts()
+
+    def found(images: str | None = None) -> list[dict[str, Any]]:
+        sql = _sql("images/list", wanted, images).replace(
+            "{more}", ", f.source_id, f.sort_key::text AS sort_key"
+        )
+        return ask(connection, sql.replace("{after}", condition).replace("{tie}", _TIE), values).dicts()
+
+    rows: list[dict[str, Any]] = []
+    if wanted.sort == "-created" and wanted.as_of is None and not values["deleted"] and _size(connection):
+        rows = found(statement("images/newest").replace("{images}", IMAGES_NOW))
+    if len(rows) <= limit:
+        rows = found()
     keys = [row.pop("sort_key") for row in rows]
     if len(rows) <= limit:
         return Page(rows, None)
@@ -155,38 +179,75 @@ def check_key(sort: str, key: str) -> None:
         raise ValueError(f"out of range: {key[:30]}")
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of the images that fit. `facets`: by facet (`source`, `os`, `owner`, `tag`, `capability`, `state`) the most
+    frequent values, each with its number of images."""
+
+    total: int
+    facets: dict[str, list[tuple[str, int]]]
+    estimated: bool = False
+    """True: told by a sample, to two digits."""
+
+
 def count_images(
-    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, most: int
-) -> dict[str, list[tuple[str | None, int]]]:
-    """By facet (`source`, `os`, `owner`, `tag`, `capability`, `state`) the `most` frequent values of the images that
-    fit, each with its number of images; `total` is one of None. States are counted of the present only, and
-    in a catalog of at most MOST_WITH_STATES images."""
-    states = ""
-    if wanted.as_of is None and _are_few(connection):
-        states = statement("images/states")
-    sql = _sql("images/facets", wanted).replace("{states}", states)
-    counts: dict[str, list[tuple[str | None, int]]] = {}
-    for facet, value, images in ask(connection, sql, _values(connection, wanted) | {"most": most}).rows:
-        counts.setdefault(facet, []).append((value, images))
-    return counts
+    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, most: int, found: Page | None = None
+) -> Counts:
+    """The `most` frequent values of each facet. States are counted of the present only, and in a catalog of at most
+    MOST_COUNTED images; in a larger one all is estimated, unless few fit. `found`: all images that fit, if they are
+    known already."""
+    values = _values(connection, wanted) | {"most": most}
+    size = _size(connection)
+    if size and found is not None:
+        values |= {
+            "source_ids": [row["source_id"] for row in found.images],
+            "image_ids": [row["image_id"] for row in found.images],
+        }
+        return _count(connection, _sql("images/facets", wanted, _FOUND), values)
+    if size:
+        percent = 100 * SAMPLE / size
+        sample = _SAMPLED_NOW if wanted.as_of is None else _SAMPLED_THEN
+        counts = _count(connection, _sql("images/facets", wanted, sample), values | {"percent": percent})
+        if counts.total >= FEWEST_IN_SAMPLE:
+            facets = {
+                name: [(value, _scaled(images, percent)) for value, images in found]
+                for name, found in counts.facets.items()
+            }
+            return Counts(_scaled(counts.total, percent), facets, estimated=True)
+    states = statement("images/states") if wanted.as_of is None and not size else ""
+    return _count(connection, _sql("images/facets", wanted).replace("{states}", states), values)
 
 
-def _are_few(connection: psycopg.Connection[TupleRow]) -> bool:
-    few = "SELECT count(*) <= %(most)s FROM (SELECT FROM image_state LIMIT %(most)s + 1) AS i"
-    row = connection.execute(few, {"most": MOST_WITH_STATES}).fetchone()
-    return row is not None and bool(row[0])
+def _count(connection: psycopg.Connection[TupleRow], sql: str, values: dict[str, Any]) -> Counts:
+    facets: dict[str, list[tuple[str, int]]] = {}
+    for facet, value, images in ask(connection, sql.replace("{states}", ""), values).rows:
+        facets.setdefault(facet, []).append((value, images))
+    return Counts(facets.pop("total")[0][1], facets)
 
 
-def _sql(name: str, wanted: ImageFilter) -> str:
+def _scaled(images: int, percent: float) -> int:
+    return int(float(f"{images * 100 / percent:.2g}"))
+
+
+def _size(connection: psycopg.Connection[TupleRow]) -> int | None:
+    """About how many images a catalog has that is too large to be looked through for each page, deleted ones included;
+    None: it is not."""
+    row = connection.execute(statement("images/size")).fetchone()
+    return row[0] if row is not None and row[0] > MOST_COUNTED else None
+
+
+def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
+    """`images`: those among which is looked for what fits; default: all."""
     key = wanted.sort.removeprefix("-")
     if key not in ORDERS:
         raise UsageError(f"images are sorted by {', '.join(ORDERS)}, not by {key!r}")
     if wanted.state is not None and wanted.as_of is not None:
         raise UsageError("states are known for the present only: leave out --state or --as-of")
-    order = f"{_key(key)} {'DESC' if wanted.sort.startswith('-') else 'ASC'} NULLS LAST"
-    sql = statement(name).replace("{fitting}", statement("images/fitting"))
-    sql = sql.replace("{images}", IMAGES_NOW if wanted.as_of is None else IMAGES_THEN)
-    return sql.replace("{order}", f"{order}, {_TIE}").replace("{os_text}", OS_TEXT)
+    every = IMAGES_NOW if wanted.as_of is None else IMAGES_THEN
+    fitting = statement("images/fitting").replace("{images}", images or every)
+    sql = statement(name).replace("{fitting}", fitting).replace("{images}", every).replace("{order}", _ORDER)
+    sql = sql.replace("{direction}", "DESC" if wanted.sort.startswith("-") else "ASC")
+    return sql.replace("{key}", _key(key)).replace("{name}", _SORT_NAME).replace("{os_text}", OS_TEXT)
 
 
 def _values(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:

@@ -95,16 +95,18 @@ def question_of(request: Request) -> Question:
 def images(connection: Connection, asked: Asked, request: Request) -> Response:
     wanted = api.image_filter(asked)
     found = page_of_images(connection, wanted, asked["limit"], asked["after"])
-    counts = count_images(connection, wanted, FACET_VALUES)
+    is_all = found.next is None and asked["after"] is None and wanted.as_of is None
+    counts = count_images(connection, wanted, FACET_VALUES, found if is_all else None)
     question = question_of(request)
     return page(
         request,
         "images",
         images=found.images,
-        total=counts.pop("total")[0][1],
+        total=counts.total,
+        about="about " if counts.estimated else "",
         next=_next(question, cursors.after_image(found.next)),
         is_first=asked["after"] is None,
-        facets=[_facet(name, counts.get(name, []), question) for name in FACETS],
+        facets=[_facet(name, counts.facets.get(name, []), question) for name in FACETS],
         chosen=_chosen(question),
         question=question,
         asked=asked,

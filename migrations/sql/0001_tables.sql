@@ -537,6 +537,9 @@ CREATE TABLE images (
 
 CREATE INDEX ix_images_updated_at ON images (source_id, updated_at) WHERE deleted_at IS NULL;
 
+-- Pages show the newest images first.
+CREATE INDEX ix_images_created ON images (created_at DESC NULLS LAST) WHERE deleted_at IS NULL;
+
 CREATE INDEX ix_images_market ON images (source_id, image_id) WHERE image_type = 'market';
 
 COMMENT ON TABLE images IS 'One row per image ever seen; live = deleted_at IS NULL.';

@@ -218,6 +218,11 @@ images = table(
         ),
     ),
     Index("ix_images_updated_at", "source_id", "updated_at", postgresql_where=text("deleted_at IS NULL")),
+    Index(
+        "ix_images_created",
+        text("created_at DESC NULLS LAST"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
     Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )

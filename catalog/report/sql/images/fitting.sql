@@ -1,6 +1,6 @@
 -- Images now or as of a moment, live or deleted ones, that fit all conditions. The system is the one that is known now.
 FROM {images} AS i
-LEFT JOIN image_os AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
+LEFT JOIN image_state AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
 LEFT JOIN projects AS p ON p.source_id = i.source_id AND p.project_id = i.owner
 WHERE i.source = ANY (%(sources)s::text[]) AND (i.deleted_at IS NOT NULL) = %(deleted)s
     AND (%(text)s::text IS NULL OR strpos(lower(i.name), lower(%(text)s)) > 0
