@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from catalog.config.settings import SourceSettings
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
+from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep
 from tests.real_cloud.services import Glance
 from tests.real_cloud.test_real_glance import KINDS, token_of
@@ -68,3 +73,43 @@ def test_what_happens_to_real_images_happens_to_their_rows(
         (gone, None, False, "not_found"),
         (concealed, "x" * 255, True, None),
     }
+
+
+def test_whatever_changes_an_image_is_among_the_changes_alone(
+    real_glance: Glance, database: Database, source: SourceSettings, project: str
+) -> None:
+    """Of a share only its image's own changes: members move no time. What is gone waits for a complete sweep."""
+    token = token_of(project, "admin,member,reader")
+    made = [real_glance.create(token, b"x", visibility="private", name=f"image {n}") for n in range(7)]
+    source = dataclasses.replace(source, page_size=1000, changes_overlap=1.0)
+    swept(database, source)
+    patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
+    def patched(image_id: str, path: str, value: object, how: str = "replace") -> None:
+        body = json.dumps([{"op": how, "path": path, "value": value}]).encode()
+        real_glance.request("PATCH", f"/v2/images/{image_id}", token, body, **patch)
+
+    changes: list[Callable[[str], object]] = [
+        lambda image_id: real_glance.request("PUT", f"/v2/images/{image_id}/tags/golden", token),
+        lambda image_id: patched(image_id, "/purpose", "test", "add"),
+        lambda image_id: real_glance.request("POST", f"/v2/images/{image_id}/actions/deactivate", token),
+        lambda image_id: patched(image_id, "/visibility", "shared"),
+        lambda image_id: patched(image_id, "/os_hidden", True),
+    ]
+    for image_id, change in zip(made, changes, strict=False):
+        time.sleep(2.1)  # out of the overlap: what is among the changes is so by its own time
+        change(image_id)
+        run = sweep_changes(database, source)
+        assert (run.outcome, run.supported, run.updated, run.inserted) == ("complete", True, 1, 0)
+        assert run.listed < len(made)
+        assert run.requests == 2
+    time.sleep(2.1)
+    real_glance.request("POST", f"/v2/images/{made[3]}/members", token, {"member": uuid.uuid4().hex})
+    real_glance.delete(token, made[5])
+    new = real_glance.create(token, name="new")
+    run = sweep_changes(database, source)
+    assert (run.outcome, run.updated, run.inserted, run.deleted) == ("complete", 0, 1, 0)
+    real_glance.delete(token, new)
+    run = sweep_changes(database, source)
+    assert (run.outcome, run.supported, run.deleted) == ("complete", True, 0)
+    assert swept(database, source).deleted == 2
