@@ -1,4 +1,4 @@
--- Deletions that are held back, and what became of them.
+-- Deletions that are held back, and what became of them. {forgotten}: the observation that held `h` is forgotten.
 
 -- name: hold
 -- Deletions of live images that a run would have inferred; one that is open or kept stays as it is.
@@ -13,14 +13,19 @@ WHERE i.deleted_at IS NULL AND NOT EXISTS (
 ON CONFLICT DO NOTHING;
 
 -- name: end_decided
--- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again.
+-- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again; by a
+-- complete observation after the decision, where the one that held it is forgotten.
 UPDATE held_deletions h
 SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'approved' END,
     decided_at = %(at)s, decided_by = %(by)s
 FROM images i
 WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
     AND i.image_id = h.image_id
-    AND (i.deleted_at IS NOT NULL OR i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at);
+    AND (i.deleted_at IS NOT NULL OR CASE
+        WHEN {forgotten} THEN i.unlisted_since IS NULL AND EXISTS (
+            SELECT FROM observations o WHERE o.source_id = h.source_id AND o.observed_at > h.decided_at AND o.complete)
+        ELSE i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at
+    END);
 
 -- name: opened
 -- Images with an open deletion, and since when it is held.
@@ -39,11 +44,11 @@ SELECT image_id, unlisted_since FROM images
 WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NULL;
 
 -- name: drop_later_holders
--- Open and kept deletions that an earlier observation holds.
+-- Open and kept deletions that an earlier observation holds, or another one than the forgotten one.
 DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
-    AND h.observed_at > first.at
+    AND (h.observed_at > first.at OR {forgotten})
 RETURNING h.image_id, h.reason;
 
 -- name: hold_again

@@ -100,8 +100,8 @@ DELETE FROM run_passes WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::
 DELETE FROM runs WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
 
 -- name: drop_held
--- Deletions that they held back first.
-DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
+-- Deletions that they held back first; what somebody decided to keep stays so.
+DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND decision <> 'kept';
 
 -- name: drop_lookups
 -- What they asked for.

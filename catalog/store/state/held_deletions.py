@@ -11,7 +11,8 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.ledger import Ledger
 
-_SQL = load("held_deletions.sql")
+_FORGOTTEN = "NOT EXISTS (SELECT FROM runs r WHERE r.source_id = h.source_id AND r.run_id = h.run_id)"
+_SQL = load("held_deletions.sql", forgotten=_FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True)

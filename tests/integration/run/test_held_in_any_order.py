@@ -152,6 +152,32 @@ def test_what_was_kept_later_stays_so_without_the_first_holder(database: Databas
     assert len(live(database)) == 20
 
 
+def test_what_was_kept_stays_so_when_all_that_held_it_is_forgotten(
+    database: Database, tmp_path: Path
+) -> None:
+    """A person decided; it ends when the image was listed once more, as ever."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    settle(database, "keep")
+    assert forget(database, source(), run_at(database, 2)).effects["released"] == []
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+    (row,) = rows(database, "SELECT DISTINCT decided_by FROM held_deletions")
+    assert row["decided_by"] == "me"
+    (now,) = rows(database, "SELECT now() - interval '2 minutes' AS start")
+    for number, ids, decision in ((1, ALL[:15], "kept"), (2, ALL[:15], "kept"), (3, ALL, "returned")):
+        path = write(tmp_path, f"{number}.json", listing(*ids))
+        at = now["start"] + timedelta(minutes=number)
+        with database.transaction() as connection:  # the decision was made before
+            connection.execute("UPDATE held_deletions SET decided_at = %s", (now["start"],))
+            connection.execute("UPDATE kept_images SET kept_at = %s", (now["start"],))
+        backfill(database, source(), [path], observed_at=at, complete=True)
+        assert len(live(database)) == 20
+        assert held(database)[name_of(17)][0] == decision
+    path = write(tmp_path, "4.json", listing(*ALL[:15]))
+    backfill(database, source(), [path], observed_at=now["start"] + timedelta(minutes=4), complete=True)
+    assert len(live(database)) == 15
+
+
 def test_what_was_approved_is_held_again_when_its_file_is(database: Database, tmp_path: Path) -> None:
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 2, 0)
