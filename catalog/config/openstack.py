@@ -36,7 +36,7 @@ ADDRESSES = (
 )  # fmt: skip
 """Keys of clouds.yaml that hold the address of a service that we ask."""
 UNFORESEEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
-"""Errors of openstacksdk's loader for odd values, and for the address of a profile that does not answer."""
+"""Errors of openstacksdk's loader for odd values."""
 
 _HUAWEI_REGIONS = """
     ae-ad-1 af-north-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5
@@ -167,11 +167,11 @@ def check_entry(cloud: str, entry: Any) -> None:
     auth = entry.get("auth", {})
     if not isinstance(auth, dict):
         raise ConfigurationError(f"{where}: auth: expected a table with auth_url, username and so on")
-    if any("://" in str(entry.get(key)) for key in ("profile", "cloud")):
+    if any(_is_remote(entry.get(key)) for key in ("profile", "cloud")):
         # the loader would read whatever answers there, of any size
         raise ConfigurationError(
-            f"{where}: profile: expected a name that openstacksdk knows; of a profile at an address, write down here"
-            " what it says"
+            f"{where}: profile: expected one that comes with openstacksdk; of one at an address, as ovh and vexxhost"
+            " are, write down here what it says: auth_url and so on"
         )
     for table, key in product((auth, entry), ADDRESSES):
         if (value := table.get(key)) and not _is_address(value):
@@ -179,6 +179,15 @@ def check_entry(cloud: str, entry: Any) -> None:
             raise ConfigurationError(f'{where}: {key}: expected an address such as "https://example.com/v3"')
     if (timeout := entry.get("api_timeout")) and not _is_duration(timeout):
         raise ConfigurationError(f"{where}: api_timeout: expected seconds, such as 30; found {timeout!r}")
+
+
+def _is_remote(profile: object) -> bool:
+    """True for a profile that openstacksdk knows by an address alone, or that is one."""
+    from openstack.config import vendors
+
+    if not isinstance(profile, str) or "//" in profile:
+        return profile is not None
+    return "profile" in (vendors.get_profile(profile) or {})
 
 
 def _is_address(value: Any) -> bool:

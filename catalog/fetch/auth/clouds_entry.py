@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.config.openstack import UNFORESEEN, check_entry, open_clouds, unknown_cloud
 from catalog.config.settings import SourceSettings
-from catalog.errors import ConfigurationError, NetworkError
+from catalog.errors import ConfigurationError
 from catalog.text import first_line
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ def read_entry(source: SourceSettings) -> CloudRegion:
         wanted["interface"] = source.interface
     try:
         ready = clouds.get_one(cloud, **wanted)
-    except OSError:
-        raise NetworkError(
-            f"cloud {cloud!r} in clouds.yaml: profile: its address does not answer with a profile; check it, "
-            "or try again"
-        ) from None
     except (
         exceptions.ConfigException,
         login_exceptions.OptionError,
