@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import reduce
 from itertools import islice
+from operator import or_
 from pathlib import Path
 
 from catalog.backfill.observation import ObservationMetadata, ObservationWriter
@@ -128,15 +130,10 @@ class Loader:
             return
         try:
             whole = not broken and failures == len(self.result.failures)
-            ends = all(dump.ends for dump in record_set.dumps) or any(
-                dump.pages and dump.ends for dump in record_set.dumps
-            )
-            if self.complete and not ends:
-                self.result.warnings.append(
-                    f"{record_set.dumps[0].path}: its last page names a next one that is missing;"
-                    " it counts as incomplete"
-                )
-            complete = self.complete and whole and ends and not record_set.nameless
+            lack = reduce(or_, (dump.listings for dump in record_set.dumps)).lack()
+            if self.complete and lack:
+                self.result.warnings.append(f"{record_set.dumps[0].path}: {lack}; it counts as incomplete")
+            complete = self.complete and whole and not lack and not record_set.nameless
             name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{record_set.digest()}"
             metadata = ObservationMetadata(
                 str(uuid.uuid5(NAMESPACE, name)),

@@ -21,6 +21,7 @@ from catalog.fetch.files.records import (
     BadValue,
     Counts,
     Lines,
+    Listings,
     check_json,
     in_batches,
     read_records,
@@ -58,8 +59,8 @@ class Dump:
         self.trailer: Trailer | None = None
         """Of an archive that was read to its end; None if it was cut."""
         self.pages = 0
-        self.ends = True
-        """False: there are pages, and each one names a next one, so the last one is missing."""
+        self.listings = Listings()
+        """The listings that its pages are of."""
 
     def read(self) -> Iterator[Records]:
         """The records as they stand, some at a time. Raises BrokenDump where the file cannot be read."""
@@ -107,7 +108,8 @@ class Dump:
         counts = Counts()
         yield from read_records(lines, counts)
         self.pages = counts.pages
-        self.ends = not counts.pages or counts.last_pages > 0
+        self.listings = counts.listings
+        self.listings.others = int(not counts.pages)
         if counts.stranger is not None and (counts.pages or not counts.with_id):
             raise BadValue(counts.stranger, "an object that is neither an image nor a page of a listing")
         if not (counts.pages or counts.with_id or counts.lists):

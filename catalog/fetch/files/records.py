@@ -12,15 +12,16 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import ijson
 import msgspec
 
+from catalog.fetch.listing.links import EVERYTHING, Listing, listing_of, next_link
 from catalog.model import UNREADABLE
-from catalog.text import MOST_VALUES, without_unstorable_escapes
+from catalog.text import MOST_VALUES, short, without_unstorable_escapes
 
 BUFFER_BYTES = 256 * 1024
 """Bytes read at once."""
@@ -34,6 +35,8 @@ BATCH = 1000
 """Records handed on at once ..."""
 BATCH_BYTES = 8 * 2**20
 """... unless they take more bytes."""
+MOST_LISTINGS = 1000
+"""Listings, by what they were asked for with, whose pages are in one file."""
 MOST_DIGITS = 4000
 """Digits in a row that ijson may meet, below Python's own limit (sys.int_info.default_max_str_digits)."""
 MOST_IDLE = 100_000
@@ -144,11 +147,54 @@ class _Inflated(gzip.GzipFile):
 
 
 @dataclass(slots=True)
+class Listings:
+    """The listings that pages are of, as far as these tell: those that go on after some page, and those of which there
+    is the last one. `ends`: last pages that don't tell whose. `others`: files of records that stand in no page."""
+
+    go_on: set[Listing | None] = field(default_factory=set)
+    ended: set[Listing] = field(default_factory=set)
+    ends: int = 0
+    others: int = 0
+
+    def add(self, first: object, link: object) -> None:
+        listing = listing_of(first) if first else listing_of(link)
+        if link is not None:
+            self.go_on.add(listing)
+        elif listing is not None:
+            self.ended.add(listing)
+        else:
+            self.ends += 1
+
+    def __or__(self, other: Listings) -> Listings:
+        return Listings(
+            self.go_on | other.go_on,
+            self.ended | other.ended,
+            self.ends + other.ends,
+            self.others + other.others,
+        )
+
+    def lack(self) -> str | None:
+        """Why they are not all that the service lists; None where nothing tells so. Nothing tells of a page that is
+        missing before the last one."""
+        unended, told = self.go_on - self.ended, self.go_on | self.ended
+        if len(unended) > self.ends:
+            return "its last page names a next one that is missing"
+        filters = [listing.difference(EVERYTHING) for listing in told if listing is not None]
+        if (
+            self.others
+            or self.ends > len(unended)
+            or not (told and len(filters) == len(told) and all(filters))
+        ):
+            return None
+        return f"it was asked for with a filter ({short(', '.join(sorted(name for name, _ in filters[0])))})"
+
+
+@dataclass(slots=True)
 class Counts:
     """The kinds of values that a file was found to hold. `idle`: blank lines and values that are no images."""
 
     pages: int = 0
-    last_pages: int = 0
+    listings: Listings = field(default_factory=lambda: Listings())
     lists: int = 0
     with_id: int = 0
     idle: int = 0
@@ -164,9 +210,12 @@ class Counts:
         if self.idle > MOST_IDLE + 2 * self.with_id:
             raise BadValue(line, f"{self.idle} blank lines, empty lists and values that are not images")
 
-    def add_page(self, images: int, is_last: bool, line: int) -> None:
+    def add_page(self, images: int, first: object, link: object, line: int) -> None:
+        """`first`, `link`: where the listing begins, and where it goes on."""
         self.pages += 1
-        self.last_pages += is_last
+        self.listings.add(first, link)
+        if len(self.listings.go_on) + len(self.listings.ended) > MOST_LISTINGS:
+            raise BadValue(line, f"pages of more than {MOST_LISTINGS} listings")
         if not images:
             self.add(False, line)
 
@@ -176,7 +225,9 @@ class _Object(msgspec.Struct):
 
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     images: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    next: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    next: object = None
+    first: object = None
+    links: object = None
 
 
 _object = msgspec.json.Decoder(_Object)
@@ -257,7 +308,7 @@ def _split_object(value: bytes, head: _Object, line: int, counts: Counts) -> lis
     if bytes(head.images)[:1] != b"[":
         raise BadValue(line, _NO_LIST)
     records = [bytes(record) for record in _list.decode(head.images)]
-    counts.add_page(len(records), head.next is msgspec.UNSET or bytes(head.next) in (b"null", b'""'), line)
+    counts.add_page(len(records), head.first, next_link(head.next, head.links), line)
     for record in records:
         counts.add(b'"id"' in record, line)
     return records
@@ -353,7 +404,8 @@ class _Walk:
         if images is not None:
             if "id" in values:
                 raise BadValue(line, "an object with a list of `images` and an `id` after it")
-            self._counts.add_page(images, values.get("next") in (None, ""), line)
+            link = next_link(values.get("next"), values.get("links"))
+            self._counts.add_page(images, values.get("first"), link, line)
         elif "images" in values and "id" not in values:
             raise BadValue(line, _NO_LIST)
         else:

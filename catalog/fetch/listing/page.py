@@ -10,6 +10,7 @@ import msgspec
 
 from catalog.errors import BadListingError
 from catalog.fetch.http.body import CutBodyError
+from catalog.fetch.listing.links import next_link
 from catalog.fetch.listing.nesting import without_deep_records
 from catalog.fingerprint import fingerprint
 from catalog.text import LONGEST_ID, has_too_many_values, outline, without_unstorable_escapes
@@ -27,6 +28,7 @@ class _TooDeep(BadListingError):
 class _Page(msgspec.Struct):
     images: list[msgspec.Raw]
     next: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    links: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
 class _Identity(msgspec.Struct):
@@ -39,22 +41,26 @@ class _Identities(msgspec.Struct):
 
 T = TypeVar("T")
 _page = msgspec.json.Decoder(_Page)
-_link = msgspec.json.Decoder(str | None)
+_any = msgspec.json.Decoder()
 _identity = msgspec.json.Decoder(_Identity)
 _identities = msgspec.json.Decoder(_Identities)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
-    """One answer: `ids` stand beside `records`, None where a record has no usable id; `next` as JSON."""
+    """One answer: `ids` stand beside `records`, None where a record has no usable id; `next` and `links` as JSON."""
 
     records: list[msgspec.Raw]
     ids: list[str | None]
     next: bytes = b"null"
+    links: bytes = b"null"
 
     def link(self) -> str | None:
         """Where the listing goes on. Raises BadListingError: that is not text."""
-        return _decoded(_link.decode, self.next) or None
+        link = next_link(*(_decoded(_any.decode, part) for part in (self.next, self.links)))
+        if link is not None and not isinstance(link, str):
+            raise BadListingError("the listing's `next` is not an address")
+        return link
 
     def keys(self) -> list[int]:
         """Eight bytes that stand for each record: of its id, or of its bytes where it has none."""
@@ -83,7 +89,7 @@ def read_page(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
         page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
     if len(page.images) > most_records:
         raise BadListingError(f"the page holds {len(page.images):,} records, far more than were asked for")
-    return ParsedPage(page.images, _ids(body, page.images), bytes(page.next))
+    return ParsedPage(page.images, _ids(body, page.images), bytes(page.next), bytes(page.links))
 
 
 def read_record(body: bytes, image_id: str) -> bytes:

@@ -158,6 +158,24 @@ def test_a_next_that_is_no_link_fails_the_pass_and_keeps_its_page(opened: Opened
     assert "not an address" in str(listing.error)
 
 
+def test_a_next_among_other_links_is_followed(opened: Opened) -> None:
+    def change(listing: dict[str, Any]) -> None:
+        listing["links"] = [{"rel": "self", "href": "x"}, {"rel": "next", "href": listing.pop("next", None)}]
+
+    server = opened.server(cloud_of("glance", 7))
+    server.faults.add(altered(change), times=None)
+    listing = opened.service(server, "glance").listing("listed")
+    assert (len(ids(listing)), listing.verdict) == (7, "complete")
+
+
+@pytest.mark.parametrize("link", [False, 0, [], {}, {"href": "/v2/images"}, 7, ["x"]])
+def test_a_next_that_is_not_text_is_not_the_end(opened: Opened, link: Any) -> None:
+    server = opened.server(cloud_of("glance", 2))
+    server.faults.add(altered(lambda listing: listing.update(next=link)))
+    listing = opened.service(server, "glance").listing("listed")
+    assert (len(ids(listing)), listing.verdict) == (2, "failed")
+
+
 def test_a_last_page_that_repeats_fails_the_pass_too(opened: Opened) -> None:
     server = opened.server(cloud_of("glance", 5))
     server.faults.add(

@@ -46,6 +46,33 @@ def test_an_empty_listing_is_held_back_where_images_live(database: Database, tmp
     )
 
 
+def test_a_cut_listing_beside_a_whole_one_proves_no_absence(database: Database, tmp_path: Path) -> None:
+    """The whole one does not say what the other would have held: hidden images, asked for apart."""
+    hidden = {"first": "/v2/images?os_hidden=true&limit=1", "images": [image(7, os_hidden=True)]}
+    more = {"next": "/v2/images?os_hidden=true&limit=1&marker=image-007"}
+    files = [
+        write(tmp_path, named(1), listing(1, 2)),
+        write(tmp_path, named(1, "-hidden"), [*hidden["images"], image(8, os_hidden=True)]),
+    ]
+    backfill(database, source(), files)
+    whole = {"first": "/v2/images", **listing(1)}
+    cut = [write(tmp_path, named(2), whole), write(tmp_path, named(2, "-hidden"), {**hidden, **more})]
+    result = backfill(database, source(), cut, complete=True)
+    assert (result.runs[0].deleted, len(live(database))) == (0, 4)
+    assert "next one that is missing" in result.warnings[0]
+    both = [write(tmp_path, named(3), whole), write(tmp_path, named(3, "-hidden"), hidden)]
+    result = backfill(database, source(), both, complete=True)
+    assert (result.warnings, live(database)) == ([], {name_of(1), name_of(7)})
+
+
+def test_a_listing_with_a_filter_proves_no_absence(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    path = write(tmp_path, named(2), {"first": "/v2/images?limit=9&tag=golden", **listing(1)})
+    result = backfill(database, source(), [path], complete=True)
+    assert (live(database), len(result.warnings)) == ({name_of(1), name_of(2)}, 1)
+    assert "filter (tag)" in result.warnings[0]
+
+
 def test_the_past_is_not_held_back(database: Database, tmp_path: Path) -> None:
     """A dump that is not the last word does not change the present, so the limit has no say."""
     everything = range(20)

@@ -92,7 +92,7 @@ def test_every_form_is_told_by_its_content(tmp_path: Path, form: str, coat: str)
     assert read(dump) == [A, B, C]
     assert read(dump) == [A, B, C], "a file can be read twice"
     assert dump.position == dump.size == len(dressed)
-    assert dump.ends
+    assert dump.listings.lack() is None
 
 
 def test_records_are_handed_on_as_they_stand(tmp_path: Path) -> None:
@@ -107,17 +107,47 @@ def test_records_are_handed_on_as_they_stand(tmp_path: Path) -> None:
         assert [bytes(record) for batch in dump.read() for record in batch] == [raw, raw]
 
 
-def test_pages_without_a_last_one_are_noticed(tmp_path: Path) -> None:
-    """A first page alone names a next one: it cannot be all."""
-    for content, ends in (
-        (PAGES[:1], False),
-        (PAGES, True),
-        ([{"images": [A], "next": None}], True),
-        ([A], True),
-    ):
-        dump = written(tmp_path, dumped(*content))
-        read(dump)
-        assert dump.ends is ends
+NEXT = "/v2/images?limit=2&marker=b"
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    ("content", "lack"),
+    [
+        (PAGES[:1], "next"),
+        (PAGES, None),
+        ([{"images": [A], "next": None}], None),
+        ([A], None),
+        ([{"images": [A], "links": [{"rel": "self", "href": "x"}, {"rel": "next", "href": NEXT}]}], "next"),
+        ([{"images": [A], "links": {"next": NEXT}}], "next"),
+        ([{"images": [A], "links": {"self": NEXT, "next": {"href": NEXT}}}, {"images": [B], "links": {}}], None),
+        ([{"images": [A], "links": "text", "next": ""}], None),
+        # hidden images are a listing of their own, which was cut
+        ([{"images": [A], "first": "/v2/images"}, {"images": [B], "first": "/v2/images?os_hidden=true", "next": NEXT}],
+         "next"),
+        ([{"images": [A], "first": "/v2/images?limit=9"}, {"images": [B], "next": NEXT + "&os_hidden=true"}], "next"),
+        ([{"images": [A]}, {"images": [B], "next": NEXT + "&os_hidden=true"}], "filter (os_hidden)"),
+        ([{"images": [A], "first": "/v2/images"}, {"images": [B], "first": "/v2/images?os_hidden=true"}], None),
+        ([{"images": [A], "first": "/v2/images?limit=5&name=ubuntu&tag=x"}], "filter (name, tag)"),
+        ([{"images": [A], "first": "https://h/v2/images?visibility=public"}], "filter (visibility)"),
+        ([{"images": [A], "next": NEXT + "&visibility=public"}, {"images": [B]}], "filter (visibility)"),
+        ([{"images": [A], "first": "/v2/images?limit=5&sort=created_at%3Aasc&visibility=all&member_status=all"}], None),
+        ([{"images": [A], "first": 7, "next": "http://[::"}], "next"),
+    ],
+)  # fmt: skip
+def test_pages_that_are_not_the_whole_listing_are_noticed(
+    tmp_path: Path, content: list[Any], lack: str | None, indent: int | None
+) -> None:
+    """By where they say that the listing goes on, and by what it was asked for with."""
+    dump = written(tmp_path, dumped(*content, indent=indent))
+    read(dump)
+    found = dump.listings.lack()
+    assert found == lack or (lack is not None and lack in str(found))
+
+
+def test_pages_of_endless_listings_are_no_listing(tmp_path: Path) -> None:
+    pages = [{"images": [A], "first": f"/v2/images?tag={n}"} for n in range(1100)]
+    assert "listings" in broken(tmp_path, dumped(*pages, end="\n")).reason
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""Links of a listing's pages: where it goes on, and which listing it is."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+_PAGING = ("limit", "marker", "sort", "sort_key", "sort_dir")
+EVERYTHING = (
+    ("visibility", "all"), ("member_status", "all"), ("member_status", "accepted"), ("os_hidden", "false"),
+    ("enterprise_project_id", "all_granted_eps"),
+)  # fmt: skip
+"""Parameters by which a listing leaves no image out."""
+_LONGEST = 64 * 2**10
+
+Listing = frozenset[tuple[str, str]]
+"""The parameters that a listing was asked for with, without those of its pages."""
+
+
+def next_link(link: object, links: object) -> object:
+    """Where a listing goes on, by a page's `next`, else by the one among its `links`; None after the last page."""
+    if link in (None, ""):
+        if isinstance(links, dict):
+            link = links.get("next")
+        elif isinstance(links, list):
+            link = next((one for one in links if isinstance(one, dict) and one.get("rel") == "next"), None)
+        link = link.get("href", link) if isinstance(link, dict) else link
+    return None if link in (None, "") else link
+
+
+def listing_of(link: object) -> Listing | None:
+    """The listing that a link of its page tells of; None where it tells nothing."""
+    try:
+        if not isinstance(link, str) or len(link) > _LONGEST:
+            return None
+        pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
+    except ValueError:
+        return None
+    return frozenset(pair for pair in pairs if pair[0] not in _PAGING)
