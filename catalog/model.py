@@ -27,6 +27,9 @@ InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
 
+KEY = "key "
+"""Begins, among what a login reaches, the hash of a token or access key: it tells no more than that it is another."""
+
 EVENT_TYPES = (
     "catalog.image.created", "catalog.image.updated", "catalog.image.deleted", "catalog.image.restored",
     "catalog.image.unlisted", "catalog.deletions.held", "catalog.source.failing", "catalog.source.recovered",

@@ -14,6 +14,7 @@ from catalog.config.settings import DEFAULT_SPOOL_LIMIT
 from catalog.deadline import Deadline
 from catalog.errors import FetchError, NotSupported
 from catalog.fetch.http.background import DeadlineTask
+from catalog.fields import INDEX
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
 from catalog.mapping.credentials import redacted
@@ -95,6 +96,24 @@ class ListingBuffer:
     def seen_among(self, ids: Collection[str]) -> set[str]:
         """Those of these images that the observation speaks of."""
         return {image_id for image_id in ids if any(image_id in part for part in self.seen_parts)}
+
+    def kinds_among(self, kinds: set[tuple[str, str]], *, by_owner: bool) -> set[tuple[str, str]]:
+        """Those of some kinds (see `stored_state.unseen`) of which a new or changed record was read, as far as there
+        is time."""
+        found: set[tuple[str, str]] = set()
+        for image_id in self._entries if kinds else ():
+            try:
+                self._reading.check()
+                image = map_record(self._read(image_id), self.rules)
+            except FetchError:
+                break
+            except Rejected:
+                continue
+            visibility, owner = (str(image.values[INDEX[name]] or "") for name in ("visibility", "owner"))
+            found.add((visibility, owner if by_owner and visibility != "public" else ""))
+            if kinds <= found:
+                break
+        return found
 
     @property
     def listed(self) -> int:

@@ -96,13 +96,15 @@ def decide_missing(
     nothing_listed: bool,
     control: Control | None = None,
     lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
+    unseen: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
 ) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
 
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
     it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
-    as rights may be withdrawn from a token that is still good.
+    as rights may be withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was
+    listed or found, so that who was asked may not have shown any: a gateway that drops tokens shows public ones only.
     """
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
@@ -160,6 +162,13 @@ def decide_missing(
         # what the limit holds was more than a sweep may decide, and is so when some of it came back
         open_still = stored.held_by_limit | (stored.held - result.absent.keys())
         hold_back([i for i in doubtful if i in open_still], result)
+        none_like_them = unseen([i for i in doubtful if i not in result.held])
+        hold_back(none_like_them, result)
+        if none_like_them:
+            result.note = result.note or (
+                f"{len(none_like_them)} missing images are held, as nothing is listed of their visibility (or, with a"
+                " token or key that is new, of their owner): they may just not be shown; see `catalog deletions`"
+            )
     return result
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
-from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
+from catalog.model import DEFAULT_PASSES, KEY, ImageService, Listing, Lookup, Outcome
 from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
@@ -76,6 +76,17 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             return Lookup("unanswered", error=error)
         return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
+    def lost(again: bool) -> frozenset[str]:
+        return known.login - known.login.intersection(*service.logins(again=again))
+
+    def unseen(ids: Collection[str]) -> set[str]:
+        """Those of a kind of which no image was listed or found; where another key is used, by owner too."""
+        by_owner = bool(lost(False))
+        with sweep.database.transaction(read_only=True) as connection:
+            kinds = stored_state.unseen(connection, sweep.source_id, ids, fetched.missing, by_owner=by_owner)
+        seen = buffer.kinds_among(set(kinds.values()), by_owner=by_owner)
+        return {image_id for image_id, kind in kinds.items() if kind not in seen}
+
     everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
     refused = any(listing.refused for listing in fetched.passes)
     fetched.complete = (
@@ -84,6 +95,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     if fetched.all_complete:
         fetched.missing = known.missing(*buffer.seen_parts)
         main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
+
         fetched.verdict = decide_missing(
             fetched.missing,
             known,
@@ -92,15 +104,21 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             now=observed_at,
             absence_proves=fetched.complete,
             accept=sweep.accept,
-            nothing_listed=not buffer.listed or (source.lookup_limit == 0 and main_is_empty),
-            lost_rights=lambda again: known.login - known.login.intersection(*service.logins(again=again)),
+            nothing_listed=not buffer.listed or main_is_empty,
+            lost_rights=lambda again: without_keys(lost(again)),
+            unseen=unseen,
             # with nothing listed all is held anyway, unless somebody accepts it
             control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
         )
         fetched.complete &= not fetched.verdict.login_changed
-    fetched.logins = service.logins()
+    narrows = fetched.verdict.login_reaches_all
+    try:
+        # one login may be granted less by mistake: a second one has to be granted as little
+        fetched.logins = service.logins(again=narrows and bool(without_keys(lost(False))))
+    except FetchError:
+        fetched.logins, narrows = service.logins(), False
     # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
-    narrows = fetched.verdict.login_reaches_all and len(fetched.logins) == 1
+    narrows = narrows and len(fetched.logins) == 1
     fetched.login = frozenset().union(() if narrows else known.login, *fetched.logins)
     known.by_raw.clear()  # half of a sweep's memory, and of no more use once all is read
     return fetched
@@ -125,6 +143,11 @@ def read_passes(
         if isinstance(listing.error, ThrottledError):
             throttled = listing.error
     return fetched
+
+
+def without_keys(rights: Collection[str]) -> set[str]:
+    """The rights that tell what a login reaches: of another key nobody knows if it reaches less."""
+    return {right for right in rights if not right.startswith(KEY)}
 
 
 def _take_in(listing: Listing, buffer: ListingBuffer, source: str, watch: Watch) -> None:

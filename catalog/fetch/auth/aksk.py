@@ -41,6 +41,7 @@ class AkskAuth(OriginAuth):
         self._project_id = project_id
         self._read = read
         self._key = read()
+        self.remember_key(self._key.access)
         self._skew = timedelta()
 
     def sign(self, request: httpx.Request) -> None:
@@ -59,6 +60,7 @@ class AkskAuth(OriginAuth):
         key = self._read()
         if key != self._key:
             self._key = key
+            self.remember_key(key.access)
             return True
         if abs(self._skew) > TOLERATED_SKEW:
             minutes = round(abs(self._skew).total_seconds() / 60)

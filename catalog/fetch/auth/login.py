@@ -196,12 +196,14 @@ class TokenAuth(OriginAuth):
         super().__init__(endpoint)
         self._read = read
         self._token = read()
+        self.remember_key(self._token)
 
     def sign(self, request: httpx.Request) -> None:
         request.headers["X-Auth-Token"] = self._token
 
     def renew(self) -> bool:
         before, self._token = self._token, self._read()
+        self.remember_key(self._token)
         return self._token != before
 
 

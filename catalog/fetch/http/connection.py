@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from catalog.fetch.http.endpoint import origin, parse_address
 from catalog.fetch.http.library import httpx
+from catalog.model import KEY
 
 
 class OriginAuth(httpx.Auth):
@@ -19,6 +21,11 @@ class OriginAuth(httpx.Auth):
 
     def __init__(self, endpoint: str) -> None:
         self._origin = origin(parse_address(endpoint.strip()))
+        self._keys: set[str] = set()
+
+    def remember_key(self, key: str) -> None:
+        """Notes which token or access key is used now: of one that tells nothing of itself only that it is another."""
+        self._keys.add(KEY + hashlib.sha256(key.encode()).hexdigest()[:12])
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if origin(request.url) == self._origin:
@@ -50,7 +57,8 @@ class OriginAuth(httpx.Auth):
 
     def reaches(self) -> frozenset[frozenset[str]]:
         """The rights of each login so far, as far as they are known."""
-        return frozenset([frozenset([f"auth {self.kind}"])])
+        kind = f"auth {self.kind}"
+        return frozenset(frozenset([kind, key]) for key in self._keys) or frozenset([frozenset([kind])])
 
     def expires_at(self) -> datetime | None:
         """The end of the credential; None where nothing is known of it."""

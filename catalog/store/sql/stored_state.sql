@@ -52,6 +52,20 @@ FROM (
     FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility
 ) AS m;
 
+-- name: unseen
+-- Missing images of a kind of which no live image is listed, with the kind: visibility, and owner if that counts.
+SELECT image_id, coalesce(visibility, ''),
+    CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
+FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND (
+    coalesce(visibility, ''),
+    CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
+) NOT IN (
+    SELECT coalesce(visibility, ''),
+        CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
+    FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
+);
+
 -- name: save_login
 -- What later logins are compared with.
 UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS DISTINCT FROM %(login)s;

@@ -174,6 +174,18 @@ def alike(
     return _SQL.run(connection, "alike", source=source_id, **values).fetchall()
 
 
+def unseen(
+    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], *, by_owner: bool
+) -> dict[str, tuple[str, str]]:
+    """Those of some missing images of whose kind, visibility and with `by_owner` also owner, no stored image is
+    listed; with the kind."""
+    if not ids:
+        return {}
+    values = {"ids": list(ids), "missing": list(missing), "by_owner": by_owner}
+    rows = _SQL.run(connection, "unseen", source=source_id, **values).fetchall()
+    return {image_id: (visibility, owner) for image_id, visibility, owner in rows}
+
+
 def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> dict[str, int]:
     """How many of these images each source of a kind knows, by its name."""
     return dict(_SQL.run(connection, "known_in", kind=kind, ids=list(ids)).fetchall())

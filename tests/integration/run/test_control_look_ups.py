@@ -110,10 +110,10 @@ def test_a_control_that_was_deleted_since_it_was_listed_has_a_second(sites: Site
 
 def test_images_of_other_passes_are_controls_too(sites: Sites) -> None:
     """A share that is not accepted is not among what IMS lists by id, but has its address."""
-    site = sites.open("ims", [image(0)])
-    share = image(1, __imagetype="shared", visibility="shared", owner="another")
-    site.cloud.add(share, member_status="pending")
-    assert site.sweep().listed == 2
+    shared = {"__imagetype": "shared", "visibility": "shared", "owner": "another"}
+    site = sites.open("ims", [image(0, **shared), image(2)])
+    site.cloud.add(image(1, **shared), member_status="pending")
+    assert site.sweep().listed == 3
     site.cloud.delete(name_of(0))
     assert site.sweep().deleted == 1
     assert site.look_ups() == [name_of(0), name_of(1)]

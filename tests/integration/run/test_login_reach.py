@@ -15,6 +15,7 @@ from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.sweep import sweep
+from tests.identity import PASSWORD
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, lookup
 from tests.support.cloud_server import Exchange
 from tests.support.faults import status
@@ -341,3 +342,35 @@ def test_a_sweep_that_misses_nothing_logs_in_once(site: Site, entry: CloudEntry)
     site.cloud.delete(name_of(4))
     assert site.sweep().deleted == 1
     assert len(entry.identity.logins) == 4
+
+
+def test_one_login_that_is_granted_less_by_mistake_is_no_measure(site: Site, entry: CloudEntry) -> None:
+    """All is listed, so nobody notices; the next login tells that the role is still there."""
+    counted = 0
+
+    def flap(answer: dict[str, Any]) -> dict[str, Any]:
+        nonlocal counted
+        counted += 1
+        names = ["reader"] if counted == 1 else ["admin", "reader"]
+        answer["token"]["roles"] = [{"id": "0", "name": name} for name in names]
+        return answer
+
+    entry.identity.bend = flap
+    assert site.sweep().unchanged == 20
+    lose_sight(site, 4)
+    roles(entry, "reader")
+    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(4): "login_changed"})
+
+
+def test_a_lesser_login_that_can_not_be_repeated_is_no_measure(site: Site, entry: CloudEntry) -> None:
+    roles(entry, "reader")
+
+    def lock() -> None:
+        entry.identity.password = "another"
+
+    meanwhile(site, lock, lambda request: "os_hidden" in request.query)
+    run = site.sweep()
+    assert (run.outcome, run.unchanged) == ("complete", 20)
+    entry.identity.password = PASSWORD
+    lose_sight(site, 4)
+    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(4): "login_changed"})

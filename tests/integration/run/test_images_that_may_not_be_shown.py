@@ -1,0 +1,173 @@
+"""Images of a kind of which nothing is listed may just not be shown: their absence is held (semantics 4.5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.demo.answers import Answer, Request
+from catalog.sync.sweep import sweep
+from tests.integration.run.test_renewed_logins import with_key_file, with_token_file
+from tests.support.cloud_server import Exchange
+from tests.support.faults import status
+from tests.support.records import body_of, image, name_of
+from tests.support.world import Site, Sites, hasty
+
+KINDS = ("glance", "ims")
+MINE, THEIRS = {"visibility": "private", "owner": "a"}, {"visibility": "private", "owner": "b"}
+
+
+def mixed() -> list[dict[str, Any]]:
+    """Thirty public images, and two private ones."""
+    return [*map(image, range(30)), image(30, **MINE), image(31, **MINE)]
+
+
+def anonymous(site: Site) -> None:
+    """A gateway drops the token: the service shows what everybody may see."""
+    for held in site.cloud.oldest_first():
+        held.forbidden = held.record["visibility"] != "public"
+
+    def not_found(exchange: Exchange) -> None:
+        found = site.cloud.find(exchange.request.path.rsplit("/", 1)[1])
+        if found is not None and found.forbidden:
+            status(404)(exchange)
+        else:
+            exchange.send(exchange.healthy())
+
+    site.server.faults.add(not_found, when=by_address, times=None)
+
+
+def by_address(request: Request) -> bool:
+    return request.path.startswith("/v2/images/")
+
+
+def open_held(site: Site) -> dict[str, str]:
+    rows = site.rows("SELECT image_id, reason FROM held_deletions WHERE source_id = $ AND decision = 'open'")
+    return {row["image_id"]: row["reason"] for row in rows}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("changed", [{}, {"lookup_limit": 0}], ids=["looked up", "not looked up"])
+def test_a_listing_that_shows_public_images_only_deletes_no_private_one(
+    sites: Sites, kind: str, changed: dict[str, Any]
+) -> None:
+    site = sites.open(kind, mixed(), page_size=100)
+    site.sweep()
+    anonymous(site)
+    site.cloud.delete(name_of(3))
+    planned = sweep(site.database, site.source, plan=True, opener=hasty)
+    for _ in range(2):
+        run = site.sweep(changed=changed)
+        assert (run.outcome, run.held) == ("complete", 2)
+    assert (planned.held, planned.deleted) == (2, 1)
+    assert open_held(site) == dict.fromkeys([name_of(30), name_of(31)], "limit")
+    assert site.reasons().keys() == {name_of(3)}
+    site.server.faults.clear()
+    for held in site.cloud.oldest_first():
+        held.forbidden = False
+    site.cloud.delete(name_of(31))
+    run = site.sweep()
+    assert (run.held, open_held(site)) == (1, {name_of(31): "limit"})  # a person decides, as with the limit
+
+
+def test_the_note_says_why(sites: Sites) -> None:
+    site = sites.open(images=mixed(), page_size=100)
+    site.sweep()
+    anonymous(site)
+    assert "nothing is listed of their visibility" in str(site.sweep().note)
+    assert site.sweep(accept_deletions=True).deleted == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_in_the_place_of_the_only_one_of_its_kind_is_one_of_it(sites: Sites, kind: str) -> None:
+    """Built again each night: a new private image, listed for the first time, when the old one goes."""
+    site = sites.open(kind, [*map(image, range(5)), image(5, **MINE)])
+    site.sweep()
+    site.cloud.add(image(6, **MINE))
+    site.cloud.delete(name_of(5))
+    assert (site.sweep().deleted, site.reasons()) == (1, {name_of(5): "not_found"})
+
+
+def test_one_of_the_kind_that_a_look_up_finds_shows_that_it_is_shown(sites: Sites) -> None:
+    site = sites.open("ims", mixed(), page_size=100)
+    site.sweep()
+    site.cloud.hide(name_of(30))
+    site.cloud.delete(name_of(31))
+    run = site.sweep()
+    assert (run.deleted, run.held, run.unlisted) == (1, 0, 1)
+
+
+def test_an_empty_listing_is_one_whatever_other_passes_list(sites: Sites) -> None:
+    """Even where each address says not found but for those of the other pass."""
+    site = sites.open(images=[*map(image, range(6)), image(6, os_hidden=True)], page_size=100)
+    site.sweep()
+    site.server.faults.add(
+        lambda exchange: exchange.send(Answer(200, body_of([]))),
+        when=lambda r: r.path == "/v2/images" and "os_hidden" not in r.query,
+        times=None,
+    )
+    gone = {name_of(n) for n in range(6)}
+    site.server.faults.add(status(404), when=lambda r: r.path.rsplit("/", 1)[1] in gone, times=None)
+    run = site.sweep()
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 6)
+
+
+@pytest.fixture(params=[("glance", with_token_file), ("ims", with_key_file)], ids=["token", "access key"])
+def keyed(request: pytest.FixtureRequest, sites: Sites, tmp_path: Path) -> tuple[Site, Path]:
+    """A source with a secret in a file, and twenty-two images, some of them another project's."""
+    kind, secret_of = request.param
+    records = [*map(image, range(10)), *(image(n, **(MINE if n < 16 else THEIRS)) for n in range(10, 22))]
+    site = sites.open(kind, records)
+    secret = secret_of(site, tmp_path)
+    secret.write_text("first")
+    assert site.sweep(changed={"page_size": 100}).inserted == 22
+    return site, secret
+
+
+def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Path]) -> None:
+    """It sees one project's private images and not the other's: nobody can tell whether these are gone."""
+    site, secret = keyed
+    secret.write_text("second")
+    for n in (1, 11, *range(16, 22)):
+        site.cloud.delete(name_of(n))
+    theirs = {name_of(n) for n in range(16, 22)}
+    run = site.sweep(changed={"deletion_limit_count": 20})
+    assert (run.outcome, run.deleted, run.held) == ("complete", 2, 6)
+    assert "key" in str(run.note)
+    again = site.sweep(changed={"deletion_limit_count": 20})
+    assert (again.deleted, open_held(site).keys()) == (0, theirs)
+
+
+def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Path]) -> None:
+    """Tokens end by the hour: each new one is the measure from its first complete sweep on."""
+    site, secret = keyed
+    for number in range(3):
+        secret.write_text(f"next {number}")
+        site.cloud.delete(name_of(number))
+        site.cloud.delete(name_of(10 + number))
+        run = site.sweep()
+        assert (run.deleted, run.held, run.note) == (2, 0, None)
+        [row] = site.rows("SELECT login FROM sources WHERE source_id = $")
+        assert len(row["login"]) == 2
+        assert not any("next" in right for right in row["login"])
+    for n in range(16, 21):
+        site.cloud.delete(name_of(n))
+    site.sweep()
+    site.cloud.delete(name_of(21))
+    assert site.sweep().deleted == 1  # the last one of its owner, and with the same key as before
+
+
+def test_a_key_that_comes_in_the_middle_of_a_sweep_is_another_one(keyed: tuple[Site, Path]) -> None:
+    site, secret = keyed
+    for n in range(16, 22):
+        site.cloud.delete(name_of(n))
+
+    def play(exchange: Exchange) -> None:
+        secret.write_text("second")
+        status(401)(exchange)
+
+    site.server.faults.add(play, at=len(site.server.requests) + 2)
+    run = site.sweep(changed={"deletion_limit_count": 20})
+    assert (run.outcome, run.deleted, run.held) == ("complete", 0, 6)
