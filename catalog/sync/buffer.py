@@ -265,7 +265,7 @@ class ListingBuffer:
                 for late in ids[number:]:
                     del self._entries[late]
                 return
-            raw = self._read(image_id)
+            raw = self._spilled.read(self._entries[image_id])
             try:
                 image = map_record(raw, self.rules)
             except Rejected as rejection:

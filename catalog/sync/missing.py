@@ -221,7 +221,7 @@ def _ask(
     due.sort(key=lambda i: (stored.asked[i][0].timestamp() if i in stored.asked else float("-inf"), i))
     asked = due[: source.lookup_limit]
     over = False
-    gone: dict[str, AbsenceReason] = {}  # answers that no control has vouched for yet
+    unvouched: dict[str, AbsenceReason] = {}  # by a control look-up
     for image_id in asked:
         if over:
             result.inconclusive[image_id] = "unanswered"  # not asked: it keeps its place in the queue
@@ -232,29 +232,28 @@ def _ask(
         if answer.answer == "found":
             result.found.add(image_id)
             result.answers[image_id] = "found"
-        elif answer.answer == "not_found" or answer.answer == "no_access":
-            gone[image_id] = answer.answer
-            if not result.absent or len(gone) == CONTROL_EVERY:
-                _believe(gone, result, control)
+        elif answer.answer == "unanswered":
+            result.inconclusive[image_id] = result.answers[image_id] = "unanswered"
         else:
-            result.inconclusive[image_id] = "unanswered"
-            result.answers[image_id] = "unanswered"
-    _believe(gone, result, control)
+            unvouched[image_id] = answer.answer
+            if not result.absent or len(unvouched) == CONTROL_EVERY:
+                _believe(unvouched, result, control)
+    _believe(unvouched, result, control)
     told = result.found | result.absent.keys() | result.inconclusive.keys()
     return [image_id for image_id in live if image_id not in told]
 
 
-def _believe(gone: dict[str, AbsenceReason], result: MissingVerdict, control: Control | None) -> None:
+def _believe(unvouched: dict[str, AbsenceReason], result: MissingVerdict, control: Control | None) -> None:
     """Takes these answers for true, or for none where a listed image isn't found either."""
-    believed = control.believed(gone) if control is not None and gone else gone.keys()
-    for image_id, answer in gone.items():
+    believed = control.believed(unvouched) if control is not None and unvouched else unvouched.keys()
+    for image_id, answer in unvouched.items():
         if image_id in believed:
             result.absent[image_id] = answer
         else:
             result.inconclusive[image_id] = result.answers[image_id] = "unanswered"
     if control is not None:
         result.note = control.failure or result.note
-    gone.clear()
+    unvouched.clear()
 
 
 def _asked_recently(stored: StoredState, image_id: str, now: datetime) -> bool:
