@@ -33,7 +33,7 @@ SAYS = {
 """What an observation can say of an image, for people."""
 LISTED = "listed"
 LIMITS = {
-    "limit": "more images were missing than the deletion limit lets go",
+    "limit": "more images were missing than the deletion limit lets go, or nothing of its visibility was listed",
     "login_changed": "the login reached less than before",
 }
 """Why a deletion is held, for people."""

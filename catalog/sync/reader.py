@@ -101,7 +101,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             known,
             source,
             lookup,
-            now=observed_at,
+            now=sweep.run.started_at or observed_at,
             absence_proves=fetched.complete,
             accept=sweep.accept,
             nothing_listed=not buffer.listed or main_is_empty,

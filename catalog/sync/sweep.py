@@ -178,7 +178,7 @@ def _observe(connection: Connection, *, sweep: SweepContext, service: ImageServi
         sources.compare_login(connection, stored, service.region, service.project_id, service.endpoint)
     known = stored_state.load(connection, stored.source_id)
     run.observed_at = next_observed_at(connection, stored.source_id)
-    run.started_at = run.started_at or run.observed_at
+    run.started_at = run.started_at or clock(connection)
     return known
 
 
@@ -343,7 +343,7 @@ def _remember(
     assert run.observed_at is not None
     verdict, inconclusive = fetched.verdict, fetched.buffer.inconclusive
     stored_state.save_login(connection, source_id, fetched.login)
-    lookups.save(connection, source_id, run.observed_at, verdict.answers)
+    lookups.save(connection, source_id, run.observed_at, verdict.answers, run.started_at)
     held_deletions.follow(
         connection,
         source_id,

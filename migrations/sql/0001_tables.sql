@@ -236,6 +236,7 @@ CREATE TABLE lookups (
     source_id TEXT COLLATE "C" NOT NULL,
     image_id TEXT COLLATE "C" NOT NULL,
     asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    clock_at TIMESTAMP WITH TIME ZONE,
     answer TEXT NOT NULL,
     CONSTRAINT pk_lookups PRIMARY KEY (source_id, image_id)
 );
@@ -244,7 +245,8 @@ COMMENT ON TABLE lookups IS 'State of look-ups of live images that are not liste
 
 COMMENT ON COLUMN lookups.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN lookups.image_id IS 'Id of the image in its cloud. Upstream: id.';
-COMMENT ON COLUMN lookups.asked_at IS 'When last asked. Unit: UTC.';
+COMMENT ON COLUMN lookups.asked_at IS 'Observation that last asked. Unit: UTC.';
+COMMENT ON COLUMN lookups.clock_at IS 'When that was by the database''s clock, where it is far behind the observation. Unit: UTC.';
 COMMENT ON COLUMN lookups.answer IS 'found or unanswered; other answers end the state.';
 
 CREATE UNLOGGED TABLE stage (

@@ -122,7 +122,9 @@ class Site:
 
     def a_day_later(self) -> None:
         """All look-ups were made a day earlier than they were."""
-        self._execute("UPDATE lookups SET asked_at = asked_at - interval '1 day'")
+        self._execute(
+            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
+        )
 
     def end_leases(self) -> None:
         """The lease of a process that does not come back has run out."""

@@ -25,7 +25,7 @@ class OriginAuth(httpx.Auth):
 
     def remember_key(self, key: str) -> None:
         """Notes which token or access key is used now: of one that tells nothing of itself only that it is another."""
-        self._keys.add(KEY + hashlib.sha256(key.encode()).hexdigest()[:12])
+        self._keys.add(KEY + hashlib.sha256(key.encode()).hexdigest()[:8])
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if origin(request.url) == self._origin:

@@ -607,7 +607,8 @@ absences = table(
 lookups = table(
     "lookups",
     ["source_id", "image_id"],
-    moment("asked_at", "When last asked.", nullable=False),
+    moment("asked_at", "Observation that last asked.", nullable=False),
+    moment("clock_at", "When that was by the database's clock, where it is far behind the observation."),
     text_column("answer", "found or unanswered; other answers end the state.", nullable=False),
     comment="State of look-ups of live images that are not listed. Internal.",
 )

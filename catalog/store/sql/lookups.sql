@@ -2,11 +2,13 @@
 
 -- name: save
 -- Answers about images that are stored; of two the later one stays.
-INSERT INTO lookups AS l (source_id, image_id, asked_at, answer)
-SELECT i.source_id, i.image_id, %(at)s, a.answer
+INSERT INTO lookups AS l (source_id, image_id, asked_at, clock_at, answer)
+SELECT i.source_id, i.image_id, %(at)s,
+    CASE WHEN %(clock)s::timestamptz < %(at)s - interval '1 minute' THEN %(clock)s END, a.answer
 FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)
 CROSS JOIN {stored(images, a)} AS i
-ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, answer = excluded.answer
+ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, clock_at = excluded.clock_at,
+    answer = excluded.answer
 WHERE l.asked_at < excluded.asked_at;
 
 -- name: drop_decided

@@ -115,7 +115,7 @@ SELECT image_id FROM images WHERE source_id = %(source)s AND image_type = 'marke
 
 -- name: lookups
 -- When images that are not listed were asked for, and the answer.
-SELECT image_id, asked_at, answer FROM lookups WHERE source_id = %(source)s;
+SELECT image_id, coalesce(clock_at, asked_at), answer FROM lookups WHERE source_id = %(source)s;
 
 -- name: present
 -- Every image of a source: what is stored of it, whether it lives, and the deletion of it that is held.

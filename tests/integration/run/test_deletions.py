@@ -68,6 +68,20 @@ def test_an_image_found_but_unlisted_lives_and_is_asked_for_once_a_day(sites: Si
     assert snapshot(site.database, LEDGER | {"lookups"}) == before
 
 
+def test_once_a_day_goes_by_the_clock_where_observations_are_ahead_of_it(sites: Sites) -> None:
+    """After the database's clock was wrong for a while, each observation is dated just after the last one."""
+    site = sites.open("ims", 3)
+    site.sweep()
+    site.cloud.hide(name_of(1))
+    with site.database.transaction() as connection:
+        connection.execute("UPDATE observations SET observed_at = observed_at + interval '30 days'")
+    assert site.sweep().looked_up == 1
+    assert site.sweep().looked_up == 0
+    with site.database.transaction() as connection:
+        connection.execute("UPDATE lookups SET clock_at = clock_at - interval '1 day'")
+    assert site.sweep().looked_up == 1
+
+
 def test_an_unlisted_image_that_is_listed_again_is_no_longer_marked(sites: Sites) -> None:
     site = sites.open("ims", 3)
     site.sweep()

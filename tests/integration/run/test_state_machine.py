@@ -286,7 +286,9 @@ class Sweeping(RuleBasedStateMachine):
             held.unlisted, held.forbidden = what in ("unlist", "hide"), what == "forbid"
 
     def a_day_passes(self) -> None:
-        self.world.direct.execute("UPDATE lookups SET asked_at = asked_at - interval '1 day'")
+        self.world.direct.execute(
+            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
+        )
 
     def swept(self, *, accept: bool = False, cut: bool = False, **settings: Any) -> RunResult | None:
         direct = self.world.direct

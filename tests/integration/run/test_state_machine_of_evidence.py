@@ -453,7 +453,9 @@ class Evidence(RuleBasedStateMachine):
         """One sweep without faults tells the cloud's state."""
         self.regain_it(0)
         self.change("v0", 5)  # one that lives, for control look-ups
-        self.world.direct.execute("UPDATE lookups SET asked_at = asked_at - interval '1 day'")
+        self.world.direct.execute(
+            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
+        )
         live = self.live()
         kept = self.kept & live
         run = self.sweep(accept=True, lookup_limit=100)
