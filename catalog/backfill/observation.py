@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -253,6 +253,7 @@ class ObservationWriter:
                 accept=self.accept,
                 nothing_listed=not listed,
                 lost_rights=lambda again: self._lost,
+                unseen=self._not_shown,
             )
             self.run.note = self._verdict.note
             if not self.accept:
@@ -260,6 +261,14 @@ class ObservationWriter:
                 hold_back(known.held & self._verdict.absent.keys(), self._verdict)
             self.held = bool(self._verdict.held)
         return self._verdict.absent.keys() | (missing & metadata.absent.keys())
+
+    def _not_shown(self, ids: Collection[str]) -> set[str]:
+        """Those of these images that a saved listing may have left out, as it holds none of their visibility. An IMS
+        lists shares that are not accepted apart."""
+        if self.metadata.trailer is not None:
+            return set()
+        shown = self.record_set.visibilities - ({"shared"} if self.source.kind == "ims" else set())
+        return stored_state.of_other_visibility(self.connection, self.source_id, ids, shown)
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision

@@ -66,6 +66,11 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND (
     FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
 );
 
+-- name: of_other_visibility
+-- Some images whose visibility is none of these.
+SELECT image_id FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND coalesce(visibility, '') <> ALL (%(visibilities)s::text[]);
+
 -- name: save_login
 -- What later logins are compared with.
 UPDATE sources SET login = %(login)s WHERE source_id = %(source)s AND login IS DISTINCT FROM %(login)s;

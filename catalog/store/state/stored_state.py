@@ -186,6 +186,15 @@ def unseen(
     return {image_id: (visibility, owner) for image_id, visibility, owner in rows}
 
 
+def of_other_visibility(
+    connection: Connection, source_id: str, ids: Collection[str], visibilities: Iterable[str]
+) -> set[str]:
+    """Those of these images whose visibility is none of these."""
+    values = {"ids": list(ids), "visibilities": list(visibilities)}
+    rows = _SQL.run(connection, "of_other_visibility", source=source_id, **values) if ids else ()
+    return {image_id for (image_id,) in rows}
+
+
 def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> dict[str, int]:
     """How many of these images each source of a kind knows, by its name."""
     return dict(_SQL.run(connection, "known_in", kind=kind, ids=list(ids)).fetchall())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from catalog.backfill.command import backfill
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, name_of, named, write
@@ -71,6 +73,39 @@ def test_a_listing_with_a_filter_proves_no_absence(database: Database, tmp_path:
     result = backfill(database, source(), [path], complete=True)
     assert (live(database), len(result.warnings)) == ({name_of(1), name_of(2)}, 1)
     assert "filter (tag)" in result.warnings[0]
+
+
+@pytest.mark.parametrize("lacks", ["private", "community", "shared"])
+def test_images_of_a_visibility_that_a_listing_shows_none_of_are_held(
+    database: Database, tmp_path: Path, lacks: str
+) -> None:
+    """Saved without a token, or as the client asks: community images and others' shares are left out."""
+    others = [
+        image(n, visibility=v)
+        for n, v in enumerate(["public", "private", "community", "shared"])
+        if v != lacks
+    ]
+    all_of_them = [*others, image(8, visibility=lacks), image(9)]
+    backfill(database, source(), [write(tmp_path, named(1), all_of_them)])
+    result = backfill(database, source(), [write(tmp_path, named(2), others)], complete=True)
+    assert (result.runs[0].deleted, result.held) == (1, 1)
+    assert live(database) == {one["id"] for one in all_of_them} - {name_of(9)}
+    assert "visibility" in str(result.runs[0].note)
+    accepted = backfill(
+        database, source(), [write(tmp_path, named(3), others)], complete=True, accept_deletions=True
+    )
+    assert (accepted.runs[0].deleted, accepted.held) == (1, 0)
+
+
+def test_a_listing_of_an_image_management_service_says_nothing_of_shares(
+    database: Database, tmp_path: Path
+) -> None:
+    """Those that are not accepted are listed apart, and look like the others."""
+    records = [image(0), image(1), image(2, visibility="shared"), image(3, visibility="shared")]
+    backfill(database, source(kind="ims"), [write(tmp_path, named(1), records)])
+    path = write(tmp_path, named(2), {"images": [records[0], records[2]]})
+    result = backfill(database, source(kind="ims"), [path], complete=True)
+    assert (result.held, live(database)) == (1, {name_of(0), name_of(2), name_of(3)})
 
 
 def test_the_past_is_not_held_back(database: Database, tmp_path: Path) -> None:
