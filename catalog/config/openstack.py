@@ -113,12 +113,9 @@ def open_clouds() -> OpenStackConfig:
 
 def _complete_profile(entry: Any) -> None:
     """openstacksdk 4 ships a profile, otc-swiss, whose address has no scheme."""
-    from openstack.config import vendors
-
-    profile = entry.get("profile") if isinstance(entry, dict) else None
-    if not isinstance(profile, str) or "://" in profile or "auth_url" in entry:
+    if not isinstance(entry, dict) or "auth_url" in entry:
         return
-    address = str((vendors.get_profile(profile) or {}).get("auth", {}).get("auth_url", ""))
+    address = str(_vendor_profile(entry.get("profile")).get("auth", {}).get("auth_url", ""))
     auth = entry.setdefault("auth", {})
     if address and "://" not in address and isinstance(auth, dict):
         auth.setdefault("auth_url", f"https://{address}")
@@ -183,11 +180,16 @@ def check_entry(cloud: str, entry: Any) -> None:
 
 def _is_remote(profile: object) -> bool:
     """True for a profile that openstacksdk knows by an address alone, or that is one."""
+    return profile is not None and (
+        not isinstance(profile, str) or "//" in profile or "profile" in _vendor_profile(profile)
+    )
+
+
+def _vendor_profile(profile: object) -> dict[str, Any]:
+    """What openstacksdk knows of a profile by its name; nothing of one that is an address, as it would ask there."""
     from openstack.config import vendors
 
-    if not isinstance(profile, str) or "//" in profile:
-        return profile is not None
-    return "profile" in (vendors.get_profile(profile) or {})
+    return (vendors.get_profile(profile) or {}) if isinstance(profile, str) and "//" not in profile else {}
 
 
 def _is_address(value: Any) -> bool:
@@ -223,12 +225,8 @@ def auth_url_of(cloud: str) -> str | None:
 
 def regions_of(cloud: str) -> list[str]:
     """The regions that clouds.yaml, or the profile that it names, gives a cloud; its region_name is the only one."""
-    from openstack.config import vendors
-
     entry = open_clouds().cloud_config["clouds"].get(cloud) or {}
-    profile = entry.get("profile")
-    known = vendors.get_profile(profile) if isinstance(profile, str) and "://" not in profile else None
-    for told in (entry, known or {}):
+    for told in (entry, _vendor_profile(entry.get("profile"))):
         if regions := told.get("regions") or told.get("region_name"):
             several = regions if isinstance(regions, list) else str(regions).split(",")
             return [str(one.get("name") if isinstance(one, dict) else one) for one in several]

@@ -145,6 +145,6 @@ def test_a_profile_at_an_address_is_refused(
     assert (asked, identity.logins) == ([], [])
 
 
-@pytest.mark.parametrize("name", ["ovh", "vexxhost"])
-def test_the_profiles_that_openstacksdk_knows_by_address_are_refused(cloud: CloudsYaml, name: str) -> None:
+@pytest.mark.parametrize("name", ["ovh", "vexxhost", "//host", "http://host", "http:///x", 7, ["x"]])
+def test_profiles_that_are_addresses_or_known_by_one_are_refused(cloud: CloudsYaml, name: Any) -> None:
     assert "auth_url" in refused(cloud({"profile": name}), ConfigurationError)
