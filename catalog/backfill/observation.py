@@ -30,6 +30,7 @@ from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import MissingVerdict, decide_missing, hold_back
+from catalog.sync.reader import without_keys
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""
@@ -156,7 +157,7 @@ class ObservationWriter:
             return
         self._login = stored_state.login(self.connection, self.source_id)
         if trailer.logins is not None:
-            self._lost = self._login - self._login.intersection(*trailer.logins)
+            self._lost = without_keys(self._login - self._login.intersection(*trailer.logins))
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
 
     def _observation(self, *, appending: bool) -> Observation:

@@ -145,9 +145,9 @@ def read_passes(
     return fetched
 
 
-def without_keys(rights: Collection[str]) -> set[str]:
+def without_keys(rights: Collection[str]) -> frozenset[str]:
     """The rights that tell what a login reaches: of another key nobody knows if it reaches less."""
-    return {right for right in rights if not right.startswith(KEY)}
+    return frozenset(right for right in rights if not right.startswith(KEY))
 
 
 def _take_in(listing: Listing, buffer: ListingBuffer, source: str, watch: Watch) -> None:

@@ -160,3 +160,21 @@ def test_an_archive_that_does_not_say_its_login_deletes_within_the_limit_only(
     assert set(site.reasons().values()) <= {"not_found"}
     assert set(held_for(site).values()) <= {"limit"}
     assert len(site.live()) + len(site.reasons()) == 20
+
+
+def test_the_archive_of_another_catalog_with_another_token_counts(sites: Sites, tmp_path: Path) -> None:
+    """As nothing tells that its token reaches less."""
+    site = sites.open(images=20)
+    settings: dict[str, Any] = {"page_size": 100, "deadline": 20.0, "archive": tmp_path / "archive"}
+    for name in ("s", "t"):
+        token = tmp_path / name
+        token.write_text(f"token of {name}")
+        site.source = SourceSettings(
+            name, "glance", endpoint=site.server.endpoint, auth="token", token_file=token, **settings
+        )
+        site.sweep()
+    site.cloud.delete(name_of(1))
+    assert site.sweep().deleted == 1
+    site.source = SourceSettings("s", "glance", endpoint=site.server.endpoint, auth="none", **settings)
+    load(site, files(tmp_path, "t")[-1])
+    assert (held_for(site), site.reasons()) == ({}, {name_of(1): "not_found"})
