@@ -36,7 +36,7 @@ class MissingVerdict:
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     held_reason: HeldReason | None = None
-    """None: what is held was so before, and keeps its reason."""
+    """None: what was held before keeps its reason, all else is held by the limit."""
     looked_up: int = 0
     note: str | None = None
     login_changed: bool = False
