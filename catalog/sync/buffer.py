@@ -93,10 +93,6 @@ class ListingBuffer:
         """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
         return self._unchanged, self._entries.keys(), self.inconclusive.keys()
 
-    def seen_among(self, ids: Collection[str]) -> set[str]:
-        """Those of these images that the observation speaks of."""
-        return {image_id for image_id in ids if any(image_id in part for part in self.seen_parts)}
-
     def kinds_among(self, kinds: set[tuple[str, str]], *, by_owner: bool) -> set[tuple[str, str]]:
         """Those of some kinds (see `stored_state.unseen`) of which a new or changed record was read, as far as there
         is time."""
