@@ -21,7 +21,7 @@ Outcome = Literal["complete", "partial", "failed", "busy"]
 Scope = Literal["complete", "changes"]
 """The whole listing, or only what is new (semantics 4.8)."""
 AbsenceReason = Literal["not_found", "no_access", "not_listed"]
-HeldReason = Literal["limit", "login_changed"]
+HeldReason = Literal["limit", "login_changed", "adopted"]
 InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
@@ -224,6 +224,8 @@ class RunResult:
     scope: Scope = "complete"
     file: str | None = None
     """Of a backfill: the file that it read; of several the first, and how many more."""
+    proves_absence: bool = True
+    """False, of a backfill: its observation is incomplete, though all was read."""
     supported: bool = True
     """False: the service can't be asked for changes alone."""
     warnings: list[str] = field(default_factory=list)

@@ -194,6 +194,8 @@ def _check(
     since: datetime | None = None
     known: set[str] = set()
     own_ids: set[str | None] = set()
+    headers = [(dump.path, dump.header) for _, dump in archives]
+    ids = {header.source_id for _, header in headers if header and header.source_id}
     with database.transaction(read_only=True) as connection:
         stored = sources.find(connection, source.name)
         limit = clock(connection) + AHEAD
@@ -201,6 +203,7 @@ def _check(
             since = sources.history_from(connection, stored.source_id)
             known = runs.among(connection, stored.source_id, run_ids)
             own_ids = sources.own_ids(connection, stored.source_id)
+        owners = sources.owners(connection, ids - own_ids, stored.source_id if stored else "")
     if stored is not None and stored.observed_since is not None and stored.kind != source.kind:
         raise UsageError(
             f"source {source.name!r} was recorded with kind {stored.kind!r}, not {source.kind!r};"
@@ -226,6 +229,13 @@ def _check(
     new = [run_id not in known for run_id in run_ids]
     pairs = [(dump, is_new) for (_, dump), is_new in zip(archives, new, strict=True)]
     _check_origin(source, stored, own_ids, pairs, confirmed=confirmed)
+    for (path, header), is_new in zip(headers, new, strict=True):
+        owner = owners.get(header.source_id) if header and header.source_id and is_new else None
+        if owner is not None and not confirmed:
+            raise UsageError(
+                f"{path}: an archive of source {owner!r}; load it there, or give --yes if it is this one's;"
+                " nothing was written"
+            )
 
 
 def _name_of(moment: _Moment) -> str:

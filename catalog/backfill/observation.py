@@ -129,6 +129,7 @@ class ObservationWriter:
         elif self.present is None:
             self.present = stored_state.load_contents(connection, self.source_id)
         observation = self._observation(appending=appending)
+        run.proves_absence = observation.complete
         merge = Merge(connection, self.source_id, metadata.run_id, contents, run.started_at)
         counts = merge.apply(observation)
         run.take(counts)

@@ -32,7 +32,7 @@ SPAN = ""
 """`--forget` without a run: those of a span."""
 MOST_NAMED = 5
 """Runs that a question names."""
-TABLE_COLUMNS = ("observed_at", "outcome", "listed", "result")
+TABLE_COLUMNS = ("observed_at", "observation", "listed", "result")
 """For people; JSON and CSV carry the columns of `runs`."""
 PLAN_COLUMNS = ("change", "id", "name", "observed_at")
 """Of `--forget --plan`: runs that would be forgotten, by their file, then images."""
@@ -151,7 +151,8 @@ def _print(database: Database, result: BackfillResult, format: Format) -> None:
     rows = [as_row(database, run) for run in result.runs]
     if format == "table":
         if rows:
-            shown = [in_short(row) for row in rows]
+            counts_as = [run.outcome if run.proves_absence else "incomplete" for run in result.runs]
+            shown = [in_short(row) | {"observation": said} for row, said in zip(rows, counts_as, strict=True)]
             print_rows(TABLE_COLUMNS, [tuple(row[name] for name in TABLE_COLUMNS) for row in shown], format)
         line = f"{result.source}: {number(len(rows), 'observation')} loaded"
         if result.unchanged:

@@ -26,9 +26,9 @@ from catalog.sync.source_check import CHECK_COLUMNS, check, refused
 
 COLUMNS = (
     "source", "state", "kind", "cloud", "region", "project", "live_images", "last_complete_at",
-    "failing_since", "error_kind",
+    "failing_since", "error_kind", "held",
 )  # fmt: skip
-TABLE_COLUMNS = ("source", "state", "kind", "region", "live_images", "last_complete_at", "error_kind")
+TABLE_COLUMNS = ("source", "state", "kind", "region", "live_images", "held", "last_complete_at", "error_kind")
 """Columns that fit side by side; JSON and CSV carry every column."""
 CHECKED_TABLE_COLUMNS = ("source", "ok", "project", "region", "images", "login_expires_in", "error")
 
@@ -91,7 +91,7 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
             new = dict.fromkeys(COLUMNS) | {"source": source.name, "state": "new", "kind": source.kind}
             rows.append(
                 new
-                | {"cloud": source.cloud, "region": source.region, "live_images": 0}
+                | {"cloud": source.cloud, "region": source.region, "live_images": 0, "held": 0}
                 | {"project": source.project or source.project_id}
             )
     chosen = set(select_names([row["source"] for row in rows], patterns))
@@ -200,10 +200,13 @@ def adopt(invocation: Invocation, name: str) -> None:
     """Let the source NAME be another service, region, project or login than recorded.
 
     The next sweep records what it meets. Images that the new one does not list go as any missing image
-    would: looked up first, and held back if they are many.
+    would: looked up first, and held back if they are many. Deletions that are held stay held.
     """
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None
     with invocation.database() as database:
-        database.transact(lambda connection: stored.adopt(connection, name, kind))
+        held = database.transact(lambda connection: stored.adopt(connection, name, kind))
     click.echo(f"{name}: the next sweep records the kind, endpoint, region and project that it meets")
+    if held:
+        found = number(held, "deletion")
+        say_warning(f"{name}: {found} held as the login reached less; decide by `catalog deletions`")

@@ -35,6 +35,7 @@ LISTED = "listed"
 LIMITS = {
     "limit": "more images were missing than the deletion limit lets go, or nothing of its visibility was listed",
     "login_changed": "the login reached less than before",
+    "adopted": "the login reached less, when the source was adopted",
 }
 """Why a deletion is held, for people."""
 

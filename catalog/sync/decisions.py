@@ -31,10 +31,10 @@ def decidable(
 ) -> list[HeldDeletion]:
     """The held deletions that a verb would decide: the open ones, of these images or of all.
 
-    One that was kept can still be approved, but only by its image's id. Raises UsageError for `approve` of an image
+    One that was kept can be decided again, but only by its image's id. Raises UsageError for `approve` of an image
     that was found or listed since: what first held it would delete it no more.
     """
-    decisions = ("open", "kept") if verb == "approve" and image_ids else ("open",)
+    decisions = ("open", "kept") if image_ids else ("open",)
     rows = held_deletions.held(connection, [source_id], decisions)
     chosen = [row for row in rows if not image_ids or row.image_id in image_ids]
     if verb == "approve" and (seen := seen_since(connection, source_id, chosen)):
@@ -46,10 +46,13 @@ def decidable(
 
 
 def seen_since(connection: Connection, source_id: str, rows: Sequence[HeldDeletion]) -> set[str]:
-    """Those of a source's held images that were found or listed after the observation that first held them."""
+    """Those of a source's held images that were found or listed after the observation that first held them, or that
+    nothing misses any more, as it is forgotten."""
     ledger, seen = Ledger(connection, source_id), set[str]()
     for at, held in groupby(sorted(rows, key=_observed_at), key=_observed_at):
         ids = [row.image_id for row in held]
+        if ledger.observed(at) is None:
+            seen.update(ids)
         seen.update(ledger.nearest(ids, at, "after"), ledger.rejected_after(ids, at))
     return seen
 

@@ -272,6 +272,10 @@ def _merge(
         merge = Merge(connection, source_id, run.run_id, MappingAdapter.of(source), now)
         tell = partial(told.changes, run.observed_at, loading=loading)
         run.take(merge.apply(_observation(run, fetched), tell))
+        if found := fetched.verdict.found:
+            # what a look-up finds reported as deleted is not live
+            gone = stored_state.would_delete(connection, source_id, found)[1]
+            run.unlisted = len(fetched.verdict.inconclusive) + len(found) - gone
         _remember(connection, source_id, run, fetched, known)
         if names is not None:
             projects.save(connection, source_id, names, now)

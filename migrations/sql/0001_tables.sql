@@ -858,10 +858,10 @@ COMMENT ON COLUMN held_deletions.image_id IS 'Id of the image in its cloud. Upst
 COMMENT ON COLUMN held_deletions.run_id IS 'Run that first held it.';
 COMMENT ON COLUMN held_deletions.unlisted_since IS 'Since when the image is not listed. Unit: UTC.';
 COMMENT ON COLUMN held_deletions.observed_at IS 'Observation that first held it. Unit: UTC.';
-COMMENT ON COLUMN held_deletions.decision IS 'open, approved, kept or returned.';
+COMMENT ON COLUMN held_deletions.decision IS 'open, approved, kept, returned, or deleted: later evidence proved it.';
 COMMENT ON COLUMN held_deletions.decided_at IS 'When decided. Unit: UTC.';
 COMMENT ON COLUMN held_deletions.decided_by IS 'Who decided.';
-COMMENT ON COLUMN held_deletions.reason IS 'limit, or login_changed: the login reaches less than before.';
+COMMENT ON COLUMN held_deletions.reason IS 'limit; login_changed: the login reaches less than before; adopted: it did so when the source was adopted.';
 
 CREATE TABLE kept_images (
     source_id TEXT COLLATE "C" NOT NULL,

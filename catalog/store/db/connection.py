@@ -42,6 +42,7 @@ CONFLICTS = ("40001", "40P01", "55P03")
 """serialization_failure, deadlock_detected, lock_not_available (PostgreSQL manual, appendix A)."""
 TIMEOUTS = ("statement timeout", "idle-in-transaction timeout")
 """Words of the server. They come with a state of their own (57014, 25P03) only where it could still tell it."""
+LIBPQ_ASKS = re.compile(r" Is the server running [^?]*\?")
 READ_ONLY = "25006"
 """read_only_sql_transaction: after a failover the server behind this connection may be a standby by now."""
 ATTEMPTS = 5
@@ -324,6 +325,7 @@ def _explained(error: BaseException, address: str) -> DatabaseError:
                 f"database {address} refuses the login: {text};"
                 " check user, password and name here, and pg_hba.conf there"
             )
+        text = LIBPQ_ASKS.sub("", text)
         return DatabaseUnavailable(f"database {address} cannot be reached: {text}; is it running?")
     if state in CONFLICTS:
         return DatabaseConflict(f"database {address}: {text}; try again")

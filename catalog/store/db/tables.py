@@ -380,12 +380,14 @@ held_deletions = table(
     run_id("Run that first held it.", nullable=False),
     moment("unlisted_since", "Since when the image is not listed."),
     moment("observed_at", "Observation that first held it.", nullable=False),
-    key_column("decision", "open, approved, kept or returned.", nullable=False),
+    key_column(
+        "decision", "open, approved, kept, returned, or deleted: later evidence proved it.", nullable=False
+    ),
     moment("decided_at", "When decided."),
     text_column("decided_by", "Who decided."),
     text_column(
         "reason",
-        "limit, or login_changed: the login reaches less than before.",
+        "limit; login_changed: the login reaches less than before; adopted: it did so when the source was adopted.",
         nullable=False,
         server_default=text("'limit'"),
     ),

@@ -1,4 +1,5 @@
--- Deletions that are held back, and what became of them. {forgotten}: the observation that held `h` is forgotten.
+-- Deletions that are held back, and what became of them. {forgotten}: the observation that held `h` is forgotten;
+-- {swept_o}, {swept_h}: a sweep observed so.
 
 -- name: hold
 -- Deletions of live images that a run would have inferred; one that is open or kept stays as it is.
@@ -13,19 +14,22 @@ WHERE i.deleted_at IS NULL AND NOT EXISTS (
 ON CONFLICT DO NOTHING;
 
 -- name: end_decided
--- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again; by a
--- complete observation after the decision, where the one that held it is forgotten.
+-- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again; a kept one
+-- that a sweep missed only by a sweep, as another login may list more.
 UPDATE held_deletions h
-SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'approved' END,
+SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'deleted' END,
     decided_at = %(at)s, decided_by = %(by)s
 FROM images i
 WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_id = h.source_id
     AND i.image_id = h.image_id
-    AND (i.deleted_at IS NOT NULL OR CASE
-        WHEN {forgotten} THEN i.unlisted_since IS NULL AND EXISTS (
-            SELECT FROM observations o WHERE o.source_id = h.source_id AND o.observed_at > h.decided_at AND o.complete)
-        ELSE i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at
-    END);
+    AND (i.deleted_at IS NOT NULL OR (i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at) AND (
+        h.decision = 'open' OR EXISTS (
+            SELECT FROM observations o
+            WHERE o.source_id = h.source_id AND o.observed_at > h.observed_at
+                AND ({swept_o} OR NOT {swept_h}) AND o.complete <> EXISTS (
+                    SELECT FROM id_sets s
+                    WHERE s.source_id = o.source_id AND i.image_id = ANY (s.image_ids)
+                        AND s.set_id = CASE WHEN o.complete THEN o.inconclusive_set ELSE o.contained_set END))));
 
 -- name: opened
 -- Images with an open deletion, and since when it is held.
@@ -48,7 +52,7 @@ WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NU
 DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
-    AND (h.observed_at > first.at OR {forgotten})
+    AND (h.observed_at > first.at OR h.decision = 'kept' AND {forgotten})
 RETURNING h.image_id, h.reason;
 
 -- name: hold_again
@@ -74,9 +78,9 @@ SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, obse
     decided_at = excluded.decided_at, decided_by = excluded.decided_by;
 
 -- name: give_reason
--- Why a deletion that is open already is held now.
+-- A deletion that is open already, for its login, is held by the limit now: what that holds leaves by itself no more.
 UPDATE held_deletions SET reason = %(reason)s
-WHERE source_id = %(source)s AND decision = 'open' AND image_id = ANY (%(ids)s) AND reason <> %(reason)s;
+WHERE source_id = %(source)s AND decision = 'open' AND image_id = ANY (%(ids)s) AND reason = 'login_changed';
 
 -- name: decide
 -- Ends deletions of these images.
@@ -97,10 +101,11 @@ ORDER BY s.name, h.observed_at, h.image_id;
 SELECT count(*) FROM held_deletions WHERE source_id = %(source)s AND decision = 'open';
 
 -- name: open_and_kept
--- Images whose deletion is open, those that somebody decided to keep, and which of the open ones the limit holds.
+-- Images whose deletion is open, those that somebody decided to keep, and which of the open ones leave only once they are
+-- seen or decided.
 SELECT coalesce(array_agg(image_id) FILTER (WHERE decision = 'open'), '{}'),
     coalesce(array_agg(image_id) FILTER (WHERE decision = 'kept'), '{}'),
-    coalesce(array_agg(image_id) FILTER (WHERE decision = 'open' AND reason = 'limit'), '{}')
+    coalesce(array_agg(image_id) FILTER (WHERE decision = 'open' AND reason <> 'login_changed'), '{}')
 FROM held_deletions WHERE source_id = %(source)s AND decision IN ('open', 'kept');
 
 -- name: keep

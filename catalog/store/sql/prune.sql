@@ -75,7 +75,7 @@ WHERE t.source_id = %(source)s AND t.finished_at < %(cut)s
 -- name: ended_held_deletions
 -- Decisions from before the cut.
 SELECT t.ctid FROM held_deletions t
-WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision IN ('approved', 'returned')
+WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision NOT IN ('open', 'kept')
 
 -- name: ended_kept_images
 -- What is observed from the cut on comes after these decisions.

@@ -52,6 +52,12 @@ WHERE source_id = %(source)s AND continues IS NULL AND login IS NULL AND last_co
 -- What its own archives call it: its own id, and that in the archives that it is made of.
 SELECT source_id, continues FROM sources WHERE source_id = %(source)s;
 
+-- name: owners
+-- Sources whose archives carry these ids, by the id.
+SELECT archived, s.name FROM unnest(%(ids)s::text[]) AS archived
+JOIN sources s ON s.source_id = archived OR s.continues = archived
+WHERE s.source_id <> %(source)s;
+
 -- name: rename
 -- A new name.
 UPDATE sources SET name = %(new)s WHERE name = %(name)s;
@@ -68,6 +74,11 @@ UPDATE sources SET region = NULL, project_id = NULL, endpoint = NULL, login = NU
     next_changes_at = NULL, kind = coalesce(%(kind)s, kind)
 WHERE name = %(name)s;
 
+-- name: adopt_held
+-- Deletions that were held as the login reached less: no later login can be compared with that.
+UPDATE held_deletions SET reason = 'adopted'
+WHERE decision = 'open' AND reason = 'login_changed' AND source_id = (SELECT source_id FROM sources WHERE name = %(name)s);
+
 -- name: note_complete
 -- A complete sweep of the past.
 UPDATE sources SET last_complete_at = %(at)s
@@ -80,8 +91,10 @@ SELECT history_from FROM sources WHERE source_id = %(source)s;
 -- name: listing
 -- Sources for people.
 SELECT s.name, s.kind, s.cloud, s.region, s.project_id, s.endpoint, coalesce(i.live, 0), s.last_complete_at,
-    s.failing_since, s.error_kind, s.retired_at
+    s.failing_since, s.error_kind, s.retired_at, coalesce(h.held, 0)
 FROM sources s
+LEFT JOIN (SELECT source_id, count(*) AS held FROM held_deletions WHERE decision = 'open' GROUP BY source_id) h
+    USING (source_id)
 LEFT JOIN (SELECT source_id, count(*) AS live FROM images WHERE deleted_at IS NULL GROUP BY source_id) i
     USING (source_id)
 ORDER BY s.name;

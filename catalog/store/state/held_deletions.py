@@ -10,9 +10,15 @@ from catalog.model import HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.ledger import Ledger
+from catalog.store.state.runs import ARCHIVED
 
 _FORGOTTEN = "NOT EXISTS (SELECT FROM runs r WHERE r.source_id = h.source_id AND r.run_id = h.run_id)"
-_SQL = load("held_deletions.sql", forgotten=_FORGOTTEN)
+_SQL = load(
+    "held_deletions.sql",
+    forgotten=_FORGOTTEN,
+    swept_o=ARCHIVED.replace("run_id", "o.run_ids[1]"),
+    swept_h=ARCHIVED.replace("run_id", "h.run_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,10 @@ def hold(
     reason: HeldReason | None = None,
 ) -> None:
     """Notes deletions that this run would have inferred, for the `reason` or the limit; of one that is open already
-    only a `reason` is new."""
+    only the limit is news."""
     values = {"source": source_id, "ids": list(ids), "reason": reason or "limit"}
     _SQL.run(connection, "hold", run=run_id, at=observed_at, **values)
-    if reason is not None:
+    if reason == "limit":
         _SQL.run(connection, "give_reason", **values)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from catalog.text import storable
 
 LISTING_COLUMNS = (
     "source", "kind", "cloud", "region", "project_id", "endpoint", "live_images", "last_complete_at",
-    "failing_since", "error_kind", "retired_at",
+    "failing_since", "error_kind", "retired_at", "held",
 )  # fmt: skip
 
 
@@ -177,6 +177,11 @@ def own_ids(connection: Connection, source_id: str) -> set[str | None]:
     return set(_SQL.run(connection, "own_ids", source=source_id).fetchall()[0]) - {None}
 
 
+def owners(connection: Connection, ids: Iterable[str], source_id: str) -> dict[str, str]:
+    """Names of the sources other than this one whose archives carry these ids, by the id."""
+    return dict(_SQL.run(connection, "owners", ids=list(ids), source=source_id).fetchall())
+
+
 def _changed(name: str, what: str, recorded: str, met: str) -> str:
     return (
         f"source {name!r} was recorded with {what} {recorded!r}, now it is {met!r}: nothing was listed;"
@@ -196,10 +201,12 @@ def retire(connection: Connection, name: str) -> None:
     _change(connection, "retire", name)
 
 
-def adopt(connection: Connection, name: str, kind: str | None) -> None:
+def adopt(connection: Connection, name: str, kind: str | None) -> int:
     """Forgets region, project, endpoint and what the login reached (and takes the configured kind), so that the
-    next sweep records what it meets; a retired source lives again. Raises UsageError for an unknown name."""
+    next sweep records what it meets; a retired source lives again. Returns how many deletions that were held for the
+    login stay so, until somebody decides or the image is seen. Raises UsageError for an unknown name."""
     _change(connection, "adopt", name, kind=kind)
+    return _SQL.run(connection, "adopt_held", name=name).rowcount
 
 
 def _change(connection: Connection, statement: str, name: str, **values: object) -> None:

@@ -56,6 +56,13 @@ def test_a_file_that_says_no_time_is_refused_before_anything_is_written(saved: D
     assert saved.query("SELECT count(*) FROM runs WHERE kind = 'backfill'") == [(0,)]
 
 
+def test_it_is_told_whether_an_observation_is_complete(saved: Desk) -> None:
+    """Complete is what proves absence, not what was read to its end."""
+    said = saved.run("backfill", "lab", "saved").out
+    assert ("incomplete" in said, "observation" in said) == (True, True)
+    assert "incomplete" not in saved.run("backfill", "lab", "saved", "--complete").out
+
+
 def test_an_observation_can_be_forgotten(saved: Desk) -> None:
     first = saved.run("backfill", "lab", "saved", "--format", "json").rows
     refused = saved.run("backfill", "lab", "--forget", first[0]["run_id"])

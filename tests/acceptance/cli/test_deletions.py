@@ -14,6 +14,7 @@ from catalog.demo.cloud import Record
 from catalog.store.db.connection import Database
 from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
+from tests.support.records import image
 
 Make = Callable[..., Record]
 GONE = [f"image-{number:03d}" for number in range(12)]
@@ -39,6 +40,8 @@ def test_the_list_shows_what_is_held_by_source_and_image(held: Desk) -> None:
     rows = held.run("deletions", "list", "lab", "--format", "json").rows
     assert [row["image_id"] for row in rows] == GONE
     assert {(row["source"], row["decision"]) for row in rows} == {("lab", "open")}
+    (source,) = held.run("sources", "--format", "json").rows
+    assert (source["held"], source["live_images"]) == (12, 20)
     (one,) = held.run("deletions", "list", "--all", "--image", GONE[3], "--format", "json").rows
     assert (one["image_id"], one["name"]) == (GONE[3], "name 3")
 
@@ -154,3 +157,24 @@ def test_a_decision_needs_a_source_or_all(held: Desk) -> None:
     for arguments in (["approve"], ["keep"], ["approve", "lab", "--all"]):
         wrong = held.run("deletions", *arguments)
         assert (wrong.code, "name a SOURCE, or --all" in wrong.error) == (2, True)
+
+
+def test_what_is_kept_can_be_kept_again(held: Desk) -> None:
+    """It says the same, and counts from then on."""
+    for _ in range(2):
+        done = held.run("deletions", "keep", "lab", "--image", GONE[3], "--format", "json")
+        assert (done.code, [row["decision"] for row in done.rows]) == (0, ["kept"])
+    assert held.query("SELECT count(*) FROM kept_images") == [(2,)]
+
+
+def test_what_a_look_up_decides_is_not_called_approved(held: Desk, cloud: Cloud) -> None:
+    """A hold for the login ends by itself once a login that reaches as much finds the image gone."""
+    held.query("UPDATE held_deletions SET reason = 'login_changed'")
+    for image_id in GONE[3:]:
+        cloud.add(image(int(image_id[-3:])))
+    assert held.run("sync").code == 0
+    assert dict(held.query("SELECT decision, count(*) FROM held_deletions GROUP BY 1")) == {
+        "deleted": 3,
+        "returned": 9,
+    }
+    assert "approved" not in held.run("show", GONE[0], "--explain").out

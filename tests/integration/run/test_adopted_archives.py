@@ -185,6 +185,26 @@ def test_an_archive_of_another_cloud_is_refused_though_its_source_has_the_same_n
     assert elsewhere.sweep().outcome == "failed"
 
 
+def test_an_archive_of_another_source_of_one_service_is_refused(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    """One endpoint and no project, as a token alone names none: its header tells, also where it was loaded."""
+    site = sites.open(images=3, archive=tmp_path / "archive")
+    site.sweep()
+    (own,) = files(tmp_path)
+    other = source("other", endpoint=site.server.endpoint)
+    for known in ("swept", "loaded"):
+        if known == "loaded":
+            wipe(database)
+            backfill(database, source(), [own])
+        before = snapshot(database)
+        with pytest.raises(UsageError, match=r"an archive of source 's'.*--yes.*nothing was written"):
+            backfill(database, other, [own])
+        assert snapshot(database) == before
+    assert len(backfill(database, other, [own], confirmed=True).runs) == 1
+    assert backfill(database, other, [own]).unchanged == 1
+
+
 def test_an_archive_of_its_own_passes_though_the_service_has_another_address_now(
     sites: Sites, database: Database, tmp_path: Path
 ) -> None:

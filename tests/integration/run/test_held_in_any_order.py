@@ -17,6 +17,7 @@ from catalog.backfill import observation
 from catalog.backfill.command import backfill
 from catalog.backfill.forgetting import forget
 from catalog.backfill.loader import BackfillResult
+from catalog.errors import UsageError
 from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
 from catalog.sync.decisions import decide
@@ -48,7 +49,7 @@ def held(database: Database) -> dict[str, tuple[str, int]]:
     }
 
 
-def settle(database: Database, verb: str) -> None:
+def settle(database: Database, verb: str, *image_ids: str) -> None:
     (row,) = rows(database, "SELECT source_id FROM sources")
     decide(
         database,
@@ -56,6 +57,7 @@ def settle(database: Database, verb: str) -> None:
         "keep" if verb == "keep" else "approve",
         MappingAdapter.of(source()),
         by="me",
+        image_ids=image_ids,
     )
 
 
@@ -163,6 +165,8 @@ def test_what_was_kept_stays_so_when_all_that_held_it_is_forgotten(
     assert {decision for decision, _ in held(database).values()} == {"kept"}
     (row,) = rows(database, "SELECT DISTINCT decided_by FROM held_deletions")
     assert row["decided_by"] == "me"
+    with pytest.raises(UsageError, match="nothing was decided"):  # no observation misses it
+        settle(database, "approve", name_of(17))
     (now,) = rows(database, "SELECT now() - interval '2 minutes' AS start")
     for number, ids, decision in ((1, ALL[:15], "kept"), (2, ALL[:15], "kept"), (3, ALL, "returned")):
         path = write(tmp_path, f"{number}.json", listing(*ids))
@@ -339,7 +343,7 @@ def test_an_archive_ends_what_was_held_before_it(
     load(database, tmp_path, 1, *ALL)
     for number, said in ((2, "held"), (3, "not_found")):
         backfill(database, source(), [archive(tmp_path, number, *range(9), *range(10, 20), said=said)])
-    assert held(database) == {name_of(9): ("approved", 2)}
+    assert held(database) == {name_of(9): ("deleted", 2)}
 
 
 def test_nothing_is_held_of_an_image_that_is_deleted(database: Database, tmp_path: Path) -> None:
@@ -354,7 +358,7 @@ def test_nothing_is_held_of_an_image_that_is_deleted(database: Database, tmp_pat
         wipe(database)
         for number in order:
             backfill(database, source(), [files[number]])
-        assert {decision for decision, _ in held(database).values()} <= {"approved"}, order
+        assert {decision for decision, _ in held(database).values()} <= {"deleted"}, order
         assert len(live(database)) == 19
 
 

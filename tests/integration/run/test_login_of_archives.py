@@ -43,7 +43,7 @@ def files(tmp_path: Path, name: str = "s") -> list[Path]:
 
 
 def load(site: Site, *paths: Path, **options: Any) -> None:
-    result = backfill(site.database, site.source, paths, **options)
+    result = backfill(site.database, site.source, paths, confirmed=True, **options)
     assert result.failures == []
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
@@ -19,7 +20,7 @@ from tests.identity import PASSWORD
 from tests.integration.run.cloud_entry import CloudEntry, expire, later_page, lookup
 from tests.support.cloud_server import Exchange
 from tests.support.faults import status
-from tests.support.records import image, name_of
+from tests.support.records import image, listing, name_of, write
 from tests.support.world import Site, Sites, hasty
 
 
@@ -88,6 +89,58 @@ def test_what_was_read_with_less_proves_no_absence_of_older_images_either(
     site.sweep()
     rows = site.rows("SELECT complete FROM observations WHERE source_id = $ ORDER BY observed_at")
     assert [row["complete"] for row in rows] == [True, False]
+
+
+def test_what_is_held_for_the_login_outlives_an_adoption(site: Site, entry: CloudEntry) -> None:
+    """The new login is the measure from then on, of what it misses itself; of these it never knew anything."""
+    lost = lose_sight(site, 0, 1)
+    roles(entry, "reader")
+    site.sweep()
+    with site.database.transaction() as connection:
+        assert stored_sources.adopt(connection, site.source.name, None) == 2
+    adopted = {name_of(0): "adopted", name_of(1): "adopted"}
+    site.cloud.delete(name_of(2))
+    assert (site.sweep().deleted, site.reasons(), held_for(site)) == (1, {name_of(2): "not_found"}, adopted)
+    roles(entry, "other")
+    assert (site.sweep().deleted, held_for(site)) == (0, adopted)
+    roles(entry, "reader", "other")
+    assert (site.sweep().deleted, held_for(site)) == (0, adopted)
+    site.cloud.add(lost[0])
+    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(1): "adopted"})
+
+
+def test_what_the_limit_holds_stays_so_when_a_lesser_login_came_in_between(
+    site: Site, entry: CloudEntry
+) -> None:
+    """An outage that recovers a part at a time, and a role that was lost meanwhile."""
+    gone = lose_sight(site, *range(15))
+    assert site.sweep().held == 15
+    roles(entry, "reader")
+    site.sweep()
+    roles(entry, "admin", "reader")
+    for record in gone[5:]:
+        site.cloud.add(record)
+    assert (site.sweep().deleted, held_for(site)) == (0, dict.fromkeys(map(name_of, range(5)), "limit"))
+
+
+def test_a_saved_listing_ends_no_decision_to_keep(site: Site, entry: CloudEntry, tmp_path: Path) -> None:
+    """An administrator's lists what this login doesn't reach: only a sweep that lists the image does."""
+    lost = lose_sight(site, 0, 1)
+    roles(entry, "reader")
+    site.sweep()
+    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    decide(site.database, source_id, "keep", MappingAdapter.of(site.source), by="test")
+    [row] = site.rows("SELECT clock_timestamp() AS now FROM sources WHERE source_id = $")
+    path = write(tmp_path, "dump.json", listing(*range(20)))
+    backfill(site.database, site.source, [path], observed_at=row["now"], complete=True, confirmed=True)
+    site.sweep()
+    assert site.sweep().deleted == 0
+    assert len(site.live()) == 20
+    for record in lost:
+        site.cloud.add(record)
+    site.sweep()
+    decisions = site.rows("SELECT DISTINCT decision FROM held_deletions WHERE source_id = $")
+    assert decisions == [{"decision": "returned"}]
 
 
 def test_approved_they_go_and_the_login_that_reaches_less_is_the_measure(
@@ -253,16 +306,6 @@ def test_a_login_of_another_kind_may_reach_less(site: Site, tmp_path: Path) -> N
     site.sweep()
     site.cloud.delete(name_of(4))
     assert site.sweep().deleted == 1
-
-
-def test_adopted_the_source_takes_the_login_as_it_is(site: Site, entry: CloudEntry) -> None:
-    lose_sight(site, 4)
-    roles(entry, "reader")
-    assert site.sweep().held == 1
-    with site.database.transaction() as connection:
-        stored_sources.adopt(connection, "s", None)
-    run = site.sweep()
-    assert (run.deleted, run.held) == (1, 0)
 
 
 def test_a_reason_follows_what_holds_the_image_now(site: Site, entry: CloudEntry) -> None:

@@ -170,3 +170,13 @@ def test_a_record_that_only_a_look_up_found_leaves_its_image_unlisted(sites: Sit
     run = site.sweep()
     assert (run.rejected, run.unchanged) == (0, 2)
     assert site.unlisted() == set()
+
+
+def test_an_image_that_a_look_up_finds_reported_as_deleted_is_not_told_as_unlisted(sites: Sites) -> None:
+    site = sites.open(images=2)
+    site.sweep()
+    listing(site, [image(0)])
+    gone = json.dumps(image(1, status="deleted")).encode()
+    site.server.faults.add(body(gone), when=lambda r: r.path.endswith(name_of(1)), times=1)
+    run = site.sweep()
+    assert (run.deleted, run.unlisted) == (1, 0)

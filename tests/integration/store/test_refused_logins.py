@@ -70,4 +70,7 @@ def test_a_server_that_is_full_is_one_to_try_again(server_url: str) -> None:
 
 
 def test_where_no_server_is_the_question_is_whether_it_runs() -> None:
-    assert failure("postgresql://u@127.0.0.1:1/x").endswith("; is it running?")
+    for url in ("postgresql://u@127.0.0.1:1/x", "postgresql://u@/x?host=/nowhere"):
+        told = failure(url)
+        assert told.endswith("; is it running?")
+        assert told.count("running") == 1
