@@ -348,7 +348,6 @@ class ObservationWriter:
         known = self.present
         run.held = len(known.held) if known else held_deletions.count_open(connection, self.source_id)
         run.outcome = "complete" if metadata.outcome == "complete" else "partial"
-        run.finished_at = clock(connection)
         runs.finish(connection, self.source_id, run, metadata.passes, metadata.rejected, last=appending)
         if trailer is not None and run.outcome == run.scope == "complete":
             sources.note_complete(connection, self.source_id, self.at)

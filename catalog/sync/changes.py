@@ -30,12 +30,12 @@ from catalog.mapping import MappingRules
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
-from catalog.store.state import held_deletions, leases, runs, sources, stored_state
+from catalog.store.state import leases, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.archive import Archive, open_archive
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import DueClaim, Opener, SweepContext, Watch, ignore
+from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.reader import Fetched, read_passes
 from catalog.sync.sweep import (
@@ -44,7 +44,6 @@ from catalog.sync.sweep import (
     count,
     count_requests,
     fail,
-    next_observed_at,
     not_due,
     open_cloud,
     write,
@@ -105,13 +104,15 @@ def sweep_changes(
         ):
             database.transact(partial(_note, run=run, source_id=sweep.source_id), source.deadline)
             return run
-        lease = leases.wait(database, sweep.source_id, run.run_id, wait_seconds)
+        known = StoredState()
+        begin = partial(_open, run=run, source_id=sweep.source_id, known=known)
+        try:
+            lease = leases.wait(database, sweep.source_id, run.run_id, wait_seconds, begin)
+        except NotDue:
+            return not_due(run)
         if lease is None:
             return busy(run, "another process is working on this source; try again, or use --wait")
         sweep = replace(sweep, renewer=stack.enter_context(leases.LeaseRenewer(database, lease)))
-        known = sweep.transact(partial(_open, run=run, source_id=sweep.source_id))
-        if known is None:
-            return not_due(run)
         with closing_row(sweep):
             if error is not None:
                 raise error
@@ -139,8 +140,8 @@ def _begin(
     except ConfigurationError as error:
         fail(run, error)
         return None
-    run.observed_at = next_observed_at(connection, stored.source_id)
-    run.started_at = run.finished_at = run.observed_at
+    run.observed_at = Ledger(connection, stored.source_id).next_moment()
+    run.started_at = run.finished_at = stored.read_at
     run.outcome = "complete"
     found = stored_state.newest(connection, stored.source_id, source.changes_overlap)
     if found is None:
@@ -209,13 +210,12 @@ def _note(connection: Connection, *, run: RunResult, source_id: str) -> None:
     runs.note_changes(connection, source_id, run)
 
 
-def _open(connection: Connection, *, run: RunResult, source_id: str) -> StoredState | None:
-    """Opens the run's row; what is known of held images and of logins. None: somebody observed later meanwhile."""
+def _open(connection: Connection, *, run: RunResult, source_id: str, known: StoredState) -> None:
+    """Opens the run's row, and reads what is known of held images and of logins. Raises NotDue where somebody observed
+    later meanwhile."""
     latest = Ledger(connection, source_id).latest()
     assert run.observed_at is not None
     if latest is not None and latest.at >= run.observed_at:
-        return None
+        raise NotDue
     runs.start(connection, source_id, run)
-    known = StoredState(login=stored_state.login(connection, source_id))
-    known.held, known.kept, known.held_by_limit = held_deletions.open_and_kept(connection, source_id)
-    return known
+    stored_state.read_beside(connection, source_id, known)

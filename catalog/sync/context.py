@@ -33,6 +33,10 @@ class DueClaim(Protocol):
     def done(self, connection: Connection, source_id: str, run: RunResult) -> None: ...
 
 
+class NotDue(Exception):
+    """Another process swept the source meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class SweepContext:
     """One sweep under way. `renewer` holds its lease; None for a plan, which writes nothing."""

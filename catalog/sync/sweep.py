@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -36,7 +36,7 @@ from catalog.store.state import events, held_deletions, leases, lookups, project
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.archive import open_archive
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import DueClaim, Opener, SweepContext, Watch, ignore
+from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.project_names import ask_names
 from catalog.sync.reader import Fetched, fetch
@@ -78,7 +78,11 @@ def sweep(
     with ExitStack() as stack:
         renewer = None
         if not plan:
-            lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds)
+            begin = partial(_begin, run=run, source_id=stored.source_id, claim=claim)
+            try:
+                lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds, begin)
+            except NotDue:
+                return not_due(run)
             if lease is None:
                 return busy(run, "another process is working on this source; try again, or use --wait")
             renewer = stack.enter_context(leases.LeaseRenewer(database, lease))
@@ -86,10 +90,6 @@ def sweep(
         context = SweepContext(
             database, source, stored, run, deadline, renewer, accept_deletions, claim, watch
         )
-        if not plan and not context.transact(
-            partial(_begin, run=run, source_id=stored.source_id, claim=claim)
-        ):
-            return not_due(run)
         with closing_row(context):
             _run(context, opener)
     return run
@@ -121,7 +121,7 @@ def _register(database: Database, source: SourceSettings, *, plan: bool) -> tupl
             sources.compare(stored, kind=source.kind)
         else:
             stored = sources.register(connection, source.name, source.kind, source.cloud, source.interval)
-        return stored, LONGER * runs.last_complete_seconds(connection, stored.source_id)
+        return stored, LONGER * (stored.last_complete_seconds or 0.0)
 
     if plan:
         with database.transaction(read_only=True) as connection:
@@ -129,13 +129,11 @@ def _register(database: Database, source: SourceSettings, *, plan: bool) -> tupl
     return database.transact(register, source.deadline)
 
 
-def _begin(connection: Connection, *, run: RunResult, source_id: str, claim: DueClaim | None) -> bool:
-    """Opens the run's row; False where the source is not due any more."""
+def _begin(connection: Connection, *, run: RunResult, source_id: str, claim: DueClaim | None) -> None:
+    """Opens the run's row. Raises NotDue where the source is not due any more."""
     if claim is not None and not claim.is_due(connection, source_id):
-        return False
-    run.started_at = clock(connection)
+        raise NotDue
     runs.start(connection, source_id, run)
-    return True
 
 
 def _run(sweep: SweepContext, opener: Opener) -> None:
@@ -177,16 +175,9 @@ def _observe(connection: Connection, *, sweep: SweepContext, service: ImageServi
     else:
         sources.compare_login(connection, stored, service.region, service.project_id, service.endpoint)
     known = stored_state.load(connection, stored.source_id)
-    run.observed_at = next_observed_at(connection, stored.source_id)
+    run.observed_at = Ledger(connection, stored.source_id).next_moment()
     run.started_at = run.started_at or clock(connection)
     return known
-
-
-def next_observed_at(connection: Connection, source_id: str) -> datetime:
-    """The database's clock, and later than the source's last observation."""
-    now = clock(connection)
-    latest = Ledger(connection, source_id).latest()
-    return now if latest is None or latest.at < now else latest.at + timedelta(microseconds=1)
 
 
 def count_requests(run: RunResult, service: ImageService) -> None:
@@ -263,11 +254,11 @@ def _merge(
     """All that a sweep writes of what it read; done again where the database wants that."""
     run, source, source_id, buffer = sweep.run, sweep.source, sweep.source_id, fetched.buffer
     assert run.observed_at is not None
-    now = clock(connection)
     told = events.EventWriter(connection, source_id, run.run_id)
-    loading = told.is_loading()
+    loading = sweep.stored.last_complete_at is None and told.is_loading()
     if run.outcome != "failed":
-        sources.recognise(connection, sweep.stored, service.region, service.project_id, service.endpoint)
+        login = (service.region, service.project_id, service.endpoint)
+        now = sources.recognise(connection, sweep.stored, *login)
         _resolve_duplicates(connection, source_id, buffer)
         merge = Merge(connection, source_id, run.run_id, MappingAdapter.of(source), now)
         tell = partial(told.changes, run.observed_at, loading=loading)
@@ -276,11 +267,11 @@ def _merge(
             # what a look-up finds reported as deleted is not live
             gone = stored_state.would_delete(connection, source_id, found)[1]
             run.unlisted = len(fetched.verdict.inconclusive) + len(found) - gone
-        _remember(connection, source_id, run, fetched, known)
+        _remember(connection, sweep, fetched, known)
         if names is not None:
             projects.save(connection, source_id, names, now)
     run.rejected = buffer.rejections
-    run.held = held_deletions.count_open(connection, source_id)
+    run.held = held_deletions.count_open(connection, source_id) if known.held or fetched.verdict.held else 0
     if run.outcome != "failed":
         _tell(told, run, fetched, loading)
         told.prune(now - timedelta(seconds=source.events_keep))
@@ -295,7 +286,6 @@ def _finish(
 ) -> bool:
     """Closes the run's row; False where that was done already."""
     run = sweep.run
-    run.finished_at = clock(connection)
     finished = runs.finish(connection, sweep.source_id, run, passes, buffer.rejected if buffer else ())
     if finished and sweep.claim is not None:
         sweep.claim.done(connection, sweep.source_id, run)
@@ -340,14 +330,15 @@ def _resolve_duplicates(connection: Connection, source_id: str, buffer: ListingB
         buffer.resolve_duplicates(stored_state.updated_at_of(connection, source_id, contested))
 
 
-def _remember(
-    connection: Connection, source_id: str, run: RunResult, fetched: Fetched, known: StoredState
-) -> None:
+def _remember(connection: Connection, sweep: SweepContext, fetched: Fetched, known: StoredState) -> None:
     """Notes for later sweeps what this one tells of absences."""
+    run, source_id = sweep.run, sweep.source_id
     assert run.observed_at is not None
     verdict, inconclusive = fetched.verdict, fetched.buffer.inconclusive
-    stored_state.save_login(connection, source_id, fetched.login)
-    lookups.save(connection, source_id, run.observed_at, verdict.answers, run.started_at)
+    if fetched.login != known.login or sweep.stored.last_complete_at is None:
+        stored_state.save_login(connection, source_id, fetched.login)
+    if verdict.answers or known.asked:
+        lookups.save(connection, source_id, run.observed_at, verdict.answers, run.started_at)
     held_deletions.follow(
         connection,
         source_id,
@@ -406,9 +397,10 @@ def _refused(database: Database, run: RunResult, error: CatalogError, claim: Due
         fail(run, error)
         stored = sources.find(connection, run.source)
         if stored is not None:
-            if not _begin(connection, run=run, source_id=stored.source_id, claim=claim):
+            try:
+                _begin(connection, run=run, source_id=stored.source_id, claim=claim)
+            except NotDue:
                 return not_due(run)
-            run.finished_at = run.started_at
             runs.finish(connection, stored.source_id, run)
             if claim is not None:
                 claim.done(connection, stored.source_id, run)

@@ -435,6 +435,7 @@ CREATE TABLE sources (
     project_id TEXT,
     endpoint TEXT,
     last_complete_at TIMESTAMP WITH TIME ZONE,
+    last_complete_seconds DOUBLE PRECISION,
     last_changes_at TIMESTAMP WITH TIME ZONE,
     observed_since TIMESTAMP WITH TIME ZONE,
     history_from TIMESTAMP WITH TIME ZONE,
@@ -463,6 +464,7 @@ COMMENT ON COLUMN sources.region IS 'Region, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.project_id IS 'Project whose view this is, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.endpoint IS 'Address of the image service, without credentials.';
 COMMENT ON COLUMN sources.last_complete_at IS 'observed_at of the last complete sweep. Unit: UTC.';
+COMMENT ON COLUMN sources.last_complete_seconds IS 'How long the last complete sweep took. Unit: seconds.';
 COMMENT ON COLUMN sources.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new, whether it found any or not. Unit: UTC.';
 COMMENT ON COLUMN sources.observed_since IS 'observed_at of the first observation. Unit: UTC.';
 COMMENT ON COLUMN sources.history_from IS 'History before this moment was pruned; NULL = never. Unit: UTC.';

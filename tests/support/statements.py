@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from catalog.store.db.statements import load
-from catalog.store.history import stage
+from catalog.store.history import ledger, stage, timelines, writer
+from catalog.store.state import held_deletions, lookups, stored_state
 
-FILES = ("timelines.sql", "ledger.sql", "stored_state.sql", "writer.sql", "held_deletions.sql", "lookups.sql")
-STATEMENTS = {**stage.SQL, **{name: text for file in FILES for name, text in load(file).items()}}
+_MODULES = (timelines, ledger, stored_state, writer, held_deletions, lookups)
+STATEMENTS = {**stage.SQL, **{name: text for module in _MODULES for name, text in module._SQL.items()}}

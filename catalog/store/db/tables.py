@@ -162,6 +162,7 @@ sources = Table(
     text_column("project_id", "Project whose view this is, as recorded at the first sweep."),
     text_column("endpoint", "Address of the image service, without credentials."),
     moment("last_complete_at", "observed_at of the last complete sweep."),
+    Column("last_complete_seconds", Double, comment="How long the last complete sweep took. Unit: seconds."),
     moment(
         "last_changes_at",
         "observed_at of the last changes-only sweep that read all that is new, whether it found any or not.",

@@ -76,6 +76,11 @@ class Ledger:
         """The last observation, or the last one before a moment."""
         return next(self._observed("latest", before=before), None)
 
+    def next_moment(self) -> datetime:
+        """The database's clock, and later than the last observation."""
+        moment: datetime = _SQL.value(self.connection, "next_moment", source=self.source_id)
+        return moment
+
     def backwards(self, before: datetime | None = None) -> list[Observed]:
         """The observations, or those before a moment, the newest first."""
         return list(self._observed("backwards", before=before))
@@ -100,6 +105,9 @@ class Ledger:
             runs=list(runs),
             covers_hidden=covers_hidden,
         )
+
+    def begin(self, at: datetime) -> None:
+        """Notes an observation that may be the source's first."""
         self._run("observed_since", at=at)
 
     def remove(self, at: datetime) -> None:

@@ -54,6 +54,8 @@ class Timelines:
         self.stage = stage
         self.rules = rules
         self.counts = counts
+        self.hidden: set[str] | None = None
+        """Images that some record called hidden before the first of these writes; None: nothing was written."""
 
     def write(
         self,
@@ -71,6 +73,8 @@ class Timelines:
         """
         if not evidence:
             return
+        if self.hidden is None:
+            self.hidden = set() if empty else self.ledger.hidden()
         ids = list(evidence)
         lines = {} if empty else self.read(ids, None if last else at)
         never_recorded = evidence.keys() - lines.keys()

@@ -63,13 +63,12 @@ class Merge:
         BeforeHistory.
         """
         with self.stage:
-            self._refuse_pruned(observation.observed_at)
-            latest, hidden = self.ledger.latest(), self.ledger.hidden()
+            latest = self._latest(observation.observed_at)
             if latest is None or latest.at < observation.observed_at:
                 self._append(observation, latest)
             else:
                 self._insert(observation)
-            self._follow_hidden(hidden)
+            self._follow_hidden()
             self._join_capabilities()
             counts = self.counts
             if tell is not None and counts.inserted + counts.updated + counts.deleted + counts.restored:
@@ -85,14 +84,18 @@ class Merge:
     def _ids(self, name: str, **values: object) -> set[str]:
         return {image_id for (image_id,) in self._run(name, **values)}
 
-    def _refuse_pruned(self, at: datetime) -> None:
-        """Asked under the lease: `db prune` may have cut the history since the caller looked."""
-        row = self._run("pruned", at=at).fetchone()
-        if row is not None:
+    def _latest(self, at: datetime) -> Observed | None:
+        """The last observation. Raises BeforeHistory for a moment before the history that is kept.
+
+        Asked under the lease: `db prune` may have cut it since the caller looked.
+        """
+        name, history_from, *latest = self._run("before").fetchall()[0]
+        if history_from is not None and history_from > at:
             raise BeforeHistory(
-                f"its time {at.isoformat()} lies before {row[1].isoformat()}, where the history of"
-                f" {row[0]!r} was cut by `catalog db prune`"
+                f"its time {at.isoformat()} lies before {history_from.isoformat()}, where the history of"
+                f" {name!r} was cut by `catalog db prune`"
             )
+        return Observed(*latest) if latest[0] is not None else None
 
     # ---- an observation later than all others -----------------------------------------------------
 
@@ -125,7 +128,7 @@ class Merge:
         for ids in batched(absences if not together else (), BATCH):
             self.timelines.write(seen.observed_at, {i: absences[i] for i in ids}, {}, empty=empty, last=True)
         self._unlist(seen, found)
-        self._enter(seen, held, found)
+        self._enter(seen, held, found, first=latest is None)
 
     def _append_records(
         self,
@@ -233,13 +236,12 @@ class Merge:
     def forget(self, *moments: datetime) -> MergeCounts:
         """Takes the observations of these moments out again; the tables become what they were without them."""
         with self.stage:
-            hidden = self.ledger.hidden()
             for at in moments:
                 ids = self._ids("dated_after", at=at)
                 self.ledger.remove(at)
                 for part in batched(ids, BATCH):
                     self.timelines.write(at, dict.fromkeys(part), {})
-            self._follow_hidden(hidden)
+            self._follow_hidden()
             self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
@@ -294,8 +296,16 @@ class Merge:
     def _date_unlisted(self, moments: Mapping[str, datetime | None]) -> None:
         self._run("date_unlisted", ids=list(moments), ats=list(moments.values()))
 
-    def _enter(self, seen: Observation, held: set[str], found: set[str], parts: Parts | None = None) -> None:
-        """Enters the observation in the ledger, united with what stands there."""
+    def _enter(
+        self,
+        seen: Observation,
+        held: set[str],
+        found: set[str],
+        parts: Parts | None = None,
+        *,
+        first: bool = True,
+    ) -> None:
+        """Enters the observation in the ledger, united with what stands there; `first`: perhaps none is earlier."""
         self.stage.flush()
         kinds: dict[str, set[str]] = {}
         for image_id, kind in seen.inconclusive.items():
@@ -324,12 +334,17 @@ class Merge:
                 covers_hidden,
             )
         )
+        if first:
+            self.ledger.begin(seen.observed_at)
         if existing is not None and min(run_ids) != existing.run_ids[0]:
             self._name_run(seen.observed_at, min(run_ids))
 
-    def _follow_hidden(self, before: set[str]) -> None:
+    def _follow_hidden(self) -> None:
         """Brings listings that may leave hidden images out to what records say now of who is hidden: their absence
         proves nothing of an image that any record, of whatever time, calls so."""
+        before = self.timelines.hidden
+        if before is None:
+            return
         after = self.ledger.hidden()
         changed = before ^ after
         for observed in self.ledger.without_hidden() if changed else ():

@@ -11,19 +11,19 @@ SELECT source_id, 0 FROM sources s
 WHERE source_id = %(source)s AND NOT EXISTS (SELECT FROM leases l WHERE l.source_id = s.source_id)
 FOR KEY SHARE ON CONFLICT DO NOTHING;
 
--- name: free
--- The lease, if it is free or ended, and whether it ends later than any lease may.
-SELECT fence, expires_at > clock_timestamp() FROM leases
-WHERE source_id = %(source)s AND (
-    holder IS NULL OR expires_at IS NULL OR expires_at < clock_timestamp()
-    OR expires_at > clock_timestamp() + make_interval(secs => %(longest)s))
-FOR UPDATE SKIP LOCKED;
-
 -- name: take
--- A new holder.
-UPDATE leases SET holder = %(holder)s, fence = fence + 1,
+-- A new holder, if the lease is free or ended; and whether it would have ended later than any lease may.
+UPDATE leases l SET holder = %(holder)s, fence = l.fence + 1,
     expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE source_id = %(source)s;
+FROM (
+    SELECT source_id, expires_at > clock_timestamp() AS too_late FROM leases
+    WHERE source_id = %(source)s AND (
+        holder IS NULL OR expires_at IS NULL OR expires_at < clock_timestamp()
+        OR expires_at > clock_timestamp() + make_interval(secs => %(longest)s))
+    FOR UPDATE SKIP LOCKED
+) AS free
+WHERE l.source_id = free.source_id
+RETURNING l.fence, free.too_late;
 
 -- name: close_dead_runs
 -- Runs of holders that ended before they could close them; of a sweep, if the source fails only since then, what to

@@ -49,6 +49,11 @@ SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] F
 WHERE source_id = %(source)s AND observed_at < coalesce(%(before)s, 'infinity'::timestamptz)
 ORDER BY observed_at DESC LIMIT 1;
 
+-- name: next_moment
+-- The clock, and later than the last observation.
+SELECT greatest(clock_timestamp(), max(observed_at) + interval '1 microsecond') FROM observations
+WHERE source_id = %(source)s;
+
 -- name: backwards
 -- The observations before a moment, or all, the newest first.
 SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations

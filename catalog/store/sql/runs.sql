@@ -5,18 +5,22 @@
 -- name: start
 -- A run's row, open.
 INSERT INTO runs (source_id, run_id, kind, scope, started_at)
-VALUES (%(source)s, %(run)s, %(kind)s, %(scope)s, %(started)s);
+VALUES (%(source)s, %(run)s, %(kind)s, %(scope)s, coalesce(%(started)s, clock_timestamp())) RETURNING started_at;
 
 -- name: finish
 -- Closes it, once.
-UPDATE runs SET {counters}, observed_at = %(observed)s, finished_at = %(finished)s, outcome = %(outcome)s,
+UPDATE runs SET {counters}, observed_at = %(observed)s,
+    finished_at = clock_timestamp(), outcome = %(outcome)s,
     error_kind = %(error_kind)s, error = %(error)s, note = %(note)s, file = %(file)s
-WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL;
+WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL
+RETURNING finished_at;
 
--- name: insert_pass
--- A pass of it.
+-- name: insert_passes
+-- Its passes.
 INSERT INTO run_passes (source_id, run_id, pass, verdict, pages, records, last_marker, error)
-VALUES (%(source)s, %(run)s, %(name)s, %(verdict)s, %(pages)s, %(records)s, %(last_marker)s, %(error)s)
+SELECT %(source)s, %(run)s, p.*
+FROM unnest(%(names)s::text[], %(verdicts)s::text[], %(pages)s::bigint[], %(records)s::bigint[], %(markers)s::text[],
+    %(errors)s::text[]) AS p
 ON CONFLICT DO NOTHING;
 
 -- name: read_back
@@ -27,7 +31,7 @@ WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NOT NULL;
 -- name: succeed
 -- The source is well: its last sweep was complete. Since when it was not, if so.
 UPDATE sources s SET last_complete_at = greatest(s.last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
-    error_kind = NULL
+    error_kind = NULL, last_complete_seconds = extract(epoch FROM clock_timestamp() - %(started)s)
 FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
 WHERE s.source_id = before.source_id
 RETURNING before.failing_since;
@@ -143,12 +147,6 @@ SELECT outcome FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;
 -- Those of some runs that were merged.
 SELECT run_id::text FROM runs
 WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND outcome IN ('complete', 'partial');
-
--- name: last_complete_seconds
--- How long the last complete sweep took.
-SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs
-WHERE source_id = %(source)s AND kind = 'sync' AND scope = 'complete' AND outcome = 'complete'
-ORDER BY started_at DESC LIMIT 1;
 
 -- name: rejected_alike
 -- Whether a run rejected just these records.

@@ -114,13 +114,20 @@ WHERE s.source_id = %(source)s;
 -- What the logins that brought the stored images reached.
 SELECT login FROM sources WHERE source_id = %(source)s;
 
--- name: market
--- Images that only the pass `market` lists.
-SELECT image_id FROM images WHERE source_id = %(source)s AND image_type = 'market';
-
--- name: lookups
--- When images that are not listed were asked for, and the answer.
-SELECT image_id, coalesce(clock_at, asked_at), answer FROM lookups WHERE source_id = %(source)s;
+-- name: beside
+-- What else a sweep compares with: what logins reached; images that only the pass `market` lists; when images that are not
+-- listed were asked for, and the answer; images whose deletion is open, those that somebody decided to keep, and which of
+-- the open ones the limit holds.
+SELECT s.login,
+    ARRAY(SELECT i.image_id FROM images i WHERE i.source_id = s.source_id AND i.image_type = 'market'),
+    l.ids, l.moments, l.answers, h.*
+FROM sources s
+CROSS JOIN (
+    SELECT array_agg(image_id) AS ids, array_agg(coalesce(clock_at, asked_at)) AS moments, array_agg(answer) AS answers
+    FROM lookups WHERE source_id = %(source)s
+) AS l
+CROSS JOIN ({open_and_kept}) AS h
+WHERE s.source_id = %(source)s;
 
 -- name: present
 -- Every image of a source: what is stored of it, whether it lives, and the deletion of it that is held.

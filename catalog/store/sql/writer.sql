@@ -47,9 +47,13 @@ SELECT name, '__support_' || name, 'flag', false, 'other', 'First seen in a list
 FROM unnest(%(names)s::text[]) AS name
 ON CONFLICT DO NOTHING;
 
--- name: pruned
--- A source whose history begins after a moment.
-SELECT name, history_from FROM sources WHERE source_id = %(source)s AND history_from > %(at)s;
+-- name: before
+-- The source's name, since when its history is kept, and its last observation.
+SELECT s.name, s.history_from, o.observed_at, o.complete, o.contained_set, o.inconclusive_set, o.run_ids::text[]
+FROM sources s LEFT JOIN LATERAL (
+    SELECT * FROM observations t WHERE t.source_id = s.source_id ORDER BY t.observed_at DESC LIMIT 1
+) AS o ON true
+WHERE s.source_id = %(source)s;
 
 -- name: any_image
 -- Whether a source has any image.

@@ -19,6 +19,7 @@ _SQL = load(
     swept_o=ARCHIVED.replace("run_id", "o.run_ids[1]"),
     swept_h=ARCHIVED.replace("run_id", "h.run_id"),
 )
+OPEN_AND_KEPT = _SQL["open_and_kept"].partition("\n")[2].rstrip(";")
 
 
 @dataclass(frozen=True, slots=True)

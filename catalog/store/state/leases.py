@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -71,27 +70,44 @@ class Lease(NamedTuple):
 
 def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None:
     """Takes the source if it is free or its lease ended; None while somebody holds it."""
-    _SQL.run(connection, "insert", source=source_id)
-    free = _SQL.run(connection, "free", source=source_id, longest=2 * LONGEST).fetchone()
-    if free is None:
+    values = {"source": source_id, "holder": holder, "seconds": SECONDS, "longest": 2 * LONGEST}
+    taken = _SQL.run(connection, "take", **values).fetchone()
+    if taken is None and _SQL.run(connection, "insert", source=source_id).rowcount:
+        taken = _SQL.run(connection, "take", **values).fetchone()
+    if taken is None:
         return None
-    if free[1]:
+    if taken[1]:
         log.warning("lease taken over", source_id=source_id, reason="it ends later than any lease may")
-    _SQL.run(connection, "take", source=source_id, holder=holder, seconds=SECONDS)
     for was_failing_since, run_id, since, kind, error in _SQL.run(
         connection, "close_dead_runs", source=source_id
     ):
         if was_failing_since is None:
             told = events.EventWriter(connection, source_id, run_id)
             told.of_source(events.FAILING, since=since, error_kind=kind, error=error)
-    return Lease(source_id, holder, free[0] + 1)
+    return Lease(source_id, holder, taken[0])
 
 
-def wait(database: Database, source_id: str, holder: str, seconds: float) -> Lease | None:
-    """Tries to take the source for this long; None if it is still busy then."""
+def wait(
+    database: Database,
+    source_id: str,
+    holder: str,
+    seconds: float,
+    begin: Callable[[Connection], None] = lambda connection: None,
+) -> Lease | None:
+    """Tries to take the source for this long; None if it is still busy then.
+
+    `begin` is the first work of its holder, in the same transaction: what it raises leaves the source free.
+    """
+
+    def take(connection: Connection) -> Lease | None:
+        lease = acquire(connection, source_id, holder)
+        if lease is not None:
+            begin(connection)
+        return lease
+
     ends = time.monotonic() + seconds
     while True:
-        lease = database.transact(partial(acquire, source_id=source_id, holder=holder), source_id=source_id)
+        lease = database.transact(take, source_id=source_id)
         if lease is not None or time.monotonic() >= ends:
             return lease
         time.sleep(min(0.5, max(0.0, ends - time.monotonic())))

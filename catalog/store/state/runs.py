@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import structs
-
 from catalog.fingerprint import fingerprint
 from catalog.model import PassResult, RejectedRecord, RunResult
 from catalog.store.db.connection import Connection
@@ -50,16 +48,16 @@ class MergedRun(NamedTuple):
 
 
 def start(connection: Connection, source_id: str, run: RunResult) -> None:
-    """Opens the run's row."""
+    """Opens the run's row; it starts now, unless it has started."""
     values = {"run": run.run_id, "kind": run.kind, "scope": run.scope, "started": run.started_at}
-    _SQL.run(connection, "start", source=source_id, **values)
+    run.started_at = _SQL.value(connection, "start", source=source_id, **values)
 
 
 def finish(
     connection: Connection,
     source_id: str,
     run: RunResult,
-    passes: Iterable[PassResult] = (),
+    passes: Sequence[PassResult] = (),
     rejected: Iterable[RejectedRecord] = (),
     *,
     last: bool = True,
@@ -72,15 +70,22 @@ def finish(
     """
     values: dict[str, Any] = {name: getattr(run, name) for name in COUNTERS}
     values |= {
-        "source": source_id, "run": run.run_id, "observed": run.observed_at, "finished": run.finished_at,
+        "source": source_id, "run": run.run_id, "observed": run.observed_at,
         "outcome": run.outcome, "error_kind": run.error_kind, "error": storable(run.error),
         "note": storable(run.note), "file": storable(run.file),
     }  # fmt: skip
-    if not _SQL.run(connection, "finish", **values).rowcount:
+    finished_at = _SQL.value(connection, "finish", **values)
+    if finished_at is None:
         return False
-    for row in passes:
-        quoted = {"last_marker": storable(row.last_marker), "error": storable(row.error)}
-        _SQL.run(connection, "insert_pass", source=source_id, run=run.run_id, **structs.asdict(row) | quoted)
+    run.finished_at = finished_at
+    if passes:
+        columns = {
+            "names": [row.name for row in passes], "verdicts": [row.verdict for row in passes],
+            "pages": [row.pages for row in passes], "records": [row.records for row in passes],
+            "markers": [storable(row.last_marker) for row in passes],
+            "errors": [storable(row.error) for row in passes],
+        }  # fmt: skip
+        _SQL.run(connection, "insert_passes", source=source_id, run=run.run_id, **columns)
     _save_rejected(connection, source_id, run, rejected, last)
     if run.scope == "changes":
         if run.kind == "sync" and run.outcome == "complete":
@@ -191,11 +196,6 @@ def among(connection: Connection, source_id: str, run_ids: Iterable[str]) -> set
     """Those of the runs whose observations are in the ledger already."""
     rows = _SQL.run(connection, "among", source=source_id, runs=list(run_ids))
     return {run_id for (run_id,) in rows}
-
-
-def last_complete_seconds(connection: Connection, source_id: str) -> float:
-    """How long the last complete sweep took; 0 where there was none. Unit: seconds."""
-    return float(_SQL.value(connection, "last_complete_seconds", source=source_id) or 0)
 
 
 def last_complete_before(connection: Connection, source_id: str, cut: datetime) -> datetime | None:

@@ -36,9 +36,14 @@ class Source(NamedTuple):
     retired_at: datetime | None
     observed_since: datetime | None
     """None: nothing was read of it yet, so that it may still become any service."""
+    last_complete_seconds: float | None
+    """How long its last complete sweep took."""
+    read_at: datetime
+    """The database's clock when this was read."""
 
 
-_SQL = load("sources.sql", columns=", ".join(Source._fields), archived=ARCHIVED)
+_COLUMNS = (*Source._fields[:-1], "clock_timestamp()")
+_SQL = load("sources.sql", columns=", ".join(_COLUMNS), archived=ARCHIVED)
 
 _UNKNOWN = "no source {name!r} in the database; see `catalog sources`"
 
@@ -51,7 +56,8 @@ def find(connection: Connection, name: str) -> Source | None:
 
 def unknown(name: str, kind: SourceKind) -> Source:
     """A source of which nothing is recorded; its id is none that the database knows."""
-    return Source("", name, kind, None, None, None, None, None, None, None)
+    nothing: list[Any] = [None] * (len(Source._fields) - 3)
+    return Source("", name, kind, *nothing)
 
 
 def known(connection: Connection, name: str) -> Source:
@@ -76,8 +82,10 @@ def register(
 
     Raises ConfigurationError if it is of another kind.
     """
-    _insert(connection, name, kind, cloud, expected_seconds)
     source = find(connection, name)
+    if source is None or (source.observed_since is None and (source.kind, source.cloud) != (kind, cloud)):
+        _insert(connection, name, kind, cloud, expected_seconds)
+        source = find(connection, name)
     assert source is not None
     compare(source, kind=kind)
     return source
@@ -125,8 +133,8 @@ def compare(
 
 def compare_login(
     connection: Connection, source: Source, region: str | None, project_id: str | None, endpoint: str
-) -> None:
-    """Compares what a login says with what is recorded by now.
+) -> Source:
+    """What is recorded of the source by now, compared with what a login says.
 
     `source` may have been read before its lease was waited for. Raises ConfigurationError like `compare`.
     """
@@ -138,15 +146,24 @@ def compare_login(
         project_id=storable(project_id),
         endpoint=storable(endpoint),
     )
+    return recorded
 
 
 def recognise(
     connection: Connection, source: Source, region: str | None, project_id: str | None, endpoint: str
-) -> None:
-    """Like `compare_login`; and records what the login says where nothing is recorded, as something was read."""
-    compare_login(connection, source, region, project_id, endpoint)
-    values = {"region": storable(region), "project": storable(project_id), "endpoint": storable(endpoint)}
-    _SQL.run(connection, "recognise", source=source.source_id, **values)
+) -> datetime:
+    """Like `compare_login`; and records what the login says where nothing is recorded, as something was read.
+
+    Returns the database's clock.
+    """
+    recorded = compare_login(connection, source, region, project_id, endpoint)
+    met = (storable(region), storable(project_id), storable(endpoint))
+    is_recorded = all(new in (None, old) for new, old in zip(met[:2], recorded[4:6], strict=True))
+    if not is_recorded or recorded.endpoint != met[2]:
+        _SQL.run(
+            connection, "recognise", source=source.source_id, region=met[0], project=met[1], endpoint=met[2]
+        )
+    return recorded.read_at
 
 
 def identify(

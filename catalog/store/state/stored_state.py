@@ -16,7 +16,7 @@ from catalog.store.db.statements import load as statements
 from catalog.store.state import held_deletions
 from catalog.text import storable
 
-_SQL = statements("stored_state.sql")
+_SQL = statements("stored_state.sql", open_and_kept=held_deletions.OPEN_AND_KEPT)
 
 UNKNOWN_RIGHT = "what a forgotten run reached"
 """In the place of rights of logins: no login has it."""
@@ -104,11 +104,14 @@ class Present(NamedTuple):
 
 
 def load(connection: Connection, source_id: str) -> StoredState:
-    """Read in the caller's transaction, which it needs."""
+    """Read in the caller's transaction, once: its cursor is closed at the end of that."""
     stored = StoredState()
     cursor = connection.cursor(binary=True)
     cursor.execute(_SQL["fingerprints"], {"source": source_id})
-    while rows := cursor.execute(f"FETCH {STEP} FROM stored").fetchall():
+    more = True
+    while more:
+        rows = cursor.execute(f"FETCH {STEP} FROM stored").fetchall()
+        more = len(rows) == STEP
         for image_id, raw_hash, live in rows:
             if raw_hash is None:
                 stored.others.add(image_id)
@@ -116,13 +119,17 @@ def load(connection: Connection, source_id: str) -> StoredState:
                 stored.by_raw[raw_hash] = image_id
             if not live:
                 stored.gone.add(image_id)
-    cursor.execute("CLOSE stored")
-    stored.login = login(connection, source_id)
-    stored.market = {image_id for (image_id,) in _SQL.run(connection, "market", source=source_id)}
-    lookups = _SQL.run(connection, "lookups", source=source_id)
-    stored.asked = {image_id: (asked_at, answer) for image_id, asked_at, answer in lookups}
-    stored.held, stored.kept, stored.held_by_limit = held_deletions.open_and_kept(connection, source_id)
+    read_beside(connection, source_id, stored)
     return stored
+
+
+def read_beside(connection: Connection, source_id: str, stored: StoredState) -> None:
+    """All that is stored beside the images themselves."""
+    row = _SQL.run(connection, "beside", source=source_id).fetchone()
+    login, market, ids, moments, answers, opened, kept, by_limit = row or (None, *[()] * 7)
+    stored.login, stored.market = frozenset(login or ()), set(market)
+    stored.asked = dict(zip(ids or (), zip(moments or (), answers or (), strict=True), strict=True))
+    stored.held, stored.kept, stored.held_by_limit = set(opened), set(kept), set(by_limit)
 
 
 def load_contents(connection: Connection, source_id: str) -> StoredState:

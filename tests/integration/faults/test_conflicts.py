@@ -121,13 +121,13 @@ def test_a_merge_that_takes_too_long_is_cut_by_the_deadline(
         somebody.execute(SLOW)
         somebody.commit()
     else:
-        count_open = sweep_module.held_deletions.count_open
+        follow = sweep_module.held_deletions.follow
 
-        def late(*arguments: Any) -> int:
+        def late(*arguments: Any, **named: Any) -> bool:
             time.sleep(3)
-            return count_open(*arguments)
+            return follow(*arguments, **named)
 
-        monkeypatch.setattr(sweep_module.held_deletions, "count_open", late)
+        monkeypatch.setattr(sweep_module.held_deletions, "follow", late)
     run = site.sweep(changed={"deadline": 1.0})
     assert (run.outcome, run.error_kind) == ("failed", "deadline")
     assert "deadline of" in str(run.error)

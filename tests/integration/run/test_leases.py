@@ -296,7 +296,7 @@ def test_the_deadline_is_three_times_the_last_complete_sweep_if_that_is_longer(
     site = sites.open(images=2, deadline=0.5)
     site.sweep()
     with site.database.transaction() as connection:
-        connection.execute("UPDATE runs SET started_at = finished_at - make_interval(secs => %s)", (took,))
+        connection.execute("UPDATE sources SET last_complete_seconds = %s", (took,))
 
     def slow(exchange: Exchange) -> None:
         exchange.stopping.wait(1.0)
