@@ -61,7 +61,7 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND (
     coalesce(visibility, ''),
     CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
 ) NOT IN (
-    SELECT coalesce(visibility, ''),
+    SELECT DISTINCT coalesce(visibility, ''),
         CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
     FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
 );
