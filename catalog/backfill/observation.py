@@ -270,7 +270,10 @@ class ObservationWriter:
         if self.metadata.trailer is not None:
             return set()
         shown = self.record_set.visibilities - ({"shared"} if self.source.kind == "ims" else set())
-        return stored_state.of_other_visibility(self.connection, self.source_id, ids, shown)
+        ledger = Ledger(self.connection, self.source_id)
+        existing = ledger.observed(self.at)
+        beside = ledger.listed(existing) if existing else ()  # by other parts of this moment
+        return stored_state.of_other_visibility(self.connection, self.source_id, ids, shown, beside)
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision

@@ -67,9 +67,12 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND (
 );
 
 -- name: of_other_visibility
--- Some images whose visibility is none of these.
+-- Some images whose visibility is none of these, nor that of some others.
 SELECT image_id FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND coalesce(visibility, '') <> ALL (%(visibilities)s::text[]);
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND coalesce(visibility, '') <> ALL (%(visibilities)s::text[])
+    AND coalesce(visibility, '') NOT IN (
+        SELECT DISTINCT coalesce(visibility, '') FROM images
+        WHERE source_id = %(source)s AND image_id = ANY (%(beside)s::text[]));
 
 -- name: save_login
 -- What later logins are compared with.

@@ -194,10 +194,14 @@ def unseen(
 
 
 def of_other_visibility(
-    connection: Connection, source_id: str, ids: Collection[str], visibilities: Iterable[str]
+    connection: Connection,
+    source_id: str,
+    ids: Collection[str],
+    visibilities: Iterable[str],
+    beside: Iterable[str],
 ) -> set[str]:
-    """Those of these images whose visibility is none of these."""
-    values = {"ids": list(ids), "visibilities": list(visibilities)}
+    """Those of these images whose visibility is none of these, nor that of an image `beside`."""
+    values = {"ids": list(ids), "visibilities": list(visibilities), "beside": list(beside)}
     rows = _SQL.run(connection, "of_other_visibility", source=source_id, **values) if ids else ()
     return {image_id for (image_id,) in rows}
 
