@@ -62,7 +62,7 @@ DEFAULTS_KEYS = {
     "redact": "Upstream keys (globs, at any depth) whose value is replaced by its SHA-256 before it is stored.",
 }
 SOURCE_KEYS = {
-    "name": "Unique name; with `regions` or `projects` a pattern, `otc/{region}`. Default: `cloud`.",
+    "name": "Unique name; of several regions or projects a pattern, `otc/{region}`. Default: `cloud`.",
     "kind": '"glance" or "ims". Must be given.',
     "cloud": "Entry of clouds.yaml or secure.yaml. Or:",
     "endpoint": "Address of the image service itself, without user and query; needs `auth`.",
@@ -79,7 +79,7 @@ SOURCE_KEYS = {
     "project_id_file": "File that holds it.",
     "project": "Project to enter, name or id, beside `cloud`. Default: what clouds.yaml says.",
     "projects": 'Several of them, one source each; "*" = all that the user may enter.',
-    "region": "Region. Default: what clouds.yaml says.",
+    "region": "Region. Default: what clouds.yaml says, else each of the catalogue, one source per region.",
     "regions": "Several of them, one source each.",
     "interface": '"public", "internal" or "admin". Default: what clouds.yaml says, else "public".',
     "passes": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in PASSES.items())

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from catalog.cli.failures import say_warning
 from catalog.config.selection import fitting, select_sources
-from catalog.config.settings import PLACEHOLDER, Settings, SourceSettings, configured_source
+from catalog.config.settings import (
+    PLACEHOLDER,
+    REGION,
+    Settings,
+    SourceSettings,
+    as_one_source,
+    configured_source,
+)
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.login import expand_projects
 from catalog.store.db.connection import Connection
@@ -47,19 +55,23 @@ def choose(
     configured = settings.sources
     if not any(source.is_template for source in configured):
         return select_sources(configured, patterns), {}
-    meant = [source for source in configured if not source.all_projects or _may_fit(source.name, patterns)]
+    meant = [source for source in configured if not source.is_template or _may_fit(source, patterns)]
     expansion = expand_projects(meant)
     for source in configured:
-        if source.all_regions and source.name in expansion.failures:
+        if source.name not in expansion.failures or (alone := as_one_source(source)) is None:
+            continue
+        if not patterns or any(fitting([alone.name], p) for p in patterns):
             # its own sweep fails like that, and is on record
             del expansion.failures[source.name]
-            sources = (*expansion.sources, dataclasses.replace(source, all_regions=False))
-            expansion = dataclasses.replace(expansion, sources=sources)
+            expansion = dataclasses.replace(expansion, sources=(*expansion.sources, alone))
     if expansion.failures:
         # a glob may have meant sources of a cloud that can't be asked: that cloud's failure says so
         names = [source.name for source in expansion.sources]
         known = [
-            p for p in patterns if fitting(names, p) or not any(_may_fit(f, [p]) for f in expansion.failures)
+            p
+            for p in patterns
+            if fitting(names, p)
+            or not any(_may_fit(one, [p]) for one in meant if one.name in expansion.failures)
         ]
         if not names or (patterns and not known):
             return (), expansion.failures
@@ -69,7 +81,7 @@ def choose(
         if not patterns or any(fitting([one.name], p) for p in patterns):
             reasons = [str(failures[one.entry])] if one.entry in failures else []
             failures[one.entry] = ConfigurationError("; ".join([*reasons, one.reason]))
-    return select_sources(expansion.sources, patterns), failures
+    return select_sources(expansion.sources or configured, patterns), failures
 
 
 def warn_of_same_services(connection: Connection, settings: Settings) -> None:
@@ -82,11 +94,11 @@ def warn_of_same_services(connection: Connection, settings: Settings) -> None:
         )
 
 
-def _may_fit(template: str, patterns: Sequence[str]) -> bool:
+def _may_fit(template: SourceSettings, patterns: Sequence[str]) -> bool:
     """True if a glob could fit a name made from `template`, judged by the beginnings of both."""
-    start = template.partition(PLACEHOLDER)[0]
+    start = re.split(f"{re.escape(PLACEHOLDER)}|{re.escape(REGION)}", template.name)[0]
     for pattern in patterns:
         literal = pattern[: min((pattern.find(c) for c in "*?[" if c in pattern), default=len(pattern))]
-        if start.startswith(literal) or (literal.startswith(start) and PLACEHOLDER in template):
+        if start.startswith(literal) or literal.startswith(start):
             return True
     return not patterns

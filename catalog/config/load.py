@@ -106,10 +106,10 @@ def with_only_cloud(settings: Settings) -> Settings:
     """
     if settings.sources:
         return settings
-    clouds = list(cloud_entries())
+    clouds = list(cloud_entries().items())
     if len(clouds) != 1:
         return settings
-    sources = _cloud_sources(clouds[0], os.environ.get("OS_REGION_NAME") or None, settings.defaults)
+    sources = _cloud_sources(*clouds[0], os.environ.get("OS_REGION_NAME") or None, settings.defaults)
     return replace(settings, sources=sources)
 
 
@@ -228,13 +228,15 @@ def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> t
     known = cloud_entries()
     if cloud not in known:
         raise ConfigurationError(f"OS_CLOUD: expected {unknown_cloud(cloud, known)}")
-    return _cloud_sources(cloud, environ.get("OS_REGION_NAME") or None, shared)
+    return _cloud_sources(cloud, known[cloud], environ.get("OS_REGION_NAME") or None, shared)
 
 
-def _cloud_sources(cloud: str, region: str | None, shared: dict[str, Any]) -> tuple[SourceSettings, ...]:
+def _cloud_sources(
+    cloud: str, entry: Any, region: str | None, shared: dict[str, Any]
+) -> tuple[SourceSettings, ...]:
     """One source, or one per region where clouds.yaml names several; where it names none the catalogue may."""
     kind = guess_kind(auth_url_of(cloud))
-    regions = regions_of(cloud)
+    regions = regions_of(entry)
     if len(regions) > 1 and region and region not in regions:
         raise ConfigurationError(
             f"OS_REGION_NAME: expected a region of {cloud}, not {region!r}; known: {', '.join(regions)}"

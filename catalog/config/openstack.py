@@ -223,9 +223,8 @@ def auth_url_of(cloud: str) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def regions_of(cloud: str) -> list[str]:
-    """The regions that clouds.yaml, or the profile that it names, gives a cloud; its region_name is the only one."""
-    entry = open_clouds().cloud_config["clouds"].get(cloud) or {}
+def regions_of(entry: dict[str, Any]) -> list[str]:
+    """The regions that a cloud's entry, or the profile that it names, gives it; its region_name is the only one."""
     for told in (entry, _vendor_profile(entry.get("profile"))):
         if regions := told.get("regions") or told.get("region_name"):
             several = regions if isinstance(regions, list) else str(regions).split(",")

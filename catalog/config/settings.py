@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 from catalog.errors import UsageError
 from catalog.model import SourceKind
+from catalog.text import storable
 
 PLACEHOLDER = "{project}"
 """Stands in the name of an entry with `projects = "*"` for each project."""
+REGION = "{region}"
+"""Stands in the name of an entry whose cloud must be asked for its regions, where the region's name shall be."""
 DEFAULT_SPOOL_LIMIT = 2 * 2**30
 """Bytes; where the temporary folder is memory, so are these."""
 _SURROGATES = "\\ud800-\\udfff"
@@ -50,8 +53,9 @@ class SourceSettings:
 
     `project` is a project's name or id as written, `project_id` an id that is known to be one.
     `all_projects`: `projects = "*"`, still to be turned into one source per project by
-    `catalog.fetch.auth.login.expand`; until then `name` ends with the placeholder `{project}`. `all_regions`: the
-    cloud of OS_CLOUD, to be turned into one source per region (or that of `region` alone) if it has several.
+    `catalog.fetch.auth.login.expand`; until then `name` holds the placeholder `{project}`. `all_regions`: nothing
+    says which regions its cloud has, so that it is asked, and becomes one source per region (or that of `region`
+    alone) if it has several; the region's name stands at `{region}` in its name, else behind it.
     """
 
     name: str
@@ -145,12 +149,14 @@ def configured_source(settings: Settings, name: str) -> SourceSettings | None:
     for source in settings.sources:
         if source.name == name and not source.all_projects:
             return source
-    for source in settings.sources:
-        if source.all_regions and name.startswith(f"{source.name}/"):
-            return of_region(source, name.removeprefix(f"{source.name}/"))
-    fitting = [source for source in settings.sources if source.all_projects and _may_be_of(source, name)]
-    best = max(fitting, key=lambda source: len(source.name), default=None)
-    return None if best is None else replace(best, name=name, all_projects=False)
+    fitting = [
+        (one, found) for one in settings.sources if one.is_template and (found := _may_be_of(one, name))
+    ]
+    if not fitting:
+        return None
+    best, found = max(fitting, key=lambda one: len(one[0].name))
+    region = found.groupdict().get("region") or best.region
+    return replace(best, name=name, region=region, all_projects=False, all_regions=False)
 
 
 def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSettings:
@@ -160,12 +166,26 @@ def source_settings(settings: Settings, name: str, kind: SourceKind) -> SourceSe
 
 def of_region(source: SourceSettings, region: str) -> SourceSettings:
     """The part of a source with `all_regions` that lies in one of several regions."""
-    return replace(source, name=f"{source.name}/{region}", region=region, all_regions=False)
+    pattern = source.name if REGION in source.name else f"{source.name}/{REGION}"
+    return replace(source, name=pattern.replace(REGION, storable(region)), region=region, all_regions=False)
 
 
-def _may_be_of(source: SourceSettings, name: str) -> bool:
-    pattern = f"[^{_SURROGATES}]+".join(map(re.escape, source.name.split(PLACEHOLDER)))
-    return PLACEHOLDER not in name and re.fullmatch(pattern, name) is not None
+def as_one_source(source: SourceSettings) -> SourceSettings | None:
+    """A template as a source of its own, whose sweeps put on record that its cloud can't be asked for its regions;
+    None where its name is not a source's."""
+    whole = source.all_regions and not source.all_projects and REGION not in source.name
+    return replace(source, all_regions=False) if whole else None
+
+
+def _may_be_of(source: SourceSettings, name: str) -> re.Match[str] | None:
+    """The match of a name that a template may give one of its sources."""
+    pattern = re.escape(source.name).replace(re.escape(PLACEHOLDER), f"[^{_SURROGATES}]+")
+    region = f"(?P<region>[^{_SURROGATES}]+)"
+    if re.escape(REGION) in pattern:
+        pattern = pattern.replace(re.escape(REGION), region, 1).replace(re.escape(REGION), "(?P=region)")
+    elif source.all_regions:
+        pattern += f"(?:/{region})?"
+    return None if PLACEHOLDER in name or REGION in name else re.fullmatch(pattern, name)
 
 
 def name_fault(name: str, placeholders: Sequence[str] = ()) -> str | None:

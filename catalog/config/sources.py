@@ -12,8 +12,8 @@ import msgspec
 
 from catalog.address import split_address
 from catalog.config.crontab import Crontab
-from catalog.config.openstack import check_entry, cloud_entries, unknown_cloud
-from catalog.config.settings import PLACEHOLDER, SourceSettings, name_fault
+from catalog.config.openstack import check_entry, cloud_entries, regions_of, unknown_cloud
+from catalog.config.settings import PLACEHOLDER, REGION, SourceSettings, name_fault
 from catalog.config.toml import Duration, Place
 from catalog.errors import ConfigurationError
 from catalog.model import DEFAULT_PASSES, SourceKind
@@ -93,11 +93,11 @@ def read_sources(
     entries: Sequence[tuple[Place, SourceTable]], shared: dict[str, Any]
 ) -> tuple[SourceSettings, ...]:
     """Each entry with the shared defaults, once per region and project. Raises ConfigurationError."""
-    _check_clouds(entries)
+    known = _check_clouds(entries)
     sources: list[SourceSettings] = []
     places: dict[str, Place] = {}
     for place, entry in entries:
-        for source in _read_entry(place, entry, shared):
+        for source in _read_entry(place, entry, shared, known):
             if source.name in places:
                 other = places[source.name].table
                 raise place.error("name", f"a unique name; {source.name!r} stands at {other} already")
@@ -145,7 +145,9 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     return values
 
 
-def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> list[SourceSettings]:
+def _read_entry(
+    place: Place, entry: SourceTable, shared: dict[str, Any], clouds: dict[str, Any]
+) -> list[SourceSettings]:
     values = shared | read_defaults(place, entry)
     if entry.cloud is None and entry.endpoint is None and not (entry.auth == "aksk" and entry.region):
         raise place.error(
@@ -177,19 +179,23 @@ def _read_entry(place: Place, entry: SourceTable, shared: dict[str, Any]) -> lis
             "filters.updated_at", "another filter; with changes_interval the sweep sets this one"
         )
     _check_credentials(place, auth, values, entry)
+    regions = _regions(place, entry, clouds)
+    several = len(regions) > 1 or entry.regions is not None
     return [
         SourceSettings(
-            name=_expanded_name(place, entry, region, project),
+            name=_expanded_name(place, entry, region, project, several_regions=several),
             endpoint=_endpoint(place, entry.endpoint, region),
             region=region,
+            all_regions=entry.cloud is not None and region is None,
             **_project_values(auth, project, values),
         )
-        for region in _regions(place, entry)
+        for region in regions
         for project in _projects(place, entry, auth)
     ]
 
 
-def _check_clouds(entries: Sequence[tuple[Place, SourceTable]]) -> None:
+def _check_clouds(entries: Sequence[tuple[Place, SourceTable]]) -> dict[str, Any]:
+    """The clouds' entries in clouds.yaml."""
     named = [(place, entry.cloud) for place, entry in entries if entry.cloud is not None]
     known = cloud_entries() if named else {}
     for place, cloud in named:
@@ -197,6 +203,7 @@ def _check_clouds(entries: Sequence[tuple[Place, SourceTable]]) -> None:
             raise place.error("cloud", unknown_cloud(cloud, known))
     for cloud in sorted({cloud for _, cloud in named}):
         check_entry(cloud, known[cloud])
+    return known
 
 
 def _check_timezone(place: Place, timezone: str) -> None:
@@ -258,9 +265,11 @@ def _check_credentials(place: Place, auth: Auth, values: dict[str, Any], entry: 
         raise place.error("project_id", 'project_id or project_id_file with auth = "aksk"')
 
 
-def _regions(place: Place, entry: SourceTable) -> list[str | None]:
+def _regions(place: Place, entry: SourceTable, clouds: dict[str, Any]) -> list[str | None]:
+    """Of a cloud whose regions nothing tells, [None]: its catalogue knows them."""
     if entry.regions is None:
-        return [entry.region]
+        known = regions_of(clouds[entry.cloud]) if entry.cloud and not entry.region else []
+        return [*known] or [entry.region]
     if entry.region is not None:
         raise place.error("regions", "either region or regions, not both")
     if not entry.regions or not all(entry.regions):
@@ -309,16 +318,20 @@ def _endpoint(place: Place, endpoint: str | None, region: str | None) -> str | N
     return endpoint
 
 
-def _expanded_name(place: Place, entry: SourceTable, region: str | None, project: str | None) -> str:
-    """The name's pattern filled in; `projects = "*"` leaves `{project}` standing for expand_projects."""
+def _expanded_name(
+    place: Place, entry: SourceTable, region: str | None, project: str | None, *, several_regions: bool
+) -> str:
+    """The name's pattern filled in; what the cloud must be asked for is left standing for `expand`."""
     name = entry.name or entry.cloud or ""
-    values = {"region": region, "project": PLACEHOLDER if project == "*" else project}
+    asked = REGION if entry.cloud else None
+    values = {"region": region or asked, "project": PLACEHOLDER if project == "*" else project}
     available = [key for key, value in values.items() if value is not None]
     if (expected := name_fault(name, available)) is not None:
         raise place.error("name", expected)
-    if "{" not in name and (entry.regions is not None or entry.projects is not None):
-        name = "/".join([name, *(f"{{{key}}}" for key in available)])
-    for key, several in (("region", entry.regions), ("project", entry.projects)):
-        if several is not None and f"{{{key}}}" not in name:
+    each = {"region": several_regions, "project": entry.projects is not None}
+    if "{" not in name and any(each.values()):
+        name = "/".join([name, *(f"{{{key}}}" for key in available if key != "region" or region)])
+    for key, several in each.items():
+        if several and f"{{{key}}}" not in name:
             raise place.error("name", f"{{{key}}} in the pattern, to tell the {key}s apart")
     return re.sub(r"\{(\w+)\}", lambda match: str(values[match[1]]), name)

@@ -43,6 +43,7 @@ from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, Sch
 from catalog.model import RunResult
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.maintenance.removal import drop_unread
 from catalog.store.state import due_sources, sources
 from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep
@@ -279,6 +280,9 @@ class Daemon:
         if registry is not self._aligned:
             self.database.transact(partial(_announce, registry=registry))
             self.database.transact(partial(_align, schedules=registry.schedules))
+            for name in (self._aligned.sources.keys() if self._aligned else set()) - registry.sources.keys():
+                # a cloud that could not be asked, and is one source per region; one under way goes at its end
+                drop_unread(self.database, name, due=True)
             self._aligned = registry
         with self.database.transaction() as connection:
             due = due_sources.due_sources(connection, registry.sources)
@@ -338,6 +342,8 @@ class Daemon:
                 return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
                 work(source)
+                if name not in self.registry.sources:
+                    drop_unread(self.database, name, due=True)
             except DatabaseUnavailable as error:
                 self._database_lost(error)
             except Exception as error:

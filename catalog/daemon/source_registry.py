@@ -1,4 +1,4 @@
-"""The sources that a daemon sweeps, and their schedules, `projects = "*"` expanded."""
+"""The sources that a daemon sweeps, and their schedules, with each cloud asked for its projects and regions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from catalog.config.selection import select_sources
-from catalog.config.settings import Settings, SourceSettings
+from catalog.config.settings import Settings, SourceSettings, as_one_source
 from catalog.daemon.schedule import Schedule
 from catalog.errors import CatalogError
 from catalog.fetch.auth.login import LeftOut, expand, unite
@@ -34,7 +34,7 @@ class SourceRegistry:
     def of(
         cls, settings: Settings, found: Mapping[str, Sequence[SourceSettings]] | None = None
     ) -> SourceRegistry:
-        """`found`: what each `projects = "*"` stands for, by its name.
+        """`found`: what each template stands for, by its name.
 
         Raises ConfigurationError without any source, or for a schedule that can't be kept.
         """
@@ -94,15 +94,20 @@ class Projects:
                     log.warning(
                         "cloud could not be asked for its sources", source=template.name, reason=str(error)
                     )
-                self._failed[template.name] = str(error)
+                self._could_not(template, error)
             except Exception as error:
                 log.exception("cloud could not be asked for its sources", source=template.name)
-                self._failed[template.name] = str(error)
+                self._could_not(template, error)
             else:
                 self._failed.pop(template.name, None)
         if templates:
             with self._lock:
                 self._rebuild()
+
+    def _could_not(self, template: SourceSettings, error: Exception) -> None:
+        self._failed[template.name] = str(error)
+        if alone := as_one_source(template):
+            self._found.setdefault(template.name, (alone,))
 
     def _rebuild(self) -> None:
         names = [source.name for source in self._settings.sources if source.is_template]

@@ -35,6 +35,16 @@ class Cloud:
 
     keystone: services.Keystone
     glance: services.Glance
+    authtoken: dict[str, str]
+    """Settings of a Glance that trusts this Keystone."""
+
+    def offer(self, glance: services.Glance, region: str) -> list[str]:
+        """Ids of the endpoints by which the catalogue offers a Glance in a region."""
+        keystone = self.keystone
+        services = keystone.request("GET", "/services?type=image")["services"]
+        service = services[0]["id"] if services else keystone.create("service", name="glance", type="image")
+        place = {"service_id": service, "url": glance.url, "region_id": region}
+        return [keystone.create("endpoint", interface=name, **place) for name in ("public", "internal")]
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +70,8 @@ def real_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
                 "token_cache_time": "-1",
             }
             with services.glance(root / "glance", authtoken) as glance:
-                service = keystone.create("service", name="glance", type="image")
-                for interface in ("public", "internal"):
-                    keystone.create(
-                        "endpoint", service_id=service, interface=interface, url=glance.url, region_id=REGION
-                    )
-                yield Cloud(keystone, glance)
+                cloud = Cloud(keystone, glance, authtoken)
+                cloud.offer(glance, REGION)
+                yield cloud
     except services.PythonMissing as missing:
         pytest.skip(str(missing))

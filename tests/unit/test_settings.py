@@ -343,7 +343,7 @@ def test_the_environments_cloud_is_the_source_when_nothing_is_configured(
 
 def test_the_environments_cloud_is_ignored_when_sources_are_configured_and_that_is_said(load: Load) -> None:
     settings = load(MEADOW, {"OS_CLOUD": "pond"})
-    assert [s.name for s in settings.sources] == ["meadow"]
+    assert [s.name for s in settings.sources] == ["meadow/north", "meadow/south"]
     assert len(settings.notes) == 1
     assert "OS_CLOUD=pond does not count" in settings.notes[0]
     assert "catalog.toml" in settings.notes[0]
@@ -380,6 +380,32 @@ def test_the_region_of_the_environment_counts_beside_its_cloud(load: Load, home:
         assert told_regions(settings) == expected, cloud
     with pytest.raises(ConfigurationError, match=r"OS_REGION_NAME.*'west'.*north, south"):
         load(None, {"OS_CLOUD": "list", "OS_REGION_NAME": "west"})
+
+
+def test_a_source_without_a_region_is_one_for_each_that_clouds_yaml_names(load: Load, home: Path) -> None:
+    clouds = {"bare": {}, "one": {"region_name": "north"}, "list": {"regions": ["north", {"name": "south"}]}}
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": clouds}))
+    for cloud, more, expected in (
+        ("bare", "", [("x", None, True)]),
+        ("bare", 'region = "east"', [("x", "east", False)]),
+        ("one", "", [("x", "north", False)]),
+        ("list", "", [("x/north", "north", False), ("x/south", "south", False)]),
+        ("list", 'region = "south"', [("x", "south", False)]),
+        ("list", 'projects = ["p"]', [("x/north/p", "north", False), ("x/south/p", "south", False)]),
+        ("bare", 'projects = ["p"]', [("x/p", None, True)]),
+    ):
+        settings = load(f'[[sources]]\nname = "x"\nkind = "glance"\ncloud = "{cloud}"\n{more}')
+        assert told_regions(settings) == expected, (cloud, more)
+    patterned = '[[sources]]\nname = "{region}-x"\nkind = "glance"\ncloud = "%s"\n'
+    for cloud, expected in (
+        ("bare", [("{region}-x", None, True)]),
+        ("one", [("north-x", "north", False)]),
+        ("list", [("north-x", "north", False), ("south-x", "south", False)]),
+    ):
+        assert told_regions(load(patterned % cloud)) == expected
+    found = configured_source(load(patterned % "bare"), "east-x")
+    assert found is not None
+    assert (found.region, found.is_template) == ("east", False)
 
 
 def test_the_only_cloud_of_clouds_yaml_needs_no_variable(load: Load, home: Path) -> None:
@@ -433,7 +459,7 @@ def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:
         (MEADOW.replace('kind = "glance"', ""), "sources[0].kind (source 'meadow'): expected"),
         (
             MEADOW + MEADOW,
-            "sources[1].name (source 'meadow'): expected a unique name; 'meadow' stands at sources[0]",
+            "sources[1].name (source 'meadow'): expected a unique name; 'meadow/north' stands at sources[0]",
         ),
         (
             MEADOW.replace('cloud = "meadow"', 'cloud = "medow"'),

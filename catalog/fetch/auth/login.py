@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from catalog.config.openstack import REGION_DOMAINS, ims_endpoint, knows_enterprise_projects
-from catalog.config.settings import PLACEHOLDER, SourceSettings, of_region
+from catalog.config.settings import PLACEHOLDER, REGION, SourceSettings, of_region
 from catalog.deadline import Deadline
 from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.aksk import AccessKey, AkskAuth
@@ -86,8 +86,8 @@ def connect(source: SourceSettings, deadline: Deadline) -> Connection:
 
 
 def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
-    """Asks each cloud with `projects = "*"` which projects its user may enter, or that of OS_CLOUD which regions it
-    has: one source each.
+    """Asks each cloud with `projects = "*"` which projects its user may enter, and one without a region which regions
+    it has: one source each.
 
     A cloud that can't be asked leaves the other sources alone.
     """
@@ -105,18 +105,30 @@ def expand_projects(sources: Sequence[SourceSettings]) -> Expansion:
 
 def expand(source: SourceSettings) -> tuple[SourceSettings, ...]:
     """The sources that a template stands for. Raises like `connect`, and LoginError if it stands for none."""
-    return _project_sources(source) if source.all_projects else _region_sources(source)
+    check_proxies()
+    sources = _project_sources(source) if source.all_projects else (source,)
+    return _region_sources(sources) if source.all_regions else sources
 
 
-def _region_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
-    """One source per region where the cloud has an image service in several, else the source itself."""
+def _region_sources(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+    """One source per region where the cloud has an image service in several, else the sources themselves.
+
+    The first one's login is asked: what there is differs from region to region, not from project to project.
+    """
     from catalog.fetch.auth.keystone import CloudLogin
 
-    check_proxies()
-    regions = CloudLogin(source, Deadline(min(EXPANSION_SECONDS, source.deadline))).regions(source.kind)
-    if len(regions) < 2:
-        return (dataclasses.replace(source, all_regions=False),)
-    return tuple(of_region(source, region) for region in ([source.region] if source.region else regions))
+    first = sources[0]
+    regions = CloudLogin(first, Deadline(min(EXPANSION_SECONDS, first.deadline))).regions(first.kind)
+    if len(regions) > 1:
+        chosen = [first.region] if first.region else regions
+        return tuple(of_region(source, region) for region in chosen for source in sources)
+    if REGION not in first.name:
+        return tuple(dataclasses.replace(source, all_regions=False) for source in sources)
+    if not regions:
+        raise ConfigurationError(
+            f"cloud {first.cloud!r}: names no region; set `region`, or leave {REGION} out of the name"
+        )
+    return tuple(of_region(source, regions[0]) for source in sources)
 
 
 def _project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
@@ -126,7 +138,6 @@ def _project_sources(source: SourceSettings) -> tuple[SourceSettings, ...]:
     """
     from catalog.fetch.auth.keystone import CloudLogin
 
-    check_proxies()
     login = CloudLogin(source, Deadline(min(EXPANSION_SECONDS, source.deadline)))
     projects = sorted(login.enterable_projects(), key=lambda project: project[1])
     names = [name for _, name in projects]
@@ -159,8 +170,9 @@ def unite(
             if owner is one:
                 united.append(one)
             elif not _is_same_place(owner, one):
+                what = f"project {one.project!r}" if source.all_projects else f"region {one.region!r}"
                 reason = (
-                    f"project {one.project!r} is left out: its source would be called {one.name!r}, a name "
+                    f"{what} is left out: its source would be called {one.name!r}, a name "
                     f"that the source {entry!r} has taken; change one of the two names"
                 )
                 left_out.append(LeftOut(one.name, source.name, reason))

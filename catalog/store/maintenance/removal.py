@@ -55,8 +55,9 @@ def remove(database: Database, source: Source, progress: Callable[[int], None] =
         leases.transact(database, lease, partial(_delete, source_id=source.source_id))
 
 
-def drop_unread(database: Database, name: str) -> None:
-    """Leaves no row of a source of which nothing was ever read, unless a daemon sweeps it or somebody is at it."""
+def drop_unread(database: Database, name: str, *, due: bool = False) -> None:
+    """Leaves no row of a source of which nothing was ever read, unless somebody is at it, or a daemon sweeps it;
+    with `due` that daemon itself says that it does not."""
     with database.transaction(read_only=True) as connection:
         row = connection.execute(
             "SELECT source_id FROM sources WHERE name = %s AND observed_since IS NULL", (name,)
@@ -66,7 +67,7 @@ def drop_unread(database: Database, name: str) -> None:
         return
 
     def drop(connection: Connection) -> None:
-        if _SQL.run(connection, "lock_unread", source=lease.source_id).fetchone() is not None:
+        if _SQL.run(connection, "lock_unread", source=lease.source_id, due=due).fetchone() is not None:
             _delete(connection, lease.source_id)
 
     with leases.LeaseRenewer(database, lease):

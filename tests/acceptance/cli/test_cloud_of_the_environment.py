@@ -1,8 +1,9 @@
-"""The cloud of OS_CLOUD, or the only one of clouds.yaml, with its regions."""
+"""A cloud of OS_CLOUD, of clouds.yaml alone or of a source that names no region, with its regions."""
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from catalog.demo import Cloud, CloudServer
 from catalog.demo.cloud import Record
 from tests.acceptance.cli.conftest import Desk
+from tests.acceptance.daemon_process import DaemonProcess, configuration, until
 from tests.identity import PASSWORD, IdentityService, service_entry
 
 Make = Callable[..., Record]
@@ -78,6 +80,84 @@ def test_a_cloud_of_one_region_is_one_source_of_its_name(desk: Desk, identity: I
     entry["endpoints"] = [one for one in entry["endpoints"] if one["region"] == "north"]
     done = desk.run("sync", "--format", "json", OS_CLOUD="meadow")
     assert {name: row["inserted"] for name, row in done.results.items()} == {"meadow": 1}
+
+
+def configured(desk: Desk, *lines: str) -> None:
+    """A source of the cloud meadow, without a region unless `lines` name one."""
+    text = ["[[sources]]", 'kind = "glance"', 'cloud = "meadow"', *lines]
+    (desk.folder / "catalog.toml").write_text("\n".join(text))
+
+
+@pytest.mark.parametrize("name", ["wide", "wide/{region}"])
+def test_a_configured_cloud_of_several_regions_is_a_source_for_each(
+    desk: Desk, identity: IdentityService, name: str
+) -> None:
+    configured(desk, f'name = "{name}"')
+    done = desk.run("sync", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    assert {name: row["inserted"] for name, row in done.results.items()} == {"wide/north": 1, "wide/south": 2}
+    listed = desk.run("sources", "--format", "json")
+    assert {row["source"]: row["state"] for row in listed.rows} == {
+        "wide/north": "configured",
+        "wide/south": "configured",
+    }
+    one = desk.run("sync", "wide/south", "--format", "json")
+    assert list(one.results) == ["wide/south"]
+    wrong = desk.run("sync", "wild/south")
+    assert (wrong.code, "no source is called 'wild/south'" in wrong.err) == (2, True)
+
+
+def test_a_configured_cloud_of_one_region_keeps_its_name_or_has_the_region_in_it(
+    desk: Desk, identity: IdentityService
+) -> None:
+    (entry,) = identity.catalogue
+    entry["endpoints"] = [one for one in entry["endpoints"] if one["region"] == "north"]
+    configured(desk, 'name = "wide"')
+    assert list(desk.run("sync", "--format", "json").results) == ["wide"]
+    configured(desk, 'name = "wide/{region}"')
+    assert list(desk.run("sync", "--plan", "--format", "json").results) == ["wide/north"]
+
+
+def test_each_project_of_each_region_is_a_source(desk: Desk, identity: IdentityService) -> None:
+    configured(desk, 'name = "wide/{region}/{project}"', 'projects = "*"')
+    done = desk.run("sync", "--format", "json")
+    assert (done.code, set(done.results)) == (
+        0,
+        {f"wide/{region}/{project}" for region in ("north", "south") for project in ("hay", "straw")},
+    )
+    assert list(desk.run("sync", "wide/south/hay", "--format", "json").results) == ["wide/south/hay"]
+
+
+def test_a_configured_cloud_that_cannot_be_asked_is_a_failure_and_leaves_no_row(
+    desk: Desk, identity: IdentityService
+) -> None:
+    configured(desk, 'name = "wide"')
+    identity.status = 401
+    for names in ([], ["wide"], ["wide/south"]):
+        done = desk.run("sync", *names, "--format", "json")
+        assert (done.code, list(done.results)) == (1, ["wide"]), done.err
+    assert desk.query("SELECT FROM sources") == []
+
+
+def test_a_daemon_shows_a_cloud_that_cannot_be_asked_and_then_its_regions(
+    desk: Desk, identity: IdentityService
+) -> None:
+    """Without a row nobody would be alerted; with one that stays, for ever."""
+    assert desk.database_url is not None
+    names = "SELECT name FROM sources ORDER BY 1"
+    identity.status = 401
+    text = (
+        configuration(desk.database_url, {})
+        + '\n[[sources]]\nname = "wide"\nkind = "glance"\ncloud = "meadow"\n'
+    )
+    with DaemonProcess(
+        desk.folder / "catalog.toml", text, OS_CLIENT_CONFIG_FILE=str(desk.folder / "clouds.yaml")
+    ) as daemon:
+        until(lambda: desk.query(names) == [("wide",)], "the row of the cloud")
+        identity.status = None
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: desk.query(names) == [("wide/north",), ("wide/south",)], "a row for each region")
+        assert daemon.stop() == 0
 
 
 def test_it_is_said_that_a_configuration_beats_os_cloud(desk: Desk, record: Make) -> None:
