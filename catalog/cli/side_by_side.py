@@ -18,7 +18,7 @@ from catalog.config.settings import (
     as_one_source,
     configured_source,
 )
-from catalog.errors import CatalogError, ConfigurationError
+from catalog.errors import CatalogError, ConfigurationError, DeadlineError
 from catalog.fetch.auth.login import expand_projects
 from catalog.store.db.connection import Connection
 from catalog.store.state.sources import same_services
@@ -58,8 +58,9 @@ def choose(
     meant = [source for source in configured if not source.is_template or _may_fit(source, patterns)]
     expansion = expand_projects(meant)
     for source in configured:
-        if source.name not in expansion.failures or (alone := as_one_source(source)) is None:
-            continue
+        error = expansion.failures.get(source.name)
+        if error is None or isinstance(error, DeadlineError) or (alone := as_one_source(source)) is None:
+            continue  # what took all its time is not tried once more
         if not patterns or any(fitting([alone.name], p) for p in patterns):
             # its own sweep fails like that, and is on record
             del expansion.failures[source.name]

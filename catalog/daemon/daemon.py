@@ -341,9 +341,11 @@ class Daemon:
             if not admitted:
                 return  # still due: it gets its turn once a sweep of its cloud has ended
             try:
-                work(source)
-                if name not in self.registry.sources:
-                    drop_unread(self.database, name, due=True)
+                try:
+                    work(source)
+                finally:
+                    if name not in self.registry.sources:  # since the sweep began
+                        drop_unread(self.database, name, due=True)
             except DatabaseUnavailable as error:
                 self._database_lost(error)
             except Exception as error:

@@ -1,4 +1,4 @@
-"""What systemd is told of a service of Type=notify (sd_notify(3)); nothing where it does not ask."""
+"""Messages to systemd about a service of Type=notify (sd_notify(3)); none where it does not ask for them."""
 
 from __future__ import annotations
 

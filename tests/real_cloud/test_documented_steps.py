@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -120,7 +121,7 @@ def test_the_quick_start_leads_from_a_cloud_to_a_daemon_on_a_server(
     assert set(codes(done).values()) == {0}
     assert "new images" not in done[0][2]
     (block,) = reader.section("docs/quickstart.md", "5. Move to a server", "sh")
-    done = reader.follow(block, replacing={DOCUMENTED_ADDRESS: database_url})
+    done = reader.follow(block, replacing={DOCUMENTED_ADDRESS: shlex.quote(database_url)})
     assert set(codes(done).values()) == {0}, done
     (block,) = reader.section("docs/quickstart.md", "6. Keep it running", "sh")
     done = reader.follow(block.replace("catalog daemon", "timeout 5 catalog daemon"))

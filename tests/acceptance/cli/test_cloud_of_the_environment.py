@@ -156,7 +156,10 @@ def test_a_daemon_shows_a_cloud_that_cannot_be_asked_and_then_its_regions(
         until(lambda: desk.query(names) == [("wide",)], "the row of the cloud")
         identity.status = None
         daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: desk.query(names) == [("wide/north",), ("wide/south",)], "a row for each region")
+        until(
+            lambda: desk.query(names) == [("wide/north",), ("wide/south",)],
+            f"a row for each region: {daemon.lines}",
+        )
         assert daemon.stop() == 0
 
 
