@@ -39,7 +39,7 @@ class System(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """What an image says of its system beside its name. `arm`: the capability of that name is supported."""
+    """Keys by which an image tells its system, beside its name. `arm`: the capability of that name is supported."""
 
     platform: str | None
     os_version: str | None
@@ -166,7 +166,7 @@ class Systems:
         return told[0] if told else key.strip().lower()
 
     def _first(self, kind: Kind, text: str) -> tuple[str, str | None] | None:
-        """What the first rule that matches says."""
+        """Value and release by the first rule that matches."""
         within = self._any[kind]
         if not text or within is None or not within.search(text):
             return None

@@ -1,4 +1,4 @@
-"""What a shell completes: names of sources, reports and images. It says nothing, and fails at nothing."""
+"""Shell completion: names of sources, reports and images. It prints no message and never fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def _offered(find: Callable[[click.Context, str], Iterator[CompletionItem]]) -> Completer:
-    """What `find` found before anything went wrong: a wrong configuration or a database away is not told here."""
+    """Returns what `find` found before anything went wrong: completion is no place for errors."""
 
     @wraps(find)
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

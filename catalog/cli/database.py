@@ -30,7 +30,7 @@ from catalog.store.maintenance import prune as pruning
 from catalog.store.state.sources import Source, matching
 
 LEAST_HISTORY = timedelta(days=7)
-"""What `prune` leaves of a history at least: a typing error must not cost all of it."""
+"""The least that `prune` leaves of a history: a typing error must not cost all of it."""
 SEEDED = ("capabilities", "image_family_rules", "image_os_rules", "os_support")
 """Tables that a migration fills: a restored file brings their rows itself."""
 

@@ -18,9 +18,9 @@ TABLE_COLUMNS = ("source", "name", "status", "visibility", "os", "created_at", "
 
 
 def order(text: str) -> str:
-    """What to sort by; a minus before it: downwards."""
+    """An order; a minus before it: descending."""
     if text.removeprefix("-") not in ORDERS:
-        expected = f"one of {', '.join(ORDERS)}, with a minus before it for downwards"
+        expected = f"one of {', '.join(ORDERS)}, with a minus before it for descending order"
         raise click.BadParameter(f"expected {expected}; found {text!r}")
     return text
 
@@ -32,6 +32,7 @@ Example:
   catalog images --os ubuntu-22.04 --arch x86_64 --source otc/eu-de --sort -created --limit 1 --format json
   catalog images --tag golden --capability kvm --visibility public
   catalog images --owner sales --as-of 2026-11-01
+  catalog images --kind snapshot --sort owner
   catalog images --deleted --sort -deleted --limit 20""",
 )
 @click.argument("text", required=False)
@@ -43,6 +44,7 @@ Example:
 @click.option("--status", help="Status as the cloud says it: active, queued, ...")
 @click.option("--visibility", help="public, private, shared, community, ...")
 @click.option("--owner", help="Id or name of the project that owns it.")
+@click.option("--kind", help="Kind as the cloud says it: snapshot, backup, ...")
 @click.option("--state", type=click.Choice(STATES), help="Where it stands, by image_lifecycle.")
 @click.option("--as-of", type=past, help="As it was then, instead of now.")
 @click.option("--deleted", is_flag=True, help="Deleted images instead of live ones.")
@@ -52,7 +54,7 @@ Example:
     default="source",
     metavar="COLUMN",
     show_default=True,
-    help=f"By {', '.join(ORDERS)}; with a minus before it downwards: -created.",
+    help=f"By {', '.join(ORDERS)}; with a minus before it in descending order: -created.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 @format_option
@@ -61,8 +63,7 @@ def images(invocation: Invocation, /, format: Format, **asked: Any) -> None:
     """List live images; TEXT is a part of a name or an id, in any case.
 
     An image is listed if it fits all that is given. Sources that are retired are left out unless --source names them.
-    JSON and CSV carry more columns. With both --as-of and
-    --deleted: what was deleted by then.
+    JSON and CSV carry more columns. With both --as-of and --deleted: what was deleted by then.
     """
     wanted = ImageFilter(**asked)
     with invocation.reading() as connection:

@@ -17,7 +17,7 @@ from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
 from catalog.report.html import make_page, write_page
 from catalog.report.queries import CHANGES, QUERIES, run_report
-from catalog.report.terminal import Format
+from catalog.report.terminal import Format, print_pairs
 from catalog.store.db.connection import clock
 
 WIDTH = max(len(query.name) for query in QUERIES)
@@ -29,6 +29,7 @@ STANDARD_OUTPUT = "-"
 Example:
   catalog report
   catalog report changes --since 7d --source 'otc/*' --change deleted
+  catalog report changes --field '__support_*'
   catalog report timeline Standard_Debian_12_latest
   catalog report stale --exit-code
   catalog report --html catalog.html
@@ -47,7 +48,10 @@ Reports, and the options that each takes:
     "--change", type=click.Choice(CHANGES), multiple=True, help="Only such changes; may be repeated."
 )
 @click.option(
-    "--field", multiple=True, metavar="KEY", help="Only changes of this upstream key; may be repeated."
+    "--field",
+    multiple=True,
+    metavar="GLOB",
+    help="Only changes of upstream keys that fit: status, '__support_*'; may be repeated.",
 )
 @click.option("--tag", multiple=True, help="Only images with this tag; repeated: with all of them.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows, the latest.")
@@ -91,6 +95,9 @@ def report(
     if name is None:
         if given - {"format", "safe"}:
             raise click.UsageError("name a report; `catalog report` lists them")
+        if format == "table" and sys.stdout.isatty():  # sentences, which a table would cut
+            print_pairs([(query.name, query.help) for query in QUERIES], sys.stdout, keys=True)
+            return ExitCode.OK
         rows = [(query.name, query.help, query.options) for query in QUERIES]
         print_rows(("name", "answers", "options"), rows, format)
         return ExitCode.OK

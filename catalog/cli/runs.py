@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from catalog.cli.completion import source_names
@@ -26,7 +28,7 @@ TABLE_COLUMNS = (
 )
 """For people; JSON and CSV carry every column."""
 SHORT = 8
-"""Characters of a run's id that tables show, and that commands take for it."""
+"""Characters of a run's id that terminals show, and that commands take for it."""
 
 
 @click.command(
@@ -46,8 +48,8 @@ def runs(
 ) -> None:
     """Show the ledger of runs, newest first: of SOURCE (names or globs), or of all.
 
-    The run's id is shown short, as `catalog backfill SOURCE --forget RUN_ID` takes it. JSON and CSV carry all columns
-    of the table `runs`. A run with no outcome is under way.
+    On a terminal the run's id is shown short, as `catalog backfill SOURCE --forget RUN_ID` takes it. JSON and CSV
+    carry all columns of the table `runs`. A run with no outcome is under way.
     """
     with invocation.reading() as connection:
         known = sources.matching(connection, source)
@@ -55,6 +57,7 @@ def runs(
     columns = ledger.RUN_COLUMNS
     if format == "table":
         shown = [in_short(dict(zip(columns, row, strict=True))) for row in rows]
-        shown = [run | {"run": str(run["run_id"])[:SHORT]} for run in shown]
+        length = SHORT if sys.stdout.isatty() else None
+        shown = [run | {"run": str(run["run_id"])[:length]} for run in shown]
         columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in shown]
     print_found(invocation, columns, rows, format)

@@ -75,7 +75,7 @@ def _print(image: Row) -> None:
         if part := image[name]:
             _head(heading)
             if isinstance(part, dict):
-                print_pairs(list(part.items()), sys.stdout)
+                print_pairs(list(part.items()), sys.stdout, keys=True)
             else:
                 _print_part(part)
     if explained := image.get("explanation"):

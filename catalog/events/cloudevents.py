@@ -32,5 +32,5 @@ def envelope(event: Event) -> dict[str, Any]:
 
 
 def without_nothing(data: dict[str, Any]) -> dict[str, Any]:
-    """What is NULL in the tables is left out."""
+    """Leaves out what is NULL in the tables."""
     return {key: value for key, value in data.items() if value is not None}

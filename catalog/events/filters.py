@@ -1,4 +1,4 @@
-"""Which events a webhook asks for."""
+"""Picks the events that a webhook asks for."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DULL = ("updated_at",)
 
 
 def sentence(event: Event) -> str:
-    """What happened, in one line that is safe to show; values are cut to what can be read."""
+    """Describes an event in one line that is safe to show; values are cut to what can be read."""
     data, source = event.data, short(event.source)
     match event.type:
         case events.HELD:

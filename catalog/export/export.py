@@ -41,7 +41,7 @@ class Known(NamedTuple):
 
 @dataclass
 class Exported:
-    """What an export did, by names of sources."""
+    """Result of an export, by names of sources."""
 
     written: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)

@@ -26,7 +26,7 @@ KEYS: Final = {
     "image_properties": ("source_id", "image_id", "name"),
     "runs": ("source_id", "run_id"),
 }
-"""What can be exported, with the columns that tell rows apart: they are written in this order."""
+"""Tables that can be exported, each with the columns that tell rows apart: they are written in this order."""
 BATCH_ROWS: Final = 2000
 BATCH_CHARACTERS: Final = 4 << 20
 """Characters of text in a batch; a single row may hold more."""

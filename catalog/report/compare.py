@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -11,13 +12,14 @@ from catalog.errors import UsageError
 from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import matching_sources
 from catalog.report.statements import statement
+from catalog.report.systems import systems_sql, systems_then
 
 COLUMNS = (
     "source_id", "image_id", "kind", "name", "status", "visibility", "owner", "protected", "hidden", "disk_format",
     "image_type", "image_size", "size", "checksum", "hash_algo", "hash_value", "created_at", "first_seen_at", "min_ram",
     "min_disk", "platform", "os_version", "architecture", "tags", "capabilities",
 )  # fmt: skip
-"""What is compared, or tells what belongs together."""
+"""Columns that are compared, or tell which images belong together."""
 
 
 def compare(
@@ -39,10 +41,19 @@ def compare(
         raise UsageError("name two sources, or one and --from")
     if b is not None and (from_ is not None or to is not None):
         raise UsageError("--from and --to compare one source with itself; name one source, or leave them out")
-    values = {"a": _one(connection, a), "b": _one(connection, b or a), "from": from_, "to": to}
+    values: dict[str, Any] = {
+        "a": _one(connection, a),
+        "b": _one(connection, b or a),
+        "from": from_,
+        "to": to,
+    }
     sql = statement("compare/differences").replace("{members}", statement("compare/members"))
     sql = sql.replace("{columns}", ", ".join(f"i.{name}" for name in COLUMNS))
-    return ask(connection, sql.replace("{a}", _side("from", from_)).replace("{b}", _side("to", to)), values)
+    for side, parameter, moment in (("a", "from", from_), ("b", "to", to)):
+        sql = sql.replace(f"{{{side}}}", _side(parameter, moment))
+        sql = sql.replace(f"{{{side}_systems}}", systems_sql(moment, parameter))
+        values |= systems_then(connection, moment, [values[side]], prefix=parameter)
+    return ask(connection, sql, values)
 
 
 def _side(parameter: str, moment: datetime | None) -> str:

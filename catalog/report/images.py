@@ -14,6 +14,7 @@ from catalog.report.page_data import STATES as PRESENT_STATES
 from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
+from catalog.report.systems import systems_sql, systems_then
 
 GONE = "gone"
 STATES = (*PRESENT_STATES, GONE)
@@ -21,7 +22,7 @@ STATES = (*PRESENT_STATES, GONE)
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Other words for an architecture."""
 OS_TEXT = "os.distro || coalesce('-' || os.release, '')"
-"""What `--os` takes: ubuntu-22.04."""
+"""SQL of a system as `--os` takes it: ubuntu-22.04."""
 SORTED_CHARACTERS = 200
 """Of a text that is sorted by: a place among images has to fit into an address."""
 NAME = f'left(lower(i.name) COLLATE "C", {SORTED_CHARACTERS})'
@@ -39,7 +40,7 @@ ORDERS = {
     "deleted": "i.deleted_at",
     "id": "i.image_id",
 }
-"""What images can be sorted by."""
+"""Orders of the listing, each with its SQL."""
 _TYPES = {"created": "timestamptz", "updated": "timestamptz", "deleted": "timestamptz", "size": "bigint"}
 """Types of what is sorted by, where they are not text."""
 _SORT_NAME = f"coalesce({NAME}, '')"
@@ -64,13 +65,13 @@ _SAMPLED_THEN = (
     f"(SELECT * FROM {IMAGES_THEN} AS i"
     " WHERE abs(hashtextextended(i.image_id, 0) %% 1000000) < %(percent)s::float8 * 10000)"
 )
-_FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
+_FOUND = """(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
     JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
-    """What `catalog images` is asked for. An image must fit all that is given; None and empty: whatever."""
+    """Conditions of `catalog images`. An image must fit all that are given; None or empty: no condition."""
 
     text: str | None = None
     """Part of a name or an id, in any case."""
@@ -84,6 +85,8 @@ class ImageFilter:
     visibility: str | None = None
     owner: str | None = None
     """Id or name of a project."""
+    kind: str | None = None
+    """As the cloud says it: snapshot, backup, ..."""
     state: str | None = None
     """Of `image_lifecycle`; known for the present only."""
     as_of: datetime | None = None
@@ -166,7 +169,7 @@ def page_of_images(
 
 
 def _key(name: str) -> str:
-    """What is sorted by, as it is compared."""
+    """SQL of an order, as its values are compared."""
     return ORDERS[name] if name in _TYPES else f"left({ORDERS[name]}, {SORTED_CHARACTERS})"
 
 
@@ -246,14 +249,16 @@ def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
     every = IMAGES_NOW if wanted.as_of is None else IMAGES_THEN
     fitting = statement("images/fitting").replace("{images}", images or every)
     sql = statement(name).replace("{fitting}", fitting).replace("{images}", every).replace("{order}", _ORDER)
+    sql = sql.replace("{systems}", systems_sql(wanted.as_of))
     sql = sql.replace("{direction}", "DESC" if wanted.sort.startswith("-") else "ASC")
     return sql.replace("{key}", _key(key)).replace("{name}", _SORT_NAME).replace("{os_text}", OS_TEXT)
 
 
 def _values(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
+    sources = asked_sources(connection, wanted.sources, wanted.as_of)
     return {
         "text": wanted.text,
-        "sources": asked_sources(connection, wanted.sources, wanted.as_of),
+        "sources": sources,
         "tags": list(wanted.tags) or None,
         "capabilities": list(wanted.capabilities) or None,
         "os": wanted.os,
@@ -261,8 +266,10 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> di
         "status": wanted.status,
         "visibility": wanted.visibility,
         "owner": wanted.owner,
+        "image_kind": wanted.kind,
         "state": wanted.state,
         "as_of": wanted.as_of,
         "deleted": wanted.deleted or wanted.state == GONE,
         "limit": wanted.limit,
+        **systems_then(connection, wanted.as_of, sources),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,7 @@ from catalog.report.images import ARCHITECTURES
 from catalog.report.queries import Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
-from catalog.store.state import os_rules
-from catalog.systems import Keys
+from catalog.report.systems import systems_then
 
 _OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved IS NOT TRUE AND NOT i.unlisted
     AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true)
@@ -42,7 +40,7 @@ ORDER BY f.source, f.created_at DESC NULLS LAST, f.image_id DESC"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What `catalog latest` is asked for. An image must fit all that is given; None and empty: whatever."""
+    """Conditions of `catalog latest`. An image must fit all that are given; None or empty: no condition."""
 
     family: str | None = None
     os: str | None = None
@@ -100,7 +98,7 @@ def _asked(wanted: Wanted) -> list[tuple[str, str]]:
 
 
 def _splits(os: str) -> list[tuple[str, str | None]]:
-    """What `distro` and `release` may be in an `--os`, as both may hold a hyphen: centos-stream-9, windows-2012-r2."""
+    """Splits an `--os` into distro and release in every way: both may hold a hyphen, as in windows-2012-r2."""
     words = os.lower().split("-")
     return [("-".join(words[:n]), "-".join(words[n:]) or None) for n in range(1, len(words) + 1)]
 
@@ -136,7 +134,7 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[st
     }
     if wanted.as_of is not None:
         _refuse_pruned(connection, sources, wanted.as_of)
-        values |= _systems_then(connection, values)
+        values |= systems_then(connection, wanted.as_of, sources, changed="latest/changed")
     return values
 
 
@@ -150,20 +148,3 @@ def _refuse_pruned(connection: psycopg.Connection[TupleRow], sources: list[str],
             f"history of source {row[0]!r} before {row[1].isoformat()} was pruned; ask for a later moment, or"
             " leave the source out"
         )
-
-
-def _systems_then(
-    connection: psycopg.Connection[TupleRow], values: Mapping[str, Any]
-) -> dict[str, list[str | None]]:
-    """The systems, at that moment, of images that changed afterwards."""
-    systems = os_rules.load(connection)
-    columns: list[list[str | None]] = [[] for _ in range(7)]
-    for row in connection.execute(statement("latest/changed").encode(), values):
-        name, platform, version, os_type, os_bit, architecture, capabilities, properties = row[2:]
-        told = {key: str(value) for key, value in (properties or {}).items()}
-        arm = "arm" in (capabilities or ())
-        keys = Keys.of(platform, version, os_type, os_bit, architecture, arm, told)
-        for column, value in zip(columns, (*row[:2], *systems.tell(name, keys)), strict=True):
-            column.append(value)
-    names = ("source_ids", "image_ids", "distros", "releases", "arches", "purposes", "families")
-    return dict(zip(names, columns, strict=True))

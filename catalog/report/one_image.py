@@ -30,7 +30,7 @@ SAYS = {
     "no_access": "not listed; the look-up by id was forbidden",
     "not_listed": "not in the listing",
 }
-"""What an observation can say of an image, for people."""
+"""Words for what an observation can say of an image."""
 LISTED = "listed"
 LIMITS = {
     "limit": "more images were missing than the deletion limit lets go, or nothing of its visibility was listed",
@@ -101,7 +101,7 @@ def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
 
 
 def meaning(says: Sequence[str]) -> str:
-    """What an observation says of an image, for people."""
+    """Puts what an observation says of an image into words."""
     return "; ".join(dict.fromkeys(part for word in says for part in SAYS.get(word, word).split("; ")))
 
 

@@ -3,8 +3,8 @@
 The head of such a file gives one line of help, the filters that the query takes, `of`, the column with the source's
 name, and whether retired sources are left out unless they are named. SQL that several queries share stands in
 placeholders: `{images}` (as they are now, or were as of a moment), `{live}` (those that were not deleted then),
-`{sources}` (the sources asked for) and `{wanted}` (the changes asked for). The folders below `sql` hold what other
-answers are made of: the page, the listing of images, one image, a comparison.
+`{systems}` (their operating systems), `{sources}` (the sources asked for) and `{wanted}` (the changes asked for). The
+folders below `sql` hold what other answers are made of: the page, the listing of images, one image, a comparison.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from catalog.errors import UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources
 from catalog.report.statements import SETTINGS, statement
+from catalog.report.systems import systems_sql, systems_then
 
 NAMES = (
     "summary", "changes", "lifecycle", "support", "promises", "capabilities", "platforms", "stale", "duplicates",
@@ -30,7 +31,7 @@ NAMES = (
 SOURCE, SINCE, AS_OF, IMAGE = "source", "since", "as_of", "image"
 CHANGE, FIELD, TAG, LIMIT = "change", "field", "tag", "limit"
 FILTERS = (IMAGE, SOURCE, SINCE, AS_OF, CHANGE, FIELD, TAG, LIMIT)
-"""What a report can be asked, in the order in which it is shown."""
+"""Filters that a report may take, in the order in which help shows them."""
 CHANGES = ("created", "updated", "replaced", "deleted", "restored")
 """Kinds of change, as in `image_changes.change`."""
 IMAGES_NOW = """(
@@ -45,7 +46,7 @@ _LIVE = "(SELECT i.* FROM {images} AS i WHERE i.deleted_at IS NULL)"
 _SOURCES = "(%(sources)s::text[] IS NULL OR {of} = ANY (%(sources)s::text[]))"
 _WANTED = """c.field IS DISTINCT FROM 'updated_at'
     AND (%(change)s::text[] IS NULL OR c.change = ANY (%(change)s::text[]))
-    AND (%(field)s::text[] IS NULL OR c.field = ANY (%(field)s::text[]))
+    AND (%(field)s::text[] IS NULL OR c.field LIKE ANY (%(field)s::text[]))
     AND (%(tag)s::text[] IS NULL OR c.tags @> %(tag)s::text[])"""
 
 
@@ -102,7 +103,8 @@ def run_report(
 ) -> Report:
     """Carries out one ready-made query inside the connection's transaction.
 
-    `sources` are globs on names of sources; `change` and `field` are alternatives, and each `tag` must be there.
+    `sources` are globs on names of sources, `field` on upstream keys (`*` and `?`); `change` and `field` are
+    alternatives, and each `tag` must be there.
     Raises UsageError for an unknown name, a filter that the query does not take, a glob that fits no source, an IMAGE
     that is missing or unknown or several, or an `as_of` whose history was pruned.
     """
@@ -111,7 +113,7 @@ def run_report(
         raise UsageError(f"no report is called {name!r}; there are: {', '.join(BY_NAME)}")
     filters: dict[str, Any] = {
         SOURCE: list(sources) or None, SINCE: since, AS_OF: as_of, IMAGE: image, CHANGE: list(change) or None,
-        FIELD: list(field) or None, TAG: list(tag) or None, LIMIT: limit,
+        FIELD: [_like(glob) for glob in field] or None, TAG: list(tag) or None, LIMIT: limit,
     }  # fmt: skip
     for filter_name, value in filters.items():
         if value is not None and filter_name not in query.takes:
@@ -125,7 +127,12 @@ def run_report(
         values |= {IMAGE: found[0].image_id, "source_ids": [each.source_id for each in found]}
     elif sources or query.of_the_present:
         values["sources"] = asked_sources(connection, sources, as_of)
-    sql = query.sql.replace("{live}", _LIVE).replace("{images}", IMAGES_NOW if as_of is None else IMAGES_THEN)
+    values |= systems_then(connection, as_of, values["sources"]) if "{systems}" in query.sql else {}
+    sql = (
+        query.sql.replace("{systems}", systems_sql(as_of))
+        .replace("{live}", _LIVE)
+        .replace("{images}", IMAGES_NOW if as_of is None else IMAGES_THEN)
+    )
     return ask(connection, sql, values)
 
 
@@ -137,6 +144,11 @@ def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str,
     except psycopg.errors.ObjectNotInPrerequisiteState as error:
         raise UsageError(f"{error.diag.message_primary}; {error.diag.message_hint}") from error
     return Report(tuple(column.name for column in cursor.description or ()), cursor.fetchall())
+
+
+def _like(glob: str) -> str:
+    """A glob as a pattern of LIKE."""
+    return re.sub(r"[%_\\]", r"\\\g<0>", glob).replace("*", "%").replace("?", "_")
 
 
 def _spelled(filter_name: str) -> str:

@@ -20,7 +20,7 @@ from itertools import combinations, pairwise
 from typing import IO, Any, Literal
 from uuid import UUID
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -276,11 +276,18 @@ def _print_records(table: list[_Column], console: Console, stream: IO[str]) -> N
         _print_block([(column.header, column.cells[row], column.least) for column in table], console)
 
 
-def print_pairs(pairs: Sequence[tuple[str, Any]], stream: IO[str]) -> None:
-    """Prints names and values below one another; those that have no value are left out."""
+def print_pairs(pairs: Sequence[tuple[str, Any]], stream: IO[str], *, keys: bool = False) -> None:
+    """Prints names and values below one another; those that have no value are left out. `keys`: the names are the
+    cloud's, and stay as they are."""
     given = [(name, [value]) for name, value in pairs if value not in (None, "", [], {})]
-    columns = [_column(name, values, stream) for name, values in given]
-    _print_block([(each.header, each.cells[0], each.least) for each in columns], _console(stream))
+    columns = [(name, _column(name, values, stream)) for name, values in given]
+    _print_block(
+        [
+            (_encodable(visible(name), stream) if keys else each.header, each.cells[0], each.least)
+            for name, each in columns
+        ],
+        _console(stream),
+    )
 
 
 def _print_block(parts: Sequence[tuple[str, str, int]], console: Console) -> None:
@@ -288,10 +295,15 @@ def _print_block(parts: Sequence[tuple[str, str, int]], console: Console) -> Non
     label = max((cell_len(header) for header, _, _ in parts), default=0) + 2
     for header, cell, least in parts:
         room = max(_LEAST_TEXT, least, console.width - label)
-        lines = chop_cells(cell, room) if console.is_terminal else [cell]
+        lines = _words(cell, room, console) if console.is_terminal else [cell]
         for number, line in enumerate(lines if cell else []):
             head = "" if number else header
             console.print(Text(head + " " * (label - cell_len(head)), style="bold"), line, sep="")
+
+
+def _words(text: str, room: int, console: Console) -> list[str]:
+    """The text in lines, broken between words where they fit."""
+    return [line.plain.rstrip() for line in Text(text).wrap(console, room)]
 
 
 def _shown(value: Any) -> str:

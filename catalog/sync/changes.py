@@ -56,7 +56,7 @@ STEP = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What is asked: all that changed since a moment, among which one image must be."""
+    """A question to the cloud: all that changed since a moment, among which one image must be."""
 
     stored: Source
     image_id: str

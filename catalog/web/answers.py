@@ -46,7 +46,7 @@ def page(request: Request, template: str, **context: Any) -> Response:
 
 
 def failure(request: Request, error: Exception) -> Response:
-    """What a person or a program is told of it; the log is told of what is not theirs to mend."""
+    """Describes a failure to a person or a program; what they can't mend goes to the log."""
     match error:
         case NotThere():
             return refusal(request, HTTPStatus.NOT_FOUND, str(error))

@@ -1,4 +1,4 @@
-"""What stands before all answers: the token, the names that we answer to, and what browsers are told to refuse."""
+"""Guards every answer: the token, the host names that we answer to, and what browsers shall refuse."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _facet(name: str, counts: Sequence[tuple[str | None, int | None]], question:
 
 
 def _chosen(question: Question) -> list[dict[str, str]]:
-    """What was chosen, each with the address that leaves it out."""
+    """The conditions that were chosen, each with the address that leaves it out."""
     found = []
     for name, values in question.items():
         if name in ("sort", "limit"):

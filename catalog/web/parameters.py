@@ -1,4 +1,4 @@
-"""What an address asks for: its parameters, checked, by name; the API's document tells of the same."""
+"""Parameters of an address, checked, by name; the API's document describes the same."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ SELECT coalesce(f.distro, '(none)') AS platform, count(*) AS images,
         AS size_gib,
     max(live.created_at) AS newest_created_at
 FROM {live} AS live
-LEFT JOIN image_state AS f ON f.source_id = live.source_id AND f.image_id = live.image_id
+LEFT JOIN {systems} AS f ON f.source_id = live.source_id AND f.image_id = live.image_id
 WHERE {sources}
 GROUP BY f.distro
 ORDER BY images DESC, f.distro

@@ -13,7 +13,7 @@ _SQL = load("announcements.sql")
 
 
 class Subject(NamedTuple):
-    """What is announced in one source: `scope` is `image` (`subject`: its id) or `family` (`subject`: its name)."""
+    """An announcement in one source: `scope` is `image` (`subject`: its id) or `family` (`subject`: its name)."""
 
     source_id: str
     source: str
@@ -76,5 +76,5 @@ def withdraw(connection: Connection, subject: Subject, *, by: str) -> list[Annou
 
 
 def in_force(connection: Connection, sources: Sequence[str]) -> list[Announcement]:
-    """What holds in these sources."""
+    """Announcements in force in these sources."""
     return [Announcement(*row) for row in _SQL.run(connection, "in_force", sources=list(sources))]

@@ -87,8 +87,10 @@ def test_runs_show_the_id_the_moment_and_the_file_by_which_they_are_forgotten(sa
         "saved/images-2026-03-02T000000Z.json",
     ]
     table = saved.run("runs", "lab").out
+    terminal = saved.on_terminal("runs", "lab", columns=200).out
     for row in rows:
-        assert f"{row['run_id'][:8]} " in table
+        assert f"{row['run_id']} " in table
+        assert f"{row['run_id'][:8]} " in terminal
         assert row["file"] in table
     assert "2026-03-01" in table
     (sweep,) = saved.run("runs", "lab", "--kind", "sync", "--format", "json").rows

@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import click
+
+from catalog.cli import program
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
+from catalog.report.queries import BY_NAME
 from tests.acceptance.cli.conftest import Desk
 
 Make = Callable[..., Record]
@@ -71,6 +77,77 @@ def test_a_pipe_gets_whole_lines_whatever_the_width(desk: Desk, record: Make) ->
     text = desk.run("show", image_id, "--explain", COLUMNS="40").out
     run_ids = [row["run_id"] for row in desk.run("runs", "lab", "--format", "json").rows]
     assert all(words in text for words in (long_name, *run_ids))
+
+
+def listings() -> set[tuple[str, ...]]:
+    """The commands that print tables, reports one by one."""
+
+    def found(
+        command: click.Command, path: tuple[str, ...], parent: click.Context | None
+    ) -> Iterator[tuple[str, ...]]:
+        context = click.Context(command, info_name=path[-1] if path else "catalog", parent=parent)
+        formats = [option.type for option in command.params if "--format" in option.opts]
+        if any(isinstance(kind, click.Choice) and "table" in kind.choices for kind in formats):
+            yield path
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                inner = command.get_command(context, name)
+                assert inner is not None
+                yield from found(inner, (*path, name), context)
+
+    reports = {("report", name) for name in BY_NAME}
+    return set(found(program, (), None)) - {("report",)} | reports
+
+
+IMAGE = "8bae893c-3b7b-41ec-849f-5ef561bd94f6"
+ASKED: dict[tuple[str, ...], list[str]] = {
+    ("sync",): ["lab", "--plan"],
+    ("backfill",): ["lab", "--forget", "RUN", "--plan"],
+    ("deletions", "approve"): ["lab", "--plan"],
+    ("deletions", "keep"): ["lab", "--plan"],
+    ("show",): [IMAGE, "--explain"],
+    ("compare",): ["lab", "other"],
+    ("announce",): [IMAGE, "--deprecated", "2026-01-01", "--use-instead", "image-002"],
+    ("report", "timeline"): [IMAGE],
+    ("report", "changes"): ["--since", "2020-01-01"],
+    ("sources", "remove"): ["other", "--plan"],
+    ("db", "prune"): ["--older-than", "400d", "--plan"],
+}
+"""What a listing is asked with, so that it has rows."""
+
+
+def test_every_listing_gives_a_pipe_whole_ids_and_names(desk: Desk, record: Make) -> None:
+    """All commands are walked, so that a new listing is tried as well."""
+    long_name = "Ubuntu-22.04-" + "a-name-" * 30
+    owner = "0123456789abcdef0123456789abcdef"
+    base: dict[str, Any] = {"name": long_name, "owner": owner, "os_distro": "ubuntu", "os_version": "16.04"}
+    base |= {"__support_kvm": "true", "provided_until": "2020-01-01", "replace_frequency": "daily"}
+    records = [record(number) | base for number in (2, 3, 4)]
+    cloud = Cloud("glance", [record(1) | base | {"id": IMAGE}, *records])
+    desk.add_source("lab", cloud, deletion_limit_count=0, deletion_limit_percent=0)
+    desk.add_source("other", Cloud("glance", [record(2) | base | {"visibility": "public", "size": 7}]))
+    assert desk.run("sync").code == 0
+    cloud.delete(IMAGE)
+    assert desk.run("sync", "lab").code == 4
+    (run_id,) = {row["run_id"] for row in desk.run("runs", "lab", "--limit", "1", "--format", "json").rows}
+    seen: set[tuple[tuple[str, ...], str]] = set()
+    cut = []
+    for command in sorted(listings()):
+        arguments = [*command, *(run_id if word == "RUN" else word for word in ASKED.get(command, ()))]
+        table = desk.run(*arguments, COLUMNS="40")
+        assert table.code in (0, 3, 4), (command, table.err)
+        for word in re.split(r"[\s,;()]+", table.out):
+            for text in (IMAGE, run_id, owner, long_name):
+                if word.startswith(text[:8]):
+                    seen.add((command, text))
+                    cut += [(command, word)] if word != text else []
+        cut += [(command, "…")] if "…" in table.out else []
+    assert cut == []
+    assert {command for command, text in seen if text == IMAGE} >= {
+        ("images",), ("show",), ("compare",), ("deletions", "list"), ("deletions", "keep"), ("deletions", "approve"),
+        ("report", "changes"), ("report", "timeline"), ("report", "lifecycle"), ("report", "support"),
+    }  # fmt: skip
+    assert {command for command, text in seen if text == run_id} >= {("backfill",), ("runs",), ("show",)}
 
 
 def test_an_empty_catalog_says_what_to_do_and_none_is_made_by_asking(desk: Desk) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from catalog.errors import UsageError
 from catalog.report.find import SeveralImages, find_image
-from catalog.report.images import ORDERS, STATES, ImageFilter, list_images
+from catalog.report.images import ORDERS, STATES, ImageFilter, count_images, list_images
+from catalog.report.queries import run_report
 from tests.integration.views.conftest import T0, Shelf, days
 
 ID = "8bae893c-3b7b-41ec-849f-5ef561bd94f6"
@@ -116,6 +117,29 @@ def test_a_row_says_what_people_look_for(stock: Shelf) -> None:
 @pytest.mark.parametrize("order", [*ORDERS, *(f"-{name}" for name in ORDERS)])
 def test_every_order_can_be_asked_for(stock: Shelf, order: str) -> None:
     assert len(ids(stock, sort=order)) == 4
+
+
+def test_an_image_of_the_past_has_the_system_of_then(shelf: Shelf) -> None:
+    """A name or a key may have told another one before."""
+    a = shelf.source("a")
+    shelf.image(a, "x", name="base", platform="Debian", os_version="12", last_changed_at=days(5))
+    shelf.revision(a, "x", T0, days(5), "created", name="base", platform="Ubuntu", os_version="22.04")
+    shelf.revision(a, "x", days(5), change="updated", name="base", platform="Debian", os_version="12")
+    shelf.image(a, "same", name="rocky-9", last_changed_at=T0)
+    shelf.revision(a, "same", T0, change="created", name="rocky-9")
+    then = days(1)
+    assert {row["image_id"]: row["os"] for row in listed(shelf, as_of=then)} == {
+        "x": "ubuntu-22.04",
+        "same": "rocky-9",
+    }
+    assert ids(shelf, os="ubuntu", as_of=then) == ["x"]
+    assert ids(shelf, os="debian", as_of=then) == []
+    assert ids(shelf, os="debian", as_of=days(6)) == ids(shelf, os="debian") == ["x"]
+    with psycopg.connect(shelf.connection.info.dsn) as connection:
+        platforms = run_report(connection, "platforms", as_of=then).dicts()
+        counts = count_images(connection, ImageFilter(as_of=then), 5)
+    assert {row["platform"] for row in platforms} == {"ubuntu", "rocky"}
+    assert sorted(counts.facets["os"]) == [("rocky", 1), ("ubuntu", 1)]
 
 
 def test_every_state_of_a_life_can_be_asked_for(stock: Shelf) -> None:

@@ -18,6 +18,6 @@ SELECT i.source, i.image_id, i.name, i.status, i.visibility, {os_text} AS os, os
     i.deletion_reason{more}
 FROM places AS f
 JOIN {images} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id
-LEFT JOIN image_state AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
+LEFT JOIN {systems} AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
 LEFT JOIN projects AS p ON p.source_id = i.source_id AND p.project_id = i.owner
 ORDER BY {order}
