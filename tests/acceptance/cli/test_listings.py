@@ -43,6 +43,9 @@ def test_reports_are_listed_and_answered(desk: Desk, record: Make) -> None:
     desk.run("sync")
     names = [row["name"] for row in desk.run("report", "--format", "json").rows]
     assert {"summary", "changes", "lifecycle", "timeline"} <= set(names)
+    shown = click.unstyle(desk.on_terminal("report", columns=60).out)
+    assert "of it (8 characters or more)" in " ".join(shown.split())
+    assert "…" not in shown
     for name in set(names) - {"timeline"}:
         assert desk.run("report", name, "--format", "json").code == 0
     (row,) = desk.run("report", "summary", "--source", "la*", "--format", "json").rows

@@ -41,8 +41,9 @@ def stock(shelf: Shelf) -> Shelf:
         visibility="public", created_at=days(2), size=5, **ubuntu,
     )  # fmt: skip
     shelf.image(
-        a, "a2", name="debian", platform="Debian", os_version="12.4", status="queued", created_at=days(1)
-    )
+        a, "a2", name="debian", platform="Debian", os_version="12.4", status="queued", image_kind="snapshot",
+        created_at=days(1),
+    )  # fmt: skip
     shelf.image(
         a,
         "a3",
@@ -84,6 +85,7 @@ def stock(shelf: Shelf) -> Shelf:
         ({"status": "queued"}, ["a2"]),
         ({"visibility": "public"}, [ID]),
         ({"owner": "p"}, [ID]),
+        ({"kind": "snapshot"}, ["a2"]),
         ({"owner": "shop"}, [ID]),
         ({"state": "hidden"}, ["b2"]),
         ({"state": "gone"}, ["a3"]),

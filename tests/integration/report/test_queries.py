@@ -181,6 +181,8 @@ def test_changes_say_whose_the_image_is_and_why_it_is_deleted(
         ({"change": ["deleted"]}, ["i deleted"]),
         ({"change": ["deleted", "created"]}, ["i deleted", "j created", "i created"]),
         ({"field": ["name"]}, ["i name"]),
+        ({"field": ["nam?", "t*"], "tag": ["golden"]}, ["i name", "i tags"]),
+        ({"field": ["n_me", "%"]}, []),
         ({"tag": ["golden"]}, ["i deleted", "i name", "i tags"]),
         ({"tag": ["golden", "old"]}, []),
         ({"limit": 2}, ["i deleted", "j created"]),

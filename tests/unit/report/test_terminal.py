@@ -15,7 +15,7 @@ import click
 import pytest
 from rich.cells import cell_len
 
-from catalog.report.terminal import Format, print_rows
+from catalog.report.terminal import Format, print_pairs, print_rows
 from catalog.text import visible
 
 MOMENT = datetime(2026, 3, 1, 14, 30, 5, tzinfo=timezone(timedelta(hours=2)))
@@ -126,6 +126,18 @@ def test_columns_without_room_side_by_side_take_a_second_line(monkeypatch: pytes
         "─" * 41,
         f"{ID} web",
         f"  {UUID(int=1)}",
+    ]
+
+
+def test_sentences_are_broken_between_words_and_names_of_keys_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    print_pairs([("hw_disk_bus", "not listed; the look-up by id found nothing")], stream, keys=True)
+    assert stream.getvalue().splitlines() == [
+        "hw_disk_bus  not listed; the look-up by",
+        "             id found nothing",
     ]
 
 
