@@ -18,7 +18,7 @@ from catalog.config.settings import (
     as_one_source,
     configured_source,
 )
-from catalog.errors import CatalogError, ConfigurationError, DeadlineError
+from catalog.errors import CatalogError, ConfigurationError
 from catalog.fetch.auth.login import expand_projects
 from catalog.store.db.connection import Connection
 from catalog.store.state.sources import same_services
@@ -59,10 +59,11 @@ def choose(
     expansion = expand_projects(meant)
     for source in configured:
         error = expansion.failures.get(source.name)
-        if error is None or isinstance(error, DeadlineError) or (alone := as_one_source(source)) is None:
-            continue  # what took all its time is not tried once more
+        if error is None or (alone := as_one_source(source)) is None:
+            continue
         if not patterns or any(fitting([alone.name], p) for p in patterns):
             # its own sweep fails like that, and is on record
+            alone = dataclasses.replace(alone, failure=error)
             del expansion.failures[source.name]
             expansion = dataclasses.replace(expansion, sources=(*expansion.sources, alone))
     if expansion.failures:

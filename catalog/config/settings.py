@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from catalog.errors import UsageError
+from catalog.errors import CatalogError, UsageError
 from catalog.model import SourceKind
 from catalog.text import storable
 
@@ -97,6 +97,8 @@ class SourceSettings:
     events_keep: float = 30 * 86_400.0
     ignore: tuple[str, ...] = ("os_glance_*",)
     redact: tuple[str, ...] = DEFAULT_REDACT
+    failure: CatalogError | None = field(default=None, compare=False, repr=False)
+    """Of the login that was tried just now; a sweep fails by it, instead of trying once more."""
 
     @property
     def is_template(self) -> bool:

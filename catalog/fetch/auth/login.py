@@ -64,6 +64,8 @@ def connect(source: SourceSettings, deadline: Deadline) -> Connection:
     UpstreamError, DeadlineError and Stopped.
     """
     check_proxies()
+    if source.failure is not None:
+        raise source.failure
     if source.all_projects:
         raise ConfigurationError(f"source {source.name!r}: its projects are not known yet")
     if source.auth == "cloud":
