@@ -22,7 +22,7 @@ Scope = Literal["complete", "changes"]
 """The whole listing, or only what is new (semantics 4.8)."""
 AbsenceReason = Literal["not_found", "no_access", "not_listed"]
 HeldReason = Literal["limit", "login_changed", "adopted"]
-InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "hidden"]
+InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted", "hidden"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""

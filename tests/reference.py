@@ -3,7 +3,7 @@ measure of the writer. It knows nothing of how the tables are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,8 @@ class Seen:
     run_id: str = ""
     covers_hidden: bool = True
     """False: a complete listing that may leave hidden images out."""
+    unlisted: Set[str] = frozenset()
+    """Images that it shows to live though no listing holds them: a look-up brought their records, say."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class Told:
 
 def unite(seen: Iterable[Seen]) -> list[Seen]:
     """Observations of one moment are one: an image that any part holds or rejects is present, and one about
-    which any part is undecided stays so. Of images that any record calls hidden, a listing that may leave hidden
-    ones out says nothing."""
+    which any part is undecided stays so. Where listings lack images that live, a listing alone says nothing."""
     parts_of_all = list(seen)
     by_time: dict[datetime, list[Seen]] = {}
     for one in parts_of_all:
@@ -68,21 +69,37 @@ def unite(seen: Iterable[Seen]) -> list[Seen]:
         reasons = sorted((r for part in parts for r in part.absent.items()), reverse=True)
         absent = {i: r for i, r in reasons if i not in records and i not in inconclusive}
         covers = all(part.covers_hidden for part in parts if part.complete)
-        united.append(
-            Seen(at, any(part.complete for part in parts), records, absent, inconclusive, "", covers)
-        )
-    hidden = {i for one in united for i, raw in one.records.items() if is_hidden(raw)}
-    for one in united:
-        if not one.covers_hidden:
-            new = dict.fromkeys(
-                hidden - one.records.keys() - one.absent.keys() - one.inconclusive.keys(), "hidden"
-            )
-            one.inconclusive.update(new)
+        listed = {i for part in parts for i in part.records if i not in part.unlisted}
+        unlisted = {i for part in parts for i in part.unlisted} - listed
+        unlisted |= {i for i, kind in inconclusive.items() if kind != "rejected"}
+        complete = any(part.complete for part in parts)
+        united.append(Seen(at, complete, records, absent, inconclusive, "", covers, unlisted))
+    for one, doubtful in [(one, doubtful_absences(united, n)) for n, one in enumerate(united)]:
+        one.inconclusive.update(doubtful)
     return united
 
 
-def is_hidden(raw: bytes) -> bool:
-    return bool(map_record(raw, RULES).values[INDEX["hidden"]])
+def doubtful_absences(united: Sequence[Seen], n: int) -> dict[str, str]:
+    """Images that this observation merely lacks, and that live though listings lack them by what lies between the
+    listings before and after it that hold them, these two included, or the proofs that they are gone."""
+    one, doubtful = united[n], {}
+    known = {i for before in united[:n] for i in before.records}
+    for image_id in known - one.records.keys() - one.absent.keys() - one.inconclusive.keys():
+        around: list[Seen] = []
+        for side in (reversed(united[:n]), iter(united[n + 1 :])):
+            for other in side:
+                if image_id in other.absent:
+                    break
+                around.append(other)
+                if image_id in other.records and image_id not in other.unlisted:
+                    break
+        values = [map_record(s.records[image_id], RULES).values for s in around if image_id in s.records]
+        market = any(value[INDEX["image_type"]] == "market" for value in values)
+        if market or any(image_id in other.unlisted for other in around):
+            doubtful[image_id] = "unlisted"
+        elif not one.covers_hidden and any(value[INDEX["hidden"]] for value in values):
+            doubtful[image_id] = "hidden"
+    return doubtful if one.complete else {}
 
 
 def rank(raw: bytes) -> tuple[Any, str]:

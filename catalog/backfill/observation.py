@@ -23,7 +23,8 @@ from catalog.model import (
     RunResult,
 )
 from catalog.store.db.connection import Connection, clock
-from catalog.store.history.ledger import MISSED_KINDS, Ledger
+from catalog.store.history.bare_absences import BareAbsences
+from catalog.store.history.ledger import MISSED_KINDS, NOT_LISTED, Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
@@ -62,13 +63,11 @@ class ObservationMetadata:
         """Images of which only a record came that can't be stored."""
         return {image_id for image_id, kind in self.inconclusive.items() if kind == "rejected"}
 
-    def named(self, *, absent: bool) -> Set[str]:
-        """Images on which an archive's sweep gave its verdict, so that none is asked of whoever loads it; of those
-        that it found to be gone only if their absence counts (`absent`)."""
+    @property
+    def undecided(self) -> Set[str]:
+        """Images of which an archive's sweep said that it does not know, or holds them."""
         told = self.trailer
-        if told is None:
-            return frozenset()
-        return {*told.inconclusive, *told.answers, *told.held} | (told.absent.keys() if absent else set())
+        return {*told.inconclusive, *told.answers, *told.held} if told is not None else frozenset()
 
 
 class ObservationWriter:
@@ -105,6 +104,8 @@ class ObservationWriter:
         self._login: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
         self._is_own = self._doubted = False
+        self._proved = metadata.absent
+        """What is absent by more than that a listing lacks it."""
         self._warnings = 0
 
     def write(self, contents: MappingAdapter) -> None:
@@ -137,6 +138,8 @@ class ObservationWriter:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
         self._remember(observation, appending=appending)
+        if merge.is_judged_again:
+            self.present = None
         self._finish(run, appending=appending)
 
     def _is_last(self) -> bool:
@@ -160,31 +163,46 @@ class ObservationWriter:
         if trailer.logins is not None:
             self._lost = without_keys(self._login - self._login.intersection(*trailer.logins))
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
+        if not self._is_own:
+            self._doubt_verdicts()
+
+    def _doubt_verdicts(self) -> None:
+        """Another catalog's deletions that were not looked up are no more than a listing's, and its answers and
+        decisions end nothing that the limit holds here."""
+        opened, _, by_limit = held_deletions.open_and_kept(self.connection, self.source_id)
+        over = set() if self.accept else by_limit
+        over = over - Ledger(self.connection, self.source_id).nearest(over, self.at, "after").keys()
+        proved = self.metadata.absent.items()
+        self._proved = {i: reason for i, reason in proved if reason != NOT_LISTED and i not in over}
+        kinds = self.metadata.inconclusive.items()
+        inconclusive: dict[str, InconclusiveKind] = {
+            i: "held" if kind == "kept" and i in opened else kind for i, kind in kinds
+        }
+        self.metadata = replace(self.metadata, inconclusive=inconclusive)
 
     def _observation(self, *, appending: bool) -> Observation:
         metadata, record_set, known = self.metadata, self.record_set, self.present
-        quiet: dict[str, InconclusiveKind] = {
-            **dict.fromkeys(self._hidden(), "hidden"),
-            **dict.fromkeys(self._kept(appending=appending), "kept"),
-        }
+        kept: dict[str, InconclusiveKind] = dict.fromkeys(self._kept(appending=appending), "kept")
+        doubtful = self._doubtful(appending=appending) if metadata.complete or self._doubted else {}
+        quiet = doubtful.keys() | kept.keys()
         unchanged: set[str] = set()
         missing: set[str] = set()
         complete = metadata.complete and not (self._doubted and self._lost)
         if known is not None:
             unchanged = record_set.among(known.content) - known.unlisted - metadata.found
         if metadata.complete or self._doubted:
-            missing = self._decide_missing(quiet.keys(), appending=appending)
+            missing = self._decide_missing(quiet, appending=appending)
             if self._doubted and self._lost:
-                hold_back(metadata.absent.keys() - quiet.keys(), self._verdict)
+                hold_back(metadata.absent.keys() - quiet, self._verdict)
             missing -= self._verdict.inconclusive.keys()
-        inconclusive = {**metadata.inconclusive, **self._verdict.inconclusive, **quiet}
+        inconclusive = {**doubtful, **metadata.inconclusive, **self._verdict.inconclusive, **kept}
         return Observation(
             metadata.run_id,
             self.at,
             complete,
             self._candidates(unchanged),
             unchanged=unchanged,
-            absent={i: reason for i, reason in metadata.absent.items() if i not in inconclusive},
+            absent={i: reason for i, reason in self._proved.items() if i not in inconclusive},
             inconclusive=inconclusive,
             missing=missing if complete and appending else None,
             covers_hidden=self._covers_hidden,
@@ -195,10 +213,14 @@ class ObservationWriter:
         """A sweep lists hidden images too; of other listings only a hidden image in it tells."""
         return not self.metadata.complete or self.metadata.trailer is not None or self.record_set.has_hidden
 
-    def _hidden(self) -> Set[str]:
-        """Images that some record calls hidden, if this listing may have left them out."""
-        hidden = set() if self._covers_hidden else Ledger(self.connection, self.source_id).hidden()
-        return hidden - self.metadata.rejected_ids - self.record_set.ids
+    def _doubtful(self, *, appending: bool) -> dict[str, InconclusiveKind]:
+        """Images that live though listings lack them, so that this one's lack is evidence of nothing; but for those
+        whose deletion is held, as that goes on."""
+        opened, kept, _ = held_deletions.open_and_kept(self.connection, self.source_id)
+        told = self.record_set.ids | self.metadata.inconclusive.keys() | self._proved.keys() | opened | kept
+        ids = self.present.content.keys() - told if self.present is not None and appending else None
+        absences = BareAbsences(Ledger(self.connection, self.source_id), ids)
+        return absences.doubtful(self.at, absences.ids - told, covers_hidden=self._covers_hidden)
 
     @property
     def _is_followed(self) -> bool:
@@ -234,9 +256,9 @@ class ObservationWriter:
             return set()  # left to the ledger, as nothing would change in the present
         known = self.present or stored_state.load_contents(self.connection, self.source_id)
         missing = known.content.keys() - metadata.inconclusive.keys() - quiet - self.record_set.ids
-        undecided = missing - metadata.named(absent=not self._doubted)
+        undecided = missing - metadata.undecided - (set() if self._doubted else self._proved.keys())
         if not metadata.complete:
-            undecided &= metadata.absent.keys()
+            undecided &= self._proved.keys()
         listed = bool(len(self.record_set))
         if not appending:
             undecided -= ledger.nearest(undecided, self.at, "after").keys()
@@ -261,8 +283,14 @@ class ObservationWriter:
             if not self.accept:
                 # a listing doesn't say what its login could see, so that what is held stays so
                 hold_back(known.held & self._verdict.absent.keys(), self._verdict)
+            else:
+                # the person's word, not the listing's
+                self._proved = {
+                    **dict.fromkeys(known.held & self._verdict.absent.keys(), NOT_LISTED),
+                    **self._proved,
+                }
             self.held = bool(self._verdict.held)
-        return self._verdict.absent.keys() | (missing & metadata.absent.keys())
+        return self._verdict.absent.keys() | (missing & self._proved.keys())
 
     def _not_shown(self, ids: Collection[str]) -> set[str]:
         """Those of these images that a saved listing may have left out, as it holds none of their visibility. An IMS
@@ -295,13 +323,21 @@ class ObservationWriter:
         known, trailer, connection = self.present, self.metadata.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
         lookups.save(connection, self.source_id, self.at, answers)
-        if trailer is not None:
-            measured = appending and self._is_own and not (self._lost and self._verdict.held)
-            reached = (trailer.login,) if measured else (self._login, *(trailer.logins or ()))
-            stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
         if known is None:
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
-            return
+        else:
+            self._follow_last(known, observation)
+        if trailer is not None:
+            # what is held for a lesser login must not be judged by it
+            lowers = without_keys(self._login.difference(trailer.login))
+            opened = lowers and held_deletions.count_open(connection, self.source_id)
+            measured = appending and self._is_own and not opened
+            reached = (trailer.login,) if measured else (self._login, *(trailer.logins or ()))
+            stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
+
+    def _follow_last(self, known: StoredState, observation: Observation) -> None:
+        """Brings what is held, and the stored state, to what this observation says, later than all others."""
+        trailer, connection = self.metadata.trailer, self.connection
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
         told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
         # a listing that lacks what is held for its login doesn't say that the login is as it was

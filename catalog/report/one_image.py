@@ -25,6 +25,7 @@ SAYS = {
     "unanswered": "not listed; no answer to a look-up by id that could be believed",
     "held": "not listed; its deletion is held",
     "kept": "not listed; somebody keeps it",
+    "unlisted": "not in the listing, which proves nothing of an image that lives unlisted",
     "hidden": "not in a listing that may leave such images out",
     "not_found": "not listed; the look-up by id found nothing",
     "no_access": "not listed; the look-up by id was forbidden",

@@ -97,9 +97,11 @@ def decide_missing(
     control: Control | None = None,
     lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
     unseen: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
+    unproved: Sequence[str] = (),
 ) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
 
+    `unproved`: deleted before by listings alone, and looked up if there is room: what is found lives again.
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
     it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
@@ -169,6 +171,15 @@ def decide_missing(
                 f"{len(none_like_them)} missing images are held, as nothing is listed of their visibility (or, with a"
                 " token or key that is new, of their owner): they may just not be shown; see `catalog deletions`"
             )
+    room = source.lookup_limit - result.looked_up
+    if room > 0 and not result.login_changed:
+        asked = MissingVerdict()
+        _ask([], list(unproved)[:room], stored, source, lookup, asked, control)
+        result.found |= asked.found
+        result.absent |= asked.absent
+        result.answers |= dict.fromkeys(asked.found, "found")
+        result.looked_up += asked.looked_up
+        result.note = result.note or asked.note
     return result
 
 

@@ -109,6 +109,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             unseen=unseen,
             # with nothing listed all is held anyway, unless somebody accepts it
             control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
+            unproved=[i for i in known.unproved if not any(i in part for part in buffer.seen_parts)],
         )
         fetched.complete &= not fetched.verdict.login_changed
     narrows = fetched.verdict.login_reaches_all

@@ -92,7 +92,7 @@ CREATE TABLE revisions (
 
 CREATE INDEX ix_revisions_dated_back ON revisions (source_id, observed_at) WHERE valid_from < observed_at;
 
-CREATE INDEX ix_revisions_hidden ON revisions (source_id, image_id) WHERE hidden;
+CREATE INDEX ix_revisions_unlisted ON revisions (source_id, image_id) WHERE hidden OR image_type = 'market';
 
 CREATE UNIQUE INDEX ix_revisions_valid ON revisions (source_id, image_id, valid_from);
 
@@ -212,7 +212,7 @@ COMMENT ON TABLE id_sets IS 'Sets of ids, each distinct one once. Internal.';
 
 COMMENT ON COLUMN id_sets.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN id_sets.set_id IS 'Hash of the set.';
-COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.';
+COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden; or found by id, unlisted.';
 COMMENT ON COLUMN id_sets.image_ids IS 'Ids, sorted.';
 
 CREATE TABLE absences (

@@ -256,7 +256,7 @@ LEFT JOIN LATERAL (
         AND CASE WHEN o.complete THEN o.inconclusive_set IS NULL OR NOT EXISTS (
             SELECT FROM id_sets AS d
             WHERE d.source_id = o.source_id AND d.set_id = o.inconclusive_set
-                AND d.kind IN ('rejected', 'unanswered', 'held', 'kept') AND i.image_id = ANY (d.image_ids)
+                AND d.kind <> 'found' AND i.image_id = ANY (d.image_ids)
         ) ELSE EXISTS (
             SELECT FROM id_sets AS d
             WHERE d.source_id = o.source_id AND d.set_id = o.contained_set

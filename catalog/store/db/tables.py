@@ -539,7 +539,12 @@ revisions = table(
         "observed_at",
         postgresql_where=text("valid_from < observed_at"),
     ),
-    Index("ix_revisions_hidden", "source_id", "image_id", postgresql_where=text("hidden")),
+    Index(
+        "ix_revisions_unlisted",
+        "source_id",
+        "image_id",
+        postgresql_where=text("hidden OR image_type = 'market'"),
+    ),
     Index(
         "ix_revisions_withdrawn",
         "source_id",
@@ -591,7 +596,7 @@ id_sets = table(
     hash_column("set_id", "Hash of the set.", nullable=False),
     key_column(
         "kind",
-        "listed; or why nothing is said: rejected, unanswered, held, kept; or found: unlisted, found by id.",
+        "listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden; or found by id, unlisted.",
         nullable=False,
     ),
     text_array("image_ids", "Ids, sorted.", nullable=False),

@@ -21,15 +21,22 @@ _SQL = load("ledger.sql")
 LISTED = "listed"
 FOUND = "found"
 HIDDEN = "hidden"
+UNLISTED = "unlisted"
+BARE_KINDS = (UNLISTED, HIDDEN)
+"""Of images that a complete listing merely lacks, though by other evidence they may live; what that is may change."""
 UNSEEN_KINDS = ("rejected", HIDDEN)
 """Of images that a listing may well have left out, or could not show: neither listed nor missing."""
-INCONCLUSIVE_KINDS = ("rejected", "unanswered", "held", "kept", HIDDEN)
-MISSED_KINDS = (FOUND, *(kind for kind in INCONCLUSIVE_KINDS if kind not in UNSEEN_KINDS))
-"""Of images that are missing from listings. FOUND stands first: it counts before what else is said of them."""
+LIVES_UNLISTED = (FOUND, "unanswered", "held", "kept")
+"""Of images that are missing from listings, and that a sweep or a person did not take for deleted. FOUND stands first:
+it counts before what else is said of them."""
+INCONCLUSIVE_KINDS = ("rejected", *LIVES_UNLISTED[1:], *BARE_KINDS)
+MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED)
+"""Of images that are missing from listings, and live."""
+NOT_LISTED: Literal["not_listed"] = "not_listed"
 HELD_KINDS = ("held", "kept")
 Side = Literal["before", "after"]
-_PART = 50_000
-"""Ids sent at once."""
+_STEP = 8
+"""Observations read at first; nearly always the next one answers."""
 _NONE: frozenset[str] = frozenset()
 
 
@@ -85,13 +92,33 @@ class Ledger:
         """The observations, or those before a moment, the newest first."""
         return list(self._observed("backwards", before=before))
 
-    def without_hidden(self) -> list[Observed]:
-        """The complete observations that are evidence of no absence of hidden images."""
-        return list(self._observed("without_hidden"))
+    def walk(self, at: datetime, side: Side) -> Iterator[Observed]:
+        """The observations before or after a moment, from there on, read a few at a time."""
+        limit = _STEP
+        while rows := list(self._observed(f"walk_{side}", at=at, limit=limit)):
+            yield from rows
+            if len(rows) < limit:
+                break
+            at, limit = rows[-1].at, limit * 10
 
-    def hidden(self) -> set[str]:
-        """Images that some record, of whatever time, calls hidden."""
-        return {image_id for (image_id,) in self._run("hidden")}
+    def perhaps_unlisted(self, ids: Set[str] | None) -> set[str]:
+        """Of these images, or of all, those of which any evidence says that listings may lack them though they live."""
+        some = None if ids is None else list(ids)
+        rows = self._run("perhaps_unlisted", ids=some, kinds=list(LIVES_UNLISTED + BARE_KINDS))
+        return {image_id for (image_id,) in rows}
+
+    def revisions(self, ids: Set[str]) -> Iterable[tuple[Any, ...]]:
+        """Image, moment, whether it is a record, and whether that is hidden or of the marketplace; in order."""
+        return self._run("revisions", ids=list(ids)) if ids else ()
+
+    def history_from(self) -> datetime | None:
+        """Where a prune cut the history."""
+        return self._run("history_from").fetchall()[0][0]  # type: ignore[no-any-return]
+
+    def absences(self, ids: Set[str]) -> dict[tuple[str, datetime], str]:
+        """Reasons of all absences of these images that are known by more than a listing."""
+        rows = self._run("absences", ids=list(ids)) if ids else ()
+        return {(image_id, moment): reason for image_id, moment, reason in rows}
 
     def record(self, observed: Observed) -> None:
         """Writes or replaces one row."""

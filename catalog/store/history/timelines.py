@@ -12,12 +12,19 @@ from catalog.fields import INDEX
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.ledger import FOUND, INCONCLUSIVE_KINDS, Ledger, Observed
+from catalog.store.history.ledger import (
+    BARE_KINDS,
+    FOUND,
+    INCONCLUSIVE_KINDS,
+    NOT_LISTED,
+    Ledger,
+    Observed,
+    among,
+)
 from catalog.store.history.rule import Content, Evidence, Next, Revision, edit
 from catalog.store.history.stage import Batch, Stage, StageRow
 
 _SQL = load("timelines.sql")
-NOT_LISTED = "not_listed"
 _STATUS, _CREATED_AT = INDEX["status"], INDEX["created_at"]
 Documents = Mapping[tuple[str, datetime], str]
 """(image_id, timestamp) -> text of the last stored record at or before it."""
@@ -54,8 +61,6 @@ class Timelines:
         self.stage = stage
         self.rules = rules
         self.counts = counts
-        self.hidden: set[str] | None = None
-        """Images that some record called hidden before the first of these writes; None: nothing was written."""
 
     def write(
         self,
@@ -73,8 +78,6 @@ class Timelines:
         """
         if not evidence:
             return
-        if self.hidden is None:
-            self.hidden = set() if empty else self.ledger.hidden()
         ids = list(evidence)
         lines = {} if empty else self.read(ids, None if last else at)
         never_recorded = evidence.keys() - lines.keys()
@@ -355,7 +358,9 @@ class Parts:
 
     def without_better(self, ids: set[str]) -> set[str]:
         """Of images that a further part absences, those that the ledger's part neither contains nor leaves open."""
-        return ids - self.held(ids) - self.ledger.inconclusive(self.existing)
+        undecided = (kind for kind in INCONCLUSIVE_KINDS if kind not in BARE_KINDS)
+        stored = self.ledger.load_set(self.existing.inconclusive_set)
+        return ids - self.held(ids) - among(stored, undecided)
 
     def unspoken(self, ids: set[str]) -> set[str]:
         """Of these images, those whose absence from a further, complete part is news."""

@@ -6,7 +6,8 @@ any other one with what was known at its moment, and the revisions around it are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +19,20 @@ from catalog.fields import CAPABILITIES
 from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.ledger import FOUND, HIDDEN, LISTED, MISSED_KINDS, Ledger, Observed
+from catalog.store.history.bare_absences import BareAbsences
+from catalog.store.history.ledger import (
+    BARE_KINDS,
+    FOUND,
+    LISTED,
+    LIVES_UNLISTED,
+    MISSED_KINDS,
+    NOT_LISTED,
+    Ledger,
+    Observed,
+)
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.stage import Stage
-from catalog.store.history.timelines import NOT_LISTED, Parts, Timelines, content_of, run_name
+from catalog.store.history.timelines import Parts, Timelines, content_of, run_name
 from catalog.store.state import stored_state
 
 _SQL = load("writer.sql")
@@ -55,6 +66,8 @@ class Merge:
         self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
         self._new_capabilities: set[str] = set()
         self._more_warnings = 0
+        self.is_judged_again = False
+        """Absences in other observations, or of unlisted images, count otherwise than before."""
 
     def apply(self, observation: Observation, tell: Callable[[], None] | None = None) -> MergeCounts:
         """Merges one observation and enters it in the ledger.
@@ -65,10 +78,10 @@ class Merge:
         with self.stage:
             latest = self._latest(observation.observed_at)
             if latest is None or latest.at < observation.observed_at:
-                self._append(observation, latest)
+                self._follow(observation.observed_at, self._append(observation, latest))
             else:
                 self._insert(observation)
-            self._follow_hidden()
+                self._follow(observation.observed_at)
             self._join_capabilities()
             counts = self.counts
             if tell is not None and counts.inserted + counts.updated + counts.deleted + counts.restored:
@@ -99,7 +112,8 @@ class Merge:
 
     # ---- an observation later than all others -----------------------------------------------------
 
-    def _append(self, seen: Observation, latest: Observed | None) -> None:
+    def _append(self, seen: Observation, latest: Observed | None) -> set[str]:
+        """Returns the images whose absence, in it or before it, may be evidence of nothing."""
         empty = latest is None and not self._any_image()
         # a complete sweep that knows what is missing needs no list of what it held
         lists_held = not seen.complete or seen.missing is None
@@ -107,6 +121,7 @@ class Merge:
         found: set[str] = set()
         self.counts.unchanged += len(seen.unchanged)
         last: list[Candidate] = []
+        doubtful: set[str] = set()
         # the next records are mapped while the database works on the last ones
         for candidates, is_last in _steps(seen.candidates):
             if lists_held:
@@ -115,7 +130,7 @@ class Merge:
             if is_last:
                 last = candidates
             else:
-                self._append_records(seen, candidates, {}, empty=empty)
+                doubtful |= self._append_records(seen, candidates, {}, empty=empty)
             del candidates  # else two steps would be in memory at a time
         absences = {
             image_id: Evidence(seen.observed_at, Content(None, absence_reason=reason), seen.run_id)
@@ -124,11 +139,14 @@ class Merge:
         }
         # what a few records and a few absences change is written at one go
         together = absences if len(last) + len(absences) <= BATCH else {}
-        self._append_records(seen, last, together, empty=empty)
+        doubtful |= self._append_records(seen, last, together, empty=empty)
         for ids in batched(absences if not together else (), BATCH):
             self.timelines.write(seen.observed_at, {i: absences[i] for i in ids}, {}, empty=empty, last=True)
         self._unlist(seen, found)
         self._enter(seen, held, found, first=latest is None)
+        unlisted = [i for i, kind in seen.inconclusive.items() if kind in LIVES_UNLISTED]
+        doubtful |= self._ids("absent", ids=unlisted) if unlisted else set()
+        return doubtful | (absences.keys() - seen.absent.keys())
 
     def _append_records(
         self,
@@ -137,7 +155,8 @@ class Merge:
         absences: Mapping[str, Evidence],
         *,
         empty: bool,
-    ) -> None:
+    ) -> set[str]:
+        """Returns the images that were absent until now."""
         ids = [candidate.image.image_id for candidate in candidates]
         known = stored_state.known(self.connection, self.source_id, ids) if ids and not empty else {}
         evidence: dict[str, Evidence] = dict(absences)
@@ -157,6 +176,7 @@ class Merge:
         unlisted = {image_id: now.unlisted_since for image_id, now in known.items()}
         self.timelines.write(seen.observed_at, evidence, records, empty=empty, last=True, unlisted=unlisted)
         self._relist(relisted)
+        return {image_id for image_id, now in known.items() if now.content_hash is None}
 
     def _absences_now(self, seen: Observation, held: set[str]) -> dict[str, str]:
         """Images whose absence this observation proves and the stored state does not know yet, with the reason."""
@@ -180,6 +200,9 @@ class Merge:
         state = stored_state.contents_at(self.connection, self.source_id, at)
         redated = self._ids("dated_across", at=at)
         parts = Parts(self.ledger, self.timelines, existing) if existing is not None else None
+        if parts is not None:  # the parts together say what is doubtful
+            sure = {i: kind for i, kind in seen.inconclusive.items() if kind not in BARE_KINDS}
+            seen = replace(seen, inconclusive=sure)
         held: set[str] = set(seen.unchanged)
         found: set[str] = set()
         for candidates, _ in _steps(seen.candidates):
@@ -241,7 +264,7 @@ class Merge:
                 self.ledger.remove(at)
                 for part in batched(ids, BATCH):
                     self.timelines.write(at, dict.fromkeys(part), {})
-            self._follow_hidden()
+                self._follow(at)
             self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
@@ -252,6 +275,7 @@ class Merge:
             for ids in batched(reasons, BATCH):
                 evidence = {i: Evidence(at, Content(None, absence_reason=reasons[i]), run_id) for i in ids}
                 self.timelines.write(at, evidence, {})
+            self._follow(at, reasons.keys())
             self.refresh_unlisted(reasons)
         return self.counts
 
@@ -339,25 +363,14 @@ class Merge:
         if existing is not None and min(run_ids) != existing.run_ids[0]:
             self._name_run(seen.observed_at, min(run_ids))
 
-    def _follow_hidden(self) -> None:
-        """Brings listings that may leave hidden images out to what records say now of who is hidden: their absence
-        proves nothing of an image that any record, of whatever time, calls so."""
-        before = self.timelines.hidden
-        if before is None:
+    def _follow(self, at: datetime, ids: Set[str] | None = None) -> None:
+        """Brings absences around a moment to what the evidence there says of them now."""
+        if ids is not None and not ids:
             return
-        after = self.ledger.hidden()
-        changed = before ^ after
-        for observed in self.ledger.without_hidden() if changed else ():
-            kinds = self.ledger.load_set(observed.inconclusive_set)
-            old = kinds.get(HIDDEN, frozenset())
-            gone, come = before - after & old, after - before - self.ledger.inconclusive(observed)
-            come -= Parts(self.ledger, self.timelines, observed).held(come)
-            key = self.ledger.save_set({**kinds, HIDDEN: old - gone | come})
-            self.ledger.record(observed._replace(inconclusive_set=key))
-            absent = Evidence(observed.at, Content(None, absence_reason=NOT_LISTED), observed.run_ids[0])
-            self.timelines.write(observed.at, {**dict.fromkeys(gone, absent), **dict.fromkeys(come)}, {})
-        if changed:
-            self.refresh_unlisted(changed)
+        absences = BareAbsences(self.ledger, ids)
+        if absences.follow(at, self.timelines):
+            self.is_judged_again = True
+            self.refresh_unlisted(absences.ids)
 
     def _name_run(self, at: datetime, run_id: str) -> None:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""

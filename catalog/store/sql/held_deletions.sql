@@ -15,7 +15,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: end_decided
 -- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again; a kept one
--- that a sweep missed only by a sweep, as another login may list more.
+-- by what was observed after the decision, and if a sweep missed it only by a sweep, as another login may list more.
 UPDATE held_deletions h
 SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'deleted' END,
     decided_at = %(at)s, decided_by = %(by)s
@@ -25,7 +25,7 @@ WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_i
     AND (i.deleted_at IS NOT NULL OR (i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at) AND (
         h.decision = 'open' OR EXISTS (
             SELECT FROM observations o
-            WHERE o.source_id = h.source_id AND o.observed_at > h.observed_at
+            WHERE o.source_id = h.source_id AND o.observed_at > coalesce(h.decided_at, h.observed_at)
                 AND ({swept_o} OR NOT {swept_h}) AND o.complete <> EXISTS (
                     SELECT FROM id_sets s
                     WHERE s.source_id = o.source_id AND i.image_id = ANY (s.image_ids)
@@ -76,6 +76,11 @@ WHERE NOT EXISTS (
 ON CONFLICT (source_id, image_id, run_id) DO UPDATE
 SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, observed_at = excluded.observed_at,
     decided_at = excluded.decided_at, decided_by = excluded.decided_by;
+
+-- name: keep_open
+-- Open deletions of which an observation says that somebody decided to keep the image.
+UPDATE held_deletions SET decision = 'kept', decided_at = %(at)s, decided_by = %(by)s
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = 'open';
 
 -- name: give_reason
 -- A deletion that is open already, for its login, is held by the limit now: what that holds leaves by itself no more.

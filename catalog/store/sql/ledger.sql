@@ -34,14 +34,38 @@ CROSS JOIN LATERAL (
 SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
 WHERE source_id = %(source)s AND observed_at = %(at)s;
 
--- name: without_hidden
--- Complete observations that prove nothing about hidden images.
+-- name: walk_before
+-- The observations before a moment, the newest first.
 SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
-WHERE source_id = %(source)s AND complete AND NOT covers_hidden;
+WHERE source_id = %(source)s AND observed_at < %(at)s ORDER BY observed_at DESC LIMIT %(limit)s;
 
--- name: hidden
--- Images that some record calls hidden.
-SELECT DISTINCT image_id FROM revisions WHERE source_id = %(source)s AND hidden;
+-- name: walk_after
+-- Those after it, the oldest first.
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
+WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT %(limit)s;
+
+-- name: perhaps_unlisted
+-- Images that some record calls hidden or of the marketplace, or that some observation missed without proof.
+SELECT image_id FROM revisions
+WHERE source_id = %(source)s AND (hidden OR image_type = 'market')
+    AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
+UNION
+SELECT image_id FROM id_sets, unnest(image_ids) AS image_id
+WHERE source_id = %(source)s AND kind = ANY (%(kinds)s)
+    AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]));
+
+-- name: revisions
+-- What is stored of images over time, as far as it tells whether listings hold them.
+SELECT image_id, observed_at, content_hash IS NOT NULL, hidden IS TRUE, image_type IS NOT DISTINCT FROM 'market'
+FROM revisions WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) ORDER BY image_id, observed_at;
+
+-- name: history_from
+-- Where a source's history begins; NULL: it is whole.
+SELECT history_from FROM sources WHERE source_id = %(source)s;
+
+-- name: absences
+-- All absences of images that more than a listing proves.
+SELECT image_id, observed_at, reason FROM absences WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);
 
 -- name: latest
 -- The last observation before a moment, or of all.

@@ -118,11 +118,20 @@ WHERE s.source_id = %(source)s;
 SELECT login FROM sources WHERE source_id = %(source)s;
 
 -- name: beside
--- What else a sweep compares with: what logins reached; images that only the pass `market` lists; when images that are not
+-- What else a sweep compares with: what logins reached; images that only the pass `market` lists; those
+-- that listings alone deleted lately, the latest first, unless a look-up said since that they are gone; when images that are not
 -- listed were asked for, and the answer; images whose deletion is open, those that somebody decided to keep, and which of
 -- the open ones the limit holds.
 SELECT s.login,
     ARRAY(SELECT i.image_id FROM images i WHERE i.source_id = s.source_id AND i.image_type = 'market'),
+    ARRAY(
+        SELECT i.image_id FROM images i
+        WHERE i.source_id = s.source_id AND i.deletion_reason = 'not_listed' AND i.last_changed_at > now() - %(within)s
+            AND NOT EXISTS (
+                SELECT FROM absences a
+                WHERE a.source_id = i.source_id AND a.image_id = i.image_id AND a.observed_at > i.last_changed_at
+                    AND a.reason <> 'not_listed')
+        ORDER BY i.last_changed_at DESC, i.image_id LIMIT %(most)s),
     l.ids, l.moments, l.answers, h.*
 FROM sources s
 CROSS JOIN (

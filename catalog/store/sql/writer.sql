@@ -19,6 +19,11 @@ SELECT image_id FROM images WHERE source_id = %(source)s;
 -- Images whose last evidence is a record: those that a complete observation must hold.
 SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash IS NOT NULL;
 
+-- name: absent
+-- Those of some images whose last evidence is their absence.
+SELECT image_id FROM image_state
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND content_hash IS NULL;
+
 -- name: unlist
 -- Live images that a listing left out for the first time.
 UPDATE images u SET unlisted_since = %(at)s

@@ -108,7 +108,8 @@ def kept_at(connection: Connection, source_id: str, at: datetime) -> set[str]:
 
 
 def end_decided(connection: Connection, source_id: str, at: datetime, by: str) -> None:
-    """Ends held deletions that the stored state has decided: the image is deleted, or listed again."""
+    """Ends held deletions that the stored state has decided: the image is deleted, or listed again; one that somebody
+    keeps after the decision."""
     _SQL.run(connection, "end_decided", source=source_id, at=at, by=by)
 
 
@@ -151,6 +152,8 @@ def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str)
     if void:
         decide(connection, source_id, void, "returned", at, by, among=("open",))
     if holders:
+        kept = [image_id for image_id, holder in holders.items() if holder.kept]
+        _SQL.run(connection, "keep_open", source=source_id, ids=kept, at=at, by=by)
         runs, moments, is_kept = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
         reasons = dict(_SQL.run(connection, "drop_later_holders", **values).fetchall())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain, filterfalse
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ _SQL = statements("stored_state.sql", open_and_kept=held_deletions.OPEN_AND_KEPT
 
 UNKNOWN_RIGHT = "what a forgotten run reached"
 """In the place of rights of logins: no login has it."""
+UNPROVED_WITHIN = timedelta(days=30)
+UNPROVED_AT_ONCE = 1000
+"""Deletions known from listings alone that a sweep asks about: those of the last days, so many at most."""
 STEP = 5_000
 """Fingerprints read at a time."""
 
@@ -28,7 +31,7 @@ STEP = 5_000
 class StoredState:
     """The stored state of one source. `by_raw`: hash of a record's bytes -> image id; `others`: images whose
     last evidence is a record, but whose bytes are not known; `gone`: those among all whose record says deleted.
-    `market`: those that only the pass of this name lists.
+    `market`: those that only the pass of this name lists. `unproved`: deleted lately by listings alone.
     `login`: what the logins that brought it reached, nothing where that is not known.
 
     A backfill compares contents instead of bytes: `content` holds fingerprints by image, in the place of `by_raw` and
@@ -44,6 +47,7 @@ class StoredState:
     held_by_limit: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     market: set[str] = field(default_factory=set)
+    unproved: list[str] = field(default_factory=list)
     login: frozenset[str] = frozenset()
     content: dict[str, bytes] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
@@ -125,9 +129,10 @@ def load(connection: Connection, source_id: str) -> StoredState:
 
 def read_beside(connection: Connection, source_id: str, stored: StoredState) -> None:
     """All that is stored beside the images themselves."""
-    row = _SQL.run(connection, "beside", source=source_id).fetchone()
-    login, market, ids, moments, answers, opened, kept, by_limit = row or (None, *[()] * 7)
-    stored.login, stored.market = frozenset(login or ()), set(market)
+    recent = {"within": UNPROVED_WITHIN, "most": UNPROVED_AT_ONCE}
+    row = _SQL.run(connection, "beside", source=source_id, **recent).fetchone()
+    login, market, unproved, ids, moments, answers, opened, kept, by_limit = row or (None, *[()] * 8)
+    stored.login, stored.market, stored.unproved = frozenset(login or ()), set(market), list(unproved)
     stored.asked = dict(zip(ids or (), zip(moments or (), answers or (), strict=True), strict=True))
     stored.held, stored.kept, stored.held_by_limit = set(opened), set(kept), set(by_limit)
 

@@ -235,14 +235,22 @@ def test_an_empty_part_of_a_moment_is_no_empty_listing(database: Database, tmp_p
 
 
 def archive(
-    folder: Path, number: int, *ids: int, said: str | None = None, hidden: tuple[int, ...] = (), **more: Any
+    folder: Path,
+    number: int,
+    *ids: int,
+    said: str | None = None,
+    hidden: tuple[int, ...] = (),
+    source_id: str = "own",
+    **more: Any,
 ) -> Path:
     """A sweep's file: these images listed, and of image 9 what is `said` (`found`: by a look-up)."""
     nine = name_of(9)
     found = [nine] if said == "found" else []
     absent: dict[str, Any] = {nine: said} if said == "not_found" else {}
     inconclusive: dict[str, Any] = {nine: said} if said and not found and not absent else {}
-    header = archive_format.Header(1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number))
+    header = archive_format.Header(
+        1, "s", "glance", None, None, None, str(uuid.uuid4()), hour(number), source_id
+    )
     records = [image(n) for n in (*ids, *(9 for _ in found))] + [image(n, os_hidden=True) for n in hidden]
     body = archive_format.write_header(header) + b"".join(json.dumps(one).encode() + b"\n" for one in records)
     trailer = archive_format.Trailer(
@@ -377,14 +385,14 @@ def test_what_is_kept_stays_whatever_an_older_archive_proves(database: Database,
 def test_what_was_kept_is_not_deleted_in_hindsight_once_it_was_listed_again(
     database: Database, tmp_path: Path, late: int, part: str
 ) -> None:
-    """Absences observed up to the decision prove nothing, whenever they are loaded."""
+    """Absences observed up to the decision prove nothing, whenever they are loaded. (All of these were.)"""
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 3, 0)
     settle(database, "keep")
     load(database, tmp_path, 5, *ALL)
     if part:
         load(database, tmp_path, late, 0, complete=False)
-    assert {decision for decision, _ in held(database).values()} == {"returned"}
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
     load(database, tmp_path, late, 0, part=part)
     assert {(r["change"], r["observed_at"]) for r in rows(database, "SELECT * FROM revisions")} == {
         ("created", hour(1))

@@ -206,6 +206,9 @@ class Evidence(RuleBasedStateMachine):
         self.files: list[File] = []
         self.loaded: list[File] = []
         self.kept: set[str] = set()
+        self.decided_at: dict[str, datetime] = {}
+        self.seen_before: dict[str, datetime] = {}
+        """Of images that somebody decided to keep, when, and when they were last seen before they were held."""
         self.ledger: dict[datetime, Seen] = {}
         self.cut: datetime | None = None
         self.comparable = True
@@ -310,8 +313,9 @@ class Evidence(RuleBasedStateMachine):
             for run in runs:
                 self.parts[run.run_id] = file.records
                 self.loaded.append(file)
-                held = dict(self.all("SELECT image_id, observed_at FROM held_deletions"))
-                self.kept -= {i for i in file.records if i in held and held[i] <= file.at}
+                self.kept -= {
+                    i for i in file.records if i in self.decided_at and self.decided_at[i] < file.at
+                }
             self.swept -= file.records.keys()
             self.check()
 
@@ -343,7 +347,13 @@ class Evidence(RuleBasedStateMachine):
 
     def keep(self, number: int) -> None:
         self.hold(number)
-        self.kept |= self.decided("keep", number)
+        held = dict(self.all("SELECT image_id, observed_at FROM held_deletions WHERE decision = 'open'"))
+        chosen = self.decided("keep", number)
+        self.kept |= chosen
+        for image_id in chosen:
+            seen = [at for at, one in self.ledger.items() if image_id in one.records and at < held[image_id]]
+            self.seen_before[image_id] = max(seen)
+            self.decided_at[image_id] = self.world.database.now()
         self.check()
 
     def approve(self, number: int) -> None:
@@ -351,6 +361,8 @@ class Evidence(RuleBasedStateMachine):
         live = self.live()
         decided = self.decided("approve", number)
         self.kept -= decided
+        for image_id in decided:
+            self.decided_at.pop(image_id, None)
         assert live - self.live() <= decided
         self.check()
 
@@ -472,6 +484,7 @@ class Evidence(RuleBasedStateMachine):
             check_ledger(direct)
         self.read_ledger()
         self.check_rule()
+        self.check_held()
         assert self.kept <= self.live()
         assert self.kept <= self.ids("SELECT image_id FROM held_deletions WHERE decision = 'kept'")
 
@@ -486,11 +499,12 @@ class Evidence(RuleBasedStateMachine):
             " FROM id_sets s WHERE s.source_id = o.source_id AND s.set_id = o.inconclusive_set) FROM observations o"
         ):
             lacks = absences.get(at, {})  # of one that was held, too, once somebody approves
+            # what follows from other evidence is not read, but found out again
             silent = {
                 i: kind
                 for kind, ids in (sets or {}).items()
                 for i in ids
-                if kind != "found" and i not in lacks
+                if kind not in ("found", "unlisted", "hidden") and i not in lacks
             }
             records: dict[str, list[bytes]] = {}
             for run_id in run_ids:
@@ -504,6 +518,7 @@ class Evidence(RuleBasedStateMachine):
                 silent,
                 " ".join(sorted(run_ids)),
                 covers_hidden,
+                frozenset((sets or {}).get("found", ())),
             )
             if any(file.at == at and file.complete for file in self.loaded):
                 self.comparable = self.comparable and not {"held", "kept"} & set(silent.values())
@@ -531,6 +546,27 @@ class Evidence(RuleBasedStateMachine):
             needed = needed if self.cut is None else self.since_the_cut(needed)[1:]
             assert {row[0] for row in needed} <= {row[0] for row in stored}, image_id
             assert {row[0] for row in stored} <= {row[0] for row in expected}, image_id
+
+    def check_held(self) -> None:
+        """What is held, and since when, is what the ledger says; what somebody decided to keep lived all the time."""
+        rows = self.all("SELECT image_id, decision, observed_at FROM held_deletions")
+        kept = {image_id for image_id, decision, _ in rows if decision == "kept"}
+        held: dict[str, datetime] = {}
+        for image_id in self.live() - kept:
+            for at, one in sorted(self.ledger.items(), reverse=True):
+                kind = one.inconclusive.get(image_id)
+                if image_id in one.records or image_id in one.absent or kind == "rejected":
+                    break
+                if kind in ("held", "kept"):
+                    held[image_id] = at
+        assert {i: at for i, decision, at in rows if decision == "open"} == held
+        deleted = self.all("SELECT image_id, observed_at FROM revisions WHERE content_hash IS NULL")
+        self.decided_at = {
+            i: at for i, at in self.decided_at.items() if i in self.ids("SELECT image_id FROM images")
+        }
+        for image_id, at in deleted:
+            if image_id in self.decided_at:
+                assert not self.seen_before[image_id] < at <= self.decided_at[image_id], image_id
 
     def since_the_cut(self, line: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The revisions from the cut on, and the last one before."""

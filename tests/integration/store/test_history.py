@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.reference import RULES, Seen, evidence, fold, unite
@@ -40,6 +39,8 @@ def records(draw: st.DrawFn, image_id: str) -> bytes:
     record["created_at"] = draw(st.sampled_from([None, moment(-9).isoformat(), moment(-8).isoformat()]))
     if draw(st.integers(0, 6)) == 0:
         record["os_hidden"] = True
+    if draw(st.integers(0, 9)) == 0:
+        record["__imagetype"] = "market"
     record["tags"] = draw(st.sampled_from([[], ["t"], ["t", "u"]]))
     return json.dumps(record).encode()
 
@@ -58,6 +59,7 @@ def observations(draw: st.DrawFn) -> Seen:
         {i: draw(records(i)) for i in held},
         {i: draw(st.sampled_from(["not_found", "no_access"])) for i in looked_up},
         {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in inconclusive},
+        unlisted={i for i in held if draw(st.integers(0, 3)) == 0},
     )
     if not looked_up and draw(st.booleans()):  # a saved listing, which is never of the moment of a sweep
         seen = replace(seen, at=at + timedelta(minutes=30), covers_hidden=not complete or draw(st.booleans()))
@@ -65,11 +67,6 @@ def observations(draw: st.DrawFn) -> Seen:
 
 
 def load(connection: Connection, seen: Seen) -> None:
-    hidden = set() if seen.covers_hidden else Ledger(connection, SOURCE).hidden()
-    inconclusive = {
-        **dict.fromkeys(hidden - seen.records.keys() - seen.absent.keys(), "hidden"),
-        **seen.inconclusive,
-    }
     observe(
         connection,
         seen.at,
@@ -78,7 +75,8 @@ def load(connection: Connection, seen: Seen) -> None:
         run_id=seen.run_id,
         rules=RULES,
         absent=seen.absent,
-        inconclusive=inconclusive,
+        inconclusive=seen.inconclusive,
+        found=seen.unlisted,
         covers_hidden=seen.covers_hidden,
     )
 

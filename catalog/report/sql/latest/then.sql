@@ -9,7 +9,7 @@ WITH unlisted AS MATERIALIZED (  -- what the last complete observation up to the
         ORDER BY o.source_id, o.observed_at DESC
     ) AS o
     JOIN id_sets AS d ON d.source_id = o.source_id AND d.set_id = o.inconclusive_set
-    WHERE d.kind IN ('unanswered', 'held', 'kept', 'found')
+    WHERE d.kind IN ('unanswered', 'held', 'kept', 'found', 'unlisted')
 ), known AS (
     SELECT i.source_id, i.image_id, i.name, i.status, i.visibility, i.created_at, i.hidden, i.is_off_shelved,
         i.image_kind, i.tags, i.capabilities, f.distro, f.release, f.arch, f.purpose, f.family

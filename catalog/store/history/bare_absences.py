@@ -1,0 +1,149 @@
+"""Absences that nothing but a listing proves, and which of them are evidence of nothing (semantics 4.6).
+
+Listings lack images that live. Between two listings that hold an image, or prove by more that it is gone, one that
+merely lacks it says nothing of it if anything in between shows that it lives unlisted, or if its records say that such
+a listing leaves it out. The ledger keeps which absences these are, and each further observation may change those around
+its moment.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import Literal, NamedTuple
+
+from catalog.model import InconclusiveKind
+from catalog.store.history.ledger import (
+    BARE_KINDS,
+    FOUND,
+    INCONCLUSIVE_KINDS,
+    LIVES_UNLISTED,
+    NOT_LISTED,
+    Ledger,
+    Observed,
+    among,
+)
+from catalog.store.history.rule import Content, Evidence
+from catalog.store.history.timelines import Timelines
+
+
+class _Revision(NamedTuple):
+    at: datetime
+    is_record: bool
+    hidden: bool
+    market: bool
+
+
+@dataclass(slots=True)
+class _Gap:
+    """The time between two observations that list an image, or prove that it is gone: the complete ones that merely
+    lack it, and what shows that it lives unlisted."""
+
+    bare: list[tuple[Observed, str | None]] = field(default_factory=list)
+    """With the kind under which the ledger has it now; None: as evidence."""
+    unlisted: bool = False
+    hidden: bool = False
+
+    def see(self, record: _Revision) -> None:
+        self.unlisted |= record.is_record and record.market
+        self.hidden |= record.is_record and record.hidden
+
+    def kind(self, *, covers_hidden: bool) -> Literal["unlisted", "hidden"] | None:
+        return "unlisted" if self.unlisted else "hidden" if self.hidden and not covers_hidden else None
+
+
+class BareAbsences:
+    """The absences of some of a source's images, all of them if `ids` is None, around a moment."""
+
+    def __init__(self, ledger: Ledger, ids: Set[str] | None = None) -> None:
+        self.ledger = ledger
+        ids = ledger.perhaps_unlisted(ids) if ids is None or ids else set()
+        self._revisions: dict[str, list[_Revision]] = defaultdict(list)
+        for image_id, *row in ledger.revisions(ids):
+            self._revisions[image_id].append(_Revision(*row))
+        self.ids = self._revisions.keys()
+        self._proved = ledger.absences(self.ids)
+
+    def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
+        """Those of these images of whose absence a listing of that moment, still to be entered, is no evidence."""
+        gaps = {image_id: _Gap() for image_id in ids & self.ids if self._is_known(image_id, at)}
+        for side in ("before", "after"):
+            self._look(gaps, self.ledger.walk(at, side))
+        kinds = {image_id: gap.kind(covers_hidden=covers_hidden) for image_id, gap in gaps.items()}
+        return {image_id: kind for image_id, kind in kinds.items() if kind}
+
+    def follow(self, at: datetime, timelines: Timelines) -> bool:
+        """Brings ledger and timelines to what the evidence around a moment says since it changed there; but for what
+        lies before a prune, whose records may be gone."""
+        since = self.ledger.history_from()
+        left = {image_id: _Gap() for image_id in self.ids}
+        self._look(left, self.ledger.walk(at, "before"))
+        here = self.ledger.observed(at)
+        ended = self._look(left, [here] if here else [])
+        right = {image_id: _Gap() if image_id in ended else gap for image_id, gap in left.items()}
+        for image_id in ended:
+            right[image_id].see(self._covering(image_id, at))
+        self._look(right, self.ledger.walk(at, "after"))
+        changes: dict[datetime, tuple[Observed, dict[str, str | None]]] = {}
+        for image_id, gap in chain(left.items(), ((i, right[i]) for i in ended)):
+            for observed, old in gap.bare:
+                kind = gap.kind(covers_hidden=observed.covers_hidden)
+                if (image_id, observed.at) in self._proved or not self._is_known(image_id, observed.at):
+                    kind = None
+                if kind != old and (since is None or observed.at >= since):
+                    changes.setdefault(observed.at, (observed, {}))[1][image_id] = kind
+        for _, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
+            self._change(observed, kinds, timelines)
+        return bool(changes)
+
+    def _look(self, gaps: Mapping[str, _Gap], rows: Iterable[Observed]) -> set[str]:
+        """Notes what these observations say of images up to the end of each one's gap; those that got there."""
+        open_ids = set(gaps)
+        for row in rows if gaps else ():
+            kinds = self.ledger.load_set(row.inconclusive_set)
+            for kind in BARE_KINDS:
+                for image_id in open_ids & kinds.get(kind, frozenset()):
+                    gaps[image_id].bare.append((row, kind))
+            open_ids -= {image_id for image_id in open_ids if (image_id, row.at) in self._proved}
+            for image_id in open_ids & among(kinds, LIVES_UNLISTED):
+                gaps[image_id].unlisted = True
+            silent = among(kinds, INCONCLUSIVE_KINDS)
+            for image_id in open_ids - silent if row.complete else open_ids & self.ledger.listed(row):
+                record = self._covering(image_id, row.at)
+                if record.is_record:
+                    gaps[image_id].see(record)
+                    if image_id not in kinds.get(FOUND, ()):
+                        open_ids.discard(image_id)
+                else:
+                    gaps[image_id].bare.append((row, None))
+            if not open_ids:
+                break
+        return gaps.keys() - open_ids
+
+    def _covering(self, image_id: str, at: datetime) -> _Revision:
+        line = self._revisions[image_id]
+        n = bisect_right(line, at, key=itemgetter(0))
+        return line[n - 1] if n else _Revision(at, is_record=False, hidden=False, market=False)
+
+    def _is_known(self, image_id: str, at: datetime) -> bool:
+        """Absence before the first record is not a revision, so that it may count."""
+        return self._revisions[image_id][0].at <= at
+
+    def _change(self, observed: Observed, changed: Mapping[str, str | None], timelines: Timelines) -> None:
+        at = observed.at
+        kinds = dict(self.ledger.load_set(observed.inconclusive_set))
+        for name in BARE_KINDS:
+            now = {image_id for image_id, kind in changed.items() if kind == name}
+            kinds[name] = kinds.get(name, frozenset()) - changed.keys() | now
+        self.ledger.record(observed._replace(inconclusive_set=self.ledger.save_set(kinds)))
+        evidence: dict[str, Evidence | None] = {}
+        for image_id, kind in changed.items():
+            reason = self._proved.get((image_id, at), NOT_LISTED)
+            absent = Evidence(at, Content(None, absence_reason=reason), observed.run_ids[0])
+            evidence[image_id] = None if kind else absent
+        timelines.write(at, evidence, {})
