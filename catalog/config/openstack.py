@@ -186,7 +186,7 @@ def _is_remote(profile: object) -> bool:
 
 
 def _vendor_profile(profile: object) -> dict[str, Any]:
-    """Settings that openstacksdk knows of a profile by its name; none of one that is an address, as it would ask there."""
+    """Settings of a profile that openstacksdk knows by name; none of one that is an address, as it would ask there."""
     from openstack.config import vendors
 
     return (vendors.get_profile(profile) or {}) if isinstance(profile, str) and "//" not in profile else {}
