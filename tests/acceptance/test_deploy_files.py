@@ -14,6 +14,7 @@ import yaml
 from kubernetes_validate import validate
 
 from catalog.config.load import load_settings
+from catalog.config.web import web_settings
 from catalog.daemon.metrics import Metrics, Reading, RunCounts
 from catalog.daemon.webhooks import DeliveryFailures
 from catalog.store.state.due_sources import SourceHealth
@@ -58,12 +59,12 @@ def test_compose_brings_up_postgresql_18_then_migrations_then_the_daemon(compose
     assert services["migrate"]["depends_on"]["database"]["condition"] == "service_healthy"
     assert services["daemon"]["command"] == ["daemon"]
     assert services["daemon"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    for name in ("database", "daemon", "prometheus"):
+    for name in ("database", "daemon", "web", "prometheus"):
         assert "healthcheck" in services[name]
 
 
 def test_the_daemon_of_compose_is_not_root_and_writes_nowhere_but_to_tmp(compose: dict[str, Any]) -> None:
-    for name in ("migrate", "daemon"):
+    for name in ("migrate", "grant", "daemon", "web"):
         service = compose["services"][name]
         assert not service["user"].startswith(("0", "root"))
         assert service["read_only"] is True
@@ -77,7 +78,30 @@ def test_no_secret_stands_in_an_environment_of_compose(compose: dict[str, Any]) 
         for key, value in service.get("environment", {}).items():
             assert not re.search(r"(?i)password|secret|token", key) or key.endswith("_FILE"), key
             assert not re.search(r"://[^/]*:[^/]*@", str(value))
-    assert set(compose["secrets"]) == {"database_password", "clouds.yaml"}
+    assert set(compose["secrets"]) == {
+        "database_password", "clouds.yaml", "web_database_password", "web_token",
+    }  # fmt: skip
+
+
+def test_the_pages_of_compose_have_a_role_of_their_own_that_reads(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    services, configs = compose["services"], compose["configs"]
+    assert services["grant"]["command"] == ["db", "grant", "catalog_web"]
+    assert services["grant"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    web = services["web"]
+    assert web["depends_on"]["grant"]["condition"] == "service_completed_successfully"
+    assert set(web["secrets"]) == {"web_database_password", "web_token"}
+    assert [port.split(":")[0] for port in web["ports"]] == ["127.0.0.1"]
+    (tmp_path / "web_database_password").write_text("made-up\n")
+    (tmp_path / "web.toml").write_text(configs["web.toml"]["content"].replace("/run/secrets", str(tmp_path)))
+    url = load_settings(tmp_path / "web.toml", {}, None).database.url
+    assert url is not None
+    assert "catalog_web:made-up@database" in url
+    assert "CREATE ROLE catalog_web LOGIN" in configs["web_role.sh"]["content"]
+    (tmp_path / "token").write_text("made-up-and-long-enough\n")
+    environment = web["environment"] | {"CATALOG_WEB_TOKEN_FILE": str(tmp_path / "token")}
+    assert web_settings(environment, no_token=False).token == "made-up-and-long-enough"
 
 
 def test_the_image_is_built_of_files_that_are_there_and_of_pins(compose: dict[str, Any]) -> None:
@@ -160,6 +184,23 @@ def test_the_manifests_keep_to_the_schemas_of_kubernetes(manifests: dict[str, di
         validate(manifest, "1.31", strict=True)
 
 
+def test_the_pages_of_kubernetes_are_locked_down_and_found() -> None:
+    documents = [d for d in yaml.safe_load_all((DEPLOY / "kubernetes-web.yaml").read_text()) if d]
+    for document in documents:
+        validate(document, "1.31", strict=True)
+    deployment, service = documents
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == labels == service["spec"]["selector"]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"] == ["web"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert {volume["name"] for volume in pod["volumes"]} == {m["name"] for m in container["volumeMounts"]}
+    names = {each["name"] for each in container["env"]}
+    assert {"CATALOG_DATABASE_URL_FILE", "CATALOG_WEB_TOKEN_FILE"} <= names
+    assert "catalog-secrets" not in str(pod), "the daemon's logins are not for readers"
+
+
 def test_a_changed_configuration_restarts_the_daemons(manifests: dict[str, dict[str, Any]]) -> None:
     """Kustomize names the ConfigMap that it makes by its content, and puts that name where `catalog` stands."""
     kustomization = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())
@@ -195,13 +236,14 @@ def test_the_prometheus_operator_gets_the_same_alerts_and_finds_the_service(
 # --- systemd
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    unit = tmp_path / "catalog.service"
-    text = (DEPLOY / "catalog.service").read_text()
+@pytest.mark.parametrize("name", ["catalog", "catalog-web"])
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path, name: str) -> None:
+    unit = tmp_path / f"{name}.service"
+    text = (DEPLOY / unit.name).read_text()
     unit.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", text, flags=re.MULTILINE))
     assert check(tool("systemd-analyze"), "verify", "--man=no", unit) == ""
     rating = check(tool("systemd-analyze"), "security", "--offline=true", unit)
-    exposure = re.search(r"exposure level for catalog.service: ([\d.]+)", rating)
+    exposure = re.search(rf"exposure level for {name}.service: ([\d.]+)", rating)
     assert exposure is not None
     assert float(exposure[1]) < 2.0
 
