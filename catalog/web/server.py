@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
+import h11
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from catalog.errors import ConfigurationError
 
@@ -19,8 +22,10 @@ QUEUE = 128
 STOPPING_SECONDS = 8
 """Seconds that answers under way get to end."""
 IDLE_SECONDS = 15
-LARGEST_HEAD = 64 * 1024
-"""Bytes of a request's head."""
+HEAD_SECONDS = 20
+"""Seconds in which a request must come, from the connection or the answer before; longer than IDLE_SECONDS."""
+LARGEST_HEAD = 640 * 1024
+"""Bytes of a request's head: as many values as may be asked for, each as long as it may be, percent-encoded."""
 
 
 def listen(bind: str) -> socket.socket:
@@ -47,10 +52,44 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+class Protocol(H11Protocol):
+    """uvicorn's, and whoever sends a request byte by byte is left in the end."""
+
+    seconds: float = HEAD_SECONDS
+    _limit: asyncio.TimerHandle | None = None
+
+    def _watch(self) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._unwatch()
+        elif self._limit is None:
+            self._limit = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def _unwatch(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+
 class Server(uvicorn.Server):
     """uvicorn's, with our bounds."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -59,7 +98,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 lifespan="on",
-                http="h11",
+                http=type("Protocol", (Protocol,), {"seconds": head_seconds}),
                 ws="none",
                 limit_concurrency=MAX_CLIENTS,
                 backlog=QUEUE,

@@ -13,7 +13,7 @@ import pytest
 from catalog.config.settings import DatabaseSettings
 from catalog.store.db.connection import Database
 from catalog.web.app import application
-from catalog.web.server import Server, address_of, listen
+from catalog.web.server import HEAD_SECONDS, Server, address_of, listen
 from tests.integration.views.conftest import shelf
 
 __all__ = ["shelf"]
@@ -25,13 +25,13 @@ Start = Callable[..., httpx.Client]
 
 @pytest.fixture
 def start(database_url: str) -> Iterator[Start]:
-    """Starts a server; gives a client of it. `url`: of the database; options are those of `application`."""
+    """Starts a server; gives a client of it. `url`: of the database; other options are those of `application`."""
     ends: list[Callable[[], Any]] = []
 
-    def begin(url: str = database_url, **options: Any) -> httpx.Client:
+    def begin(url: str = database_url, head_seconds: float = HEAD_SECONDS, **options: Any) -> httpx.Client:
         database = Database(DatabaseSettings(url=url, data_dir=Path()))
         listening = listen("127.0.0.1:0")
-        server = Server(application(database, **options))
+        server = Server(application(database, **options), head_seconds)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         client = httpx.Client(base_url=address_of(listening), timeout=PATIENCE, trust_env=False)

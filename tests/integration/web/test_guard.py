@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
+
 import httpx
 import psycopg
 import pytest
@@ -9,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from catalog.store.db.privileges import grant_statements
 from tests.integration.views.conftest import Shelf
-from tests.integration.web.conftest import Start
+from tests.integration.web.conftest import PATIENCE, Start
 
 TOKEN = "0123456789abcdef:x"
 
@@ -103,3 +107,33 @@ def with_admin(database_url: str, statement: str) -> None:
     name = database_url.rpartition("/")[2].partition("?")[0]
     with psycopg.connect(database_url.replace(f"/{name}", "/postgres"), autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["GET /healthz HTTP/1.1\r\n", "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"],
+)
+def test_whoever_sends_a_request_byte_by_byte_is_left(start: Start, head: str) -> None:
+    site = start(head_seconds=1)
+    address = ("127.0.0.1", site.base_url.port)
+    with (
+        socket.create_connection(address, timeout=PATIENCE) as slow,
+        socket.create_connection(address) as silent,
+    ):
+        slow.sendall(head.encode())
+        began = time.monotonic()
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):  # noqa: PT012
+            while time.monotonic() < began + PATIENCE:
+                slow.sendall(b"x")
+                time.sleep(0.1)
+        silent.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+    assert [site.get("/healthz").status_code for _ in range(2)] == [200, 200]
+
+
+def test_who_takes_time_between_two_requests_is_answered(start: Start) -> None:
+    site = start(head_seconds=2)
+    for _ in range(3):
+        assert site.get("/healthz").status_code == 200
+        time.sleep(0.8)
