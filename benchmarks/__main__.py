@@ -3,15 +3,15 @@
     python -m benchmarks                                   everything; about two hours, 20 GB of disk
     python -m benchmarks load --sizes 100000               the table with the goals
     python -m benchmarks load --sizes 1000000 --turns 1 --contenders catalog,limit
-    python -m benchmarks crowd|start|queries|export|profile    one section
+    python -m benchmarks crowd|start|queries|readers|export|profile    one section
 
 Sections: `load` (sizes, per cent changed, 1 and 50 sources, product against baselines), `crowd` (a small source
-in a database that holds a million images), `start` (small commands), `queries` (reporting, with plans),
-`export` (rows a second, memory), `profile` (where the time goes). PostgreSQL is an embedded one with its
-default, durable settings, or the server of `--database-url`, where databases named bench_* are made and
-dropped. The listing is served from memory by a process of its own; everything shares the machine, as a user's
-does. Before each measured run the server's dirty buffers are written, after each one its database is vacuumed,
-both outside of the measured time.
+in a database that holds a million images), `start` (small commands), `queries` (reporting, with plans), `readers`
+(50 of them, of the web pages, beside sweeps), `export` (rows a second, memory), `profile` (where the time goes).
+PostgreSQL is an embedded one with its default, durable settings, or the server of `--database-url`, where databases
+named bench_* are made and dropped. The listing is served from memory by a process of its own; everything shares the
+machine, as a user's does. Before each measured run the server's dirty buffers are written, after each one its
+database is vacuumed, both outside of the measured time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.databases import server
 from benchmarks.report import Report, goals
 
 ROOT = Path(__file__).parent
-SECTIONS = ("load", "crowd", "start", "queries", "export", "profile")
+SECTIONS = ("load", "crowd", "start", "queries", "readers", "export", "profile")
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", type=words, default=[c.name for c in CONTENDERS])
     parser.add_argument("--turns", type=int, default=3, help="how often each run is repeated")
     parser.add_argument(
-        "--images", type=int, default=100_000, help="images, of `queries`, `export` and `profile`"
+        "--images", type=int, default=100_000, help="images, of `queries`, `readers`, `export` and `profile`"
     )
     parser.add_argument(
         "--crowd", type=int, default=1_000_000, help="images that are there already, of `crowd`"
@@ -126,6 +126,12 @@ def run_queries(track: Track, report: Report, asked: argparse.Namespace) -> None
     queries.measure(track, report, asked.images)
 
 
+def run_readers(track: Track, report: Report, asked: argparse.Namespace) -> None:
+    from benchmarks import readers
+
+    readers.measure(track, report, asked.images)
+
+
 def run_export(track: Track, report: Report, asked: argparse.Namespace) -> None:
     from benchmarks import export
 
@@ -143,6 +149,7 @@ RUN: dict[str, Callable[[Track, Report, argparse.Namespace], None]] = {
     "crowd": run_crowd,
     "start": run_start,
     "queries": run_queries,
+    "readers": run_readers,
     "export": run_export,
     "profile": run_profile,
 }
