@@ -163,9 +163,7 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def _spelled(parameter: Parameter) -> Schema:
-    schema = dict(parameter.schema or {"type": "string"})
-    if "enum" not in schema and schema.get("type") == "string":
-        schema |= {"maxLength": parameters.LONGEST_VALUE}
+    schema = dict(parameter.schema or parameters.TEXT)
     if parameter.many:
         schema = {"type": "array", "items": schema, "maxItems": parameters.MOST_VALUES}
     if parameter.default is not None:
@@ -189,10 +187,9 @@ def _operation(path: str) -> Schema:
     problems = {
         "400": "The question can't be read",
         "401": "The token is missing",
+        "404": "The catalog holds no such image, source, moment or place",
         "503": "The database is away",
     }
-    if inside:
-        problems["404"] = "No image has this id in this source"
     return {
         "operationId": name,
         "summary": summary,

@@ -106,7 +106,7 @@ def images(connection: Connection, asked: Asked, request: Request) -> Response:
         about="about " if counts.estimated else "",
         next=_next(question, cursors.after_image(found.next)),
         is_first=asked["after"] is None,
-        facets=[_facet(name, counts.facets.get(name, []), question) for name in FACETS],
+        facets=[_facet(name, counts.facets.get(name, []), question) for name in FACETS if counts.total],
         chosen=_chosen(question),
         question=question,
         asked=asked,
@@ -121,17 +121,17 @@ def _next(question: Question, after: str | None) -> str | None:
     return None if after is None else address("", question | {"after": [after]})
 
 
-def _facet(name: str, counts: Sequence[tuple[str | None, int | None]], question: Question) -> dict[str, Any]:
+def _facet(name: str, counts: Sequence[tuple[str, int | None]], question: Question) -> dict[str, Any]:
     """A facet's values, each with the address that asks for it too; a count of None was not counted."""
     chosen = question.get(name, [])
     if name == "state" and not counts and "as_of" not in question:
         counts = [(state, None) for state in STATES]
     values = []
     for value, count in counts:
-        wanted = [*chosen, str(value)] if name in MANY else [str(value)]
+        wanted = [*chosen, value] if name in MANY else [value]
         values.append(
             {
-                "value": value,
+                "label": value.replace("_", " ") if name == "state" else value,
                 "count": count,
                 "is_chosen": value in chosen,
                 "address": address("/images", question | {name: wanted}),
@@ -175,20 +175,21 @@ def image(connection: Connection, asked: Asked, request: Request) -> Response:
         "tags", "capabilities", "properties", "status_periods", "changes", "lineage", "other_sources", "explanation",
     }  # fmt: skip
     columns = {name: value for name, value in whole.items() if name not in parts and value is not None}
-    ids = {row["source"]: row["source_id"] for row in sources_of(connection, _every(connection), now)}
     return page(
         request,
         "image",
         image=whole,
         columns=columns,
+        sizes=("size", "virtual_size", "image_size", "size_bytes"),
         timeline=timeline,
         has_more_marks=more is not None,
-        source_ids=ids,
+        source_ids=_source_ids(connection),
     )
 
 
-def _every(connection: Connection) -> list[str]:
-    return matching_sources(connection)
+def _source_ids(connection: Connection) -> dict[str, str]:
+    """Keys of all sources, by their names."""
+    return dict(connection.execute("SELECT name, source_id FROM sources").fetchall())
 
 
 def changes(connection: Connection, asked: Asked, request: Request) -> Response:
@@ -217,9 +218,12 @@ def feed(connection: Connection, asked: Asked, request: Request) -> Response:
 
 def comparison(connection: Connection, asked: Asked, request: Request) -> Response:
     known = matching_sources(connection)
-    found = None
+    found, sides = None, {}
     if asked["a"] is not None:
         found = compare(connection, asked["a"], asked["b"], from_=asked["from"], to=asked["to"]).dicts()
+        ids = _source_ids(connection)
+        for side, pattern in (("a", asked["a"]), ("b", asked["b"] or asked["a"])):
+            sides[side] = ids[matching_sources(connection, [pattern])[0]]
     return page(
         request,
         "compare",
@@ -227,13 +231,14 @@ def comparison(connection: Connection, asked: Asked, request: Request) -> Respon
         question=question_of(request),
         asked=asked,
         differences=found and found[:MOST_DIFFERENCES],
+        sides=sides,
         count=None if found is None else len(found),
     )
 
 
 def sources(connection: Connection, asked: Asked, request: Request) -> Response:
     now = datetime.now(UTC)
-    rows = sources_of(connection, _every(connection), now)
+    rows = sources_of(connection, matching_sources(connection), now)
     return page(request, "sources", sources=rows, now=now.replace(second=0, microsecond=0))
 
 

@@ -17,10 +17,13 @@ from catalog.report.images import ORDERS, STATES
 from catalog.report.queries import CHANGES
 from catalog.text import short
 from catalog.web import cursors
+from catalog.web.reading import NotThere
 
-LONGEST_VALUE = 8000
+LONGEST_VALUE = 1000
 """Characters of one value."""
-MOST_VALUES = 50
+LONGEST_CURSOR = 50_000
+"""Characters of a place: that of `events` names each source."""
+MOST_VALUES = 10
 """Values of one parameter."""
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
@@ -49,7 +52,7 @@ def _moment(value: str) -> datetime:
 def _past(value: str) -> datetime:
     found = _moment(value)
     if found > datetime.now(UTC):
-        raise ValueError(f"{value!r} is in the future; expected a moment that is past")
+        raise NotThere(f"{value!r} is in the future; expected a moment that is past")
     return found
 
 
@@ -87,6 +90,7 @@ class Parameter:
     """JSON Schema of one value; None: text."""
     many: bool = False
     default: Any = None
+    longest: int = LONGEST_VALUE
 
 
 def _choice(name: str, meaning: str, known: Iterable[str], **more: Any) -> Parameter:
@@ -95,10 +99,16 @@ def _choice(name: str, meaning: str, known: Iterable[str], **more: Any) -> Param
 
 
 MOMENT: Schema = {
-    "type": "string",
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "pattern": "^([1-9][0-9]{0,3}[smhdw])?$"},
+    ],
     "description": "A date or time by ISO 8601, in UTC where no zone is given, or how long ago, such as 7d.",
     "examples": ["2026-11-01", "2026-11-01T08:00:00Z", "7d"],
 }
+TEXT: Schema = {"type": "string", "pattern": "^[^\\u0000]*$", "maxLength": LONGEST_VALUE}
+PLACE: Schema = {"type": "string", "pattern": "^[!-~]*$", "maxLength": LONGEST_CURSOR}
 FLAG: Schema = {"type": "boolean"}
 SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
 
@@ -115,8 +125,16 @@ LIMIT = Parameter("limit", "At most so many.", _size, SIZE, default=PAGE_SIZE)
 ORDERED = [sign + name for name in ORDERS for sign in ("", "-")]
 
 
-def _after(kind: cursors.Kind) -> Parameter:
-    return Parameter("after", "Go on where an answer ended: its `next`.", kind.read)
+def _after(
+    read: Callable[[str], Any], meaning: str = "Go on where an answer ended: its `next`."
+) -> Parameter:
+    def place(value: str) -> Any:
+        try:
+            return read(value)
+        except (ValueError, UsageError) as error:
+            raise NotThere(f"after: {error}") from None
+
+    return Parameter("after", meaning, place, PLACE, longest=LONGEST_CURSOR)
 
 
 IMAGES = (
@@ -127,7 +145,7 @@ IMAGES = (
     AS_OF,
     Parameter("deleted", "Deleted images instead of live ones.", _flag, FLAG, default=False),
     _choice("sort", "What to sort by; a minus before it: downwards.", ORDERED, default="-created"),
-    LIMIT, _after(cursors.IMAGES),
+    LIMIT, _after(cursors.IMAGES.read),
 )  # fmt: skip
 LATEST = (
     Parameter("family", "Family of the image's name."), OS, ARCH,
@@ -137,15 +155,15 @@ CHANGED = (
     Parameter("since", "Only what changed from then on.", _moment, MOMENT, default="7d"), SOURCE,
     _choice("change", "Only changes of this kind; repeated: any.", CHANGES, many=True),
     Parameter("field", "Only where this key changed; repeated: any.", many=True), TAG,
-    LIMIT, _after(cursors.CHANGES),
+    LIMIT, _after(cursors.CHANGES.read),
 )  # fmt: skip
 EVENTS = (
     SOURCE,
     Parameter("type", f"Only types that fit this glob ({', '.join(EVENT_TYPES)}); repeated: any.", many=True),
     LIMIT,
-    Parameter("after", "Only what came later: the `next` of an answer, or an event's id.", event_cursor.parse),
+    _after(event_cursor.parse, "Only what came later: the `next` of an answer, or an event's id."),
 )  # fmt: skip
-HISTORY = (LIMIT, _after(cursors.HISTORY))
+HISTORY = (LIMIT, _after(cursors.HISTORY.read))
 COMPARE = (
     Parameter("a", "A source."), Parameter("b", "Another source."),
     Parameter("from", "Without `b`: `a` as it was then.", _past, MOMENT),
@@ -159,25 +177,27 @@ NONE: tuple[Parameter, ...] = ()
 def read(query: QueryParams, known: Sequence[Parameter]) -> dict[str, Any]:
     """The value of each parameter: what is left empty counts as not given.
 
-    Raises UsageError for one that is not known, can't be read, or is given twice.
+    Raises UsageError for one that is not known, can't be read, or is given twice; NotThere for a moment that is still
+    to come, and for a place that is none of this address.
     """
     given: dict[str, list[str]] = {}
-    names = {parameter.name for parameter in known}
+    names = {parameter.name: parameter.longest for parameter in known}
     for name, value in query.multi_items():
         if name not in names:
             takes = f"known: {', '.join(sorted(names))}" if names else "this address takes none"
             raise UsageError(f"no parameter is called {short(name)!r}; {takes}")
-        if len(value) > LONGEST_VALUE or "\0" in value:
-            raise UsageError(f"{name}: too long (over {LONGEST_VALUE} characters), or it holds a NUL")
-        if value:
-            given.setdefault(name, []).append(value)
+        if len(value) > names[name] or "\0" in value:
+            raise UsageError(f"{name}: too long (over {names[name]} characters), or it holds a NUL")
+        given.setdefault(name, []).append(value)
     return {parameter.name: _value(parameter, given.get(parameter.name, [])) for parameter in known}
 
 
 def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
-    if len(texts) > (MOST_VALUES if parameter.many else 1):
-        most = f"at most {MOST_VALUES} times" if parameter.many else "once"
-        raise UsageError(f"{parameter.name}: give it {most}")
+    if parameter.many and len(texts) > MOST_VALUES:
+        raise UsageError(f"{parameter.name}: give it at most {MOST_VALUES} times")
+    texts = [text for text in texts if text]
+    if not parameter.many and len(texts) > 1:
+        raise UsageError(f"{parameter.name}: give it once")
     try:
         if parameter.many:
             return tuple(map(parameter.read, texts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from catalog.errors import CatalogError, DatabaseError
+from catalog.errors import CatalogError, DatabaseError, UsageError
 from catalog.store.db.connection import Connection, Database
 
 STATEMENT_SECONDS = 10.0
@@ -35,12 +35,15 @@ class Reader:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Raises TookTooLong, DatabaseUnavailable and other DatabaseErrors."""
+        """Raises NotThere for a question that names what the catalog lacks, TookTooLong, DatabaseUnavailable and other
+        DatabaseErrors."""
         values: dict[str, Any] = {"limit": f"{round(self.seconds * 1000)}ms"}
         try:
             with self.database.transaction(read_only=True, seconds=self.seconds) as connection:
                 connection.execute(_LIMITS, values)
                 yield connection
+        except UsageError as error:
+            raise NotThere(str(error)) from error  # it could be read: the catalog lacks what it names
         except DatabaseError as error:
             if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
                 raise TookTooLong(

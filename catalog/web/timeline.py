@@ -44,11 +44,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`ticks`: (moment, place)."""
+    """`ticks`: (moment, place). `cut`: what of a moment's text tells them apart."""
 
     periods: tuple[Period, ...]
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[datetime, float], ...]
+    cut: slice
 
 
 def draw(
@@ -84,4 +85,5 @@ def draw(
     ]
     step = timedelta(seconds=length / TICKS)
     ticks = tuple((first + n * step, 100.0 * n / TICKS) for n in range(TICKS + 1))
-    return Timeline(tuple(drawn), tuple(marks), ticks)
+    cut = slice(10) if length > TICKS * 86400 else slice(5, 16)
+    return Timeline(tuple(drawn), tuple(marks), ticks, cut)

@@ -189,7 +189,7 @@ def test_sources_and_the_report_are_shown(site: httpx.Client, shelf: Shelf) -> N
 def test_an_empty_catalog_says_what_to_do(site: httpx.Client, address: str) -> None:
     answer = site.get(address)
     if address.startswith("/compare"):
-        assert (answer.status_code, "no source is called" in words(answer.text)) == (400, True)
+        assert (answer.status_code, "no source is called" in words(answer.text)) == (404, True)
     else:
         assert answer.status_code == 200
         assert re.search("catalog sync|Nothing changed", answer.text)
