@@ -61,7 +61,7 @@ Example:
 @_source
 @_image
 @click.option("--all", "everything", is_flag=True, help="All sources, as without SOURCE.")
-@click.option("--plan", is_flag=True, help="Say as decision what `approve` would do to each.")
+@click.option("--plan", is_flag=True, help="Show in the column decision what `approve` would do to each.")
 @format_option
 @click.pass_obj
 def list_held(

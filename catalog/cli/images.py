@@ -38,14 +38,16 @@ Example:
 @click.argument("text", required=False)
 @sources_option
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; repeated: with all of them.")
-@click.option("--capability", "capabilities", multiple=True, help="Only if supported; repeated: all of them.")
+@click.option(
+    "--capability", "capabilities", multiple=True, help="Only images that support it; repeated: all of them."
+)
 @click.option("--os", metavar="OS", help="Operating system: ubuntu, or with its release: ubuntu-22.04.")
 @click.option("--arch", help="Processor architecture: x86_64, aarch64, ...")
-@click.option("--status", help="Status as the cloud says it: active, queued, ...")
+@click.option("--status", help="Status, in the cloud's words: active, queued, ...")
 @click.option("--visibility", help="public, private, shared, community, ...")
 @click.option("--owner", help="Id or name of the project that owns it.")
-@click.option("--kind", help="Kind as the cloud says it: snapshot, backup, ...")
-@click.option("--state", type=click.Choice(STATES), help="Where it stands, by image_lifecycle.")
+@click.option("--kind", help="Kind, in the cloud's words: snapshot, backup, ...")
+@click.option("--state", type=click.Choice(STATES), help="State in the view image_lifecycle.")
 @click.option("--as-of", type=past, help="As it was then, instead of now.")
 @click.option("--deleted", is_flag=True, help="Deleted images instead of live ones.")
 @click.option(
@@ -56,13 +58,13 @@ Example:
     show_default=True,
     help=f"By {', '.join(ORDERS)}; with a minus before it in descending order: -created.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many.")
 @format_option
 @click.pass_obj
 def images(invocation: Invocation, /, format: Format, **asked: Any) -> None:
     """List live images; TEXT is a part of a name or an id, in any case.
 
-    An image is listed if it fits all that is given. Sources that are retired are left out unless --source names them.
+    An image is listed if it meets every condition. Retired sources are left out unless --source names them.
     JSON and CSV carry more columns. With both --as-of and --deleted: what was deleted by then.
     """
     wanted = ImageFilter(**asked)

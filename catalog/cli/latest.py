@@ -40,7 +40,9 @@ Example:
 @click.option("--os", metavar="OS", help="Operating system: ubuntu, or with its release: ubuntu-22.04.")
 @click.option("--arch", help="Processor architecture: x86_64, aarch64, ...")
 @click.option("--purpose", help="generic, minimal, gpu, k8s, ...; oldgeneric only if asked for.")
-@click.option("--capability", "capabilities", multiple=True, help="Only if supported; repeated: all of them.")
+@click.option(
+    "--capability", "capabilities", multiple=True, help="Only images that support it; repeated: all of them."
+)
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; repeated: with all of them.")
 @click.option("--visibility", help="public, private, shared, community, ...")
 @sources_option
@@ -55,11 +57,11 @@ Example:
 )
 @click.pass_obj
 def latest(invocation: Invocation, /, format: str, **asked: Any) -> int:
-    """Show, per source, the newest image that is offered and fits all that is given.
+    """Show, per source, the newest image that is offered and meets every condition.
 
     FAMILY is a name without dates and marks such as latest or old. Offered: active, listed, not hidden, not off the
     shelf, not announced as deprecated or obsolete; snapshots and backups never are. The newest by created_at, then
-    id. If none fits: exit 1.
+    id. If there is none: exit 1.
 
     With --format external the question may come as a JSON object of texts on standard input, and exactly one
     image must fit.

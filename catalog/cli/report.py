@@ -54,7 +54,9 @@ Reports, and the options that each takes:
     help="Only changes of upstream keys that fit: status, '__support_*'; may be repeated.",
 )
 @click.option("--tag", multiple=True, help="Only images with this tag; repeated: with all of them.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows, the latest.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="At most this many rows, the latest ones."
+)
 @click.option("--exit-code", is_flag=True, help="Exit 3 if the report has rows, for scripts.")
 @click.option(
     "--html",

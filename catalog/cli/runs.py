@@ -40,7 +40,7 @@ Example:
 )
 @click.argument("source", nargs=-1, shell_complete=source_names)
 @click.option("--kind", type=click.Choice(("sync", "backfill")), help="Only these.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many.")
 @format_option
 @click.pass_obj
 def runs(
