@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -15,6 +16,7 @@ from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups
+from catalog.store.state.events import EventWriter
 from catalog.store.state.held_deletions import HeldDeletion
 
 Verb = Literal["approve", "keep"]
@@ -105,5 +107,6 @@ def _prove(
 
     for (at, run_id), held in groupby(sorted(rows, key=observation), key=observation):
         merge = Merge(connection, source_id, run_id, rules, now)
-        merge.prove_absences(at, run_id, {row.image_id: NOT_LISTED for row in held})
+        tell = partial(EventWriter(connection, source_id, run_id).changes, at, loading=False)
+        merge.prove_absences(at, run_id, {row.image_id: NOT_LISTED for row in held}, tell)
     lookups.save(connection, source_id, now, {})

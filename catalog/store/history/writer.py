@@ -268,8 +268,13 @@ class Merge:
             self.refresh_unlisted(self._ids("image_ids"))
         return self.counts
 
-    def prove_absences(self, at: datetime, run_id: str, reasons: Mapping[str, str]) -> MergeCounts:
-        """Makes an observation that said nothing of these images evidence of their absence (`approve`)."""
+    def prove_absences(
+        self, at: datetime, run_id: str, reasons: Mapping[str, str], tell: Callable[[], None]
+    ) -> MergeCounts:
+        """Makes an observation that said nothing of these images evidence of their absence (`approve`).
+
+        `tell` is called as by `apply`.
+        """
         with self.stage:
             self.ledger.save_absences(at, reasons)
             for ids in batched(reasons, BATCH):
@@ -277,6 +282,7 @@ class Merge:
                 self.timelines.write(at, evidence, {})
             self._follow(at, reasons.keys())
             self.refresh_unlisted(reasons)
+            tell()
         return self.counts
 
     # ---- what goes with it -------------------------------------------------------------------------

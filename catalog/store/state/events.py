@@ -1,6 +1,6 @@
 """Events: what sweeps changed, written in the transaction that changes it.
 
-What was merged is told, what was rolled back is not; backfill, remap and `--forget` write none. Numbers grow by one
+What was merged is told, what was rolled back is not; so is what `approve` deletes. Numbers grow by one
 within a source, so whoever remembers a number per source misses nothing, whatever was loaded or dated anew since.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from catalog.config.settings import DatabaseSettings
 from catalog.store.db.connection import Database
 from catalog.store.state import leases
+from catalog.sync.decisions import decide
+from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import snapshot
@@ -112,6 +115,24 @@ def test_held_deletions_are_one_event_of_the_run_that_first_held_them(site: Site
     assert events[0]["data"]["image_ids"] == [name_of(number) for number in range(11)]
     assert events[0]["data"]["reason"] == "limit"
     assert {kind for kind, _ in new(site)} == {"deletions.held", "image.unlisted"}
+
+
+def test_an_approved_deletion_is_told_once_and_a_kept_one_never(site: Site) -> None:
+    gone = [name_of(number) for number in range(11)]
+    for image_id in gone:
+        site.cloud.delete(image_id)
+    site.sweep()
+    before, held = len(told(site)), told(site)[-1]["run_id"]
+    (source_id,) = {row["source_id"] for row in told(site)}
+    decided = partial(decide, site.database, source_id, rules=MappingAdapter.of(site.source), by="me")
+    decided("keep", image_ids=gone[:1])
+    assert new(site, before) == []
+    decided("approve")
+    assert sorted(new(site, before)) == [("image.deleted", image_id) for image_id in gone[1:]]
+    last = told(site)[-1]
+    assert (last["data"]["deletion_reason"], last["run_id"]) == ("not_listed", held)
+    site.sweep()
+    assert len(new(site, before)) == 10
 
 
 def test_a_source_fails_and_recovers_once(site: Site) -> None:
