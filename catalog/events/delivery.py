@@ -28,6 +28,8 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 86_400.0
 """Seconds until the next attempt, after the first failure and at most."""
 JITTER = 0.1
 """Share by which a wait is longer."""
+MAY_BE_ITS_CONTENT = (400, 413, 422, 500)
+"""Answers of a receiver that may stumble over one event, or over how many there are."""
 MOST_PASSED_OVER = 20_000
 """Events that nobody asked for, until the place is moved on."""
 
@@ -52,6 +54,7 @@ class Delivery:
         self.webhook = webhook
         self.stop = stop
         self._on_failure = on_failure
+        self._most_events = MOST_EVENTS
         # as long as one request may take, and what is left for the transactions around it
         self.claim = Claim(webhook.name, str(uuid.uuid4()), webhook.deadline + leases.SECONDS)
 
@@ -82,7 +85,9 @@ class Delivery:
             if not message:
                 self._transact(partial(self.claim.pass_over, source_id=backlog.source_id, number=last))
             elif not self._attempt(message, last):
-                return False
+                if self._most_events >= len(message):
+                    return False
+                continue
             done = last
         return not self.stop.is_set()
 
@@ -104,7 +109,7 @@ class Delivery:
                 if is_wanted:
                     room -= size(event)
                     if message and (
-                        event.run_id != message[0].run_id or len(message) == MOST_EVENTS or room < 0
+                        event.run_id != message[0].run_id or len(message) == self._most_events or room < 0
                     ):
                         return message, last
                     message.append(event)
@@ -117,6 +122,7 @@ class Delivery:
         return partial(events.families, connection)
 
     def _attempt(self, message: list[Event], last: int) -> bool:
+        """Sends it; False: it was not accepted. One that is worth trying in halves leaves `_most_events` smaller."""
         source, source_id = message[0].source, message[0].source_id
         asked = None
         try:
@@ -124,6 +130,16 @@ class Delivery:
             said, asked, accepted = f"HTTP {answer.status}", answer.retry_after, answer.accepted
             if 300 <= answer.status < 400:
                 said += ", a redirect, which is not followed: change `url`"
+            if answer.status in MAY_BE_ITS_CONTENT:
+                if len(message) > 1:
+                    self._on_failure()
+                    self._most_events = len(message) // 2
+                    log.warning(
+                        "webhook refuses a message, sent again in halves", webhook=self.webhook.name,
+                        source=source, reason=said, events=len(message),
+                    )  # fmt: skip
+                    return False
+                said += f" to event {message[0].id}"
         except (Stopped, DatabaseError):
             raise
         except CatalogError as error:

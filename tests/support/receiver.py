@@ -39,6 +39,8 @@ class Receiver:
     port: int = 0
     requests: list[Received] = field(default_factory=list)
     misbehave: Behaviour | None = None
+    refuses: set[str] = field(default_factory=set)
+    """Images of which it takes no event, nor what comes with it."""
     answer: int = 204
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -92,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         behaviour = receiver.misbehave
+        if receiver.refuses and receiver.refuses & {event.get("subject") for event in json.loads(body)}:
+            behaviour = status(422)
         receiver.requests.append(Received(self.path, headers, body, behaviour is None))
         if behaviour is not None:
             behaviour(self)

@@ -82,6 +82,55 @@ def test_a_receiver_that_misbehaves_and_comes_to_its_senses(
     assert daemon.resident() < 300 * 2**20
 
 
+def test_an_event_that_is_refused_is_named_and_keeps_back_no_earlier_one(
+    plant: Plant, receiver: Receiver
+) -> None:
+    """Retried for as long as events are kept: the receiver is mended, or the event is pruned."""
+    plant.webhook(receiver)
+    daemon = plant.started()
+    plant.wait_for_all(receiver)
+    receiver.refuses = {name_of(3)}
+    before = plant.newest()
+    for number in range(1, 6):
+        plant.cloud.change(name_of(number), name="of one sweep")
+    plant.change()
+    daemon.wait_for("webhook failed", webhook="alerts")
+    rows = query(
+        plant.database_url,
+        f"SELECT source_id || '.' || number, subject FROM events WHERE number > {before} ORDER BY number",
+    )
+    subjects = [subject for _, subject in rows]
+    refused = rows[subjects.index(name_of(3))][0]
+    earlier = [event for event, _ in rows[: subjects.index(name_of(3))]]
+    accepted = [event["id"] for event in receiver.events()]
+    assert accepted[len(accepted) - len(earlier) :] == earlier
+    assert refused not in accepted
+    assert state(plant)[1] == f"HTTP 422 to event {refused}"
+    desk = Desk(plant.folder, plant.database_url, plant.stack)
+    (row,) = desk.run("webhooks", "--format", "json").rows
+    assert (row["state"], row["answer"]) == ("failing", f"HTTP 422 to event {refused}")
+    assert row["backlog"] >= len(rows) - len(earlier)
+    receiver.refuses = set()
+    plant.wait_for_all(receiver)
+    plant.check(receiver)
+
+
+def test_events_that_are_no_longer_kept_end_the_waiting(plant: Plant, receiver: Receiver) -> None:
+    plant.webhook(receiver)
+    daemon = plant.started()
+    plant.wait_for_all(receiver)
+    receiver.refuses = {name_of(3)}
+    plant.change(3)
+    daemon.wait_for("webhook failed", webhook="alerts")
+    with psycopg.connect(plant.database_url) as connection:
+        connection.execute("UPDATE events SET time = time - interval '31 days'")
+    plant.change(1)
+    plant.change(2)
+    daemon.wait_for("events are gone that this webhook was not told of", webhook="alerts", events=1)
+    until(lambda: plant.ids()[-1] in {event["id"] for event in receiver.events()}, "what came since")
+    until(lambda: state(plant) == (0, "HTTP 204", True, True), "a webhook that is well")
+
+
 def test_a_redirect_is_not_followed(plant: Plant, receiver: Receiver) -> None:
     with Receiver() as elsewhere:
         plant.webhook(receiver)
