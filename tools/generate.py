@@ -1,5 +1,7 @@
 """Writes the parts of the documentation that come from the code: `python tools/generate.py`.
 
+Writes the files of tools/models.py as well.
+
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->` in a page of docs/.
 tests/unit/test_documentation.py fails while a page says something else than the code.
 """
@@ -29,6 +31,7 @@ from catalog.config.sources import PASSES, DefaultsTable, SourceTable  # noqa: E
 from catalog.config.webhooks import WebhookTable  # noqa: E402
 from catalog.fields import CAPABILITIES, FIELDS  # noqa: E402
 from catalog.store.db.tables import metadata  # noqa: E402
+from tools import models  # noqa: E402
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -334,12 +337,12 @@ def with_parts(page: str) -> str:
 
 
 def main() -> None:
-    for page in PAGES:
-        before = page.read_text(encoding="utf-8")
-        after = with_parts(before)
-        if after != before:
-            page.write_text(after, encoding="utf-8")
-            sys.stdout.write(f"{page.relative_to(ROOT)} written\n")
+    pages = {page: with_parts(page.read_text(encoding="utf-8")) for page in PAGES}
+    for file, text in (pages | models.current_files()).items():
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{file.relative_to(ROOT)} written\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import catalog
 from catalog.cli.output import number
 from catalog.errors import UsageError
 
-NAMES = ("deploy", "grafana.json")
+NAMES = ("datacontract.yaml", "dbt", "deploy", "grafana.json", "superset")
 
 
 @click.command(
@@ -21,10 +21,10 @@ Example:
 )
 @click.argument("copy_to", type=click.Path(file_okay=False, path_type=Path), metavar="COPY-TO")
 def files(copy_to: Path) -> None:
-    """Copy the files for deployment and the Grafana dashboard to the folder COPY-TO.
+    """Copy the files that come with the catalog to the folder COPY-TO.
 
-    For Docker Compose, systemd, Kubernetes and Prometheus; deploy/README.md tells of each. A file that is there
-    already is never replaced.
+    For Docker Compose, systemd, Kubernetes and Prometheus (deploy/README.md tells of each), for Grafana, Superset and
+    dbt, and the data contract. A file that is there already is never replaced.
     """
     origin = _origin()
     found = sorted(

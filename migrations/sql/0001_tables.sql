@@ -475,7 +475,7 @@ COMMENT ON COLUMN sources.next_due_at IS 'When the daemon sweeps it next. Unit: 
 COMMENT ON COLUMN sources.next_changes_at IS 'When the daemon asks it for changes alone next; NULL = not before a complete sweep. Unit: UTC.';
 COMMENT ON COLUMN sources.failing_since IS 'Start of the first of the failed or partial runs in a row, changes-only sweeps left out; NULL = the last was complete. Unit: UTC.';
 COMMENT ON COLUMN sources.failures IS 'Runs in a row that were not complete.';
-COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure; NULL = the last run was complete.';
+COMMENT ON COLUMN sources.error_kind IS 'Kind of the last failure: login, network, throttled, upstream, bad_listing, deadline, database, config; NULL = the last run was complete.';
 COMMENT ON COLUMN sources.projects_asked_at IS 'When names of projects were last asked for. Unit: UTC.';
 COMMENT ON COLUMN sources.login IS 'What the logins reached that stored images were seen with (project, roles and the like): later ones are compared with it. NULL = not known. Internal.';
 COMMENT ON COLUMN sources.continues IS 'source_id in the archives that the source was made of. Internal.';

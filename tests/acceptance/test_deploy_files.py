@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -138,6 +139,21 @@ def test_the_configuration_for_compose_is_read(tmp_path: Path, monkeypatch: pyte
 def test_the_configuration_for_kubernetes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (DEPLOY / "kubernetes.toml").read_text()
     assert sources_of(text, tmp_path, monkeypatch) == ["mycloud"]
+
+
+# --- Grafana
+
+
+def test_grafana_is_provisioned_with_the_data_source_that_the_dashboard_asks_for() -> None:
+    board = json.loads((ROOT / "docs" / "grafana.json").read_text())
+    asked = {v["query"] for v in board["templating"]["list"] if v["type"] == "datasource"}
+    sources = yaml.safe_load((DEPLOY / "grafana-datasource.yml").read_text())["datasources"]
+    assert asked <= {source["type"] for source in sources}
+    assert len({source["uid"] for source in sources}) == len(sources)
+    for source in sources:
+        assert all(value.startswith("$") for value in source.get("secureJsonData", {}).values())
+    (provider,) = yaml.safe_load((DEPLOY / "grafana-dashboards.yml").read_text())["providers"]
+    assert (provider["type"], "path" in provider["options"]) == ("file", True)
 
 
 # --- Kubernetes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,14 @@ from catalog.demo.walkthrough import simulated_clouds, sweep_all
 from catalog.export.sqlite import description_file, export_sqlite
 from catalog.export.tables import KEYS
 from catalog.store.db.connection import Database
+from tests.tools.conftest import installed
 
 pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="session")
 def datasette(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasette")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    installed = subprocess.run([folder / "bin" / "pip", "install", "--quiet", "datasette<1"], check=False)
-    if installed.returncode:
-        pytest.skip("datasette is not at hand")
-    return folder / "bin" / "datasette"
+    return installed(tmp_path_factory, "datasette", "datasette<1")
 
 
 @pytest.fixture

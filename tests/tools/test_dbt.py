@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from catalog.config.settings import DatabaseSettings
-from catalog.demo.walkthrough import let_change, simulated_clouds, sweep_all
-from catalog.store.db import privileges, schema
+from catalog.store.db import privileges
 from catalog.store.db.connection import Database
+from tests.tools.conftest import installed
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reporting.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "reporting.md").read_text(encoding="utf-8")
 DBT = PAGE[PAGE.index("### dbt\n") :]
 FILES = dict(re.findall(r"<!-- dbt: (\S+) -->\n```\w+\n(.*?)^```", DBT, re.DOTALL | re.MULTILINE))
-VARS = "{moment: '2030-01-01 00:00+00'}"
+COMMANDS = FILES.pop("commands").replace("2026-04-01", "2030-04-01").splitlines()  # the demo's are of today
 pytestmark = pytest.mark.soak
 
 Run = Callable[..., str]
@@ -32,83 +33,119 @@ Run = Callable[..., str]
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1.12 asks for a package that builds from what it downloads elsewhere."""
-    folder = tmp_path_factory.mktemp("dbt")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    installed = subprocess.run(
-        [folder / "bin" / "pip", "install", "--quiet", "dbt-core>=1.10,<1.12", "dbt-postgres"], check=False
-    )
-    if installed.returncode:
-        pytest.skip("dbt is not at hand")
-    return folder / "bin" / "dbt"
+    return installed(tmp_path_factory, "dbt", "dbt-core>=1.10.5,<1.12", "dbt-postgres")
 
 
 @pytest.fixture
-def filled(empty_database_url: str) -> Iterator[Database]:
-    """What `catalog demo` leaves, in the schema `catalog`."""
-    with Database(DatabaseSettings(url=empty_database_url, data_dir=Path(), schema="catalog")) as database:
-        schema.upgrade(database)
-        with simulated_clouds() as clouds:
-            sweep_all(database, clouds, lambda result: None)
-            let_change(clouds)
-            sweep_all(database, clouds, lambda result: None)
-        yield database
-
-
-@pytest.fixture
-def project(filled: Database, tmp_path: Path) -> Iterator[Path]:
-    """The page's role and schema, and its files; the role is named by this process, as a server's are shared."""
+def folder(filled: Database, tmp_path: Path) -> Iterator[Path]:
+    """The page's role, schema and profile, the package; the role is named by this process, as servers share theirs."""
     role = f"dbt_{os.getpid()}"
-    (statements,) = re.findall(r"^```sql\n(.*?)^```", DBT, re.DOTALL | re.MULTILINE)
+    statements = re.search(r"^```sql\n(.*?)^```", DBT, re.DOTALL | re.MULTILINE)[1]  # type: ignore[index]
     address = conninfo_to_dict(filled.libpq_url)
+    shutil.copytree(DOCS / "dbt", tmp_path / "FOLDER" / "dbt")
+    profile = FILES["profiles.yml"].replace("5432", str(address.get("port", 5432)))
+    for written, here in (
+        ("host: db.example.com", address["host"]),
+        ("dbname: catalog", address["dbname"]),
+        ("user: dbt", role),
+    ):
+        assert written in profile
+        profile = profile.replace(written, f"{written.partition(':')[0]}: {here}")
+    (tmp_path / "profiles.yml").write_text(profile)
     with psycopg.connect(filled.libpq_url, autocommit=True) as owner:
         owner.execute(re.sub(r"\bdbt\b", role, statements).encode())
         privileges.grant(filled, role, "reader")
-        for name, content in FILES.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(content)
-        told = {"name": "catalog_docs", "version": "1.0.0", "profile": "p"}
-        (tmp_path / "dbt_project.yml").write_text(json.dumps(told))
-        output = {
-            "type": "postgres", "host": address["host"], "port": int(address.get("port", 5432)), "user": role,
-            "password": "one of your own", "dbname": address["dbname"], "schema": "analytics", "threads": 1,
-        }  # fmt: skip
-        (tmp_path / "profiles.yml").write_text(json.dumps({"p": {"target": "t", "outputs": {"t": output}}}))
         yield tmp_path
         owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
         owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
-def test_the_page_works_to_the_letter(dbt: Path, project: Path, filled: Database) -> None:
-    def run(*arguments: str) -> str:
+@pytest.fixture
+def run(dbt: Path, folder: Path) -> Run:
+    def run(*arguments: str, ends: int = 0) -> str:
         environment = {
-            "PATH": os.environ["PATH"], "HOME": str(project), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DO_NOT_TRACK": "1",
+            "PATH": os.environ["PATH"], "HOME": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1", "DBT_PASSWORD": "one of your own",
         }  # fmt: skip
         ended = subprocess.run(
-            [dbt, *arguments, "--no-version-check", "--vars", VARS],
-            cwd=project, env=environment, capture_output=True, text=True, check=False,
+            [dbt, *arguments, "--no-version-check", "--profiles-dir", folder],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stdout
+        assert ended.returncode == ends, ended.stdout
         return ended.stdout
 
-    assert set(FILES) == {
-        "models/sources.yml", "models/closed_month.sql", "models/changes.sql", "tests/catalog_is_fresh.sql",
-    }  # fmt: skip
-    for _ in range(2):  # the second time incrementally
-        assert "PASS=2" in run("run")
-    assert "PASS=3" in run("test")
-    assert "PASS" in run("source", "freshness")
+    return run
+
+
+def test_the_page_works_to_the_letter(run: Run, filled: Database) -> None:
+    for command in COMMANDS:
+        program, *arguments = shlex.split(command)
+        assert program == "dbt"
+        assert "WARN=0 ERROR=0 SKIP=0" in run(*arguments) or "freshness" in arguments
     with psycopg.connect(filled.libpq_url, autocommit=True) as connection:
-        same = connection.execute(
-            "SELECT (SELECT count(*) FROM analytics.closed_month)"
-            " = (SELECT count(*) FROM catalog.images WHERE deleted_at IS NULL),"
-            " (SELECT count(*) FROM analytics.changes) = (SELECT count(*) FROM catalog.image_changes),"
-            " (SELECT string_agg(DISTINCT relkind::text, '') FROM pg_class"
-            " WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'v'))"
-        ).fetchone()
-        assert same == (True, True, "r")
+
+        def changes() -> tuple[Any, ...] | None:
+            return connection.execute(
+                "SELECT count(*), (SELECT count(*) FROM catalog.image_changes) FROM analytics.changes"
+            ).fetchone()
+
+        def months() -> tuple[Any, ...] | None:
+            return connection.execute(
+                "SELECT month_ended_at::date::text, count(*) FROM analytics.closed_months GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+
+        (stored, all_of_them) = changes() or (0, 1)
+        assert stored == all_of_them > 0
+        live = connection.execute("SELECT count(*) FROM catalog.images WHERE deleted_at IS NULL").fetchone()
+        closed = months()
+        assert closed[-1] == ("2030-04-01", *live)
+        # what a sweep recorded first and committed after another source's
         connection.execute(
-            "UPDATE catalog.sources SET last_complete_at = now() - interval '2 hours' WHERE name ="
-            " (SELECT min(name) FROM catalog.sources)"
+            "DELETE FROM analytics.changes WHERE source_id = (SELECT source_id FROM analytics.changes"
+            " GROUP BY source_id ORDER BY max(recorded_at) LIMIT 1)"
         )
-    assert "WARN" in run("source", "freshness")
+        # and what is dated back later changes no month that is closed
+        connection.execute(
+            "UPDATE catalog.revisions SET valid_from = '2030-06-01', valid_to = '2030-07-01' WHERE valid_to IS NULL"
+        )
+        run(*shlex.split(COMMANDS[-1])[1:])
+        assert months() == closed
+        run("build", "--project-dir", "FOLDER/dbt", "--select", "changes")
+        assert changes() == (all_of_them, all_of_them)
+        tables = (
+            "SELECT DISTINCT relkind::text FROM pg_class"
+            " WHERE relnamespace = 'analytics'::regnamespace AND relkind IN ('r', 'v')"
+        )
+        assert connection.execute(tables).fetchall() == [("r",)]
+
+
+def test_its_tests_see_what_they_are_for(run: Run, filled: Database) -> None:
+    with psycopg.connect(filled.libpq_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE catalog.sources SET last_complete_at = now() - interval '2 hours' WHERE name = 'demo-glance'"
+        )
+        connection.execute("UPDATE catalog.sources SET expected_seconds = 60, error_kind = 'weather'")
+    assert "WARN" in run("source", "freshness", "--project-dir", "FOLDER/dbt")
+    failed = run("test", "--project-dir", "FOLDER/dbt", ends=1)
+    seen = set(re.findall(r"FAIL \d+ (\w+?)(?:__|\b)", failed))
+    accepted = "source_accepted_values_image_catalog_"
+    assert seen == {
+        "catalog_is_fresh",
+        f"{accepted}sources_error_kind",
+        f"{accepted}source_freshness_error_kind",
+    }
+
+
+def test_another_project_uses_the_package(run: Run, folder: Path, filled: Database) -> None:
+    mine = folder / "mine"
+    (mine / "models").mkdir(parents=True)
+    (mine / "dbt_project.yml").write_text("{name: mine, version: 1.0.0, profile: image_catalog}")
+    (mine / "packages.yml").write_text(f"packages: [{{local: {folder / 'FOLDER' / 'dbt'}}}]")
+    used = re.findall(r"`(\{\{ (?:source|image_catalog).*?\}\})`", DBT)
+    assert len(used) == 2
+    for number, name in enumerate(used):
+        (mine / "models" / f"mine_{number}.sql").write_text(
+            "{{ config(materialized='table') }} SELECT count(*) FROM " + name
+        )
+    run("deps", "--project-dir", "mine")
+    assert "PASS=2" in run("run", "--project-dir", "mine", "--select", "mine")

@@ -189,7 +189,11 @@ sources = Table(
         server_default=text("0"),
         comment="Runs in a row that were not complete.",
     ),
-    text_column("error_kind", "Kind of the last failure; NULL = the last run was complete."),
+    text_column(
+        "error_kind",
+        "Kind of the last failure: login, network, throttled, upstream, bad_listing, deadline, database, config;"
+        " NULL = the last run was complete.",
+    ),
     moment("projects_asked_at", "When names of projects were last asked for."),
     text_array(
         "login",
