@@ -3,11 +3,12 @@
     python -m benchmarks                                   everything; about two hours, 20 GB of disk
     python -m benchmarks load --sizes 100000               the table with the goals
     python -m benchmarks load --sizes 1000000 --turns 1 --contenders catalog,limit
-    python -m benchmarks crowd|start|queries|readers|export|profile    one section
+    python -m benchmarks crowd|start|queries|readers|events|export|profile    one section
 
 Sections: `load` (sizes, per cent changed, 1 and 50 sources, product against baselines), `crowd` (a small source
 in a database that holds a million images), `start` (small commands), `queries` (reporting, with plans), `readers`
-(50 of them, of the web pages, beside sweeps), `export` (rows a second, memory), `profile` (where the time goes).
+(50 of them, of the web pages, beside sweeps), `events` (what they cost), `export` (rows a second, memory), `profile`
+(where the time goes).
 PostgreSQL is an embedded one with its default, durable settings, or the server of `--database-url`, where databases
 named bench_* are made and dropped. The listing is served from memory by a process of its own; everything shares the
 machine, as a user's does. Before each measured run the server's dirty buffers are written, after each one its
@@ -26,7 +27,7 @@ from benchmarks.databases import server
 from benchmarks.report import Report, goals
 
 ROOT = Path(__file__).parent
-SECTIONS = ("load", "crowd", "start", "queries", "readers", "export", "profile")
+SECTIONS = ("load", "crowd", "start", "queries", "readers", "events", "export", "profile")
 
 
 def main() -> None:
@@ -114,6 +115,12 @@ def run_crowd(track: Track, report: Report, asked: argparse.Namespace) -> None:
     crowd.measure(track, report, asked.crowd, asked.turns)
 
 
+def run_events(track: Track, report: Report, asked: argparse.Namespace) -> None:
+    from benchmarks import events
+
+    events.measure(track, report)
+
+
 def run_start(track: Track, report: Report, asked: argparse.Namespace) -> None:
     from benchmarks import start
 
@@ -148,6 +155,7 @@ RUN: dict[str, Callable[[Track, Report, argparse.Namespace], None]] = {
     "load": run_load,
     "crowd": run_crowd,
     "start": run_start,
+    "events": run_events,
     "queries": run_queries,
     "readers": run_readers,
     "export": run_export,

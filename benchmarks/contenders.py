@@ -97,8 +97,6 @@ class Track:
     ) -> Run:
         """One measured sweep of `sources` sources that all list what `endpoint` serves."""
         if contender is PRODUCT:
-            # each state of the listing has an address of its own, which the product takes for another service
-            self.server.execute("UPDATE sources SET endpoint = NULL", database)
             configuration = self.configuration([f"{name}{n}" for n in range(sources)], endpoint)
             url = self.server.socket_url(database)
             command = [*catalog(), "--config", str(configuration), "--database-url", url, "sync"]

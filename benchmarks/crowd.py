@@ -11,7 +11,7 @@ from collections import defaultdict
 from statistics import median
 
 from benchmarks.contenders import PRODUCT, Track
-from benchmarks.listing import STATES, serve
+from benchmarks.listing import STATES, serve, show
 from benchmarks.measuring import Run, middle
 from benchmarks.report import Report, Table, Verdict, goals
 
@@ -32,14 +32,14 @@ def measure(track: Track, report: Report, images: int, turns: int) -> None:
     copies = max(1, images // SMALL)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
     with serve(SMALL, range(len(STATES) - 1)) as address:
-        fill(track, f"{address}/0", copies)
+        fill(track, show(address, 0), copies)
         (size,) = track.server.execute(f"SELECT pg_size_pretty(pg_database_size('{CROWDED}'))")[0]
         for turn in range(turns):
             track.prepare(PRODUCT, EMPTY)
             for step, state in STEPS:
                 for database in (CROWDED, EMPTY) if turn % 2 else (EMPTY, CROWDED):
                     name = f"turn{turn}-"
-                    one = track.sweep(PRODUCT, database, f"{address}/{state}", name=name)
+                    one = track.sweep(PRODUCT, database, show(address, state), name=name)
                     runs[step, database].append(one)
                     print(f"crowd turn {turn + 1} {step:>10} {database:<12} {one}", flush=True)
                     track.server.vacuum(database)

@@ -21,7 +21,7 @@ def measure(track: Track, report: Report, count: int) -> None:
     """A first export in each format."""
     track.prepare(PRODUCT, DATABASE)
     with serve(count, [0]) as address:
-        track.sweep(PRODUCT, DATABASE, f"{address}/0")
+        track.sweep(PRODUCT, DATABASE, address)
     deepen(track, DATABASE, REVISIONS)
     track.server.vacuum(DATABASE)
     total = sum(int(track.server.execute(f"SELECT count(*) FROM {table}", DATABASE)[0][0]) for table in KEYS)

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from benchmarks.prepared import PreparedListing, benchmark_images
 from catalog.demo.answers import Answer, Request
 from catalog.demo.cloud import Record
@@ -42,21 +44,30 @@ def records(count: int, state: int, *, rare_tags: bool = False) -> Iterator[Reco
 
 
 class States:
-    """A `catalog.demo` service: each state under a path of its own, `/0`, `/1`, ..."""
+    """A `catalog.demo` service that shows one state at a time: a source keeps its endpoint. `/show/1` chooses."""
 
     def __init__(self, count: int, states: Sequence[int], *, rare_tags: bool = False) -> None:
         self._listings = {
             str(state): PreparedListing("ims", records(count, state, rare_tags=rare_tags)) for state in states
         }
+        self._shown = str(states[0])
 
     def __call__(self, request: Request) -> Answer:
-        state, _, path = request.path.removeprefix("/").partition("/")
-        return self._listings[state](Request(request.method, f"/{path}", request.query, request.headers))
+        if request.path.startswith("/show/"):
+            self._shown = request.path.removeprefix("/show/")
+            return Answer(204, b"")
+        return self._listings[self._shown](request)
+
+
+def show(address: str, state: int) -> str:
+    """Lets the server at this address list that state from now on; the address, as an endpoint."""
+    httpx.get(f"{address}/show/{state}", trust_env=False).raise_for_status()
+    return address
 
 
 @contextmanager
 def serve(count: int, states: Sequence[int], *, rare_tags: bool = False) -> Iterator[str]:
-    """The address of a server in a process of its own; a state's endpoint is `{address}/{state}`."""
+    """The address of a server in a process of its own; it lists the first state until `show` is called."""
     command = [sys.executable, "-m", "benchmarks.listing", str(count), ",".join(map(str, states))]
     root = Path(__file__).parents[1]
     with subprocess.Popen(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.contenders import LIMIT, PRODUCT, Contender, Track
-from benchmarks.listing import STATES, serve
+from benchmarks.listing import STATES, serve, show
 from benchmarks.measuring import Run, middle
 from benchmarks.report import Table, Verdict, number
 
@@ -51,7 +51,7 @@ def measure(track: Track, course: Course) -> Runs:
             for step in course.steps:
                 for contender in field if turn % 2 == 0 else reversed(field):
                     database = _database(contender)
-                    one = track.sweep(contender, database, f"{address}/{_state(step)}", course.sources)
+                    one = track.sweep(contender, database, show(address, _state(step)), course.sources)
                     track.server.vacuum(database)
                     runs[step, contender.name].append(one)
                     print(f"{course.key} turn {turn + 1} {step:>5} {contender.name:<10} {one}", flush=True)

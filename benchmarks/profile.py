@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.contenders import PRODUCT, Track, catalog
-from benchmarks.listing import serve
+from benchmarks.listing import serve, show
 from benchmarks.measuring import run
 from benchmarks.report import Report, Table, number
 
@@ -34,7 +34,7 @@ def measure(track: Track, report: Report, count: int) -> None:
             if has_statements:
                 track.server.execute("SELECT pg_stat_statements_reset()")
             samples = track.cache / "samples.raw"
-            configuration = track.configuration(["s0"], f"{address}/{state}")
+            configuration = track.configuration(["s0"], show(address, state))
             url = track.server.socket_url(database)
             arguments = ["--config", str(configuration), "--database-url", url, "sync"]
             one = run([*track.sampler(RATE, samples), *catalog(), *arguments])

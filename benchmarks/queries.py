@@ -72,7 +72,7 @@ def measure(track: Track, report: Report, count: int) -> None:
     """Each query some times on a warm database, its rows fetched; then once more for its plan."""
     track.prepare(PRODUCT, DATABASE)
     with serve(count, [0], rare_tags=True) as address:
-        track.sweep(PRODUCT, DATABASE, f"{address}/0")
+        track.sweep(PRODUCT, DATABASE, address)
     deepen(track, DATABASE, REVISIONS)
     track.server.vacuum(DATABASE)
     rows, verdicts, plans = [], [], []

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from benchmarks.contenders import PRODUCT, Track, catalog
-from benchmarks.listing import serve
+from benchmarks.listing import serve, show
 from benchmarks.measuring import ROOT
 from benchmarks.report import Report, Table, Verdict, goals
 
@@ -38,9 +38,9 @@ ADDRESSES = (
 def measure(track: Track, report: Report, count: int) -> None:
     track.prepare(PRODUCT, DATABASE)
     with serve(count, [0, 1], rare_tags=True) as address:
-        track.sweep(PRODUCT, DATABASE, f"{address}/0")
+        track.sweep(PRODUCT, DATABASE, show(address, 0))
         track.server.vacuum(DATABASE)
-        alone = [track.sweep(PRODUCT, DATABASE, f"{address}/{state}").wall for state in (1, 0, 1, 0)]
+        alone = [track.sweep(PRODUCT, DATABASE, show(address, state)).wall for state in (1, 0, 1, 0)]
         times, failed, beside = asyncio.run(_beside(track, address))
     track.server.drop(DATABASE)
     ratio = median(beside) / median(alone)
@@ -99,7 +99,7 @@ async def _beside(track: Track, address: str) -> tuple[list[float], int, list[fl
                     while time.perf_counter() < end:
                         for state in (1, 0):
                             run = await asyncio.to_thread(
-                                track.sweep, PRODUCT, DATABASE, f"{address}/{state}"
+                                track.sweep, PRODUCT, DATABASE, show(address, state)
                             )
                             walls.append(run.wall)
                     return walls
