@@ -1,24 +1,12 @@
 -- How images stand to one another: image_lineage (what was made from what), and image_family, what names have in common.
 
--- Each image's line of ancestors inside its source. A parent id may name the image itself, close a circle, or
--- name an image that this source never saw: the line ends there and says so.
+-- Each image's line of ancestors inside its source, image by image, so that a question for one follows no other. A parent
+-- id may name the image itself, close a circle, or name an image that this source never saw: the line ends there and
+-- says so.
 CREATE VIEW image_lineage AS
-WITH RECURSIVE line AS (
-    SELECT i.source_id, i.image_id, i.image_id AS ancestor_id, 0 AS depth, i.parent_image_id COLLATE "C" AS next_id
-    FROM images AS i
-    WHERE i.parent_image_id IS NOT NULL
-    UNION ALL
-    SELECT l.source_id, l.image_id, l.next_id, l.depth + 1, (  -- by key: a join would read all images at each depth
-        SELECT parent.parent_image_id COLLATE "C"
-        FROM images AS parent
-        WHERE parent.source_id = l.source_id AND parent.image_id = l.next_id
-    )
-    FROM line AS l
-    WHERE l.next_id IS NOT NULL AND l.depth < 100
-) CYCLE ancestor_id SET is_loop USING path
 SELECT
     s.name AS source,
-    l.image_id,
+    i.image_id,
     l.ancestor_id,
     l.depth,
     CASE
@@ -28,11 +16,25 @@ SELECT
         ELSE 'live'
     END AS ancestor_state,
     a.name AS ancestor_name,
-    l.source_id
-FROM line AS l
-JOIN sources AS s ON s.source_id = l.source_id
-LEFT JOIN images AS a ON a.source_id = l.source_id AND a.image_id = l.ancestor_id
-WHERE l.depth > 0;
+    i.source_id
+FROM images AS i
+JOIN sources AS s ON s.source_id = i.source_id
+CROSS JOIN LATERAL (
+    WITH RECURSIVE line AS (
+        SELECT i.image_id AS ancestor_id, 0 AS depth, i.parent_image_id COLLATE "C" AS next_id
+        UNION ALL
+        SELECT l.next_id, l.depth + 1, (
+            SELECT parent.parent_image_id COLLATE "C"
+            FROM images AS parent
+            WHERE parent.source_id = i.source_id AND parent.image_id = l.next_id
+        )
+        FROM line AS l
+        WHERE l.next_id IS NOT NULL AND l.depth < 100
+    ) CYCLE ancestor_id SET is_loop USING path
+    SELECT line.ancestor_id, line.depth, line.is_loop FROM line WHERE line.depth > 0
+) AS l
+LEFT JOIN images AS a ON a.source_id = i.source_id AND a.image_id = l.ancestor_id
+WHERE i.parent_image_id IS NOT NULL;
 
 COMMENT ON VIEW image_lineage IS 'Ancestors of images that name a parent, deleted images included: one row per image and ancestor, at most 100 generations.';
 COMMENT ON COLUMN image_lineage.source IS 'Name of the source.';

@@ -17,6 +17,7 @@ from catalog.report.images import (
     list_images,
     page_of_images,
 )
+from catalog.report.statements import SETTINGS, statement
 from tests.integration.views.conftest import T0, Shelf, days
 
 IMAGES = MOST_COUNTED + 2000
@@ -41,8 +42,8 @@ def catalog(shelf: Shelf) -> Iterator[psycopg.Connection[TupleRow]]:
         (T0, T0, T0, days(1), IMAGES),
     )
     shelf.connection.execute(
-        "INSERT INTO image_state (source_id, image_id, live, distro, purpose)"
-        " SELECT source_id, image_id, deleted_at IS NULL, 'ubuntu', 'generic' FROM images"
+        "INSERT INTO image_state (source_id, image_id, live, distro, purpose, family)"
+        " SELECT source_id, image_id, deleted_at IS NULL, 'ubuntu', 'generic', name FROM images"
     )
     shelf.connection.execute("ANALYZE images, image_state")
     with psycopg.connect(shelf.connection.info.dsn) as connection:
@@ -99,3 +100,20 @@ def test_the_past_of_a_large_catalog_is_estimated_too(catalog: psycopg.Connectio
     assert counts.estimated
     assert counts.total == pytest.approx(IMAGES, rel=0.15)
     assert not counts.facets.get("state")
+
+
+@pytest.mark.parametrize("name", ["image", "lineage"])
+def test_one_image_is_shown_without_reading_all_others(
+    catalog: psycopg.Connection[TupleRow], name: str
+) -> None:
+    catalog.execute(SETTINGS)
+    row = catalog.execute(
+        "SELECT source_id, image_id, pg_relation_size('images') / 8192 FROM images LIMIT 1"
+    ).fetchone()
+    assert row is not None
+    source, image, every = row
+    explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement(f"image/{name}")
+    found = catalog.execute(explain.encode(), {"source": source, "image": image}).fetchone()
+    assert found is not None
+    plan = found[0][0]["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < every

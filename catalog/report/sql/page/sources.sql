@@ -5,7 +5,7 @@ SELECT f.source, s.kind, s.region, f.last_complete_at, f.expected_seconds, f.sta
 FROM source_freshness AS f
 JOIN sources AS s ON s.source_id = f.source_id
 LEFT JOIN (
-    SELECT i.source_id, count(*) AS images FROM images AS i WHERE i.deleted_at IS NULL GROUP BY i.source_id
+    SELECT i.source_id, count(*) AS images FROM image_state AS i WHERE i.live GROUP BY i.source_id
 ) AS live ON live.source_id = f.source_id
 WHERE f.source = ANY (%(sources)s)
 ORDER BY f.retired_at IS NOT NULL, f.source
