@@ -37,7 +37,7 @@ PAGES = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while the driver runs, nothing else may start an event loop
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         # root may start it only so; what it opens is our own
