@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks.contenders import PRODUCT, Track
 from benchmarks.crowd import deepen
 from benchmarks.listing import serve
 from benchmarks.report import Report, Table, Verdict, goals
+from catalog.report.images import ImageFilter, count_images, page_of_images
 
 DATABASE = "bench_queries"
 REVISIONS = 10
@@ -68,6 +70,19 @@ QUERIES = (
 )
 
 
+SEARCHES = {
+    "newest": ImageFilter(sort="-created"),
+    "by a common word": ImageFilter(text="debian", sort="-created"),
+    "by a word that nothing has": ImageFilter(text="nothing has this", sort="-created"),
+    "by a common tag": ImageFilter(tags=("golden",), sort="-created"),
+    "by a rare tag": ImageFilter(tags=("ticket=77",), sort="-created"),
+    "by system, sorted by name": ImageFilter(os="ubuntu", sort="name"),
+    "sorted by source": ImageFilter(sort="source"),
+    "by state": ImageFilter(state="current", sort="-created"),
+}
+"""What the page of images is asked."""
+
+
 def measure(track: Track, report: Report, count: int) -> None:
     """Each query some times on a warm database, its rows fetched; then once more for its plan."""
     track.prepare(PRODUCT, DATABASE)
@@ -91,18 +106,42 @@ def measure(track: Track, report: Report, count: int) -> None:
             plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {statement}").fetchall()
             plans.append(f"{query.title}:\n\n```\n" + "\n".join(line for (line,) in plan) + "\n```")
             print(f"queries {query.title:<36} {milliseconds:8.1f} ms {found:>8} rows", flush=True)
+        for title, milliseconds, found in searches(connection):
+            rows.append((title, f"{milliseconds:.1f}", f"{found:,}", "of `catalog web`"))
+            verdicts.append(Verdict(title, f"{milliseconds:.1f} ms", "150 ms", milliseconds <= 150))
+            print(f"queries {title:<36} {milliseconds:8.1f} ms {found:>8} rows", flush=True)
     track.server.drop(DATABASE)
     title = f"Reporting queries, {count:,} images with {count * REVISIONS:,} revisions"
     table = Table(("query", "ms", "rows", "statement"), rows).markdown()
     report.write("queries", title, goals(verdicts), table, "### Plans", *plans)
 
 
+def searches(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, float, int]]:
+    """A page of each search, and its facets."""
+    for title, wanted in SEARCHES.items():
+
+        def page(wanted: ImageFilter = wanted) -> int:
+            with connection.transaction():
+                return len(page_of_images(connection, wanted, 50).images)
+
+        def facets(wanted: ImageFilter = wanted) -> int:
+            with connection.transaction():
+                return len(count_images(connection, wanted, 12).facets)
+
+        yield f"images {title}, a page", *median_of(page)
+        yield f"images {title}, facets", *median_of(facets)
+
+
 def timed(connection: psycopg.Connection[Any], statement: str) -> tuple[float, int]:
     """Median time in milliseconds with all rows fetched, and their number."""
+    return median_of(lambda: len(connection.execute(statement).fetchall()))
+
+
+def median_of(work: Callable[[], int]) -> tuple[float, int]:
     times = []
     found = 0
     for _ in range(TIMES):
         began = time.perf_counter()
-        found = len(connection.execute(statement).fetchall())
+        found = work()
         times.append((time.perf_counter() - began) * 1000)
     return median(times), found
