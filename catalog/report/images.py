@@ -65,7 +65,7 @@ _SAMPLED_THEN = (
     f"(SELECT * FROM {IMAGES_THEN} AS i"
     " WHERE abs(hashtextextended(i.image_id, 0) %% 1000000) < %(percent)s::float8 * 10000)"
 )
-_FOUND = """(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
+_FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
     JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
 
 

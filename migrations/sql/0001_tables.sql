@@ -544,9 +544,6 @@ CREATE INDEX ix_images_updated_at ON images (source_id, updated_at) WHERE delete
 -- Pages show the newest images first.
 CREATE INDEX ix_images_created ON images (created_at DESC NULLS LAST) WHERE deleted_at IS NULL;
 
--- What was made from an image.
-CREATE INDEX ix_images_parent ON images (source_id, parent_image_id) WHERE parent_image_id IS NOT NULL;
-
 CREATE INDEX ix_images_market ON images (source_id, image_id) WHERE image_type = 'market';
 
 COMMENT ON TABLE images IS 'One row per image ever seen; live = deleted_at IS NULL.';

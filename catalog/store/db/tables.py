@@ -228,12 +228,6 @@ images = table(
         text("created_at DESC NULLS LAST"),
         postgresql_where=text("deleted_at IS NULL"),
     ),
-    Index(
-        "ix_images_parent",
-        "source_id",
-        "parent_image_id",
-        postgresql_where=text("parent_image_id IS NOT NULL"),
-    ),
     Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
