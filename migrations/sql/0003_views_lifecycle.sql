@@ -52,6 +52,7 @@ WITH withdrawn AS (  -- since the last change from public to something else
     GROUP BY r.source_id, r.image_id
 ), members AS (
     SELECT
+        s.name AS source,
         i.source_id,
         i.image_id,
         i.name,
@@ -86,6 +87,7 @@ WITH withdrawn AS (  -- since the last change from public to something else
         coalesce(own.use_instead_id, families.use_instead_id) AS told_instead,
         i.properties ->> 'provided_until' AS provided_until
     FROM images AS i
+    JOIN sources AS s ON s.source_id = i.source_id
     JOIN image_state AS f ON f.source_id = i.source_id AND f.image_id = i.image_id
     LEFT JOIN withdrawn AS w ON w.source_id = i.source_id AND w.image_id = i.image_id
     LEFT JOIN announcements_in_force AS own
@@ -93,11 +95,12 @@ WITH withdrawn AS (  -- since the last change from public to something else
     LEFT JOIN announcements_in_force AS families
         ON families.source_id = i.source_id AND families.scope = 'family' AND families.subject = f.family
             AND own.subject IS NULL
-    WHERE i.status IS NULL OR i.status NOT IN ('queued', 'saving', 'uploading', 'importing', 'killed')
+    WHERE (i.status IS NULL OR i.status NOT IN ('queued', 'saving', 'uploading', 'importing', 'killed'))
+        AND (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown')
 ), placed AS (
     -- Of two of one second a protected image tagged golden is the newer one. Lines are sorted by their hash before their
-    -- source: comparing numbers costs a fraction of comparing texts. The family, which goes with the line, stands there so
-    -- that a question for one source and family reads no other.
+    -- source: comparing numbers costs a fraction of comparing texts. The source's name and the family, which go with the
+    -- line, stand there so that a question for one source, or for one family of it, reads no other.
     SELECT
         m.*,
         row_number() OVER newest AS place,
@@ -106,11 +109,11 @@ WITH withdrawn AS (  -- since the last change from public to something else
         END AS newest_id,
         first_value(m.name) OVER newest AS newest_name,
         CASE WHEN m.line IS NOT NULL THEN
-            lead(m.born_at) OVER (PARTITION BY m.line, m.source_id, m.family ORDER BY m.born_at, m.image_id)
+            lead(m.born_at) OVER (PARTITION BY m.line, m.source_id, m.source, m.family ORDER BY m.born_at, m.image_id)
         END AS next_born_at
     FROM members AS m
     WINDOW newest AS (
-        PARTITION BY m.line, m.source_id, m.family
+        PARTITION BY m.line, m.source_id, m.source, m.family
         ORDER BY m.standing = 'offered' DESC, date_trunc('second', m.born_at) DESC, m.preferred DESC, m.image_id DESC
     )
 ), judged AS (
@@ -124,7 +127,7 @@ WITH withdrawn AS (  -- since the last change from public to something else
     FROM placed AS p
 )
 SELECT
-    s.name AS source,
+    j.source,
     j.image_id,
     j.name,
     j.family,
@@ -170,9 +173,7 @@ SELECT
     j.source_id,
     j.next_born_at,
     j.line
-FROM judged AS j
-JOIN sources AS s ON s.source_id = j.source_id
-WHERE (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown');
+FROM judged AS j;
 
 COMMENT ON VIEW image_lifecycle IS 'Where each image that was ever usable stands, and which to use instead. Compared within source, owner, family, architecture and purpose; snapshots and backups are never superseded. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN image_lifecycle.source IS 'Name of the source.';

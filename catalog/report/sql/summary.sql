@@ -4,14 +4,16 @@
 -- of: s.name
 WITH asked AS (
     SELECT coalesce(%(as_of)s::timestamptz, now()) AS moment
+), wanted AS (  -- first, so that one source's answer reads the rows of that one
+    SELECT s.* FROM sources AS s WHERE {sources}
 ), present AS (
-    SELECT live.source_id, count(*) AS images FROM {live} AS live GROUP BY live.source_id
+    SELECT live.source_id, count(*) AS images FROM {live} AS live JOIN wanted USING (source_id) GROUP BY live.source_id
 ), events AS (
     SELECT r.source_id, r.image_id, moment - r.valid_from AS age,
         r.change IN ('created', 'restored') AS new,
         r.change IN ('updated', 'replaced') AS changed,
         r.change = 'deleted' AND r.period_from = r.valid_from AS gone
-    FROM revisions AS r, asked
+    FROM revisions AS r JOIN wanted USING (source_id), asked
     WHERE r.valid_from > moment - interval '30 days' AND r.valid_from <= moment
 ), flow AS (
     SELECT source_id,
@@ -39,8 +41,7 @@ SELECT s.name AS source, coalesce(p.images, 0) AS live,
             WHERE o.source_id = s.source_id AND o.complete AND o.observed_at <= %(as_of)s::timestamptz
         )
     END AS last_complete_at
-FROM sources AS s
+FROM wanted AS s
 LEFT JOIN present AS p ON p.source_id = s.source_id
 LEFT JOIN flow AS f ON f.source_id = s.source_id
-WHERE {sources}
 ORDER BY s.name

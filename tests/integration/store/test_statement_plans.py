@@ -29,6 +29,7 @@ VALUES = {
     "runs": ["00000000-0000-0000-0000-000000000001"] * MANY,
     "kept": [False] * MANY,
     "by": "backfill",
+    "clock": AT,
 }
 assert {
     "close_revisions",

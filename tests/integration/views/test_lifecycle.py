@@ -276,3 +276,12 @@ def test_a_protected_golden_image_is_not_superseded_by_one_of_the_same_second(sh
         "a": "current",
         "b": "superseded",
     }
+
+
+def test_one_sources_answer_reads_the_images_of_that_one(shelf: Shelf) -> None:
+    """The source is chosen before images are compared, not after all of them were."""
+    question = "SELECT * FROM image_lifecycle WHERE source = 'a'"
+    plan = [row["QUERY PLAN"] for row in shelf.ask(f"EXPLAIN (COSTS OFF) {question}")]
+    chosen = next(n for n, line in enumerate(plan) if "(name = 'a'" in line)
+    assert max(n for n, line in enumerate(plan) if "WindowAgg" in line) < chosen, "\n".join(plan)
+    assert not any("CTE" in line for line in plan)
