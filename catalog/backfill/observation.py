@@ -293,15 +293,21 @@ class ObservationWriter:
         return self._verdict.absent.keys() | (missing & self._proved.keys())
 
     def _not_shown(self, ids: Collection[str]) -> set[str]:
-        """Those of these images that a saved listing may have left out, as it holds none of their visibility. An IMS
-        lists shares that are not accepted apart."""
+        """Those of these images that a plain listing leaves out: an IMS's the shares that are not accepted, Glance's
+        the community images, unless it was asked for them and holds some."""
         if self.metadata.trailer is not None:
             return set()
-        shown = self.record_set.visibilities - ({"shared"} if self.source.kind == "ims" else set())
-        ledger = Ledger(self.connection, self.source_id)
-        existing = ledger.observed(self.at)
-        beside = ledger.listed(existing) if existing else ()  # by other parts of this moment
-        return stored_state.of_other_visibility(self.connection, self.source_id, ids, shown, beside)
+        left_out = "shared" if self.source.kind == "ims" else "community"
+        doubtful = stored_state.of_visibility(self.connection, self.source_id, ids, left_out)
+        if doubtful and self.source.kind == "glance":
+            ledger = Ledger(self.connection, self.source_id)
+            existing = ledger.observed(self.at)
+            beside = ledger.listed(existing) if existing else ()  # by other parts of this moment
+            if self.record_set.has_community or stored_state.of_visibility(
+                self.connection, self.source_id, beside, left_out
+            ):
+                return set()
+        return doubtful
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision

@@ -99,8 +99,8 @@ class RecordSet:
         """A record without a usable id is among them, so absence proves nothing."""
         self.has_hidden = False
         """A hidden image is among them, so that hidden ones were not left out."""
-        self.visibilities: set[str] = set()
-        """Those of its images: others may have been left out."""
+        self.has_community = False
+        """A community image is among them, so that the cloud was asked for these, too."""
         self._entries: dict[str, bytes] = {}
         """Image id -> the record that counts, as one string: fingerprint, hash of its bytes, place in the file."""
         self._contested: dict[str, dict[bytes, bytes]] = {}
@@ -139,7 +139,7 @@ class RecordSet:
             self._reject(raw, rejection)
             return
         self.has_hidden |= hidden
-        self.visibilities.add(visibility)
+        self.has_community |= visibility == "community"
         if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
             raise self._misdated(dump, image_id, created)
         entry = self._entries.get(image_id)

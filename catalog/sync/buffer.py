@@ -93,11 +93,11 @@ class ListingBuffer:
         """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
         return self._unchanged, self._entries.keys(), self.inconclusive.keys()
 
-    def kinds_among(self, kinds: set[tuple[str, str]], *, by_owner: bool) -> set[tuple[str, str]]:
-        """Those of some kinds (see `stored_state.unseen`) of which a new or changed record was read, as far as there
-        is time."""
-        found: set[tuple[str, str]] = set()
-        for image_id in self._entries if kinds else ():
+    def owners_among(self, owners: set[str], *, by_owner: bool) -> set[str]:
+        """Those of some owners (see `stored_state.unseen`) of whom a new or changed record that is not public was read,
+        as far as there is time."""
+        found: set[str] = set()
+        for image_id in self._entries if owners else ():
             try:
                 self._reading.check()
                 image = map_record(self._read(image_id), self.rules)
@@ -105,9 +105,9 @@ class ListingBuffer:
                 break
             except Rejected:
                 continue
-            visibility, owner = (str(image.values[INDEX[name]] or "") for name in ("visibility", "owner"))
-            found.add((visibility, owner if by_owner and visibility != "public" else ""))
-            if kinds <= found:
+            if image.values[INDEX["visibility"]] != "public":
+                found.add(str(image.values[INDEX["owner"]] or "") if by_owner else "")
+            if owners <= found:
                 break
         return found
 

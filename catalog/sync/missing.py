@@ -106,7 +106,7 @@ def decide_missing(
     it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
     as rights may be withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was
-    listed or found, so that who was asked may not have shown any: a gateway that drops tokens shows public ones only.
+    listed or found, so that whoever was asked may not have shown any: a gateway that drops tokens shows public ones.
     """
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
@@ -168,8 +168,8 @@ def decide_missing(
         hold_back(none_like_them, result)
         if none_like_them:
             result.note = result.note or (
-                f"{len(none_like_them)} missing images are held, as nothing is listed of their visibility (or, with a"
-                " token or key that is new, of their owner): they may just not be shown; see `catalog deletions`"
+                f"{len(none_like_them)} missing images are held, as nothing is listed of their kind: whoever asked may"
+                " just not be shown them; see `catalog deletions`"
             )
     room = source.lookup_limit - result.looked_up
     if room > 0 and not result.login_changed:

@@ -80,12 +80,18 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
         return known.login - known.login.intersection(*service.logins(again=again))
 
     def unseen(ids: Collection[str]) -> set[str]:
-        """Those of a kind of which no image was listed or found; where another key is used, by owner too."""
+        """Those that whoever was asked may just not have shown (semantics 4.5, limit). One alone is an image that was
+        the last of its kind."""
+        if source.auth == "none":
+            return set()
         by_owner = bool(lost(False))
         with sweep.database.transaction(read_only=True) as connection:
-            kinds = stored_state.unseen(connection, sweep.source_id, ids, fetched.missing, by_owner=by_owner)
-        seen = buffer.kinds_among(set(kinds.values()), by_owner=by_owner)
-        return {image_id for image_id, kind in kinds.items() if kind not in seen}
+            owner_of = stored_state.unseen(
+                connection, sweep.source_id, ids, fetched.missing, by_owner=by_owner
+            )
+        seen = buffer.owners_among(set(owner_of.values()), by_owner=by_owner)
+        unseen = {image_id for image_id, owner in owner_of.items() if owner not in seen}
+        return unseen if len(unseen) > 1 else set()
 
     everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
     refused = any(listing.refused for listing in fetched.passes)

@@ -53,26 +53,19 @@ FROM (
 ) AS m;
 
 -- name: unseen
--- Missing images of a kind of which no live image is listed, with the kind: visibility, and owner if that counts.
-SELECT image_id, coalesce(visibility, ''),
-    CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
+-- Missing images that not everybody may see, where no other such live image is listed, with the owner if that counts.
+SELECT image_id, CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END
 FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND (
-    coalesce(visibility, ''),
-    CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
-) NOT IN (
-    SELECT DISTINCT coalesce(visibility, ''),
-        CASE WHEN %(by_owner)s AND visibility IS DISTINCT FROM 'public' THEN coalesce(owner, '') ELSE '' END
-    FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
-);
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public'
+    AND CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END NOT IN (
+        SELECT DISTINCT CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END
+        FROM images
+        WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
+            AND image_id <> ALL (%(missing)s));
 
--- name: of_other_visibility
--- Some images whose visibility is none of these, nor that of some others.
+-- name: of_visibility
 SELECT image_id FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND coalesce(visibility, '') <> ALL (%(visibilities)s::text[])
-    AND coalesce(visibility, '') NOT IN (
-        SELECT DISTINCT coalesce(visibility, '') FROM images
-        WHERE source_id = %(source)s AND image_id = ANY (%(beside)s::text[]));
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility = %(visibility)s;
 
 -- name: save_login
 -- What later logins are compared with.

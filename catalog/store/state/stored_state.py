@@ -188,26 +188,18 @@ def alike(
 
 def unseen(
     connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], *, by_owner: bool
-) -> dict[str, tuple[str, str]]:
-    """Those of some missing images of whose kind, visibility and with `by_owner` also owner, no stored image is
-    listed; with the kind."""
+) -> dict[str, str]:
+    """Those of some missing images that are not public, where no stored image that is not public is listed, with
+    `by_owner` none of their owner; with the owner, or an empty text."""
     if not ids:
         return {}
     values = {"ids": list(ids), "missing": list(missing), "by_owner": by_owner}
-    rows = _SQL.run(connection, "unseen", source=source_id, **values).fetchall()
-    return {image_id: (visibility, owner) for image_id, visibility, owner in rows}
+    return dict(_SQL.run(connection, "unseen", source=source_id, **values).fetchall())
 
 
-def of_other_visibility(
-    connection: Connection,
-    source_id: str,
-    ids: Collection[str],
-    visibilities: Iterable[str],
-    beside: Iterable[str],
-) -> set[str]:
-    """Those of these images whose visibility is none of these, nor that of an image `beside`."""
-    values = {"ids": list(ids), "visibilities": list(visibilities), "beside": list(beside)}
-    rows = _SQL.run(connection, "of_other_visibility", source=source_id, **values) if ids else ()
+def of_visibility(connection: Connection, source_id: str, ids: Iterable[str], visibility: str) -> set[str]:
+    """Those of these images whose visibility is this one."""
+    rows = _SQL.run(connection, "of_visibility", source=source_id, ids=list(ids), visibility=visibility)
     return {image_id for (image_id,) in rows}
 
 

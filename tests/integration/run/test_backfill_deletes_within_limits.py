@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from catalog.backfill.command import backfill
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, name_of, named, write
@@ -75,26 +73,27 @@ def test_a_listing_with_a_filter_proves_no_absence(database: Database, tmp_path:
     assert "filter (tag)" in result.warnings[0]
 
 
-@pytest.mark.parametrize("lacks", ["private", "community", "shared"])
-def test_images_of_a_visibility_that_a_listing_shows_none_of_are_held(
-    database: Database, tmp_path: Path, lacks: str
-) -> None:
-    """Saved without a token, or as the client asks: community images and others' shares are left out."""
-    others = [
-        image(n, visibility=v)
-        for n, v in enumerate(["public", "private", "community", "shared"])
-        if v != lacks
-    ]
-    all_of_them = [*others, image(8, visibility=lacks), image(9)]
+def test_community_images_are_held_where_a_listing_shows_none(database: Database, tmp_path: Path) -> None:
+    """A plain listing leaves them out; all others it shows."""
+    others = [image(n, visibility=v) for n, v in enumerate(["public", "shared"])]
+    lost = [image(9), image(10, visibility="private")]
+    all_of_them = [*others, image(8, visibility="community"), *lost]
     backfill(database, source(), [write(tmp_path, named(1), all_of_them)])
     result = backfill(database, source(), [write(tmp_path, named(2), others)], complete=True)
-    assert (result.runs[0].deleted, result.held) == (1, 1)
-    assert live(database) == {one["id"] for one in all_of_them} - {name_of(9)}
-    assert "visibility" in str(result.runs[0].note)
+    assert (result.runs[0].deleted, result.held) == (2, 1)
+    assert live(database) == {one["id"] for one in all_of_them} - {name_of(9), name_of(10)}
+    assert "of their kind" in str(result.runs[0].note)
     accepted = backfill(
         database, source(), [write(tmp_path, named(3), others)], complete=True, accept_deletions=True
     )
     assert (accepted.runs[0].deleted, accepted.held) == (1, 0)
+
+
+def test_a_listing_with_community_images_was_asked_for_them(database: Database, tmp_path: Path) -> None:
+    records = [image(0), image(1, visibility="community"), image(2, visibility="community")]
+    backfill(database, source(), [write(tmp_path, named(1), records)])
+    result = backfill(database, source(), [write(tmp_path, named(2), records[:2])], complete=True)
+    assert (result.runs[0].deleted, result.held) == (1, 0)
 
 
 def test_a_listing_of_an_image_management_service_says_nothing_of_shares(
