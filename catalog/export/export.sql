@@ -5,13 +5,19 @@
 -- lease, which counts up, and what does without (rename, retire) is in the row. NULL while somebody holds the lease:
 -- what that one writes would not count up any more.
 SELECT s.source_id, s.name,
-    (SELECT r.run_id::text FROM runs AS r WHERE r.source_id = s.source_id
-        ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1) AS run_id,
+    newest.run_id,
     CASE WHEN l.holder IS NULL
         THEN concat_ws(' ', s::text, l.fence, (SELECT version_num FROM catalog_schema_version))
     END AS state
 FROM sources AS s
 LEFT JOIN leases AS l USING (source_id)
+LEFT JOIN (
+    SELECT o.source_id, (
+        SELECT r.run_id::text FROM runs AS r WHERE r.source_id = o.source_id
+        ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1
+    ) AS run_id
+    FROM {per_source} AS o
+) AS newest USING (source_id)
 ORDER BY s.name;
 
 -- name: columns

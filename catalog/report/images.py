@@ -69,6 +69,11 @@ _FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text
     JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
 
 
+_OF_STATE = """AND (i.source_id, i.image_id) IN (
+    SELECT l.source_id, l.image_id FROM image_lifecycle AS l WHERE l.state = %(state)s OFFSET 0)"""
+"""OFFSET 0: looked for once, apart from the rest, which Citus could not plan together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
     """Conditions of `catalog images`. An image must fit all that are given; None or empty: no condition."""
@@ -248,6 +253,7 @@ def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
         raise UsageError("states are known for the present only: leave out --state or --as-of")
     every = IMAGES_NOW if wanted.as_of is None else IMAGES_THEN
     fitting = statement("images/fitting").replace("{images}", images or every)
+    fitting = fitting.replace("{of_state}", _OF_STATE if wanted.state is not None else "")
     sql = statement(name).replace("{fitting}", fitting).replace("{images}", every).replace("{order}", _ORDER)
     sql = sql.replace("{systems}", systems_sql(wanted.as_of))
     sql = sql.replace("{direction}", "DESC" if wanted.sort.startswith("-") else "ASC")

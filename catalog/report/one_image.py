@@ -58,7 +58,7 @@ def show_image(connection: psycopg.Connection[TupleRow], found: Found, *, explai
         "properties": {row["name"]: row["value"] for row in rows("properties")},
         "status_periods": rows("status_periods"),
         "changes": rows("changes"),
-        "lineage": rows("lineage"),
+        "lineage": rows("lineage") + rows("made_from_it"),
         "other_sources": rows("other_sources"),
     }
     del image["capabilities"], image["properties"]

@@ -42,6 +42,8 @@ IMAGES_THEN = """(
     SELECT i.*, s.kind
     FROM images_as_of(%(as_of)s) AS i JOIN sources AS s ON s.source_id = i.source_id
 )"""
+_ASKED = "set_config('catalog.sources', coalesce(%(asked)s::text[]::text, ''), true)"
+"""Sources that images_as_of is asked about, where Citus keeps the tables."""
 _LIVE = "(SELECT i.* FROM {images} AS i WHERE i.deleted_at IS NULL)"
 _SOURCES = "(%(sources)s::text[] IS NULL OR {of} = ANY (%(sources)s::text[]))"
 _WANTED = """c.field IS DISTINCT FROM 'updated_at'
@@ -138,7 +140,7 @@ def run_report(
 
 def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str, Any]) -> Report:
     """The answer to a query. Raises UsageError for a moment whose history was pruned."""
-    connection.execute(SETTINGS)
+    connection.execute(f"{SETTINGS}, {_ASKED}", {"asked": values.get("sources")})
     try:
         cursor = connection.execute(sql.encode(), values)
     except psycopg.errors.ObjectNotInPrerequisiteState as error:

@@ -142,11 +142,11 @@ SELECT
     r.name,
     r.change,
     part.field,
-    nullif(part.old_value, 'null') AS old_value,
-    nullif(part.new_value, 'null') AS new_value,
+    nullif(r.changed -> part.field -> 0, 'null') AS old_value,
+    nullif(r.changed -> part.field -> 1, 'null') AS new_value,
     r.run_id,
-    plain_text(part.old_value) AS old_text,
-    plain_text(part.new_value) AS new_text,
+    plain_text(r.changed -> part.field -> 0) AS old_text,
+    plain_text(r.changed -> part.field -> 1) AS new_text,
     r.observed_at,
     r.owner,
     p.name AS owner_name,
@@ -156,13 +156,10 @@ SELECT
 FROM revisions AS r
 JOIN sources AS s ON s.source_id = r.source_id
 LEFT JOIN projects AS p ON p.source_id = r.source_id AND p.project_id = r.owner
-CROSS JOIN LATERAL (
-    SELECT NULL AS field, NULL::jsonb AS old_value, NULL::jsonb AS new_value
-    WHERE r.change NOT IN ('updated', 'replaced')
-    UNION ALL
-    SELECT key, value -> 0, value -> 1
-    FROM jsonb_each(r.changed)
-) AS part;
+CROSS JOIN LATERAL unnest(
+    CASE WHEN r.change IN ('updated', 'replaced') THEN '{}' ELSE ARRAY[NULL::text] END
+    || ARRAY(SELECT jsonb_object_keys(r.changed))
+) AS part (field);
 
 COMMENT ON VIEW image_changes IS 'What happened: one row per changed key; one with field NULL for created, deleted, restored.';
 COMMENT ON COLUMN image_changes.changed_at IS 'When it changed: valid_from of the revision. Unit: UTC.';

@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from catalog.store.db.statements import Statements
 from catalog.store.history import ledger, stage, timelines, writer
-from catalog.store.state import held_deletions, lookups, stored_state
+from catalog.store.maintenance import prune, remap, removal
+from catalog.store.state import (
+    announcements,
+    due_sources,
+    events,
+    held_deletions,
+    leases,
+    lookups,
+    projects,
+    runs,
+    sources,
+    stored_state,
+    webhooks,
+)
 
-_MODULES = (timelines, ledger, stored_state, writer, held_deletions, lookups)
-STATEMENTS = {**stage.SQL, **{name: text for module in _MODULES for name, text in module._SQL.items()}}
+_PUBLIC = (stage, prune, remap)
+_OWN = (
+    announcements, due_sources, events, held_deletions, leases, ledger, lookups, projects, removal, runs, sources,
+    stored_state, timelines, webhooks, writer,
+)  # fmt: skip
+_LOADED: dict[str, Statements] = {
+    module.__name__.rpartition(".")[2]: statements
+    for module, statements in (*((m, m.SQL) for m in _PUBLIC), *((m, m._SQL) for m in _OWN))
+}
+_OF_BATCHES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups")
+STATEMENTS = {name: text for file in _OF_BATCHES for name, text in _LOADED[file].items()}
+EVERY = {(file, name): text for file, texts in _LOADED.items() for name, text in texts.spread.items()}
+"""All of them by file and name, as they are said where Citus keeps the tables."""

@@ -16,12 +16,14 @@ WITH complete AS (  -- before history_from the ledger is thinned: nothing can be
 )
 SELECT s.name AS source, g.gap_from, g.gap_to,
     round(extract(epoch FROM g.gap_to - g.gap_from) / 3600, 1) AS hours,
-    (SELECT count(*) FROM observations AS o WHERE o.source_id = g.source_id AND NOT o.complete
-        AND o.observed_at > g.gap_from AND o.observed_at < g.gap_to) AS partial_observations,
+    count(o.observed_at) AS partial_observations,
     s.observed_since, s.history_from
 FROM gaps AS g
 JOIN sources AS s ON s.source_id = g.source_id
+LEFT JOIN observations AS o
+    ON o.source_id = g.source_id AND NOT o.complete AND o.observed_at > g.gap_from AND o.observed_at < g.gap_to
 WHERE extract(epoch FROM least(g.gap_to, s.retired_at) - g.gap_from)
         > coalesce(3 * s.expected_seconds, 86400)
     AND (%(since)s::timestamptz IS NULL OR g.gap_to > %(since)s::timestamptz) AND {sources}
+GROUP BY s.source_id, g.gap_from, g.gap_to
 ORDER BY s.name, g.gap_from DESC

@@ -36,12 +36,14 @@ SELECT s.name AS source, coalesce(p.images, 0) AS live,
     coalesce(gone_1d, 0) AS gone_1d, coalesce(gone_7d, 0) AS gone_7d,
     coalesce(gone_30d, 0) AS gone_30d, CASE
         WHEN %(as_of)s::timestamptz IS NULL OR s.last_complete_at <= %(as_of)s::timestamptz THEN s.last_complete_at
-        ELSE (
-            SELECT max(o.observed_at) FROM observations AS o
-            WHERE o.source_id = s.source_id AND o.complete AND o.observed_at <= %(as_of)s::timestamptz
-        )
+        ELSE c.last_complete_at
     END AS last_complete_at
 FROM wanted AS s
 LEFT JOIN present AS p ON p.source_id = s.source_id
 LEFT JOIN flow AS f ON f.source_id = s.source_id
+LEFT JOIN (
+    SELECT o.source_id, max(o.observed_at) AS last_complete_at FROM observations AS o
+    WHERE o.complete AND o.observed_at <= %(as_of)s::timestamptz
+    GROUP BY o.source_id
+) AS c ON c.source_id = s.source_id
 ORDER BY s.name

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from catalog.store.db.embedded.server import EmbeddedServer
 
 Connection = psycopg.Connection[TupleRow]
+
+
+class _Opened(Connection):
+    """`spread`: Citus keeps the tables, on several nodes."""
+
+    spread = False
+
+
 T = TypeVar("T")
 log = structlog.get_logger("catalog.store")
 
@@ -61,6 +69,11 @@ SETTINGS = (
     "standard_conforming_strings TO on",
 )
 """Settings that a value's text depends on: ours, whatever the server, the database or the role prefer."""
+
+
+SPREAD_SETTINGS = ["citus.propagate_set_commands TO 'local'", "citus.all_modifications_commutative TO on"]
+"""On Citus nodes get our settings too; and writers of different sources do not wait for each other where they write
+`sources`, which each node has: Citus would let one transaction at a time."""
 
 
 class Database:
@@ -214,8 +227,13 @@ class Database:
             chosen += [f"{limit} TO {_milliseconds(seconds)}" for limit in limits]
         if self.settings.schema:
             chosen.append(f"search_path TO {sql.Identifier(self.settings.schema).as_string(connection)}")
-        statements = [f"SET TRANSACTION ISOLATION LEVEL {level}", *(f"SET LOCAL {name}" for name in chosen)]
-        connection.execute("; ".join(statements).encode())
+        # the level is told each node anyway, and can't be chosen there any more
+        handed_on = SPREAD_SETTINGS if is_spread(connection) else []
+        settle(
+            connection,
+            f"SET TRANSACTION ISOLATION LEVEL {level}",
+            *(f"SET LOCAL {name}" for name in handed_on + chosen),
+        )
 
     def _name_holder(self, connection: Connection, error: psycopg.Error) -> None:
         with suppress(psycopg.Error):
@@ -247,6 +265,22 @@ class Database:
                 if schema is not None:
                     _make_schema(_driver(connection), schema)
                 yield connection
+
+
+def is_spread(connection: psycopg.Connection[Any]) -> bool:
+    """True where Citus keeps the tables: statements then name the shard of each one, see `statements.load`."""
+    return isinstance(connection, _Opened) and connection.spread
+
+
+def settle(connection: Connection, *statements: str) -> None:
+    """Settings of the transaction, at one go. Citus hands them on to the nodes that join it, each as the whole of what
+    was sent: so there they are sent one by one."""
+    if not is_spread(connection):
+        connection.execute("; ".join(statements).encode())
+        return
+    with connection.pipeline():
+        for statement in statements:
+            connection.execute(statement.encode())
 
 
 def _driver(connection: sqlalchemy.Connection) -> Connection:
@@ -293,7 +327,12 @@ def _open(parameters: dict[str, str]) -> Connection:
     }
     # whatever PGCLIENTENCODING, the URL, the role or the database prefer: ours is Unicode
     ours = {"client_encoding": "UTF8", "prepare_threshold": None}
-    return accept(psycopg.connect(**preferred | parameters | ours))
+    connection = _Opened.connect(**preferred | parameters | ours, autocommit=True)
+    accept(connection)
+    found = connection.execute("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL").fetchone()
+    connection.spread = found is not None and found[0]
+    connection.autocommit = False
+    return connection
 
 
 @contextmanager

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from catalog.store.db.connection import is_spread
+
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _NAMED = re.compile(r"\{named\((.+)\)\}")
 _STORED = re.compile(r"\{stored\((\w+), (\w+)\)\}")
+_SHARD = re.compile(r"\{shard\((\w+), (\w+)\)\}")
+_ROW_LOCK = re.compile(r"(\bFROM sources\b[^;]*?)\s+FOR (?:NO KEY UPDATE|UPDATE|KEY SHARE)(?: OF s)?\b")
+"""On a row of `sources`: Citus would lock all of them. The lease says who writes."""
 _PARAMETER = re.compile(r"(\w+) (\w+) AS (\w+)")
 
 
 class Statements(dict[str, str]):
-    """Statements by name. Parameters are given by name, lists for those that `{named(...)}` counts."""
+    """Statements by name. Parameters are given by name, lists for those that `{named(...)}` counts.
+
+    `spread`: the same statements for tables that Citus keeps.
+    """
+
+    spread: dict[str, str]
+
+    def text(self, connection: psycopg.Connection[Any], name: str) -> str:
+        return (self.spread if is_spread(connection) else self)[name]
 
     def run(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> psycopg.Cursor[Any]:
-        return connection.execute(self[name], values)
+        return connection.execute(self.text(connection, name), values)
 
     def value(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> Any:
         """The first column of the first row; None without any row."""
@@ -27,14 +41,18 @@ class Statements(dict[str, str]):
 
 
 def load(file_name: str, **names: str) -> Statements:
-    """The statements of a file; `{placeholders}` in it are filled with the names given, and two macros with
+    """The statements of a file; `{placeholders}` in it are filled with the names given, and four macros with
 
     - `{named(ids text AS image_id, ats timestamptz AS at)}`: the source's id and the rows that the lists `ids`
       and `ats` make up, for a statement that writes;
-    - `{stored(images, asked)}`: the row of a table that belongs to `asked.image_id`, for one that reads.
+    - `{stored(images, asked)}`: the row of a table that belongs to `asked.image_id`, for one that reads;
+    - `{shard(u, closing)}`: that the row to be written and the other one are of one source. Citus finds the shard by
+      a constant alone, so there it is one, and the list `ids` bounds what a wrong plan costs;
+    - `{per_source}`: a table with one row per source, for questions about many. On Citus it is one that is kept by
+      source, as each node then answers for its own; whoever wrote rows of a source has held its lease.
 
-    Both have rows found one by one through the primary key. Without statistics, or with those of before, a plain
-    join would be planned from the table's side, quadratic. So reads are LATERAL ... OFFSET 0, and writes take the
+    The first two have rows found one by one through the primary key. Without statistics, or with those of before, a
+    plain join would be planned from the table's side, quadratic. So reads are LATERAL ... OFFSET 0, and writes take the
     source's id, and NULL, out of a subquery with OFFSET 0: the planner would think that a constant leaves few rows.
     Never by ctid: under READ COMMITTED a row that somebody else has just changed would be passed over.
     """
@@ -45,8 +63,19 @@ def load(file_name: str, **names: str) -> Statements:
         r"LATERAL (SELECT * FROM \1 t WHERE t.source_id = %(source)s AND t.image_id = \2.image_id OFFSET 0)",
         text,
     )
-    parts = _NAME.split(_NAMED.sub(_named, text))
-    return Statements((name, body.strip()) for name, body in zip(parts[1::2], parts[2::2], strict=True))
+    text = _NAMED.sub(_named, text)
+    plain = _SHARD.sub(r"\1.source_id = \2.source_id", text)
+    statements = Statements(_split(plain.replace("{per_source}", "sources")))
+    constant = r"\1.source_id = %(source)s AND \1.image_id = ANY (%(ids)s) AND \2.source_id = %(source)s"
+    spread = _ROW_LOCK.sub(r"\1", _SHARD.sub(constant, text)).replace("{per_source}", "leases")
+    statements.spread = dict(_split(spread))
+    return statements
+
+
+def _split(text: str) -> Iterator[tuple[str, str]]:
+    parts = _NAME.split(text)
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        yield name, body.strip()
 
 
 def _named(macro: re.Match[str]) -> str:

@@ -718,4 +718,10 @@ webhook_positions = table(
 TRANSFERRED = tuple(name for name in metadata.tables if name not in ("stage", "leases"))
 """Tables that dump and restore carry."""
 
+
+def key_in_source(name: str) -> str:
+    """The columns that tell the rows of one source in a table apart; "" where nothing does."""
+    return ", ".join(c.name for c in metadata.tables[name].primary_key if c.name != "source_id")
+
+
 REVISION_FIELD_COLUMNS = tuple(field.column for field in REVISION_FIELDS)

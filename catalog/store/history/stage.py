@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from psycopg.adapt import Dumper
 
 from catalog.fields import FIELDS
 from catalog.model import MappedImage
-from catalog.store.db.connection import Connection
+from catalog.store.db.connection import Connection, settle
 from catalog.store.db.statements import load
 from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Revision
@@ -44,7 +44,7 @@ SQL = load(
 )
 
 _PRESENT = ("insert_images", "insert_tags", "insert_capabilities", "insert_properties", "upsert_state")
-_FIRST = {name: re.split("\n    AND NOT EXISTS|\nON CONFLICT", SQL[name])[0] for name in _PRESENT}
+_FIRST = {name: re.split(r"\n    AND \(SELECT true|\nON CONFLICT", SQL[name])[0] for name in _PRESENT}
 """The same for a source without images: nothing can be in the way, and not looking for it is faster."""
 
 _LINE = (
@@ -189,14 +189,14 @@ class Stage:
         self.run_id = run_id
         self.recorded_at = recorded_at
         self._batches = 0
+        self._ids: list[str] = []
         self._systems: Systems | None = None
         self._pipelines = ExitStack()
 
     def __enter__(self) -> Stage:
         """Plans by index: the stage has no statistics, and a scan of every image would cost more than it."""
-        self.connection.execute(
-            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
-        )
+        settings = ("enable_hashjoin = off", "enable_mergejoin = off", "jit = off")
+        settle(self.connection, *(f"SET LOCAL {setting}" for setting in settings))
         return self
 
     def __exit__(
@@ -204,7 +204,7 @@ class Stage:
     ) -> None:
         self._pipelines.__exit__(kind, error, trace)
         if error is None and self._batches:
-            SQL.run(self.connection, "clear_stage", run=self.run_id)
+            SQL.run(self.connection, "clear_stage", source=self.source_id, run=self.run_id)
 
     @property
     def warnings(self) -> list[str]:
@@ -263,6 +263,7 @@ class Stage:
         to where they belong.
         """
         self._batches = self._batches or 1
+        self._ids = [row.image_id for row in staged]
         systems = self._systems = self._systems or os_rules.load(self.connection)
         head = (self.run_id, self._batches, self.source_id, _moment(self.recorded_at))
         cursor = self.connection.cursor()
@@ -284,10 +285,16 @@ class Stage:
             for name in ("update_images", "delete_tags", "delete_capabilities", "delete_properties"):
                 self._execute(name)
         for name in _PRESENT:
-            self._execute(name, _FIRST if new_only else SQL)
+            self._execute(name, first=new_only)
 
-    def _execute(self, name: str, statements: Mapping[str, str] = SQL) -> None:
-        self.connection.execute(statements[name], {"run": self.run_id, "batch": self._batches})
+    @property
+    def values(self) -> dict[str, object]:
+        """What statements on the rows that were last copied take."""
+        return {"source": self.source_id, "run": self.run_id, "batch": self._batches, "ids": self._ids}
+
+    def _execute(self, name: str, *, first: bool = False) -> None:
+        text = _FIRST[name] if first else SQL.text(self.connection, name)
+        self.connection.execute(text, self.values)
 
     def _run(self, name: str, rows: Sequence[tuple[object, ...]], *parameters: str) -> None:
         """A statement with `{named(...)}` rows, if there are any."""

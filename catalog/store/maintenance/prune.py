@@ -17,6 +17,7 @@ from typing import Any
 from catalog.errors import SourceBusy
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.db.statements import load
+from catalog.store.db.tables import key_in_source
 from catalog.store.maintenance.needed import needed
 from catalog.store.state import leases, runs
 
@@ -151,7 +152,7 @@ def _walk(
 def _take_out(connection: Connection, table: str, values: Values) -> tuple[int, list[tuple[str, datetime]]]:
     rows = connection.execute(SQL[f"ended_{table}"], values).fetchall()
     named = {"source": values["source"], "ids": [row[0] for row in rows], "ats": [row[1] for row in rows]}
-    statement = SQL["take_out"].format(table=table, moment=MOMENTS[table])
+    statement = SQL.text(connection, "take_out").format(table=table, moment=MOMENTS[table])
     return connection.execute(statement, named).rowcount, rows
 
 
@@ -162,13 +163,14 @@ def _in_steps(
     values: Values,
     progress: Callable[[int], None],
 ) -> int:
-    some = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({SQL[f'ended_{table}']} LIMIT %(step)s))"
+    chosen = f"({key_in_source(table)}) IN ({SQL[f'ended_{table}']} LIMIT %(step)s)"
+    some = f"DELETE FROM {table} WHERE source_id = %(source)s AND {chosen}"
     total = 0
     while True:
         gone = leases.transact(database, lease, lambda connection: connection.execute(some, values).rowcount)
         total += gone
         progress(gone)
-        # fewer than a step do not tell: a row that somebody else has just changed is passed over
+        # fewer than a step do not tell: a row that somebody else has just changed may be passed over
         if not gone:
             return total
 

@@ -70,14 +70,13 @@ def rebuild_step(
         so_far.warnings.extend(image.warnings)
         staged.append(_staged(image, image_id, observed_at, present, reported, run_id))
     so_far.documents += len(rows)
-    values = {"run": run_id, "batch": 1}
     with Stage(connection, source_id, run_id, datetime.now(UTC)) as stage:
         stage.copy(staged)
         for name, table in (("records", "revisions"), ("absences", "revisions"), ("images", "images"),
                             ("state", "image_state"), ("systems", "image_state")):  # fmt: skip
-            so_far.add(table, connection.execute(SQL[name], values).rowcount)
+            so_far.add(table, SQL.run(connection, name, **stage.values).rowcount)
         for name in _CHILDREN:
-            so_far.add("image_" + name.split("_")[1], connection.execute(STAGE[name], values).rowcount)
+            so_far.add("image_" + name.split("_")[1], STAGE.run(connection, name, **stage.values).rowcount)
     return so_far
 
 

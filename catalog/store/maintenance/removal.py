@@ -9,7 +9,7 @@ from functools import partial
 from catalog.errors import SourceBusy
 from catalog.store.db.connection import Connection, Database
 from catalog.store.db.statements import load
-from catalog.store.db.tables import metadata
+from catalog.store.db.tables import key_in_source, metadata
 from catalog.store.state import leases
 from catalog.store.state.sources import Source, retire
 
@@ -47,7 +47,7 @@ def remove(database: Database, source: Source, progress: Callable[[int], None] =
     with leases.LeaseRenewer(database, lease):
         leases.transact(database, lease, partial(retire, name=source.name))
         for table in TABLES:
-            if table not in _LAST:
+            if table not in _LAST and key_in_source(table):
                 while rows := leases.transact(
                     database, lease, partial(_delete_some, table=table, lease=lease)
                 ):
@@ -75,9 +75,10 @@ def drop_unread(database: Database, name: str, *, due: bool = False) -> None:
 
 
 def _delete_some(connection: Connection, table: str, lease: leases.Lease) -> int:
-    some = f"SELECT ctid FROM {table} WHERE source_id = %(source)s LIMIT {STEP}"
-    values = {"source": lease.source_id}
-    return connection.execute(f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({some}))", values).rowcount
+    key = key_in_source(table)
+    some = f"SELECT {key} FROM {table} WHERE source_id = %(source)s LIMIT {STEP}"
+    statement = f"DELETE FROM {table} WHERE source_id = %(source)s AND ({key}) IN ({some})"
+    return connection.execute(statement, {"source": lease.source_id}).rowcount
 
 
 def _delete(connection: Connection, source_id: str) -> None:

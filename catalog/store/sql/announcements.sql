@@ -18,7 +18,7 @@ RETURNING scope, subject, deprecated_at, obsolete_at, use_instead_id, note, anno
 
 -- name: withdraw
 -- All that holds of one subject.
-UPDATE image_announcements SET withdrawn_at = clock_timestamp(), withdrawn_by = %(by)s
+UPDATE image_announcements SET withdrawn_at = statement_timestamp(), withdrawn_by = %(by)s
 WHERE source_id = %(source)s AND scope = %(scope)s AND subject = %(subject)s AND withdrawn_at IS NULL
 RETURNING scope, subject, deprecated_at, obsolete_at, use_instead_id, note, announced_at, announced_by, withdrawn_at;
 

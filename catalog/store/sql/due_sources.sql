@@ -28,20 +28,24 @@ WHERE source_id = %(source)s;
 
 -- name: claim_changes
 -- Who moves the time on asks for the changes.
-UPDATE sources SET next_changes_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE source_id = %(source)s AND retired_at IS NULL AND next_changes_at <= clock_timestamp();
+UPDATE sources SET next_changes_at = statement_timestamp() + make_interval(secs => %(seconds)s)
+WHERE source_id = %(source)s AND retired_at IS NULL AND next_changes_at <= statement_timestamp();
+
+-- name: after_failed_changes
+-- Changes could not be read: not again before the source is twice as old.
+SELECT statement_timestamp() + greatest(
+    make_interval(secs => %(seconds)s),
+    least(make_interval(secs => %(longest)s), statement_timestamp() - greatest(last_complete_at, last_changes_at)))
+FROM sources WHERE source_id = %(source)s;
 
 -- name: postpone_changes
--- They could not be read: not again before the source is twice as old.
-UPDATE sources SET next_changes_at = clock_timestamp() + greatest(
-    make_interval(secs => %(seconds)s),
-    least(make_interval(secs => %(longest)s), clock_timestamp() - greatest(last_complete_at, last_changes_at)))
-WHERE source_id = %(source)s AND next_changes_at IS NOT NULL;
+-- Not before then.
+UPDATE sources SET next_changes_at = %(at)s WHERE source_id = %(source)s AND next_changes_at IS NOT NULL;
 
 -- name: align_changes
 -- A configuration was read: as soon as it says, or never.
-UPDATE sources SET next_changes_at = CASE WHEN %(seconds)s::float8 IS NOT NULL
-    THEN least(next_changes_at, clock_timestamp() + make_interval(secs => %(seconds)s::float8)) END
+UPDATE sources SET next_changes_at = CASE WHEN %(at)s::timestamptz IS NOT NULL
+    THEN least(next_changes_at, %(at)s::timestamptz) END
 WHERE name = %(name)s AND last_complete_at IS NOT NULL AND endpoint IS NOT NULL AND retired_at IS NULL;
 
 -- name: align
@@ -49,7 +53,7 @@ WHERE name = %(name)s AND last_complete_at IS NOT NULL AND endpoint IS NOT NULL 
 -- is due already stays so, and back-off stays unless the schedule is another. What lies behind `latest` no run
 -- can have set by today's clock: it was set back since.
 UPDATE sources SET next_due_at = least(next_due_at, %(due)s), expected_seconds = %(expected)s
-WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
+WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > statement_timestamp()
     AND (expected_seconds IS DISTINCT FROM %(expected)s OR failures = 0 AND next_due_at > %(due)s
         OR next_due_at > %(latest)s);
 
@@ -59,19 +63,23 @@ WHERE name = %(name)s AND retired_at IS NULL AND next_due_at > clock_timestamp()
 SELECT f.source, extract(epoch FROM f.last_complete_at)::float8, extract(epoch FROM f.last_changes_at)::float8,
     f.expected_seconds,
     f.failing_since IS NOT NULL, coalesce(f.error_kind, ''), f.held,
-    coalesce(reading.rejected, 0), ended.seconds, coalesce(reading.unlisted, 0)
+    coalesce(last.rejected, 0), last.seconds, coalesce(last.unlisted, 0)
 FROM source_freshness AS f
-LEFT JOIN LATERAL (
-    SELECT rejected, unlisted FROM runs AS r
-    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.scope = 'complete'
-        AND r.outcome IN ('complete', 'partial')
-    ORDER BY r.started_at DESC LIMIT 1
-) AS reading ON true
-LEFT JOIN LATERAL (
-    SELECT extract(epoch FROM r.finished_at - r.started_at)::float8 AS seconds FROM runs AS r
-    WHERE r.source_id = f.source_id AND r.kind = 'sync' AND r.scope = 'complete' AND r.finished_at IS NOT NULL
-    ORDER BY r.started_at DESC LIMIT 1
-) AS ended ON true
+LEFT JOIN (
+    SELECT l.source_id, reading.rejected, reading.unlisted, ended.seconds
+    FROM {per_source} AS l
+    LEFT JOIN LATERAL (
+        SELECT rejected, unlisted FROM runs AS r
+        WHERE r.source_id = l.source_id AND r.kind = 'sync' AND r.scope = 'complete'
+            AND r.outcome IN ('complete', 'partial')
+        ORDER BY r.started_at DESC LIMIT 1
+    ) AS reading ON true
+    LEFT JOIN LATERAL (
+        SELECT extract(epoch FROM r.finished_at - r.started_at)::float8 AS seconds FROM runs AS r
+        WHERE r.source_id = l.source_id AND r.kind = 'sync' AND r.scope = 'complete' AND r.finished_at IS NOT NULL
+        ORDER BY r.started_at DESC LIMIT 1
+    ) AS ended ON true
+) AS last ON last.source_id = f.source_id
 WHERE f.retired_at IS NULL
 ORDER BY f.source;
 

@@ -4,7 +4,7 @@
 -- name: last
 -- The source's newest event: its number, and its time if it is still kept. Nobody else writes one until the
 -- transaction ends.
-SELECT s.last_event, (SELECT e.time FROM events e WHERE e.source_id = s.source_id AND e.number = s.last_event)
+SELECT s.last_event, (SELECT e.time FROM events e WHERE e.source_id = %(source)s AND e.number = s.last_event)
 FROM sources s WHERE s.source_id = %(source)s FOR NO KEY UPDATE OF s;
 
 -- name: advance
@@ -17,12 +17,12 @@ UPDATE sources SET last_event = last_event + %(count)s WHERE source_id = %(sourc
 -- Large values stay in the history: of changed keys their names are told then, of many tags the first ones.
 INSERT INTO events (source_id, number, run_id, type, subject, time, data)
 SELECT s.source_id, %(last)s + row_number() OVER (), s.run_id,
-    'catalog.image.' || CASE s.change WHEN 'replaced' THEN 'updated' ELSE s.change END, s.image_id, %(at)s,
+    'catalog.image.' || CASE WHEN s.change = 'replaced' THEN 'updated' ELSE s.change END, s.image_id, %(at)s,
     jsonb_build_object('name', left(s.name, 1000), 'status', s.status, 'visibility', s.visibility, 'owner', s.owner,
         'tags', CASE WHEN pg_column_size(s.tags) < 16384 THEN s.tags ELSE s.tags[:16] END, 'change', s.change,
         'valid_from', s.valid_from, 'deletion_reason', s.deletion_reason,
         'changed', CASE WHEN pg_column_size(s.changed) < 65536 THEN s.changed
-            ELSE (SELECT jsonb_object_agg(key, NULL) FROM jsonb_object_keys(s.changed) AS key) END)
+            ELSE (SELECT jsonb_object_agg(key, NULL::text) FROM jsonb_object_keys(s.changed) AS key) END)
 FROM stage s
 WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.present AND s.observed_at = %(observed)s
     AND (s.change <> 'deleted' OR s.starts_period)
@@ -40,15 +40,11 @@ CROSS JOIN {stored(images, missing)} AS i
 WHERE i.deleted_at IS NULL AND i.unlisted_since = %(observed)s;
 
 -- name: held
--- One, if this run is the first to hold some deletions back; it names the first hundred images.
-INSERT INTO events (source_id, number, run_id, type, time, data)
-SELECT %(source)s, %(last)s + 1, %(run)s, 'catalog.deletions.held', %(at)s,
-    jsonb_build_object('held', count(*) FILTER (WHERE h.run_id = %(run)s), 'open', count(*),
-        'reason', min(h.reason) FILTER (WHERE h.run_id = %(run)s),
-        'image_ids', (array_agg(h.image_id ORDER BY h.image_id) FILTER (WHERE h.run_id = %(run)s))[:100])
+-- How many deletions this run is the first to hold back, how many are held in all, why, and the first hundred images.
+SELECT count(*) FILTER (WHERE h.run_id = %(run)s), count(*), min(h.reason) FILTER (WHERE h.run_id = %(run)s),
+    (array_agg(h.image_id ORDER BY h.image_id) FILTER (WHERE h.run_id = %(run)s))[:100]
 FROM held_deletions h
-WHERE h.source_id = %(source)s AND h.decision = 'open'
-HAVING count(*) FILTER (WHERE h.run_id = %(run)s) > 0;
+WHERE h.source_id = %(source)s AND h.decision = 'open';
 
 -- name: one
 -- One of the whole source.
@@ -80,13 +76,13 @@ ORDER BY e.time, e.source_id, e.number;
 -- name: newest
 -- The newest events of some sources, newest first.
 SELECT e.source_id, s.name, e.number, e.run_id::text, e.type, e.subject, e.time, e.data
-FROM sources s
+FROM {per_source} l JOIN sources s ON s.source_id = l.source_id
 CROSS JOIN LATERAL (
     SELECT * FROM events t
-    WHERE t.source_id = s.source_id AND t.type = ANY (%(types)s)
+    WHERE t.source_id = l.source_id AND t.type = ANY (%(types)s)
     ORDER BY t.number DESC LIMIT %(most)s
 ) AS e
-WHERE s.source_id = ANY (%(sources)s)
+WHERE l.source_id = ANY (%(sources)s)
 ORDER BY e.time DESC, e.source_id, e.number DESC LIMIT %(most)s;
 
 -- name: after

@@ -9,7 +9,7 @@ FROM unnest(%(ids)s::text[]) AS held (image_id)
 CROSS JOIN {stored(images, held)} AS i
 WHERE i.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM held_deletions h
-    WHERE h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')
+    WHERE h.source_id = %(source)s AND h.image_id = i.image_id AND h.decision IN ('open', 'kept') OFFSET 0
 )
 ON CONFLICT DO NOTHING;
 
@@ -25,10 +25,10 @@ WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_i
     AND (i.deleted_at IS NOT NULL OR (i.unlisted_since IS NULL OR i.unlisted_since > h.observed_at) AND (
         h.decision = 'open' OR EXISTS (
             SELECT FROM observations o
-            WHERE o.source_id = h.source_id AND o.observed_at > coalesce(h.decided_at, h.observed_at)
+            WHERE o.source_id = %(source)s AND o.observed_at > coalesce(h.decided_at, h.observed_at)
                 AND ({swept_o} OR NOT {swept_h}) AND o.complete <> EXISTS (
                     SELECT FROM id_sets s
-                    WHERE s.source_id = o.source_id AND i.image_id = ANY (s.image_ids)
+                    WHERE s.source_id = %(source)s AND i.image_id = ANY (s.image_ids)
                         AND s.set_id = CASE WHEN o.complete THEN o.inconclusive_set ELSE o.contained_set END))));
 
 -- name: opened
@@ -51,7 +51,7 @@ WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NU
 -- Open and kept deletions that an earlier observation holds, or another one than the forgotten one.
 DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
-WHERE h.source_id = first.source_id AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
+WHERE {shard(h, first)} AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
     AND (h.observed_at > first.at OR h.decision = 'kept' AND {forgotten})
 RETURNING h.image_id, h.reason;
 
@@ -67,12 +67,12 @@ CROSS JOIN {stored(images, h)} AS i
 CROSS JOIN LATERAL (
     SELECT h.is_kept OR EXISTS (
         SELECT FROM kept_images k
-        WHERE k.source_id = i.source_id AND k.image_id = i.image_id AND h.observed_at BETWEEN k.seen_at AND k.kept_at)
+        WHERE k.source_id = %(source)s AND k.image_id = i.image_id AND h.observed_at BETWEEN k.seen_at AND k.kept_at)
     OFFSET 0
 ) AS decided (kept)
 WHERE NOT EXISTS (
     SELECT FROM held_deletions t
-    WHERE t.source_id = i.source_id AND t.image_id = i.image_id AND t.decision IN ('open', 'kept'))
+    WHERE t.source_id = %(source)s AND t.image_id = i.image_id AND t.decision IN ('open', 'kept') OFFSET 0)
 ON CONFLICT (source_id, image_id, run_id) DO UPDATE
 SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, observed_at = excluded.observed_at,
     decided_at = excluded.decided_at, decided_by = excluded.decided_by;

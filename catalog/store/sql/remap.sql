@@ -6,7 +6,7 @@
 -- Stored records in the order of their key.
 SELECT d.image_id, d.observed_at, d.document::text,
     d.observed_at = (SELECT max(l.observed_at) FROM revision_documents l
-        WHERE l.source_id = d.source_id AND l.image_id = d.image_id) AS present,
+        WHERE l.source_id = %(source)s AND l.image_id = d.image_id) AS present,
     coalesce(r.reported, false)
 FROM revision_documents d LEFT JOIN revisions r USING (source_id, image_id, observed_at)
 WHERE d.source_id = %(source)s AND (d.image_id, d.observed_at) > (%(image)s, %(at)s)
@@ -19,7 +19,7 @@ SET ({fields}, tags, capabilities, properties, content_hash)
     = ({s_fields}, s.tags, s.capabilities, s.properties, s.content_hash)
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s
-    AND r.source_id = s.source_id AND r.image_id = s.image_id AND r.observed_at = s.observed_at
+    AND {shard(r, s)} AND r.image_id = s.image_id AND r.observed_at = s.observed_at
     AND ({r_fields}, r.tags, r.capabilities, r.properties, r.content_hash)
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties, s.content_hash);
 
@@ -29,10 +29,11 @@ UPDATE revisions r
 SET ({fields}, tags, capabilities, properties) = ({s_fields}, s.tags, s.capabilities, s.properties)
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s
-    AND r.source_id = s.source_id AND r.image_id = s.image_id AND r.content_hash IS NULL
+    AND {shard(r, s)} AND r.image_id = s.image_id AND r.content_hash IS NULL
     AND r.observed_at > s.observed_at
-    AND NOT EXISTS (SELECT FROM revisions x WHERE x.source_id = r.source_id AND x.image_id = r.image_id
-        AND x.content_hash IS NOT NULL AND x.observed_at > s.observed_at AND x.observed_at < r.observed_at)
+    AND (SELECT true FROM revisions x WHERE x.source_id = %(source)s AND x.image_id = r.image_id
+        AND x.content_hash IS NOT NULL AND x.observed_at > s.observed_at AND x.observed_at < r.observed_at
+        LIMIT 1) IS NULL
     AND ({r_fields}, r.tags, r.capabilities, r.properties)
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties);
 
@@ -42,7 +43,7 @@ UPDATE images i
 SET ({fields}, tags, capabilities, properties) = ({s_fields}, s.tags, s.capabilities, s.properties)
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
-    AND i.source_id = s.source_id AND i.image_id = s.image_id
+    AND {shard(i, s)} AND i.image_id = s.image_id
     AND ({i_fields}, i.tags, i.capabilities, i.properties)
         IS DISTINCT FROM ({s_fields}, s.tags, s.capabilities, s.properties);
 
@@ -51,7 +52,7 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
 UPDATE image_state f SET content_hash = s.content_hash
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
-    AND f.source_id = s.source_id AND f.image_id = s.image_id
+    AND {shard(f, s)} AND f.image_id = s.image_id
     AND f.content_hash IS NOT NULL AND f.content_hash <> s.content_hash;
 
 -- name: systems
@@ -60,6 +61,6 @@ UPDATE image_state f
 SET (distro, release, arch, purpose, family) = (s.distro, s.release, s.arch, s.purpose, s.family)
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
-    AND f.source_id = s.source_id AND f.image_id = s.image_id
+    AND {shard(f, s)} AND f.image_id = s.image_id
     AND (f.distro, f.release, f.arch, f.purpose, f.family)
         IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose, s.family);

@@ -5,12 +5,12 @@
 -- name: start
 -- A run's row, open.
 INSERT INTO runs (source_id, run_id, kind, scope, started_at)
-VALUES (%(source)s, %(run)s, %(kind)s, %(scope)s, coalesce(%(started)s, clock_timestamp())) RETURNING started_at;
+VALUES (%(source)s, %(run)s, %(kind)s, %(scope)s, coalesce(%(started)s, statement_timestamp())) RETURNING started_at;
 
 -- name: finish
 -- Closes it, once.
 UPDATE runs SET {counters}, observed_at = %(observed)s,
-    finished_at = clock_timestamp(), outcome = %(outcome)s,
+    finished_at = statement_timestamp(), outcome = %(outcome)s,
     error_kind = %(error_kind)s, error = %(error)s, note = %(note)s, file = %(file)s
 WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NULL
 RETURNING finished_at;
@@ -31,7 +31,7 @@ WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NOT NULL;
 -- name: succeed
 -- The source is well: its last sweep was complete. Since when it was not, if so.
 UPDATE sources s SET last_complete_at = greatest(s.last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
-    error_kind = NULL, last_complete_seconds = extract(epoch FROM clock_timestamp() - %(started)s)
+    error_kind = NULL, last_complete_seconds = extract(epoch FROM statement_timestamp() - %(started)s)
 FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
 WHERE s.source_id = before.source_id
 RETURNING before.failing_since;
@@ -70,26 +70,27 @@ ON CONFLICT DO NOTHING RETURNING record_hash;
 UPDATE rejected_records SET last_run_id = %(run)s, count = count + 1
 WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s);
 
+-- name: met
+-- How many runs met each of these records, the first and the last of them.
+SELECT record_hash, count(*), (array_agg(run_id::text ORDER BY observed_at, run_id))[1],
+    (array_agg(run_id::text ORDER BY observed_at DESC, run_id DESC))[1]
+FROM rejections WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s::bytea[]) GROUP BY record_hash;
+
 -- name: count_rejections
--- First and last run that met these records, and how many did: one more, or one fewer, for each time that a record is
--- named. The first of more runs than there are rows for was pruned: none comes before it.
+-- First and last run that met these records, and how many did, by so many more than before. The first of more runs
+-- than there are rows for was pruned: none comes before it.
 UPDATE rejected_records r
-SET first_run_id = CASE WHEN r.count + changed.by > cardinality(met.runs) THEN r.first_run_id ELSE met.runs[1] END,
-    last_run_id = met.runs[cardinality(met.runs)], count = r.count + changed.by
-FROM (
-    SELECT record_hash, count(*) * %(one)s AS by FROM unnest(%(hashes)s::bytea[]) AS record_hash GROUP BY record_hash
-) AS changed
-JOIN (
-    SELECT record_hash, array_agg(run_id ORDER BY observed_at, run_id) AS runs FROM rejections
-    WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s) GROUP BY record_hash
-) AS met USING (record_hash)
-WHERE r.source_id = %(source)s AND r.record_hash = changed.record_hash;
+SET first_run_id = CASE WHEN r.count + met.more > met.runs THEN r.first_run_id ELSE met.first END,
+    last_run_id = met.last, count = r.count + met.more
+FROM unnest(%(hashes)s::bytea[], %(mores)s::bigint[], %(counts)s::bigint[], %(firsts)s::uuid[], %(lasts)s::uuid[])
+    AS met (record_hash, more, runs, first, last)
+WHERE r.source_id = %(source)s AND r.record_hash = met.record_hash;
 
 -- name: drop_rejected
 -- Those of them that no run met any more.
 DELETE FROM rejected_records r
 WHERE source_id = %(source)s AND record_hash = ANY (%(hashes)s)
-    AND NOT EXISTS (SELECT FROM rejections m WHERE m.source_id = r.source_id AND m.record_hash = r.record_hash);
+    AND NOT EXISTS (SELECT FROM rejections m WHERE m.source_id = %(source)s AND m.record_hash = r.record_hash);
 
 -- name: drop_rejections
 -- What runs met goes with them.
@@ -111,15 +112,21 @@ DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs
 -- What they asked for.
 DELETE FROM lookups WHERE source_id = %(source)s AND asked_at = %(at)s;
 
+-- name: first
+-- A source's first observation.
+SELECT min(observed_at) FROM observations WHERE source_id = %(source)s;
+
+-- name: last_complete
+-- When its last complete sweep observed.
+{last_complete};
+
 -- name: date_first
 -- Another observation is the source's first now.
-UPDATE sources s SET observed_since = (SELECT min(observed_at) FROM observations o WHERE o.source_id = s.source_id)
-WHERE source_id = %(source)s AND observed_since = %(at)s;
+UPDATE sources SET observed_since = %(first)s WHERE source_id = %(source)s AND observed_since = %(at)s;
 
 -- name: date_complete
 -- Another one is its last complete sweep.
-UPDATE sources s SET last_complete_at = ({last_complete})
-WHERE source_id = %(source)s AND last_complete_at = %(at)s;
+UPDATE sources SET last_complete_at = %(last)s WHERE source_id = %(source)s AND last_complete_at = %(at)s;
 
 -- name: last_complete_before
 -- When the last complete sweep before a moment observed.
@@ -152,7 +159,7 @@ WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND outcome IN 
 -- Whether a run rejected just these records.
 SELECT rejected = %(count)s AND rejected = (
     SELECT count(*) FROM rejected_records j
-    WHERE j.source_id = r.source_id AND j.record_hash = ANY (%(hashes)s))
+    WHERE j.source_id = %(source)s AND j.record_hash = ANY (%(hashes)s))
 FROM runs r WHERE source_id = %(source)s AND run_id = %(run)s;
 
 -- name: recent

@@ -21,7 +21,7 @@ WHERE sources.observed_since IS NULL AND (sources.kind, sources.cloud) IS DISTIN
 
 -- name: announce
 -- One that no sweep was made of is due at once.
-UPDATE sources SET next_due_at = clock_timestamp()
+UPDATE sources SET next_due_at = statement_timestamp()
 WHERE name = %(name)s AND next_due_at IS NULL AND observed_since IS NULL AND retired_at IS NULL;
 
 -- name: recognise
@@ -35,13 +35,16 @@ FROM (
 WHERE s.source_id = met.source_id
     AND (s.region, s.project_id, s.endpoint) IS DISTINCT FROM (met.region, met.project_id, %(endpoint)s);
 
+-- name: is_known_later
+-- Whether a sweep was made of it, or a later archive is there.
+SELECT EXISTS (
+    SELECT FROM runs
+    WHERE source_id = %(source)s AND (observed_at > %(at)s AND {archived} OR kind = 'sync' AND observed_at IS NOT NULL));
+
 -- name: identify
--- The same from an archive, where none of the three is recorded, no sweep was made, and no later archive is there.
-UPDATE sources s SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s
-WHERE source_id = %(source)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL
-    AND NOT EXISTS (
-        SELECT FROM runs r WHERE r.source_id = s.source_id
-            AND (r.observed_at > %(at)s AND {archived} OR r.kind = 'sync' AND r.observed_at IS NOT NULL));
+-- The same from an archive, where none of the three is recorded.
+UPDATE sources SET region = %(region)s, project_id = %(project)s, endpoint = %(endpoint)s
+WHERE source_id = %(source)s AND region IS NULL AND project_id IS NULL AND endpoint IS NULL;
 
 -- name: continue
 -- The first archive tells whose archives a source is made of that was never swept, neither here nor in an archive.
@@ -64,7 +67,7 @@ UPDATE sources SET name = %(new)s WHERE name = %(name)s;
 
 -- name: retire
 -- A source that is no longer swept.
-UPDATE sources SET retired_at = coalesce(retired_at, clock_timestamp()), next_due_at = NULL, next_changes_at = NULL,
+UPDATE sources SET retired_at = least(retired_at, statement_timestamp()), next_due_at = NULL, next_changes_at = NULL,
     failing_since = NULL
 WHERE name = %(name)s;
 
@@ -77,7 +80,7 @@ WHERE name = %(name)s;
 -- name: adopt_held
 -- Deletions that were held as the login reached less: no later login can be compared with that.
 UPDATE held_deletions SET reason = 'adopted'
-WHERE decision = 'open' AND reason = 'login_changed' AND source_id = (SELECT source_id FROM sources WHERE name = %(name)s);
+WHERE source_id = %(source)s AND decision = 'open' AND reason = 'login_changed';
 
 -- name: note_complete
 -- A complete sweep of the past.

@@ -9,27 +9,28 @@ SET ({fields}, tags, capabilities, properties, document)
     = (SELECT {r_fields}, r.tags, r.capabilities, r.properties,
               CASE WHEN s.content_hash IS NOT NULL THEN d.document END
        FROM revisions r
-       LEFT JOIN revision_documents d USING (source_id, image_id, observed_at)
-       WHERE r.source_id = s.source_id AND r.image_id = s.image_id AND r.observed_at = s.copy_of)
-WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.copy_of IS NOT NULL;
+       LEFT JOIN revision_documents d
+           ON d.source_id = %(source)s AND d.image_id = r.image_id AND d.observed_at = r.observed_at
+       WHERE r.source_id = %(source)s AND r.image_id = s.image_id AND r.observed_at = s.copy_of)
+WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.batch = %(batch)s AND s.copy_of IS NOT NULL;
 
 -- name: delete_revisions
 -- Revisions that go.
 DELETE FROM revisions d
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
-WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.observed_at = gone.at;
+WHERE {shard(d, gone)} AND d.image_id = gone.image_id AND d.observed_at = gone.at;
 
 -- name: delete_documents
 -- Documents of revisions that go.
 DELETE FROM revision_documents d
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
-WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.observed_at = gone.at;
+WHERE {shard(d, gone)} AND d.image_id = gone.image_id AND d.observed_at = gone.at;
 
 -- name: delete_periods
 -- Status periods that go.
 DELETE FROM status_history d
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS gone
-WHERE d.source_id = gone.source_id AND d.image_id = gone.image_id AND d.valid_from = gone.at;
+WHERE {shard(d, gone)} AND d.image_id = gone.image_id AND d.valid_from = gone.at;
 
 -- name: insert_revisions
 -- Revisions that come.
@@ -39,13 +40,14 @@ INSERT INTO revisions (source_id, image_id, observed_at, valid_from, valid_to, r
 SELECT source_id, image_id, observed_at, valid_from, valid_to, recorded_at, revision_run_id, change,
     changed, content_hash, reported, absence_reason, cloud_time, cloud_deleted_at, period_from, {fields},
     deleted_at, deletion_reason, tags, capabilities, properties
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s;
+FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s;
 
 -- name: insert_documents
 -- Their records, where they hold one.
 INSERT INTO revision_documents (source_id, image_id, observed_at, document)
 SELECT source_id, image_id, observed_at, document
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND document IS NOT NULL AND content_hash IS NOT NULL;
+FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s
+    AND document IS NOT NULL AND content_hash IS NOT NULL;
 
 -- name: insert_periods
 -- Status periods that begin with them.
@@ -53,19 +55,19 @@ INSERT INTO status_history (source_id, image_id, valid_from, status, valid_to, o
 SELECT source_id, image_id, valid_from,
     CASE WHEN content_hash IS NULL OR reported THEN 'deleted' ELSE coalesce(status, 'unknown') END,
     period_to, observed_at, recorded_at, revision_run_id
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND starts_period;
+FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s AND starts_period;
 
 -- name: close_revisions
 -- New ends of revisions that stay.
 UPDATE revisions u SET valid_to = closing.valid_to
 FROM {named(ids text AS image_id, ats timestamptz AS at, tos timestamptz AS valid_to)} AS closing
-WHERE u.source_id = closing.source_id AND u.image_id = closing.image_id AND u.observed_at = closing.at;
+WHERE {shard(u, closing)} AND u.image_id = closing.image_id AND u.observed_at = closing.at;
 
 -- name: close_periods
 -- New ends of status periods that stay.
 UPDATE status_history u SET valid_to = closing.valid_to
 FROM {named(ids text AS image_id, ats timestamptz AS at, tos timestamptz AS valid_to)} AS closing
-WHERE u.source_id = closing.source_id AND u.image_id = closing.image_id AND u.valid_from = closing.at;
+WHERE {shard(u, closing)} AND u.image_id = closing.image_id AND u.valid_from = closing.at;
 
 -- name: update_images
 -- Links follow with a record of their own; content that was taken over leaves them alone.
@@ -77,7 +79,7 @@ SET ({fields}, deleted_at, deletion_reason, unlisted_since, first_seen_at, last_
        {kept_links})
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
-    AND i.source_id = s.source_id AND i.image_id = s.image_id;
+    AND {shard(i, s)} AND i.image_id = s.image_id;
 
 -- name: insert_images
 -- Images that are new.
@@ -85,29 +87,29 @@ INSERT INTO images (source_id, image_id, {fields}, {links}, deleted_at, deletion
     first_seen_at, last_changed_at, tags, capabilities, properties)
 SELECT source_id, image_id, {fields}, {links}, deleted_at, deletion_reason, unlisted_since,
     coalesce(first_seen_at, observed_at), observed_at, tags, capabilities, properties
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND present
+FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s AND present
 ON CONFLICT DO NOTHING;
 
 -- name: delete_tags
 -- Tags that an image lost.
 DELETE FROM image_tags t USING stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND t.source_id = s.source_id AND t.image_id = s.image_id AND NOT (t.tag = ANY (s.tags));
+    AND {shard(t, s)} AND t.image_id = s.image_id AND NOT (t.tag = ANY (s.tags));
 
 -- name: insert_tags
 -- Tags that an image got.
 INSERT INTO image_tags (source_id, image_id, tag)
 SELECT s.source_id, s.image_id, tag
 FROM stage s, unnest(s.tags) AS tag
-WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND NOT EXISTS (SELECT FROM image_tags t
-        WHERE t.source_id = s.source_id AND t.image_id = s.image_id AND t.tag = tag.tag);
+WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
+    AND (SELECT true FROM image_tags t
+        WHERE t.source_id = %(source)s AND t.image_id = s.image_id AND t.tag = tag.tag) IS NULL;
 
 -- name: delete_capabilities
 -- Capabilities that an image lost.
 DELETE FROM image_capabilities c USING stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND c.source_id = s.source_id AND c.image_id = s.image_id
+    AND {shard(c, s)} AND c.image_id = s.image_id
     AND NOT (c.capability = ANY (s.capability_names));
 
 -- name: insert_capabilities
@@ -116,10 +118,11 @@ INSERT INTO image_capabilities AS c (source_id, image_id, capability, supported,
 SELECT s.source_id, s.image_id, f.capability, f.supported, f.raw_value, f.models::text[]
 FROM stage s, unnest(s.capability_names, s.capability_supported, s.capability_raw, s.capability_models)
     AS f (capability, supported, raw_value, models)
-WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND NOT EXISTS (SELECT FROM image_capabilities t
-        WHERE t.source_id = s.source_id AND t.image_id = s.image_id AND t.capability = f.capability
-            AND (t.supported, t.raw_value, t.models) IS NOT DISTINCT FROM (f.supported, f.raw_value, f.models::text[]))
+WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
+    AND (SELECT true FROM image_capabilities t
+        WHERE t.source_id = %(source)s AND t.image_id = s.image_id AND t.capability = f.capability
+            AND (t.supported, t.raw_value, t.models) IS NOT DISTINCT FROM (f.supported, f.raw_value, f.models::text[])
+        ) IS NULL
 ON CONFLICT (source_id, image_id, capability) DO UPDATE
 SET supported = excluded.supported, raw_value = excluded.raw_value, models = excluded.models;
 
@@ -127,16 +130,16 @@ SET supported = excluded.supported, raw_value = excluded.raw_value, models = exc
 -- Properties that an image lost.
 DELETE FROM image_properties p USING stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND p.source_id = s.source_id AND p.image_id = s.image_id AND NOT (s.properties ? p.name);
+    AND {shard(p, s)} AND p.image_id = s.image_id AND NOT (s.properties ? p.name);
 
 -- name: insert_properties
 -- Properties that an image got, or that changed.
 INSERT INTO image_properties AS p (source_id, image_id, name, value)
 SELECT s.source_id, s.image_id, f.key, f.value
 FROM stage s, jsonb_each(s.properties) AS f
-WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
-    AND NOT EXISTS (SELECT FROM image_properties t
-        WHERE t.source_id = s.source_id AND t.image_id = s.image_id AND t.name = f.key AND t.value = f.value)
+WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.batch = %(batch)s AND s.present AND s.copy_of IS NULL
+    AND (SELECT true FROM image_properties t
+        WHERE t.source_id = %(source)s AND t.image_id = s.image_id AND t.name = f.key AND t.value = f.value) IS NULL
 ON CONFLICT (source_id, image_id, name) DO UPDATE SET value = excluded.value;
 
 -- name: upsert_state
@@ -144,7 +147,7 @@ ON CONFLICT (source_id, image_id, name) DO UPDATE SET value = excluded.value;
 INSERT INTO image_state AS f (source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose,
     family)
 SELECT source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose, family
-FROM stage WHERE run_id = %(run)s AND batch = %(batch)s AND present
+FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s AND present
 ON CONFLICT (source_id, image_id) DO UPDATE
 SET (raw_hash, content_hash, live) = (excluded.raw_hash, excluded.content_hash, excluded.live),
     distro = CASE WHEN excluded.purpose IS NULL THEN f.distro ELSE excluded.distro END,
@@ -155,22 +158,22 @@ SET (raw_hash, content_hash, live) = (excluded.raw_hash, excluded.content_hash, 
 
 -- name: clear_stage
 -- At the end of a merge nothing stays behind.
-DELETE FROM stage WHERE run_id = %(run)s;
+DELETE FROM stage WHERE source_id = %(source)s AND run_id = %(run)s;
 
 -- name: take_back_approvals
 -- Absences that somebody approved of an image that is unknown again: one made anew under its id is another.
 DELETE FROM absences a USING held_deletions h
-WHERE a.source_id = %(source)s AND a.image_id = %(image)s AND h.source_id = a.source_id AND h.image_id = a.image_id
+WHERE a.source_id = %(source)s AND a.image_id = %(image)s AND h.source_id = %(source)s AND h.image_id = a.image_id
     AND h.observed_at = a.observed_at AND h.decision = 'approved';
 
 -- name: refresh_hashes
 -- Fingerprints of images whose content is as it was, hashed in another way.
 UPDATE image_state u SET raw_hash = seen.raw_hash, content_hash = seen.content_hash
 FROM {named(ids text AS image_id, raws bytea AS raw_hash, contents bytea AS content_hash)} AS seen
-WHERE u.source_id = seen.source_id AND u.image_id = seen.image_id;
+WHERE {shard(u, seen)} AND u.image_id = seen.image_id;
 
 -- name: move_first_seen
 -- When images were first seen, told by an earlier observation.
 UPDATE images u SET first_seen_at = moved.at
 FROM {named(ids text AS image_id, ats timestamptz AS at)} AS moved
-WHERE u.source_id = moved.source_id AND u.image_id = moved.image_id AND u.first_seen_at <> moved.at;
+WHERE {shard(u, moved)} AND u.image_id = moved.image_id AND u.first_seen_at <> moved.at;

@@ -13,7 +13,7 @@ SELECT i.image_id, r.content_hash
 FROM images i
 CROSS JOIN LATERAL (
     SELECT content_hash FROM revisions r
-    WHERE r.source_id = i.source_id AND r.image_id = i.image_id AND r.observed_at <= %(at)s
+    WHERE r.source_id = %(source)s AND r.image_id = i.image_id AND r.observed_at <= %(at)s
     ORDER BY r.observed_at DESC LIMIT 1
 ) AS r
 WHERE i.source_id = %(source)s;
@@ -86,11 +86,8 @@ ORDER BY f.image_id LIMIT %(most)s;
 -- name: known_in
 -- How many of some images each source of a kind knows.
 SELECT s.name, count(i.image_id)
-FROM sources s CROSS JOIN unnest(%(ids)s::text[]) AS asked (image_id)
-CROSS JOIN LATERAL (
-    SELECT image_id FROM images t WHERE t.source_id = s.source_id AND t.image_id = asked.image_id OFFSET 0
-) AS i
-WHERE s.kind = %(kind)s GROUP BY s.name;
+FROM images i JOIN sources s ON s.source_id = i.source_id
+WHERE s.kind = %(kind)s AND i.image_id = ANY (%(ids)s) GROUP BY s.name;
 
 -- name: newest
 -- The live and listed image that changed last by its cloud's clock; and since when changes are to be asked for: no
@@ -101,7 +98,7 @@ SELECT i.image_id,
 FROM sources s
 CROSS JOIN LATERAL (
     SELECT image_id, updated_at FROM images
-    WHERE source_id = s.source_id AND deleted_at IS NULL AND unlisted_since IS NULL AND updated_at IS NOT NULL
+    WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NULL AND updated_at IS NOT NULL
     ORDER BY updated_at DESC LIMIT 1
 ) AS i
 WHERE s.source_id = %(source)s;
@@ -116,13 +113,13 @@ SELECT login FROM sources WHERE source_id = %(source)s;
 -- listed were asked for, and the answer; images whose deletion is open, those that somebody decided to keep, and which of
 -- the open ones the limit holds.
 SELECT s.login,
-    ARRAY(SELECT i.image_id FROM images i WHERE i.source_id = s.source_id AND i.image_type = 'market'),
+    ARRAY(SELECT i.image_id FROM images i WHERE i.source_id = %(source)s AND i.image_type = 'market'),
     ARRAY(
         SELECT i.image_id FROM images i
-        WHERE i.source_id = s.source_id AND i.deletion_reason = 'not_listed' AND i.last_changed_at > now() - %(within)s
+        WHERE i.source_id = %(source)s AND i.deletion_reason = 'not_listed' AND i.last_changed_at > now() - %(within)s
             AND NOT EXISTS (
                 SELECT FROM absences a
-                WHERE a.source_id = i.source_id AND a.image_id = i.image_id AND a.observed_at > i.last_changed_at
+                WHERE a.source_id = %(source)s AND a.image_id = i.image_id AND a.observed_at > i.last_changed_at
                     AND a.reason <> 'not_listed')
         ORDER BY i.last_changed_at DESC, i.image_id LIMIT %(most)s),
     l.ids, l.moments, l.answers, h.*

@@ -21,14 +21,14 @@ WHERE w.name = ANY (%(names)s) AND coalesce(w.next_attempt_at <= clock_timestamp
 
 -- name: claim
 -- Takes one, if it is still due and free.
-UPDATE webhooks SET holder = %(holder)s, held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE name = %(name)s AND coalesce(next_attempt_at <= clock_timestamp(), true)
-    AND (holder IS NULL OR held_until < clock_timestamp())
+UPDATE webhooks SET holder = %(holder)s, held_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+WHERE name = %(name)s AND (next_attempt_at <= statement_timestamp()) IS NOT FALSE
+    AND (holder IS NULL OR held_until < statement_timestamp())
 RETURNING name;
 
 -- name: renew
 -- For who holds it still.
-UPDATE webhooks SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+UPDATE webhooks SET held_until = statement_timestamp() + make_interval(secs => %(seconds)s)
 WHERE name = %(name)s AND holder = %(holder)s
 RETURNING name;
 
@@ -46,8 +46,8 @@ ON CONFLICT (source_id, webhook) DO UPDATE SET number = greatest(p.number, exclu
 
 -- name: accepted
 -- The receiver took something.
-UPDATE webhooks SET attempted_at = clock_timestamp(), delivered_at = clock_timestamp(), answer = %(answer)s, failures = 0,
-    next_attempt_at = NULL, held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+UPDATE webhooks SET attempted_at = statement_timestamp(), delivered_at = statement_timestamp(), answer = %(answer)s,
+    failures = 0, next_attempt_at = NULL, held_until = statement_timestamp() + make_interval(secs => %(seconds)s)
 WHERE name = %(name)s AND holder = %(holder)s
 RETURNING name;
 
@@ -57,8 +57,8 @@ SELECT failures FROM webhooks WHERE name = %(name)s AND holder = %(holder)s FOR 
 
 -- name: failed
 -- It failed once more, and is free until its next attempt.
-UPDATE webhooks SET attempted_at = clock_timestamp(), answer = %(answer)s, failures = failures + 1, holder = NULL,
-    held_until = NULL, next_attempt_at = clock_timestamp() + make_interval(secs => %(wait)s)
+UPDATE webhooks SET attempted_at = statement_timestamp(), answer = %(answer)s, failures = failures + 1, holder = NULL,
+    held_until = NULL, next_attempt_at = statement_timestamp() + make_interval(secs => %(wait)s)
 WHERE name = %(name)s AND holder = %(holder)s;
 
 -- name: release
@@ -71,11 +71,15 @@ UPDATE webhooks SET next_attempt_at = NULL, failures = 0 WHERE name = %(name)s;
 
 -- name: states
 -- All that are known, with the number of events that wait for each: counted where there are some.
-SELECT w.name, w.attempted_at, w.delivered_at, w.answer, w.failures, w.next_attempt_at, (
-    SELECT coalesce(sum(waiting.count), 0)::bigint
-    FROM sources s LEFT JOIN webhook_positions p ON p.source_id = s.source_id AND p.webhook = w.name
-    CROSS JOIN LATERAL (
-        SELECT count(*) FROM events e WHERE e.source_id = s.source_id AND e.number > coalesce(p.number, 0)
-    ) AS waiting
-    WHERE s.last_event > coalesce(p.number, 0))
-FROM webhooks w ORDER BY w.name;
+SELECT w.name, w.attempted_at, w.delivered_at, w.answer, w.failures, w.next_attempt_at,
+    coalesce(waiting.events, 0)
+FROM webhooks w
+LEFT JOIN (
+    SELECT o.name, count(*) AS events
+    FROM webhooks o CROSS JOIN sources s
+    LEFT JOIN webhook_positions p ON p.source_id = s.source_id AND p.webhook = o.name
+    JOIN events e ON e.source_id = s.source_id AND e.number > coalesce(p.number, 0)
+    WHERE s.last_event > coalesce(p.number, 0)
+    GROUP BY o.name
+) AS waiting ON waiting.name = w.name
+ORDER BY w.name;

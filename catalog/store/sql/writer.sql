@@ -28,21 +28,21 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND content_hash IS NU
 -- Live images that a listing left out for the first time.
 UPDATE images u SET unlisted_since = %(at)s
 FROM {named(ids text AS image_id, NULL::timestamptz AS nothing)} AS missing
-WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+WHERE {shard(u, missing)} AND u.image_id = missing.image_id
     AND (u.deleted_at, u.unlisted_since) IS NOT DISTINCT FROM (missing.nothing, missing.nothing);
 
 -- name: forget_raw
 -- The raw hash of an image that is not listed goes, so that its return is noticed.
 UPDATE image_state u SET raw_hash = NULL
 FROM {named(ids text AS image_id, NULL::bytea AS nothing)} AS missing
-WHERE u.source_id = missing.source_id AND u.image_id = missing.image_id
+WHERE {shard(u, missing)} AND u.image_id = missing.image_id
     AND u.raw_hash IS DISTINCT FROM missing.nothing;
 
 -- name: date_unlisted
 -- `unlisted_since`: a moment, or NULL for images that are listed; NULL for deleted ones, too.
 UPDATE images u SET unlisted_since = CASE WHEN u.deleted_at IS NULL THEN said.at END
 FROM {named(ids text AS image_id, ats timestamptz AS at)} AS said
-WHERE u.source_id = said.source_id AND u.image_id = said.image_id
+WHERE {shard(u, said)} AND u.image_id = said.image_id
     AND u.unlisted_since IS DISTINCT FROM CASE WHEN u.deleted_at IS NULL THEN said.at END;
 
 -- name: join_capabilities
@@ -56,7 +56,7 @@ ON CONFLICT DO NOTHING;
 -- The source's name, since when its history is kept, and its last observation.
 SELECT s.name, s.history_from, o.observed_at, o.complete, o.contained_set, o.inconclusive_set, o.run_ids::text[]
 FROM sources s LEFT JOIN LATERAL (
-    SELECT * FROM observations t WHERE t.source_id = s.source_id ORDER BY t.observed_at DESC LIMIT 1
+    SELECT * FROM observations t WHERE t.source_id = %(source)s ORDER BY t.observed_at DESC LIMIT 1
 ) AS o ON true
 WHERE s.source_id = %(source)s;
 

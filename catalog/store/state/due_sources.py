@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from catalog.store.db.connection import Connection
+from catalog.store.db.connection import Connection, clock
 from catalog.store.db.statements import load
 
 _SQL = load("due_sources.sql")
@@ -75,12 +75,14 @@ def claim_changes(connection: Connection, source_id: str, seconds: float) -> boo
 
 def postpone_changes(connection: Connection, source_id: str, seconds: float, longest: float) -> None:
     """Changes could not be read: asks again once what is known is twice as old, within these bounds."""
-    _SQL.run(connection, "postpone_changes", source=source_id, seconds=seconds, longest=longest)
+    at = _SQL.value(connection, "after_failed_changes", source=source_id, seconds=seconds, longest=longest)
+    _SQL.run(connection, "postpone_changes", source=source_id, at=at)
 
 
 def align_changes(connection: Connection, name: str, seconds: float | None) -> None:
     """Brings a source's next changes forward to what is configured today; None: off."""
-    _SQL.run(connection, "align_changes", name=name, seconds=seconds)
+    at = None if seconds is None else clock(connection) + timedelta(seconds=seconds)
+    _SQL.run(connection, "align_changes", name=name, at=at)
 
 
 def align(

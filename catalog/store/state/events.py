@@ -95,8 +95,12 @@ class EventWriter:
         self._write("unlisted", observed_at, observed=observed_at, ids=list(ids))
 
     def held(self, observed_at: datetime) -> None:
-        """Of the deletions that this run is the first to hold back."""
-        self._write("held", observed_at)
+        """Of the deletions that this run is the first to hold back; it names the first hundred images."""
+        row = _SQL.run(self.connection, "held", source=self.source_id, run=self.run_id).fetchone()
+        assert row is not None
+        if row[0]:
+            names = ("held", "open", "reason", "image_ids")
+            self.of_source(HELD, observed_at, **dict(zip(names, row, strict=True)))
 
     def of_source(self, type: str, at: datetime | None = None, **data: object) -> None:
         """Of the whole source; `at` None: now."""

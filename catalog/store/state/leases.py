@@ -21,7 +21,7 @@ import structlog
 from catalog.errors import CatalogError, ConfigurationError, LeaseLost
 from catalog.store.db.connection import WRITE_SECONDS, Connection, Database, T
 from catalog.store.db.statements import load
-from catalog.store.state import events
+from catalog.store.state import events, runs
 
 _SQL = load("leases.sql")
 log = structlog.get_logger("catalog.store")
@@ -72,19 +72,25 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
     """Takes the source if it is free or its lease ended; None while somebody holds it."""
     values = {"source": source_id, "holder": holder, "seconds": SECONDS, "longest": 2 * LONGEST}
     taken = _SQL.run(connection, "take", **values).fetchone()
-    if taken is None and _SQL.run(connection, "insert", source=source_id).rowcount:
+    if taken is None and _insert(connection, source_id):
         taken = _SQL.run(connection, "take", **values).fetchone()
     if taken is None:
         return None
     if taken[1]:
         log.warning("lease taken over", source_id=source_id, reason="it ends later than any lease may")
-    for was_failing_since, run_id, since, kind, error in _SQL.run(
-        connection, "close_dead_runs", source=source_id
-    ):
-        if was_failing_since is None:
+    dead = _SQL.run(connection, "close_dead_runs", source=source_id).fetchall()
+    for run_kind, run_id, since, kind, error in dead:
+        if run_kind == "sync" and runs.fail(connection, source_id, since, kind) is None:
             told = events.EventWriter(connection, source_id, run_id)
             told.of_source(events.FAILING, since=since, error_kind=kind, error=error)
     return Lease(source_id, holder, taken[0])
+
+
+def _insert(connection: Connection, source_id: str) -> bool:
+    """A lease of a source that nobody held before; none for one that is being removed."""
+    if not _SQL.run(connection, "lock_source", source=source_id).rowcount:
+        return False
+    return _SQL.run(connection, "insert", source=source_id).rowcount > 0
 
 
 def wait(

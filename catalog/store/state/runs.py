@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -92,7 +93,11 @@ def finish(
             note_changes(connection, source_id, run)
     elif run.kind == "sync":
         is_well = run.outcome == "complete"
-        since = _SQL.value(connection, "succeed" if is_well else "fail", started=run.started_at, **values)
+        since = (
+            _SQL.value(connection, "succeed", started=run.started_at, **values)
+            if is_well
+            else fail(connection, source_id, run.started_at, run.error_kind)
+        )
         if is_well == (since is not None):
             _tell(events.EventWriter(connection, source_id, run.run_id), run, since)
     return True
@@ -101,6 +106,14 @@ def finish(
 def note_changes(connection: Connection, source_id: str, run: RunResult) -> None:
     """Notes that a changes-only sweep read all that is new; it says nothing of whether the source is well."""
     _SQL.run(connection, "note_changes", source=source_id, observed=run.observed_at)
+
+
+def fail(
+    connection: Connection, source_id: str, started: datetime | None, error_kind: str | None
+) -> datetime | None:
+    """Notes that a sweep of the source was not complete; since when that was so before."""
+    values = {"source": source_id, "started": started, "error_kind": error_kind}
+    return _SQL.value(connection, "fail", **values)  # type: ignore[no-any-return]
 
 
 def _tell(told: events.EventWriter, run: RunResult, since: datetime | None) -> None:
@@ -145,8 +158,14 @@ def _save_rejected(
 
 
 def _count_rejections(connection: Connection, source_id: str, hashes: Sequence[bytes], one: int) -> None:
+    """Counts one more, or one fewer, for each time that a record is named."""
     values: Mapping[str, object] = {"source": source_id, "hashes": hashes}
-    _SQL.run(connection, "count_rejections", one=one, **values)
+    times = Counter(hashes)
+    if rows := _SQL.run(connection, "met", **values).fetchall():
+        met, counts, firsts, lasts = map(list, zip(*rows, strict=True))
+        mores = [one * times[digest] for digest in met]
+        told = {"hashes": met, "mores": mores, "counts": counts, "firsts": firsts, "lasts": lasts}
+        _SQL.run(connection, "count_rejections", source=source_id, **told)
     _SQL.run(connection, "drop_rejected", **values)
 
 
@@ -156,8 +175,11 @@ def forget(connection: Connection, source_id: str, run_ids: Sequence[str], at: d
     values = {"source": source_id, "runs": list(run_ids), "at": at}
     hashes = [digest for (digest,) in _SQL.run(connection, "drop_rejections", **values)]
     _count_rejections(connection, source_id, hashes, -1)
-    for name in ("drop_passes", "drop", "drop_held", "drop_lookups", "date_first", "date_complete"):
+    for name in ("drop_passes", "drop", "drop_held", "drop_lookups"):
         _SQL.run(connection, name, **values)
+    _SQL.run(connection, "date_first", first=_SQL.value(connection, "first", source=source_id), **values)
+    last = _SQL.value(connection, "last_complete", source=source_id)
+    _SQL.run(connection, "date_complete", last=last, **values)
 
 
 def remember_forgotten(connection: Connection, source_id: str, run_ids: Sequence[str], at: datetime) -> None:

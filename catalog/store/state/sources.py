@@ -180,8 +180,9 @@ def identify(
 
     One that was swept, and lost them to `adopt`, takes them from its next sweep alone.
     """
-    values = {"region": region, "project": project_id, "endpoint": endpoint}
-    _SQL.run(connection, "identify", source=source_id, at=at, **values)
+    if not _SQL.value(connection, "is_known_later", source=source_id, at=at):
+        values = {"region": region, "project": project_id, "endpoint": endpoint}
+        _SQL.run(connection, "identify", source=source_id, **values)
 
 
 def continue_archives(connection: Connection, source_id: str, archived: str) -> None:
@@ -223,7 +224,7 @@ def adopt(connection: Connection, name: str, kind: str | None) -> int:
     next sweep records what it meets; a retired source lives again. Returns how many deletions that were held for the
     login stay so, until somebody decides or the image is seen. Raises UsageError for an unknown name."""
     _change(connection, "adopt", name, kind=kind)
-    return _SQL.run(connection, "adopt_held", name=name).rowcount
+    return _SQL.run(connection, "adopt_held", source=known(connection, name).source_id).rowcount
 
 
 def _change(connection: Connection, statement: str, name: str, **values: object) -> None:

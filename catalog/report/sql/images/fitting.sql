@@ -15,6 +15,4 @@ WHERE i.source = ANY (%(sources)s::text[]) AND (i.deleted_at IS NOT NULL) = %(de
     AND (%(os)s::text IS NULL OR os.distro = lower(%(os)s)
         OR starts_with(lower({os_text}) || '.', lower(%(os)s) || '.'))
     AND (%(arch)s::text IS NULL OR os.arch = lower(%(arch)s))
-    AND (%(state)s::text IS NULL OR (i.source_id, i.image_id) IN (
-        SELECT l.source_id, l.image_id FROM image_lifecycle AS l WHERE l.state = %(state)s
-    ))
+    {of_state}
