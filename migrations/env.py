@@ -61,6 +61,8 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '30s'"))
         connection.execute(text("SET LOCAL statement_timeout = '30min'"))
         connection.execute(text("SET LOCAL client_min_messages = warning"))
+        # nothing to PostgreSQL alone; Citus takes one statement on a function at a time
+        connection.execute(text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"))
         for statement in SETTINGS:
             connection.execute(text(statement))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 
 from catalog.config.settings import DatabaseSettings
-from catalog.store.db import schema
+from catalog.store.db import distribution, schema
 from catalog.store.db.connection import Database
-from tests.support import environment
+from tests.support import citus, environment
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
@@ -29,8 +29,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a server: CATALOG_TEST_SERVER_URL (the gate's PostgreSQL 15), else an embedded one."""
-    given = os.environ.get("CATALOG_TEST_SERVER_URL")
+    """Address of a server: CATALOG_TEST_CITUS_URL (a coordinator, whose databases are spread over its workers),
+    CATALOG_TEST_SERVER_URL (the gate's PostgreSQL 15), else an embedded one."""
+    given = citus.URL or os.environ.get("CATALOG_TEST_SERVER_URL")
     if given:
         yield given
         return
@@ -58,14 +59,15 @@ def _database(server_url: str, name: str) -> str:
 def template(server_url: str) -> Iterator[str]:
     """A database with every migration applied, to be cloned."""
     name = f"template_{os.getpid()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    citus.create_database(server_url, name)
     settings = DatabaseSettings(url=_database(server_url, name), data_dir=Path())
     with Database(settings) as database:
         schema.upgrade(database)
+        if citus.URL:
+            distribution.distribute(database)
+    citus.close_database(server_url, name)
     yield name
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    citus.drop_database(server_url, name)
 
 
 @pytest.fixture
@@ -98,11 +100,9 @@ def other_database(server_url: str, template: str) -> Iterator[Database]:
 
 def _fresh(server_url: str, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    citus.create_database(server_url, name, template)
     yield _database(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    citus.drop_database(server_url, name)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from catalog.cli.progress import counting
 from catalog.cli.psql import run_psql
 from catalog.errors import ExitCode
 from catalog.report.terminal import Format
+from catalog.store.db import distribution, privileges, schema
 from catalog.store.db import dump as transfer
-from catalog.store.db import privileges, schema
 from catalog.store.db.connection import Connection
 from catalog.store.db.privileges import Level
 from catalog.store.db.tables import TRANSFERRED
@@ -291,6 +291,29 @@ def grant(invocation: Invocation, role: str, level: Level, views_only: bool) -> 
     with invocation.database() as database:
         statements = privileges.grant(database, role, "viewer" if views_only else level)
     click.echo(f"{role} is a {level} now: {len(statements)} grants")
+
+
+@db.command(
+    epilog="""\b
+Example:
+  catalog db distribute --plan
+  catalog db distribute""",
+)
+@click.option(
+    "--plan", is_flag=True, help="Print the tables that are not spread yet, and change nothing (exit 3)."
+)
+@format_option
+@click.pass_obj
+def distribute(invocation: Invocation, plan: bool, format: Format) -> int:
+    """Spread the tables over the nodes of a Citus cluster, each source on one of them.
+
+    Runs as `migration_url` where one is configured, once, with or without rows. Meanwhile nothing can be written;
+    start daemons again afterwards. `catalog db upgrade` spreads tables that a later release adds.
+    """
+    with invocation.bare_database() as database:
+        rows = distribution.distribute(database, plan=plan)
+    print_rows(("table", "spread"), [tuple(row) for row in rows], format)
+    return ExitCode.WOULD_CHANGE if plan and rows else 0
 
 
 @contextmanager

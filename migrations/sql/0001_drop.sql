@@ -1,8 +1,42 @@
-DROP VIEW image_lineage, deleted_images, status_durations, image_changes, image_revisions,
-    source_freshness, capability_matrix, distinct_images, source_services, live_image_tags, image_overview;
-DROP FUNCTION image_family(text), true_size(text, text, bigint, bigint), images_as_of(timestamptz),
-    plain_text(jsonb), history_is_pruned(text, timestamptz, timestamptz);
+DROP VIEW image_lineage;
+DROP VIEW deleted_images;
+DROP VIEW status_durations;
+DROP VIEW image_changes;
+DROP VIEW image_revisions;
+DROP VIEW source_freshness;
+DROP VIEW capability_matrix;
+DROP VIEW distinct_images;
+DROP VIEW source_services;
+DROP VIEW live_image_tags;
+DROP VIEW image_overview;
+DROP FUNCTION image_family(text);
+DROP FUNCTION true_size(text, text, bigint, bigint);
+DROP FUNCTION images_as_of(timestamptz);
+DROP FUNCTION plain_text(jsonb);
+DROP FUNCTION history_is_pruned(text, timestamptz, timestamptz);
 DROP TYPE image_as_of;
-DROP TABLE stage, leases, image_family_rules, projects, kept_images, held_deletions, forgotten_runs, rejections, rejected_records, run_passes,
-    runs, lookups, absences, id_sets, observations, revision_documents, revisions, status_history, image_properties,
-    capabilities, image_capabilities, image_tags, image_state, images, sources;
+DROP TABLE stage;
+DROP TABLE leases;
+DROP TABLE image_family_rules;
+DROP TABLE projects;
+DROP TABLE kept_images;
+DROP TABLE held_deletions;
+DROP TABLE forgotten_runs;
+DROP TABLE rejections;
+DROP TABLE rejected_records;
+DROP TABLE run_passes;
+DROP TABLE runs;
+DROP TABLE lookups;
+DROP TABLE absences;
+DROP TABLE id_sets;
+DROP TABLE observations;
+DROP TABLE revision_documents;
+DROP TABLE revisions;
+DROP TABLE status_history;
+DROP TABLE image_properties;
+DROP TABLE capabilities;
+DROP TABLE image_capabilities;
+DROP TABLE image_tags;
+DROP TABLE image_state;
+DROP TABLE images;
+DROP TABLE sources;

@@ -1,4 +1,13 @@
-DROP VIEW image_promises, equivalent_images, image_lifecycle, announcements_in_force, image_os, os_support_now;
+DROP VIEW image_promises;
+DROP VIEW equivalent_images;
+DROP VIEW image_lifecycle;
+DROP VIEW announcements_in_force;
+DROP VIEW image_os;
+DROP VIEW os_support_now;
 DROP FUNCTION promised_day(text);
-DROP INDEX ix_revisions_withdrawn, ix_revisions_promises, ix_images_promising;
-DROP TABLE image_os_rules, os_support, image_announcements;
+DROP INDEX ix_revisions_withdrawn;
+DROP INDEX ix_revisions_promises;
+DROP INDEX ix_images_promising;
+DROP TABLE image_os_rules;
+DROP TABLE os_support;
+DROP TABLE image_announcements;

@@ -5,24 +5,22 @@ Revision: 0001
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
+
+from catalog.store.db.schema import run_file
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent.parent / "sql"
 SUBJECTS = ("tables", "views_present", "views_history", "views_lineage", "seeds")
 
 
 def upgrade() -> None:
     for subject in SUBJECTS:
-        # Alembic would read a colon before a word as a parameter; there are none in these files.
-        op.execute((SQL / f"0001_{subject}.sql").read_text(encoding="utf-8").replace(":", "\\:"))
+        run_file(f"0001_{subject}.sql", op.execute)
 
 
 def downgrade() -> None:
-    op.execute((SQL / "0001_drop.sql").read_text(encoding="utf-8"))
+    run_file("0001_drop.sql", op.execute)

@@ -6,24 +6,22 @@ Follows: 0002
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
+
+from catalog.store.db.schema import run_file
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent.parent / "sql"
 SUBJECTS = ("tables", "rules", "support", "views_systems", "views_lifecycle", "views_promises")
 
 
 def upgrade() -> None:
     for subject in SUBJECTS:
-        # Alembic would read a colon before a word, as in a cast, as a parameter.
-        op.execute((SQL / f"0003_{subject}.sql").read_text(encoding="utf-8").replace(":", "\\:"))
+        run_file(f"0003_{subject}.sql", op.execute)
 
 
 def downgrade() -> None:
-    op.execute((SQL / "0003_drop.sql").read_text(encoding="utf-8").replace(":", "\\:"))
+    run_file("0003_drop.sql", op.execute)

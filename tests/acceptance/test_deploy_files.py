@@ -48,9 +48,17 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_the_compose_file_keeps_to_the_schema_of_compose_files() -> None:
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.citus.yml"])
+def test_compose_files_keep_to_their_schema(file: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    check(*command, "docker-compose.yml")
+    check(*command, file)
+
+
+def test_compose_with_citus_spreads_the_tables_before_daemons_start() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.citus.yml").read_text())["services"]
+    assert services["distribute"]["command"] == ["db", "distribute"]
+    for name, after in (("migrate", "nodes"), ("distribute", "migrate"), ("daemon-1", "distribute")):
+        assert services[name]["depends_on"][after]["condition"] == "service_completed_successfully"
 
 
 def test_compose_brings_up_postgresql_18_then_migrations_then_the_daemon(compose: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,6 +24,24 @@ def migrations_folder() -> Path:
     package = Path(__file__).resolve().parents[2]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
+
+
+def run_file(name: str, execute: Callable[[str], None]) -> None:
+    """Runs a migration's SQL, statement by statement, as Citus takes no two at once."""
+    for statement in statements((migrations_folder() / "sql" / name).read_text(encoding="utf-8")):
+        # Alembic would read a colon before a word, as in a cast, as a parameter.
+        execute(statement.replace(":", "\\:"))
+
+
+def statements(text: str) -> Iterator[str]:
+    """The statements of a migration's file: one ends with a line's semicolon, unless the next line is indented, or
+    ends a body."""
+    part: list[str] = []
+    for line, following in pairwise([*text.splitlines(), ""]):
+        part.append(line)
+        if line.endswith(";") and not line.startswith("--") and not following.startswith((" ", "END")):
+            yield "\n".join(part).strip().removesuffix(";")
+            part.clear()
 
 
 def head() -> str:
@@ -81,7 +101,8 @@ def collation_advice(connection: Connection) -> str | None:
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
-    """Brings the schema to this release's head; returns the versions before and after.
+    """Brings the schema to this release's head, and spreads new tables where the old ones are; returns the versions
+    before and after.
 
     Raises SchemaError, before anything is written, for a database that cannot hold every image's name.
     """
@@ -102,6 +123,9 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         config = configuration()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    from catalog.store.db import distribution
+
+    distribution.follow(database)
     return before, after
 
 

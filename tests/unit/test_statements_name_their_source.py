@@ -1,0 +1,45 @@
+"""Where tables are kept by source, a statement that names its source is one node's work."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from catalog.store.db.distribution import BY_SOURCE, placements
+from tests.support.statements import EVERY
+
+SPREAD = {placement.table for placement in placements() if placement.how == BY_SOURCE}
+ABOUT_MANY = {
+    ("announcements", "families"), ("announcements", "in_force"), ("due_sources", "due_sources"),
+    ("due_sources", "health"), ("due_sources", "image_counts"), ("events", "newest"), ("events", "read"),
+    ("held_deletions", "held"), ("runs", "recent"), ("sources", "listing"), ("stored_state", "known_in"),
+    ("webhooks", "states"),
+}  # fmt: skip
+"""Questions about all sources, or those that somebody chose."""
+_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|USING) (\w+)(?: (?:AS )?\w+)?(?=[\s,)])")
+_NAMED = re.compile(r"source_id = (?:%\(source\)s|\{\}|\w+\.source_id)|USING \(source_id")
+
+
+def tables(text: str) -> list[str]:
+    """The spread tables that a statement reads or changes, each as often as it names it."""
+    return [name for name in _TABLE.findall(text) if name in SPREAD]
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(EVERY))
+def test_each_does(file: str, name: str) -> None:
+    text = EVERY[file, name]
+    if (file, name) in ABOUT_MANY:
+        assert tables(text), "it reads nothing that is spread: it needs no exception"
+    else:
+        assert len(_NAMED.findall(text)) >= len(tables(text))
+
+
+def test_none_finds_rows_by_their_place() -> None:
+    assert [key for key, text in EVERY.items() if "ctid" in text] == []
+
+
+def test_none_asks_the_clock_where_it_changes_rows() -> None:
+    assert [
+        key for key, text in EVERY.items() if text.startswith("UPDATE") and "clock_timestamp" in text
+    ] == []
