@@ -16,7 +16,6 @@ from catalog.store.db.tables import VERSION_TABLE, metadata
 _SQL = load("distribution.sql")
 _PART = re.compile(r"\b(\w+) AS (?:MATERIALIZED )?\(\n")
 """The beginning of a part of a view, as PostgreSQL shows it."""
-_OTHER_SOURCE = re.compile(r"\b(parent|a)\.source_id = \w+\.source_id")
 BY_SOURCE, EVERYWHERE = "by source_id", "on every node"
 _WITH_SOURCES = "images"
 """All others with a source_id are co-located with it."""
@@ -123,14 +122,8 @@ def _replace_views(connection: Connection) -> None:
     for name in ("image_lifecycle", "image_promises"):
         text = _PART.sub(r"\1 AS NOT MATERIALIZED (\n", _SQL.value(connection, "view", name=name))
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}".encode())
-    lineage = _SQL.value(connection, "view", name="image_lineage")
-    if "RECURSIVE" in lineage:
-        query = _OTHER_SOURCE.sub(r"\1.source_id = asked", lineage.rstrip(";"))
-        query = query.replace(
-            "WHERE (i.parent_image_id", "WHERE i.source_id = asked AND (i.parent_image_id", 1
-        )
-        connection.execute(_SQL["lineage_of_source"].replace("{query}", query).encode())
-        connection.execute(_SQL["replace_lineage"].encode())
+    for name in ("lineage_of_source", "replace_lineage"):
+        connection.execute(_SQL[name].encode())
 
 
 def _replace_as_of(connection: Connection) -> None:

@@ -50,14 +50,39 @@ $$;
 SELECT pg_get_viewdef(to_regclass(%(name)s));
 
 -- name: lineage_of_source
--- The same query, of one source.
+-- What the view of migrations tells, of one source: Citus plans a recursion where each table's shard is known.
 CREATE OR REPLACE FUNCTION lineage_of_source(asked text) RETURNS TABLE (
     source text, image_id text, ancestor_id text, depth integer, ancestor_state text, ancestor_name text, source_id text)
 LANGUAGE plpgsql STABLE
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY {query};
+    RETURN QUERY
+    WITH RECURSIVE line AS (
+        SELECT i.image_id, i.image_id AS ancestor_id, 0 AS depth, i.parent_image_id COLLATE "C" AS next_id,
+            ARRAY[i.image_id] AS path, false AS is_loop
+        FROM images AS i
+        WHERE i.source_id = asked AND i.parent_image_id IS NOT NULL
+        UNION ALL
+        SELECT l.image_id, l.next_id, l.depth + 1, (
+            SELECT parent.parent_image_id COLLATE "C" FROM images AS parent
+            WHERE parent.source_id = asked AND parent.image_id = l.next_id
+        ), l.path || l.next_id, l.next_id = ANY (l.path)
+        FROM line AS l
+        WHERE l.next_id IS NOT NULL AND l.depth < 100 AND NOT l.is_loop
+    )
+    SELECT s.name, l.image_id, l.ancestor_id, l.depth,
+        CASE
+            WHEN l.is_loop THEN 'loop'
+            WHEN a.image_id IS NULL THEN 'missing'
+            WHEN a.deleted_at IS NOT NULL THEN 'deleted'
+            ELSE 'live'
+        END,
+        a.name, s.source_id
+    FROM line AS l
+    JOIN sources AS s ON s.source_id = asked
+    LEFT JOIN images AS a ON a.source_id = asked AND a.image_id = l.ancestor_id
+    WHERE l.depth > 0;
 END
 $$;
 

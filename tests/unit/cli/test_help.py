@@ -19,7 +19,7 @@ PROMISED = {
     "report", "runs", "sources", "sources rename", "sources retire",
     "sources adopt", "sources remove", "version", "db",
     "db upgrade", "db check", "db url", "db shell", "db prune", "db dump",
-    "db restore", "db grant", "events", "web", "webhooks",
+    "db restore", "db grant", "db distribute", "events", "web", "webhooks",
     "webhooks test", "webhooks retry",
 }  # fmt: skip
 """The commands that users rely on."""
