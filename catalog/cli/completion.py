@@ -22,7 +22,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def _offered(find: Callable[[click.Context, str], Iterator[CompletionItem]]) -> Completer:
-    """Returns what `find` found before anything went wrong: completion is no place for errors."""
+    """Returns what `find` found before anything went wrong: completion shows no errors."""
 
     @wraps(find)
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

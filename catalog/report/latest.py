@@ -21,7 +21,7 @@ _OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved 
     AND (least(own.deprecated_at, own.obsolete_at, families.deprecated_at, families.obsolete_at)
         <= coalesce(%(as_of)s, now())) IS NOT TRUE
     AND (i.purpose IS DISTINCT FROM 'oldgeneric' OR %(purpose)s = 'oldgeneric')"""
-"""Can be chosen for a new server; and it is no moment of an old one, nor announced to go."""
+"""Can be chosen for a new server; not a moment of an old one, and not announced to go."""
 _CONDITIONS = {
     "FAMILY": ("family", "lower(i.family) = lower(%(family)s)"),
     "--os": ("os", "({os})"),

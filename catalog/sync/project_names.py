@@ -14,7 +14,7 @@ from catalog.store.state import projects
 
 log = structlog.get_logger("catalog.sweep")
 LONGEST_ID = 255
-"""Characters; what is longer is no project's id, and no index would hold it."""
+"""Characters; no project's id is longer, and no index would hold it."""
 
 
 def ask_names(

@@ -178,7 +178,7 @@ def read(query: QueryParams, known: Sequence[Parameter]) -> dict[str, Any]:
     """The value of each parameter: what is left empty counts as not given.
 
     Raises UsageError for one that is not known, can't be read, or is given twice; NotThere for a moment that is still
-    to come, and for a place that is none of this address.
+    to come, and for a place of another address.
     """
     given: dict[str, list[str]] = {}
     names = {parameter.name: parameter.longest for parameter in known}

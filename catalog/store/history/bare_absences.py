@@ -70,7 +70,7 @@ class BareAbsences:
         self._proved = ledger.absences(self.ids)
 
     def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
-        """Those of these images of whose absence a listing of that moment, still to be entered, is no evidence."""
+        """Those of these images of whose absence a listing of that moment, still to be entered, proves nothing."""
         gaps = {image_id: _Gap() for image_id in ids & self.ids if self._is_known(image_id, at)}
         for side in ("before", "after"):
             self._look(gaps, self.ledger.walk(at, side))

@@ -55,7 +55,7 @@ def find(connection: Connection, name: str) -> Source | None:
 
 
 def unknown(name: str, kind: SourceKind) -> Source:
-    """A source of which nothing is recorded; its id is none that the database knows."""
+    """A source of which nothing is recorded; the database does not know its id."""
     nothing: list[Any] = [None] * (len(Source._fields) - 3)
     return Source("", name, kind, *nothing)
 
