@@ -12,7 +12,7 @@ from catalog.store.db.statements import load
 from catalog.store.history.ledger import Ledger
 from catalog.store.state.runs import ARCHIVED
 
-_FORGOTTEN = "NOT EXISTS (SELECT FROM runs r WHERE r.source_id = %(source)s AND r.run_id = h.run_id OFFSET 0)"
+_FORGOTTEN = "NOT EXISTS (SELECT FROM runs r WHERE r.source_id = %(source)s AND r.run_id = h.run_id)"
 _SQL = load(
     "held_deletions.sql",
     forgotten=_FORGOTTEN,

@@ -77,5 +77,8 @@ def filled(module_database: Database) -> Database:
 def test_a_batch_is_not_compared_with_every_row(filled: Database, name: str) -> None:
     with filled.transaction() as connection, Stage(connection, "another", "run", AT):
         lines = [row[0] for row in connection.execute(f"EXPLAIN {STATEMENTS[name]}".encode(), VALUES)]
-    costly = [line for line in lines if "Join Filter" in line or "Seq Scan" in line]
+    # of runs there are two here: no index is faster
+    costly = [
+        line for line in lines if "Join Filter" in line or ("Seq Scan" in line and " on runs " not in line)
+    ]
     assert costly == [], "\n".join(lines)
