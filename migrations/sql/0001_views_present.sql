@@ -237,21 +237,21 @@ COMMENT ON COLUMN distinct_images.source_id IS 'Key of the source, for joins wit
 -- images = supported + not_supported + images that say nothing of the capability.
 CREATE VIEW capability_matrix AS
 WITH per_platform AS (
-    SELECT f.source_id, f.distro AS platform, count(*) AS images
-    FROM image_state AS f
-    WHERE f.live
-    GROUP BY f.source_id, f.distro
+    SELECT i.source_id, i.platform, count(*) AS images
+    FROM images AS i
+    WHERE i.deleted_at IS NULL
+    GROUP BY i.source_id, i.platform
 ), told AS (
     SELECT
-        f.source_id,
+        i.source_id,
         c.capability,
-        f.distro AS platform,
+        i.platform,
         count(*) FILTER (WHERE c.supported) AS supported,
         count(*) FILTER (WHERE NOT c.supported) AS not_supported
     FROM image_capabilities AS c
-    JOIN image_state AS f ON f.source_id = c.source_id AND f.image_id = c.image_id
-    WHERE f.live
-    GROUP BY f.source_id, c.capability, f.distro
+    JOIN images AS i ON i.source_id = c.source_id AND i.image_id = c.image_id
+    WHERE i.deleted_at IS NULL
+    GROUP BY i.source_id, c.capability, i.platform
 )
 SELECT
     s.name AS source,
@@ -273,7 +273,7 @@ COMMENT ON VIEW capability_matrix IS 'Live images by source, capability and plat
 COMMENT ON COLUMN capability_matrix.source IS 'Name of the source.';
 COMMENT ON COLUMN capability_matrix.capability IS 'Capability: the upstream key without __support_.';
 COMMENT ON COLUMN capability_matrix.family IS 'Group of the capability: hypervisor, gpu, fpga, hana, network, size, cpu, agent, cloud_init or other.';
-COMMENT ON COLUMN capability_matrix.platform IS 'Operating system of the images, in one vocabulary; NULL = neither keys nor name tell. As image_os.distro.';
+COMMENT ON COLUMN capability_matrix.platform IS 'Platform of the images; NULL = none was delivered. Upstream: __platform, os_distro.';
 COMMENT ON COLUMN capability_matrix.images IS 'All live images of the source and platform, telling of the capability or not. Unit: images.';
 COMMENT ON COLUMN capability_matrix.supported IS 'Those of them that support it, inversion applied. Unit: images.';
 COMMENT ON COLUMN capability_matrix.not_supported IS 'Those of them that say that they do not; the rest says nothing. Unit: images.';

@@ -153,7 +153,7 @@ def test_matrix_counts_images_that_say_yes_no_and_nothing(shelf: Shelf) -> None:
     source = shelf.source()
     shelf.image(source, "a", platform="Ubuntu", flags={"kvm": True})
     shelf.image(source, "b", platform="Ubuntu", flags={"kvm": False, "brand_new": True})
-    shelf.image(source, "c", platform="ubuntu")
+    shelf.image(source, "c", platform="Ubuntu")
     shelf.image(source, "d", flags={"kvm": True})
     shelf.image(source, "gone", platform="Ubuntu", flags={"kvm": True}, deleted_at=T0)
     rows = shelf.ask(
@@ -161,8 +161,8 @@ def test_matrix_counts_images_that_say_yes_no_and_nothing(shelf: Shelf) -> None:
         " FROM capability_matrix ORDER BY capability, platform"
     )
     assert [tuple(row.values()) for row in rows] == [
-        ("brand_new", "other", "ubuntu", 3, 1, 0),
-        ("kvm", "hypervisor", "ubuntu", 3, 1, 1),
+        ("brand_new", "other", "Ubuntu", 3, 1, 0),
+        ("kvm", "hypervisor", "Ubuntu", 3, 1, 1),
         ("kvm", "hypervisor", None, 1, 1, 0),
     ]
 
