@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ VALUES: dict[str, Any] = {
     "set": b"x", "kind": "sync", "kinds": ["listed"], "missing": ["a"], "most": 3, "login": ["x"], "holder": RUN,
     "fence": 1, "seconds": 60.0, "now": AT, "longest": 7200.0, "since": AT, "started": AT, "hashes": [b"h"],
     "image": "a", "overlap": 5.0, "names": ["n"], "decision": "open", "among": ["open"],
+    "clock": AT, "visibilities": ["x"], "beside": ["a"], "by_owner": True, "limit": 5, "visibility": "x",
+    "within": timedelta(days=1),
 }  # fmt: skip
 FILES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups", "leases")
 
