@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -44,8 +45,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Embe
         server.release()
 
 
-def opened(server: EmbeddedServer) -> Database:
-    return Database(DatabaseSettings(url=server.acquire(), data_dir=Path()))
+def opened(server: EmbeddedServer, stack: ExitStack) -> Database:
+    return stack.enter_context(Database(DatabaseSettings(url=server.acquire(), data_dir=Path())))
 
 
 def run(database: Database, *names: str, **values: str) -> None:
@@ -72,13 +73,20 @@ def test_what_is_published_is_every_table_of_a_source_that_is_not_work_of_its_ow
 
 
 def test_regions_are_seen_in_the_hub(servers: dict[str, EmbeddedServer]) -> None:
-    hub = opened(servers["hub"])
+    with ExitStack() as stack:
+        follow(servers, stack)
+
+
+def follow(servers: dict[str, EmbeddedServer], stack: ExitStack) -> None:
+    hub = opened(servers["hub"], stack)
     schema.upgrade(hub)
     sites = {}
     for region in REGIONS:
-        database = opened(servers[region])
+        database = opened(servers[region], stack)
         schema.upgrade(database)
-        sites[region] = Sites(database).open(name=region, images=30, page_size=100)
+        of_region = Sites(database)
+        stack.callback(of_region.close)
+        sites[region] = of_region.open(name=region, images=30, page_size=100)
         assert sites[region].sweep().outcome == "complete"
         run(database, "region")
         address = f"host={ADDRESSES[region]} port=5432 dbname=catalog user=hub password=secret"
