@@ -333,7 +333,9 @@ def test_an_archive_of_another_region_is_refused_by_a_source_that_is_only_config
     with pytest.raises(UsageError, match="region"):
         backfill(database, source("new", kind="ims", region="r2"), [tmp_path])
     assert rows(database, "SELECT FROM sources WHERE name = 'new'") == []
-    assert len(backfill(database, source("new", kind="ims", region="r1"), [tmp_path]).runs) == 1
+    assert (
+        len(backfill(database, source("new", kind="ims", region="r1"), [tmp_path], confirmed=True).runs) == 1
+    )
 
 
 def test_the_option_beats_the_header(database: Database, sites: Sites, tmp_path: Path) -> None:
