@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from catalog.config.settings import DatabaseSettings
-from catalog.errors import DatabaseError
+from catalog.errors import UsageError
 from catalog.store.db import distribution, schema
 from catalog.store.db.connection import Database
 from tests.migration.filled import fill
@@ -55,7 +55,7 @@ def unspread(server_url: str) -> Iterator[Database]:
 
 @citus.unfit("the extension is there")
 def test_without_the_extension_nothing_is_spread(database: Database) -> None:
-    with pytest.raises(DatabaseError, match="lacks the extension citus"):
+    with pytest.raises(UsageError, match="lacks the extension citus"):
         distribution.distribute(database)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from catalog.errors import DatabaseError, SchemaError
+from catalog.errors import SchemaError, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
 from catalog.store.db.statements import load
@@ -49,13 +49,13 @@ def placements() -> list[Placement]:
 
 
 def missing(connection: Connection) -> list[Placement]:
-    """The tables that are not spread yet. Raises DatabaseError where Citus is not there or knows no worker."""
+    """The tables that are not spread yet. Raises UsageError where Citus is not there or knows no worker."""
     if not _SQL.value(connection, "has_citus"):
-        raise DatabaseError(
+        raise UsageError(
             "the database lacks the extension citus, so there are no nodes to spread tables over; see docs/citus.md"
         )
     if not _SQL.value(connection, "workers"):
-        raise DatabaseError(
+        raise UsageError(
             "Citus knows no worker: SELECT citus_add_node('HOST', 5432) for each; see docs/citus.md"
         )
     done = {name for (name,) in _SQL.run(connection, "spread")}
