@@ -99,7 +99,9 @@ def listings() -> set[tuple[str, ...]]:
                 yield from found(inner, (*path, name), context)
 
     reports = {("report", name) for name in BY_NAME}
-    return set(found(program, (), None)) - {("report",)} | reports
+    return (
+        set(found(program, (), None)) - {("report",), ("db", "distribute")} | reports
+    )  # a cluster is not at hand
 
 
 IMAGE = "8bae893c-3b7b-41ec-849f-5ef561bd94f6"

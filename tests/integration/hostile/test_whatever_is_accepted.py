@@ -64,6 +64,7 @@ class Sweeps:
             page = read_page(raw)
         except BadListingError:
             return {}, MergeCounts()
+        self.connection.execute("CLOSE ALL")  # a sweep's own transaction ends with its cursor
         buffer = ListingBuffer(stored_state.load(self.connection, self.source_id), RULES, Deadline(60))
         buffer.add(page.records)
         if buffer.contested():
