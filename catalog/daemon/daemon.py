@@ -382,7 +382,8 @@ class Daemon:
         values = {"scope": run.scope, **{name: getattr(run, name) for name in LOGGED}}
         if not run.supported:
             self._complete_only.add(run.source)
-        if run.outcome in ("partial", "failed"):
+            log.warning("complete sweeps alone", source=run.source, reason=run.note)
+        elif run.outcome in ("partial", "failed"):
             log.warning("sweep", **values, error_kind=run.error_kind, reason=run.error)
         elif run.inserted + run.updated + run.deleted + run.restored + run.rejected:
             log.info("sweep", **values)

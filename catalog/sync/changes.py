@@ -76,8 +76,8 @@ def sweep_changes(
     """Merges what changed since the last sweep. Never raises for what one source may do wrong: the result says it.
 
     `outcome` is `busy` while another process works on the source for all of `wait_seconds`, and where another swept it
-    meanwhile; it is `complete`, without a row, where nothing is new. Raises DatabaseError where the database fails
-    before the run has a row.
+    meanwhile; it is `complete`, without a row, where nothing is new, and with a `note` where the service doesn't do
+    what it was asked. Raises DatabaseError where the database fails before the run has a row.
     """
     run = RunResult(source.name, str(uuid.uuid4()), scope="changes")
     begun = database.transact(partial(_begin, source=source, run=run, claim=claim), source.deadline)
@@ -90,8 +90,12 @@ def sweep_changes(
         try:
             service = stack.enter_context(closing(opener(source, deadline)))
             fetched, archive = _read(sweep, service, begun, stack)
+        except NotSupported as found:
+            run.outcome, run.error_kind, run.error = "complete", None, None
+            run.supported, run.note = False, str(found)
+            return run
         except CatalogError as failure:
-            error, run.supported = failure, not isinstance(failure, NotSupported)
+            error = failure
         except Exception as bug:
             log.exception("unexpected", source=source.name)
             error = UnexpectedError(bug)
