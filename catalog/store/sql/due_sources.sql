@@ -13,9 +13,10 @@ LEFT JOIN leases AS l USING (source_id)
 WHERE s.name = ANY (%(names)s);
 
 -- name: is_due
--- Whether a source's time has come; its row is locked.
+-- Whether a source's time has come. Its row is locked, but not against references to it: another daemon may refer to it,
+-- and wait for the lease that this one has.
 SELECT retired_at IS NULL AND coalesce(next_due_at <= clock_timestamp(), true)
-FROM sources WHERE source_id = %(source)s FOR UPDATE;
+FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE;
 
 -- name: failures
 -- How many runs in a row were not complete.
