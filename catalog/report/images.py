@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,18 +126,27 @@ def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -
     """The images that fit. Raises UsageError for a glob that no source fits, for a state of the past, an unknown order,
     and a moment whose history was pruned."""
     sql = _sql("images/list", wanted).replace("{more}", "").replace("{after}", "true")
-    return ask(connection, sql, _values(connection, wanted))
+    return ask(connection, sql, values_of(connection, wanted))
 
 
 def page_of_images(
-    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, limit: int, after: Place | None = None
+    connection: psycopg.Connection[TupleRow],
+    wanted: ImageFilter,
+    limit: int,
+    after: Place | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Page:
-    """At most `limit` of the images that fit, from after a place on. Raises UsageError as `list_images`, and for a
-    place in another order."""
+    """At most `limit` of the images that fit, from after a place on. `values`: those of `values_of`, if they are known
+    already. Raises UsageError as `list_images`, and for a place in another order."""
     if after is not None and after.sort != wanted.sort:
         raise UsageError(f"the cursor is of a listing sorted by {after.sort!r}, not by {wanted.sort!r}")
     condition = "true"
-    values = _values(connection, wanted) | {"limit": limit + 1, "after_key": None, "most": NEWEST}
+    values = {
+        **(values or values_of(connection, wanted)),
+        "limit": limit + 1,
+        "after_key": None,
+        "most": NEWEST,
+    }
     if after is not None:
         condition = statement("images/after").replace("{beyond}", "<" if wanted.sort.startswith("-") else ">")
         name = wanted.sort.removeprefix("-")
@@ -199,37 +209,48 @@ class Counts:
 
 
 def count_images(
-    connection: psycopg.Connection[TupleRow], wanted: ImageFilter, most: int, found: Page | None = None
+    connection: psycopg.Connection[TupleRow],
+    wanted: ImageFilter,
+    most: int,
+    found: Page | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Counts:
     """The `most` frequent values of each facet. States are counted of the present only, and in a catalog of at most
     MOST_COUNTED images; in a larger one all is estimated, unless few fit. `found`: all images that fit, if they are
-    known already."""
-    values = _values(connection, wanted) | {"most": most}
+    known already, and so `values`, those of `values_of`."""
+    values = {**(values or values_of(connection, wanted)), "most": most}
     size = _size(connection)
     if size and found is not None:
         values |= {
             "source_ids": [row["source_id"] for row in found.images],
             "image_ids": [row["image_id"] for row in found.images],
         }
-        return _count(connection, _sql("images/facets", wanted, _FOUND), values)
+        return _count(connection, wanted, values, _FOUND)
     if size:
         percent = 100 * SAMPLE / size
         sample = _SAMPLED_NOW if wanted.as_of is None else _SAMPLED_THEN
-        counts = _count(connection, _sql("images/facets", wanted, sample), values | {"percent": percent})
+        counts = _count(connection, wanted, values | {"percent": percent}, sample)
         if counts.total >= FEWEST_IN_SAMPLE:
             facets = {
-                name: [(value, _scaled(images, percent)) for value, images in found]
-                for name, found in counts.facets.items()
+                name: [(value, _scaled(images, percent)) for value, images in most_frequent]
+                for name, most_frequent in counts.facets.items()
             }
             return Counts(_scaled(counts.total, percent), facets, estimated=True)
     states = statement("images/states") if wanted.as_of is None and not size else ""
-    return _count(connection, _sql("images/facets", wanted).replace("{states}", states), values)
+    return _count(connection, wanted, values, states=states)
 
 
-def _count(connection: psycopg.Connection[TupleRow], sql: str, values: dict[str, Any]) -> Counts:
+def _count(
+    connection: psycopg.Connection[TupleRow],
+    wanted: ImageFilter,
+    values: dict[str, Any],
+    images: str | None = None,
+    states: str = "",
+) -> Counts:
+    sql = _sql("images/facets", wanted, images).replace("{states}", states)
     facets: dict[str, list[tuple[str, int]]] = {}
-    for facet, value, images in ask(connection, sql.replace("{states}", ""), values).rows:
-        facets.setdefault(facet, []).append((value, images))
+    for facet, value, number in ask(connection, sql, values).rows:
+        facets.setdefault(facet, []).append((value, number))
     return Counts(facets.pop("total")[0][1], facets)
 
 
@@ -260,7 +281,8 @@ def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
     return sql.replace("{key}", _key(key)).replace("{name}", _SORT_NAME).replace("{os_text}", OS_TEXT)
 
 
-def _values(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
+def values_of(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
+    """The parameters of statements about images that fit. Raises UsageError for a glob that no source fits."""
     sources = asked_sources(connection, wanted.sources, wanted.as_of)
     return {
         "text": wanted.text,

@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from catalog.config.selection import select_names
 from catalog.events import atom
 from catalog.events.reading import chosen_types, places
 from catalog.report.compare import compare
 from catalog.report.html import make_page
-from catalog.report.images import ORDERS, STATES, count_images, page_of_images
+from catalog.report.images import ORDERS, STATES, count_images, page_of_images, values_of
 from catalog.report.one_image import show_image
 from catalog.report.page_data import change_fields, sources_of
 from catalog.report.pages import page_of_history
@@ -94,9 +95,10 @@ def question_of(request: Request) -> Question:
 
 def images(connection: Connection, asked: Asked, request: Request) -> Response:
     wanted = api.image_filter(asked)
-    found = page_of_images(connection, wanted, asked["limit"], asked["after"])
+    values = values_of(connection, wanted)
+    found = page_of_images(connection, wanted, asked["limit"], asked["after"], values)
     is_all = found.next is None and asked["after"] is None and wanted.as_of is None
-    counts = count_images(connection, wanted, FACET_VALUES, found if is_all else None)
+    counts = count_images(connection, wanted, FACET_VALUES, found if is_all else None, values)
     question = question_of(request)
     return page(
         request,
@@ -217,13 +219,13 @@ def feed(connection: Connection, asked: Asked, request: Request) -> Response:
 
 
 def comparison(connection: Connection, asked: Asked, request: Request) -> Response:
-    known = matching_sources(connection)
+    ids = _source_ids(connection)
+    known = sorted(ids)
     found, sides = None, {}
     if asked["a"] is not None:
         found = compare(connection, asked["a"], asked["b"], from_=asked["from"], to=asked["to"]).dicts()
-        ids = _source_ids(connection)
         for side, pattern in (("a", asked["a"]), ("b", asked["b"] or asked["a"])):
-            sides[side] = ids[matching_sources(connection, [pattern])[0]]
+            sides[side] = ids[select_names(known, [pattern])[0]]
     return page(
         request,
         "compare",

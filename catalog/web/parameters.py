@@ -90,7 +90,6 @@ class Parameter:
     """JSON Schema of one value; None: text."""
     many: bool = False
     default: Any = None
-    longest: int = LONGEST_VALUE
 
 
 def _choice(name: str, meaning: str, known: Iterable[str], **more: Any) -> Parameter:
@@ -134,7 +133,7 @@ def _after(
         except (ValueError, UsageError) as error:
             raise NotThere(f"after: {error}") from None
 
-    return Parameter("after", meaning, place, PLACE, longest=LONGEST_CURSOR)
+    return Parameter("after", meaning, place, PLACE)
 
 
 IMAGES = (
@@ -181,13 +180,13 @@ def read(query: QueryParams, known: Sequence[Parameter]) -> dict[str, Any]:
     to come, and for a place of another address.
     """
     given: dict[str, list[str]] = {}
-    names = {parameter.name: parameter.longest for parameter in known}
+    longest = {each.name: (each.schema or TEXT).get("maxLength", LONGEST_VALUE) for each in known}
     for name, value in query.multi_items():
-        if name not in names:
-            takes = f"known: {', '.join(sorted(names))}" if names else "this address takes none"
+        if name not in longest:
+            takes = f"known: {', '.join(sorted(longest))}" if longest else "this address takes none"
             raise UsageError(f"no parameter is called {short(name)!r}; {takes}")
-        if len(value) > names[name] or "\0" in value:
-            raise UsageError(f"{name}: too long (over {names[name]} characters), or it holds a NUL")
+        if len(value) > longest[name] or "\0" in value:
+            raise UsageError(f"{name}: too long (over {longest[name]} characters), or it holds a NUL")
         given.setdefault(name, []).append(value)
     return {parameter.name: _value(parameter, given.get(parameter.name, [])) for parameter in known}
 

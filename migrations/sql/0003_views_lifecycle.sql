@@ -166,7 +166,7 @@ SELECT
         WHEN j.told_instead IS NOT NULL THEN (
             SELECT i.name FROM images AS i WHERE i.source_id = j.source_id AND i.image_id = j.told_instead
         )
-        ELSE CASE WHEN j.newest_id IS NOT NULL THEN j.newest_name END
+        WHEN j.newest_id IS NOT NULL THEN j.newest_name
     END AS use_instead_name,
     promised_day(j.provided_until) AS promised_until,
     j.born_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,19 @@ _PARAMETER = re.compile(r"(\w+) (\w+) AS (\w+)")
 
 
 class Statements(dict[str, str]):
-    """Statements by name. Parameters are given by name, lists for those that `{named(...)}` counts.
+    """Statements by name. Parameters are given by name, lists for those that `{named(...)}` counts."""
 
-    `spread`: the same statements for tables that Citus keeps.
-    """
+    def __init__(self, text: str) -> None:
+        plain = _SHARD.sub(r"\1.source_id = \2.source_id", text)
+        super().__init__(_split(plain.replace("{per_source}", "sources")))
+        self._text = text
 
-    spread: dict[str, str]
+    @cached_property
+    def spread(self) -> dict[str, str]:
+        """The same statements for tables that Citus keeps."""
+        constant = r"\1.source_id = %(source)s AND \1.image_id = ANY (%(ids)s) AND \2.source_id = %(source)s"
+        text = _ROW_LOCK.sub(r"\1", _SHARD.sub(constant, self._text))
+        return dict(_split(text.replace("{per_source}", "leases")))
 
     def text(self, connection: psycopg.Connection[Any], name: str) -> str:
         return (self.spread if is_spread(connection) else self)[name]
@@ -63,13 +71,7 @@ def load(file_name: str, **names: str) -> Statements:
         r"LATERAL (SELECT * FROM \1 t WHERE t.source_id = %(source)s AND t.image_id = \2.image_id OFFSET 0)",
         text,
     )
-    text = _NAMED.sub(_named, text)
-    plain = _SHARD.sub(r"\1.source_id = \2.source_id", text)
-    statements = Statements(_split(plain.replace("{per_source}", "sources")))
-    constant = r"\1.source_id = %(source)s AND \1.image_id = ANY (%(ids)s) AND \2.source_id = %(source)s"
-    spread = _ROW_LOCK.sub(r"\1", _SHARD.sub(constant, text)).replace("{per_source}", "leases")
-    statements.spread = dict(_split(spread))
-    return statements
+    return Statements(_NAMED.sub(_named, text))
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:

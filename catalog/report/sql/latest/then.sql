@@ -20,8 +20,8 @@ WITH unlisted AS MATERIALIZED (  -- what the last complete observation up to the
     SELECT r.source_id, r.image_id, r.name, r.status, r.visibility, r.created_at, r.hidden, r.is_off_shelved,
         r.image_kind, r.tags, r.capabilities, t.distro, t.release, t.arch, t.purpose, t.family
     FROM unnest(
-        %(then_source_ids)s::text[], %(then_image_ids)s::text[], %(then_distros)s::text[], %(then_releases)s::text[], %(then_arches)s::text[],
-        %(then_purposes)s::text[], %(then_families)s::text[]
+        %(then_source_ids)s::text[], %(then_image_ids)s::text[], %(then_distros)s::text[], %(then_releases)s::text[],
+        %(then_arches)s::text[], %(then_purposes)s::text[], %(then_families)s::text[]
     ) AS t (source_id, image_id, distro, release, arch, purpose, family)
     CROSS JOIN LATERAL (
         SELECT * FROM revisions AS r
