@@ -47,6 +47,7 @@ def compare(
         "from": from_,
         "to": to,
     }
+    values["sources"] = [values["a"], values["b"]]
     sql = statement("compare/differences").replace("{members}", statement("compare/members"))
     sql = sql.replace("{columns}", ", ".join(f"i.{name}" for name in COLUMNS))
     for side, parameter, moment in (("a", "from", from_), ("b", "to", to)):

@@ -73,6 +73,20 @@ def test_rows_of_before_are_spread_once_and_stay_what_they_were(unspread: Databa
 
 
 @citus.needed
+def test_a_restored_catalog_has_a_lease_for_each_source(unspread: Database) -> None:
+    """Questions about many sources go by them, and `db restore` brings none."""
+    schema.upgrade(unspread)
+    fill(unspread)
+    with unspread.transaction() as connection:
+        connection.execute("DELETE FROM leases")
+    distribution.distribute(unspread)
+    with unspread.session() as connection:
+        assert connection.execute("SELECT source_id FROM leases").fetchall() == [
+            row[:1] for row in connection.execute("SELECT source_id FROM sources")
+        ]
+
+
+@citus.needed
 def test_a_source_is_in_one_place_in_every_table(database: Database) -> None:
     fill(database)
     with database.session() as connection:

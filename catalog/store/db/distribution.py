@@ -98,6 +98,8 @@ def _spread(connection: Connection, left: list[Placement]) -> None:
         # a shard moves to another node while it is written only if all of its tables can be replicated
         connection.execute("ALTER TABLE stage SET LOGGED")
         connection.execute("ALTER TABLE stage REPLICA IDENTITY FULL")
+    if Placement("leases", BY_SOURCE) in left:
+        _SQL.run(connection, "make_leases")
     for table, how in left:
         if how == EVERYWHERE:
             _SQL.run(connection, "on_every_node", table=table)

@@ -4,6 +4,10 @@
 -- Whether the extension is there.
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus');
 
+-- name: make_leases
+-- One for each source, as questions about many sources go by them there: a restored catalog has none.
+INSERT INTO leases (source_id, fence) SELECT source_id, 0 FROM sources ON CONFLICT DO NOTHING;
+
 -- name: workers
 -- How many nodes hold shards.
 SELECT count(*) FROM pg_dist_node WHERE shouldhaveshards AND isactive;

@@ -108,32 +108,20 @@ def test_what_cannot_be_compared_is_said(two: Shelf) -> None:
     two.connection.execute("UPDATE sources SET history_from = %s", (days(5),))
     with pytest.raises(UsageError, match="was pruned"):
         compared(two, "a", from_=days(4))
+    two.connection.execute("UPDATE sources SET history_from = NULL WHERE name = 'a'")
+    compared(two, "a", from_=days(4))  # the history of another source does not matter
 
 
 def test_systems_of_the_past_are_those_of_then(two: Shelf) -> None:
     """Else a new image would not be told to replace the one whose key was set right meanwhile."""
-    two.image(
-        "s-a",
-        "old",
-        name="base",
-        platform="Debian",
-        os_version="12",
-        deleted_at=days(4),
-        last_changed_at=days(4),
-    )
-    two.revision("s-a", "old", T0, days(2), "created", name="base", platform="Ubuntu", os_version="22.04")
-    two.revision("s-a", "old", days(2), days(4), "updated", name="base", platform="Debian", os_version="12")
+    debian: dict[str, Any] = {"name": "base", "platform": "Debian", "os_version": "12"}
+    ubuntu: dict[str, Any] = {"name": "base", "platform": "ubuntu", "os_version": "22.04"}
+    two.image("s-a", "old", deleted_at=days(4), last_changed_at=days(4), **debian)
+    two.revision("s-a", "old", T0, days(2), "created", **ubuntu | {"platform": "Ubuntu"})
+    two.revision("s-a", "old", days(2), days(4), "updated", **debian)
     two.revision("s-a", "old", days(4), None, "deleted", name="base", platform="Debian", deleted_at=days(4))
-    two.image(
-        "s-a",
-        "new",
-        name="base",
-        platform="ubuntu",
-        os_version="22.04",
-        created_at=days(3),
-        last_changed_at=days(3),
-    )
-    two.revision("s-a", "new", days(3), None, "created", name="base", platform="ubuntu", os_version="22.04")
+    two.image("s-a", "new", created_at=days(3), last_changed_at=days(3), **ubuntu)
+    two.revision("s-a", "new", days(3), None, "created", **ubuntu)
     assert {row["matched_by"] for row in compared(two, "a", from_=days(1), to=days(5))} == {"os"}
     assert {row["matched_by"] for row in compared(two, "a", from_=days(1))} == {"os"}
     assert {row["matched_by"] for row in compared(two, "a", from_=days(3.5), to=days(5))} == {None}
