@@ -17,7 +17,9 @@ import yaml
 from catalog import __version__
 from catalog.config.settings import DatabaseSettings
 from catalog.fields import CapabilityFamily
-from catalog.model import HeldReason, Outcome, Scope, SourceKind, Verdict
+from catalog.model import AbsenceReason, HeldReason, Outcome, Scope, SourceKind, Verdict
+from catalog.report.images import STATES
+from catalog.report.queries import CHANGES
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
 from tools import superset
@@ -47,8 +49,7 @@ VIEW_KEYS: dict[str, Sequence[str]] = {
 }
 """Columns by which a view has one row each; tables have their primary keys."""
 
-CHANGES = ("created", "updated", "replaced", "deleted", "restored")
-DELETIONS = ("reported", "not_found", "no_access", "not_listed")
+DELETIONS = ("reported", *get_args(AbsenceReason))
 FAILURES = ("login", "network", "throttled", "upstream", "bad_listing", "deadline", "database", "config")
 PHASES = ("active", "security", "lts", "extended")
 CLOSED: dict[str, Sequence[str]] = {
@@ -56,14 +57,11 @@ CLOSED: dict[str, Sequence[str]] = {
     "capabilities.family": get_args(CapabilityFamily),
     "capability_matrix.family": get_args(CapabilityFamily),
     "change": CHANGES,
-    "decision": ("open", "approved", "kept", "returned"),
+    "decision": ("open", "approved", "kept", "returned", "deleted"),
     "deletion_reason": DELETIONS,
     "error_kind": FAILURES,
     "held_deletions.reason": get_args(HeldReason),
-    "image_lifecycle.state": (
-        "gone", "deactivated", "off_shelf", "withdrawn", "hidden", "unlisted", "obsolete", "deprecated",
-        "superseded", "current",
-    ),
+    "image_lifecycle.state": STATES,
     "os_support.phase": PHASES,
     "outcome": [outcome for outcome in get_args(Outcome) if outcome != "busy"],
     "promise": ("replace_frequency", "provided_until", "uuid_validity", "hotfix_hours"),

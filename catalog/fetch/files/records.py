@@ -194,7 +194,7 @@ class Counts:
     """The kinds of values that a file was found to hold. `idle`: blank lines and values that are no images."""
 
     pages: int = 0
-    listings: Listings = field(default_factory=lambda: Listings())
+    listings: Listings = field(default_factory=Listings)
     lists: int = 0
     with_id: int = 0
     idle: int = 0
@@ -220,19 +220,23 @@ class Counts:
             self.add(False, line)
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Object(msgspec.Struct):
-    """As much of an object as tells a page from a record."""
+    """As much of an object as tells a page from a record, whose own keys may have these names."""
 
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     images: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    next: object = None
-    first: object = None
-    links: object = None
+    next: msgspec.Raw = _NOTHING
+    first: msgspec.Raw = _NOTHING
+    links: msgspec.Raw = _NOTHING
 
 
 _object = msgspec.json.Decoder(_Object)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _any = msgspec.json.Decoder(msgspec.Raw)
+_decoded = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_LIST = "`images` is not a list: an answer that is not a listing"
 
@@ -308,10 +312,19 @@ def _split_object(value: bytes, head: _Object, line: int, counts: Counts) -> lis
     if bytes(head.images)[:1] != b"[":
         raise BadValue(line, _NO_LIST)
     records = [bytes(record) for record in _list.decode(head.images)]
-    counts.add_page(len(records), head.first, next_link(head.next, head.links), line)
+    first, link, links = map(_value, (head.first, head.next, head.links))
+    counts.add_page(len(records), first, next_link(link, links), line)
     for record in records:
         counts.add(b'"id"' in record, line)
     return records
+
+
+def _value(raw: msgspec.Raw) -> object:
+    """The value of a page's key; its bytes where they can't be decoded, which are not a link, but not nothing."""
+    try:
+        return _mended(_decoded, bytes(raw))
+    except UNREADABLE:
+        return bytes(raw)
 
 
 def _mended(decoder: msgspec.json.Decoder[T], value: bytes) -> T:

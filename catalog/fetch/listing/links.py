@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-_PAGING = ("limit", "marker", "sort", "sort_key", "sort_dir")
+from catalog.config.sources import PAGING_PARAMETERS
+
 EVERYTHING = (
     ("visibility", "all"), ("member_status", "all"), ("member_status", "accepted"), ("os_hidden", "false"),
     ("enterprise_project_id", "all_granted_eps"),
@@ -35,4 +36,4 @@ def listing_of(link: object) -> Listing | None:
         pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
     except ValueError:
         return None
-    return frozenset(pair for pair in pairs if pair[0] not in _PAGING)
+    return frozenset(pair for pair in pairs if pair[0] not in PAGING_PARAMETERS)

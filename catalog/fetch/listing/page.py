@@ -57,7 +57,9 @@ class ParsedPage:
 
     def link(self) -> str | None:
         """Where the listing goes on. Raises BadListingError: that is not text."""
-        link = next_link(*(_decoded(_any.decode, part) for part in (self.next, self.links)))
+        link = next_link(_decoded(_any.decode, self.next), None)
+        if link is None:
+            link = next_link(None, _decoded(_any.decode, self.links))
         if link is not None and not isinstance(link, str):
             raise BadListingError("the listing's `next` is not an address")
         return link

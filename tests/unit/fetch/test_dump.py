@@ -195,6 +195,17 @@ def test_a_record_without_an_id_among_others_is_a_record(tmp_path: Path) -> None
     assert read(written(tmp_path, dumped({"images": [A, "text", None]}))) == [A, "text", None]
 
 
+@pytest.mark.parametrize("key", ["first", "next", "links"])
+@pytest.mark.parametrize("value", [b"1e999", b"1" * 5_000, b'{"a": 1e999}'])
+@pytest.mark.parametrize("form", [b"[%s]", b"%s\n%s\n"], ids=["a list", "lines"])
+def test_a_records_own_keys_are_not_links(tmp_path: Path, form: bytes, value: bytes, key: str) -> None:
+    """Whatever they hold is handed on as it stands."""
+    record = b'{"id": "a", "%s": %s}' % (key.encode(), value)
+    content = form % ((record,) * form.count(b"%s"))
+    found = [bytes(one) for batch in written(tmp_path, content).read() for one in batch]
+    assert found == [record] * form.count(b"%s")
+
+
 def test_half_a_surrogate_pair_does_not_spoil_a_file(tmp_path: Path) -> None:
     content = b'{"images": [{"id": "a", "name": "\\ud83d"}]}'
     assert len(read(written(tmp_path, content))) == 1
