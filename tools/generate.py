@@ -28,6 +28,7 @@ if str(ROOT) not in sys.path:  # called as a script: our checkout, whatever is i
 from catalog.config.load import MAX_PARALLEL_SOURCES, DaemonTable, DatabaseTable  # noqa: E402
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, WebhookSettings  # noqa: E402
 from catalog.config.sources import PASSES, DefaultsTable, SourceTable  # noqa: E402
+from catalog.config.toml import Duration  # noqa: E402
 from catalog.config.webhooks import WebhookTable  # noqa: E402
 from catalog.fields import CAPABILITIES, FIELDS  # noqa: E402
 from catalog.store.db.tables import metadata  # noqa: E402
@@ -175,7 +176,9 @@ def _key_table(
     return _table(("key", "type", "default", "meaning"), rows)
 
 
-DURATIONS = ("interval", "changes_interval", "changes_overlap", "deadline", "events_keep")
+DURATIONS = tuple(
+    name for name, hint in typing.get_type_hints(DefaultsTable).items() if hint == Duration | None
+)
 
 
 def _kind(name: str, hint: object) -> str:

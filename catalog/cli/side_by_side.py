@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from catalog.cli.failures import say_warning
-from catalog.config.selection import fitting, select_sources
+from catalog.config.selection import fits, fitting, select_sources
 from catalog.config.settings import (
     PLACEHOLDER,
     REGION,
@@ -47,10 +47,11 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], at_once: int) -> It
 def choose(
     settings: Settings, patterns: Sequence[str]
 ) -> tuple[tuple[SourceSettings, ...], dict[str, CatalogError]]:
-    """The sources that the globs pick, `projects = "*"` resolved; and the failures, by a source's name.
+    """The sources that the globs pick, templates resolved; and the failures, by a source's name.
 
     A project's source whose name is taken is a failure of the entry with `projects = "*"`. Only clouds whose
-    sources may be meant are asked for their projects. Raises ConfigurationError for a glob that fits nothing.
+    sources may be meant are asked for their projects and regions. Raises ConfigurationError for a glob that fits
+    nothing.
     """
     configured = settings.sources
     if not any(source.is_template for source in configured):
@@ -59,13 +60,13 @@ def choose(
     expansion = expand_projects(meant)
     for source in configured:
         error = expansion.failures.get(source.name)
-        if error is None or (alone := as_one_source(source)) is None:
+        alone = as_one_source(source)
+        if error is None or alone is None or not fits([alone.name], patterns):
             continue
-        if not patterns or any(fitting([alone.name], p) for p in patterns):
-            # its own sweep fails like that, and is on record
-            alone = dataclasses.replace(alone, failure=error)
-            del expansion.failures[source.name]
-            expansion = dataclasses.replace(expansion, sources=(*expansion.sources, alone))
+        # its own sweep fails like that, and is on record
+        alone = dataclasses.replace(alone, failure=error)
+        del expansion.failures[source.name]
+        expansion = dataclasses.replace(expansion, sources=(*expansion.sources, alone))
     if expansion.failures:
         # a glob may have meant sources of a cloud that can't be asked: that cloud's failure says so
         names = [source.name for source in expansion.sources]
@@ -80,7 +81,7 @@ def choose(
         patterns = known
     failures = dict(expansion.failures)
     for one in expansion.left_out:
-        if not patterns or any(fitting([one.name], p) for p in patterns):
+        if fits([one.name], patterns):
             reasons = [str(failures[one.entry])] if one.entry in failures else []
             failures[one.entry] = ConfigurationError("; ".join([*reasons, one.reason]))
     return select_sources(expansion.sources or configured, patterns), failures

@@ -18,6 +18,12 @@ def fitting(names: Iterable[str], pattern: str) -> list[str]:
     return [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
 
 
+def fits(values: Iterable[str], patterns: Iterable[str]) -> bool:
+    """True if any value is, or fits, any of the patterns, or if there is no pattern."""
+    patterns = list(patterns)
+    return not patterns or any(fitting([value], pattern) for value in values for pattern in patterns)
+
+
 def select_names(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """The names that any of the patterns means, in the order of `names`; all without a pattern.
 

@@ -14,9 +14,10 @@ from functools import partial
 
 import structlog
 
+from catalog.config.selection import fits
 from catalog.config.settings import WebhookSettings
 from catalog.errors import CatalogError, DatabaseError, LeaseLost, Stopped
-from catalog.events.filters import fits, wanted
+from catalog.events.filters import wanted
 from catalog.events.message import MOST_BYTES, MOST_EVENTS, send, size
 from catalog.store.db.connection import Connection, Database, T
 from catalog.store.state import events, leases

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from catalog.config.selection import fitting
+from catalog.config.selection import fits
 from catalog.config.settings import WebhookSettings
 from catalog.store.state.events import Event
 
 Families = Callable[[Iterable[str]], dict[str, str]]
 """Gives the family of each name."""
-
-
-def fits(values: Iterable[str], patterns: Iterable[str]) -> bool:
-    """True if any value is, or fits, any of the patterns, or if there is no pattern."""
-    patterns = list(patterns)
-    return not patterns or any(fitting([value], pattern) for value in values for pattern in patterns)
 
 
 def wanted(webhook: WebhookSettings, events: list[Event], families: Families) -> list[bool]:

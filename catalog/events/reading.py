@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from catalog.config.selection import fitting
+from catalog.config.selection import fits, fitting
 from catalog.errors import UsageError
 from catalog.events.cursor import Positions
 from catalog.model import EVENT_TYPES
@@ -17,7 +17,7 @@ def chosen_types(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         if not fitting(EVENT_TYPES, pattern):
             raise UsageError(f"no type of event is called {pattern!r}; known: {', '.join(EVENT_TYPES)}")
-    return [name for name in EVENT_TYPES if not patterns or any(fitting([name], each) for each in patterns)]
+    return [name for name in EVENT_TYPES if fits([name], patterns)]
 
 
 def places(connection: Connection, patterns: Sequence[str], positions: Mapping[str, int]) -> Positions:

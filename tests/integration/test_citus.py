@@ -22,7 +22,7 @@ from catalog.store.db.connection import Database
 from tests.migration.filled import fill
 from tests.support import citus
 from tests.support.rows import HISTORY, SWEEPS, contents_of
-from tests.support.statements import EVERY
+from tests.support.statements import EVERY, OF_BATCHES
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "00000000-0000-0000-0000-000000000001"
@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "clock": AT, "visibilities": ["x"], "beside": ["a"], "by_owner": True, "limit": 5, "visibility": "x",
     "within": timedelta(days=1),
 }  # fmt: skip
-FILES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups", "leases")
+FILES = (*OF_BATCHES, "leases")
 
 
 @pytest.fixture

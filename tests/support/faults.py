@@ -18,6 +18,11 @@ from tests.support.cloud_server import Exchange, Fault, head
 _BLOCK = b" " * 65536
 
 
+def by_address(request: Request) -> bool:
+    """A look-up of one image."""
+    return request.path.startswith("/v2/images/")
+
+
 def status(code: int, body: bytes = b"", retry_after: str | None = None) -> Fault:
     """This status; `retry_after` in seconds or as a date."""
     headers = {"Content-Type": "application/json"}

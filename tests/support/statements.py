@@ -28,7 +28,7 @@ _LOADED: dict[str, Statements] = {
     module.__name__.rpartition(".")[2]: statements
     for module, statements in (*((m, m.SQL) for m in _PUBLIC), *((m, m._SQL) for m in _OWN))
 }
-_OF_BATCHES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups")
-STATEMENTS = {name: text for file in _OF_BATCHES for name, text in _LOADED[file].items()}
+OF_BATCHES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups")
+STATEMENTS = {name: text for file in OF_BATCHES for name, text in _LOADED[file].items()}
 EVERY = {(file, name): text for file, texts in _LOADED.items() for name, text in texts.spread.items()}
 """All of them by file and name, as they are said where Citus keeps the tables."""

@@ -36,6 +36,12 @@ def source(name: str = "s", **settings: Any) -> SourceSettings:
     return SourceSettings(name, settings.pop("kind", "glance"), **settings)
 
 
+A_DAY_LATER = (
+    "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
+)
+"""Look-ups are a day older."""
+
+
 @dataclass
 class Site:
     """One source of a database and the cloud behind it."""
@@ -66,6 +72,11 @@ class Site:
             *values,
         )
 
+    @property
+    def source_id(self) -> str:
+        [row] = self.rows("SELECT source_id FROM sources WHERE source_id = $")
+        return str(row["source_id"])
+
     def images(self) -> dict[str, dict[str, Any]]:
         return {row["image_id"]: row for row in self.rows("SELECT * FROM images WHERE source_id = $")}
 
@@ -93,6 +104,13 @@ class Site:
             image_id,
         )
         return [row["status"] for row in found]
+
+    def held_for(self) -> dict[str, str]:
+        """Reasons of open deletions, by image."""
+        found = self.rows(
+            "SELECT image_id, reason FROM held_deletions WHERE source_id = $ AND decision = 'open'"
+        )
+        return {row["image_id"]: row["reason"] for row in found}
 
     def decisions(self) -> dict[str, str]:
         found = self.rows(
@@ -122,9 +140,7 @@ class Site:
 
     def a_day_later(self) -> None:
         """All look-ups were made a day earlier than they were."""
-        self._execute(
-            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
-        )
+        self._execute(A_DAY_LATER)
 
     def end_leases(self) -> None:
         """The lease of a process that does not come back has run out."""

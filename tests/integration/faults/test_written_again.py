@@ -22,7 +22,7 @@ from tests.integration.faults.refusals import raise_in
 from tests.integration.run.truth import check_history, check_ledger
 from tests.support.records import image, name_of, write
 from tests.support.rows import rows
-from tests.support.world import Site, Sites, source
+from tests.support.world import Sites, source
 
 TIMES = ATTEMPTS - 1
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -32,13 +32,6 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 def somebody(database_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database_url) as connection:
         yield connection
-
-
-def source_id_of(site: Site) -> str:
-    with site.database.transaction() as connection:
-        found = sources.find(connection, site.source.name)
-    assert found is not None
-    return found.source_id
 
 
 def check_what_is_told(database: Database) -> None:
@@ -95,7 +88,7 @@ def test_a_source_that_a_sweep_records_and_takes(
 def test_a_source_that_is_let_go(sites: Sites, somebody: psycopg.Connection) -> None:
     site = sites.open(images=1)
     site.sweep()
-    lease = leases.wait(site.database, source_id_of(site), str(uuid.uuid4()), 0)
+    lease = leases.wait(site.database, site.source_id, str(uuid.uuid4()), 0)
     assert lease is not None
     raise_in(somebody, "leases", "55P03", "in the way", times=TIMES)
     leases.release(site.database, lease)
@@ -132,7 +125,7 @@ def test_a_decision(sites: Sites, somebody: psycopg.Connection, verb: str, decis
     raise_in(somebody, "held_deletions", "40P01", "in the way", times=TIMES)
     decided = decide(
         site.database,
-        source_id_of(site),
+        site.source_id,
         verb,  # type: ignore[arg-type]
         MappingAdapter.of(site.source),
         by="test",

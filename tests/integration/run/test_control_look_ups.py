@@ -10,15 +10,11 @@ from catalog.demo.answers import Request
 from catalog.sync.missing import CONTROL_EVERY
 from catalog.sync.sweep import sweep
 from tests.support.cloud_server import Exchange
-from tests.support.faults import hang, status
+from tests.support.faults import by_address, hang, status
 from tests.support.records import image, name_of
 from tests.support.world import Site, Sites, hasty
 
 KINDS = ("glance", "ims")
-
-
-def by_address(request: Request) -> bool:
-    return request.path.startswith("/v2/images/")
 
 
 def no_address_answers(site: Site, code: int = 404) -> None:

@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.answers import Request
-from tests.support.faults import hang, status
+from tests.support.faults import by_address, hang, status
 from tests.support.records import image, name_of
 from tests.support.rows import snapshot
 from tests.support.world import LEDGER, Sites
 
 KINDS = ("glance", "ims")
-
-
-def by_address(request: Request) -> bool:
-    return request.path.startswith("/v2/images/")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from catalog.demo.answers import Answer, Request
+from catalog.demo.answers import Answer
 from catalog.sync.sweep import sweep
 from tests.integration.run.test_renewed_logins import with_key_file, with_token_file
 from tests.support.cloud_server import Exchange
-from tests.support.faults import status
+from tests.support.faults import by_address, status
 from tests.support.records import body_of, image, name_of
 from tests.support.world import Site, Sites, hasty
 
@@ -53,15 +53,6 @@ def anonymous(site: Site) -> None:
     site.server.faults.add(not_found, when=by_address, times=None)
 
 
-def by_address(request: Request) -> bool:
-    return request.path.startswith("/v2/images/")
-
-
-def open_held(site: Site) -> dict[str, str]:
-    rows = site.rows("SELECT image_id, reason FROM held_deletions WHERE source_id = $ AND decision = 'open'")
-    return {row["image_id"]: row["reason"] for row in rows}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("changed", [{}, {"lookup_limit": 0}], ids=["looked up", "not looked up"])
 def test_a_listing_that_shows_public_images_only_deletes_no_private_one(
@@ -76,14 +67,14 @@ def test_a_listing_that_shows_public_images_only_deletes_no_private_one(
         run = site.sweep(changed=changed)
         assert (run.outcome, run.held) == ("complete", 2)
     assert (planned.held, planned.deleted) == (2, 1)
-    assert open_held(site) == dict.fromkeys([name_of(30), name_of(31)], "limit")
+    assert site.held_for() == dict.fromkeys([name_of(30), name_of(31)], "limit")
     assert site.reasons().keys() == {name_of(3)}
     site.server.faults.clear()
     for held in site.cloud.oldest_first():
         held.forbidden = False
     site.cloud.delete(name_of(31))
     run = site.sweep()
-    assert (run.held, open_held(site)) == (1, {name_of(31): "limit"})  # a person decides, as with the limit
+    assert (run.held, site.held_for()) == (1, {name_of(31): "limit"})  # a person decides, as with the limit
 
 
 def test_the_note_says_why(opened: Callable[..., Site]) -> None:
@@ -167,7 +158,7 @@ def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Pa
     assert (run.outcome, run.deleted, run.held) == ("complete", 2, 6)
     assert "of their kind" in str(run.note)
     again = site.sweep(changed={"deletion_limit_count": 20})
-    assert (again.deleted, open_held(site).keys()) == (0, theirs)
+    assert (again.deleted, site.held_for().keys()) == (0, theirs)
 
 
 def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Path]) -> None:

@@ -17,7 +17,7 @@ from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
 from catalog.store.state import sources as stored_sources
 from tests.integration.run.cloud_entry import CloudEntry
-from tests.integration.run.test_login_reach import held_for, lose_sight, roles
+from tests.integration.run.test_login_reach import lose_sight, roles
 from tests.support.records import image, name_of
 from tests.support.rows import HISTORY, SWEEPS, contents_of, wipe
 from tests.support.world import Site, Sites
@@ -81,9 +81,9 @@ def test_a_rebuilt_catalog_holds_what_a_lesser_login_does_not_see(
     wipe(database)
     load(site, tmp_path / "archive")
     assert whole(site) == expected
-    assert held_for(site) == dict.fromkeys(map(name_of, range(5)), "login_changed")
+    assert site.held_for() == dict.fromkeys(map(name_of, range(5)), "login_changed")
     lose_sight(site, 5)
-    assert (site.sweep().deleted, len(held_for(site))) == (0, 6)
+    assert (site.sweep().deleted, len(site.held_for())) == (0, 6)
 
 
 def test_a_rebuilt_catalog_takes_a_lesser_login_for_the_measure_where_the_sweeps_did(
@@ -120,11 +120,11 @@ def test_what_another_catalog_saw_with_less_deletes_nothing_here(
     lose_sight(site, 3)
     assert there.sweep().deleted == knew
     load(site, files(tmp_path, "t")[-1], **more)
-    assert (held_for(site), site.reasons()) == ({name_of(3): "login_changed"}, {})
+    assert (site.held_for(), site.reasons()) == ({name_of(3): "login_changed"}, {})
     ledger = site.rows("SELECT complete FROM observations WHERE source_id = $ ORDER BY observed_at")
     assert [row["complete"] for row in ledger] == [True, False]
     assert "role admin" in login(site)
-    assert (site.sweep().deleted, len(held_for(site))) == (0, 1)
+    assert (site.sweep().deleted, len(site.held_for())) == (0, 1)
 
 
 def test_what_another_catalog_saw_with_more_is_not_judged_by_the_lesser_login_later(
@@ -139,7 +139,7 @@ def test_what_another_catalog_saw_with_more_is_not_judged_by_the_lesser_login_la
     load(site, *files(tmp_path, "t"))
     lose_sight(site, 3)
     roles(entry, "reader")
-    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(3): "login_changed"})
+    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(3): "login_changed"})
 
 
 @pytest.mark.parametrize("gone", [5, 12])
@@ -158,7 +158,7 @@ def test_an_archive_that_does_not_say_its_login_deletes_within_the_limit_only(
     load(site, *[retold(path, forget) for path in files(tmp_path)])
     assert len(site.reasons()) == (gone if gone < 10 else 0)
     assert set(site.reasons().values()) <= {"not_found"}
-    assert set(held_for(site).values()) <= {"limit"}
+    assert set(site.held_for().values()) <= {"limit"}
     assert len(site.live()) + len(site.reasons()) == 20
 
 
@@ -177,4 +177,4 @@ def test_the_archive_of_another_catalog_with_another_token_counts(sites: Sites, 
     assert site.sweep().deleted == 1
     site.source = SourceSettings("s", "glance", endpoint=site.server.endpoint, auth="none", **settings)
     load(site, files(tmp_path, "t")[-1])
-    assert (held_for(site), site.reasons()) == ({}, {name_of(1): "not_found"})
+    assert (site.held_for(), site.reasons()) == ({}, {name_of(1): "not_found"})

@@ -55,11 +55,6 @@ def _taken(site: Site, number: int) -> dict[str, Any]:
     return held.record
 
 
-def held_for(site: Site) -> dict[str, str]:
-    rows = site.rows("SELECT image_id, reason FROM held_deletions WHERE source_id = $ AND decision = 'open'")
-    return {row["image_id"]: row["reason"] for row in rows}
-
-
 def test_a_role_that_was_lost_deletes_nothing(site: Site, entry: CloudEntry) -> None:
     """However few they are, however often it is swept, even where deletions are accepted."""
     lost = lose_sight(site, *range(5))
@@ -71,7 +66,7 @@ def test_a_role_that_was_lost_deletes_nothing(site: Site, entry: CloudEntry) -> 
         assert (run.outcome, run.deleted, run.held) == ("complete", 0, 5)
         assert "no longer role admin" in str(run.note)
         assert site.run_rows()[-1]["note"] == run.note
-    assert held_for(site) == dict.fromkeys(map(name_of, range(5)), "login_changed")
+    assert site.held_for() == dict.fromkeys(map(name_of, range(5)), "login_changed")
     roles(entry, "reader", "admin", "more")
     for record in lost[1:]:
         site.cloud.add(record)
@@ -100,13 +95,13 @@ def test_what_is_held_for_the_login_outlives_an_adoption(site: Site, entry: Clou
         assert stored_sources.adopt(connection, site.source.name, None) == 2
     adopted = {name_of(0): "adopted", name_of(1): "adopted"}
     site.cloud.delete(name_of(2))
-    assert (site.sweep().deleted, site.reasons(), held_for(site)) == (1, {name_of(2): "not_found"}, adopted)
+    assert (site.sweep().deleted, site.reasons(), site.held_for()) == (1, {name_of(2): "not_found"}, adopted)
     roles(entry, "other")
-    assert (site.sweep().deleted, held_for(site)) == (0, adopted)
+    assert (site.sweep().deleted, site.held_for()) == (0, adopted)
     roles(entry, "reader", "other")
-    assert (site.sweep().deleted, held_for(site)) == (0, adopted)
+    assert (site.sweep().deleted, site.held_for()) == (0, adopted)
     site.cloud.add(lost[0])
-    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(1): "adopted"})
+    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(1): "adopted"})
 
 
 def test_what_the_limit_holds_stays_so_when_a_lesser_login_came_in_between(
@@ -120,7 +115,7 @@ def test_what_the_limit_holds_stays_so_when_a_lesser_login_came_in_between(
     roles(entry, "admin", "reader")
     for record in gone[5:]:
         site.cloud.add(record)
-    assert (site.sweep().deleted, held_for(site)) == (0, dict.fromkeys(map(name_of, range(5)), "limit"))
+    assert (site.sweep().deleted, site.held_for()) == (0, dict.fromkeys(map(name_of, range(5)), "limit"))
 
 
 def test_a_saved_listing_ends_no_decision_to_keep(site: Site, entry: CloudEntry, tmp_path: Path) -> None:
@@ -128,7 +123,7 @@ def test_a_saved_listing_ends_no_decision_to_keep(site: Site, entry: CloudEntry,
     lost = lose_sight(site, 0, 1)
     roles(entry, "reader")
     site.sweep()
-    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    source_id = site.source_id
     decide(site.database, source_id, "keep", MappingAdapter.of(site.source), by="test")
     [row] = site.rows("SELECT clock_timestamp() AS now FROM sources WHERE source_id = $")
     path = write(tmp_path, "dump.json", listing(*range(20)))
@@ -149,7 +144,7 @@ def test_approved_they_go_and_the_login_that_reaches_less_is_the_measure(
     lose_sight(site, 0, 1)
     roles(entry, "reader")
     held = site.sweep()
-    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    source_id = site.source_id
     decide(site.database, source_id, "approve", MappingAdapter.of(site.source), by="test")
     assert site.images()[name_of(0)]["deleted_at"] == held.observed_at
     assert site.sweep().held == 0
@@ -164,14 +159,14 @@ def test_deletions_that_somebody_took_back_are_not_made_again_by_a_login_that_re
     lost = lose_sight(site, 0, 1)
     roles(entry, "reader")
     held = site.sweep()
-    [source_id] = [row["source_id"] for row in site.rows("SELECT source_id FROM sources WHERE source_id = $")]
+    source_id = site.source_id
     decide(site.database, source_id, "approve", MappingAdapter.of(site.source), by="test")
     narrowed = site.sweep()
     for run in (narrowed, held):
         forget(site.database, site.source, run.run_id)
     assert len(site.live()) == 20
     again = site.sweep()
-    assert (again.deleted, held_for(site)) == (0, {name_of(0): "login_changed", name_of(1): "login_changed"})
+    assert (again.deleted, site.held_for()) == (0, {name_of(0): "login_changed", name_of(1): "login_changed"})
     for record in lost:
         site.cloud.add(record)
     assert (site.sweep().held, site.sweep().unchanged) == (0, 20)
@@ -198,7 +193,7 @@ def test_images_that_another_login_found_by_id_are_asked_for_again_at_once(
     assert site.sweep().unlisted == 2
     lose_sight(site, 0)
     roles(entry, "reader")
-    assert (site.sweep().held, held_for(site)) == (1, {name_of(0): "login_changed"})
+    assert (site.sweep().held, site.held_for()) == (1, {name_of(0): "login_changed"})
     site.a_day_later()
     assert (site.sweep().held, len(site.live())) == (1, 6)
 
@@ -314,7 +309,7 @@ def test_a_reason_follows_what_holds_the_image_now(site: Site, entry: CloudEntry
     site.sweep()
     roles(entry, "admin", "reader")
     site.sweep()
-    assert set(held_for(site).values()) == {"limit"}
+    assert set(site.held_for().values()) == {"limit"}
 
 
 def meanwhile(site: Site, change: Callable[[], Any], when: Callable[[Request], bool]) -> None:
@@ -352,7 +347,7 @@ def test_a_role_that_is_withdrawn_while_its_token_still_works_deletes_nothing(
     meanwhile(site, withdraw if when is not lookup else lambda: roles(entry, "reader"), when)
     run = site.sweep(**how)
     assert (run.outcome, run.deleted, run.held) == ("complete", 0, 2), run.error
-    assert set(held_for(site).values()) == {"login_changed"}
+    assert set(site.held_for().values()) == {"login_changed"}
     assert "no longer role admin" in str(run.note)
     roles(entry, "admin", "reader")
     assert site.sweep().deleted == 2
@@ -402,7 +397,7 @@ def test_one_login_that_is_granted_less_by_mistake_is_no_measure(site: Site, ent
     assert site.sweep().unchanged == 20
     lose_sight(site, 4)
     roles(entry, "reader")
-    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(4): "login_changed"})
+    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(4): "login_changed"})
 
 
 def test_a_lesser_login_that_can_not_be_repeated_is_no_measure(site: Site, entry: CloudEntry) -> None:
@@ -416,4 +411,4 @@ def test_a_lesser_login_that_can_not_be_repeated_is_no_measure(site: Site, entry
     assert (run.outcome, run.unchanged) == ("complete", 20)
     entry.identity.password = PASSWORD
     lose_sight(site, 4)
-    assert (site.sweep().deleted, held_for(site)) == (0, {name_of(4): "login_changed"})
+    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(4): "login_changed"})

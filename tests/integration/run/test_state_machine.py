@@ -42,6 +42,7 @@ from tests.integration.run.wire import Wire, wired
 from tests.support.cloud_server import CloudServer
 from tests.support.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from tests.support.records import name_of, too_deep
+from tests.support.world import A_DAY_LATER
 
 NUMBERS = st.integers(0, 7)
 AT_ONCE = Patience(attempts=2, throttled_attempts=2, first_wait=0.0, longest_wait=0.0)
@@ -286,9 +287,7 @@ class Sweeping(RuleBasedStateMachine):
             held.unlisted, held.forbidden = what in ("unlist", "hide"), what == "forbid"
 
     def a_day_passes(self) -> None:
-        self.world.direct.execute(
-            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
-        )
+        self.world.direct.execute(A_DAY_LATER)
 
     def swept(self, *, accept: bool = False, cut: bool = False, **settings: Any) -> RunResult | None:
         direct = self.world.direct

@@ -61,6 +61,7 @@ from tests.support.cloud_server import CloudServer
 from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.rows import contents_of, wipe
+from tests.support.world import A_DAY_LATER
 
 AT_ONCE = Patience(attempts=2, throttled_attempts=2, first_wait=0.0, longest_wait=0.0)
 LONG_AGO = timedelta(days=30_000)
@@ -465,9 +466,7 @@ class Evidence(RuleBasedStateMachine):
         """One sweep without faults tells the cloud's state."""
         self.regain_it(0)
         self.change("v0", 5)  # one that lives, for control look-ups
-        self.world.direct.execute(
-            "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
-        )
+        self.world.direct.execute(A_DAY_LATER)
         live = self.live()
         kept = self.kept & live
         run = self.sweep(accept=True, lookup_limit=100)

@@ -219,6 +219,13 @@ def test_who_has_an_answer_already_is_told_so_until_it_changes(site: httpx.Clien
     assert site.get(IMAGES, headers={"If-None-Match": tag}).status_code == 200
 
 
+def check_problem(answer: httpx.Response, status: int, reason: str) -> None:
+    """It is the status and the reason, as a problem of RFC 9457."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+    assert reason in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
@@ -239,10 +246,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(
     site: httpx.Client, shelf: Shelf, address: str, reason: str
 ) -> None:
     stock(shelf)
-    answer = site.get(f"/api/v1/{address}")
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    assert answer.json()["status"] == 400
-    assert reason in answer.json()["detail"]
+    check_problem(site.get(f"/api/v1/{address}"), 400, reason)
 
 
 @pytest.mark.parametrize(
@@ -261,9 +265,7 @@ def test_what_the_catalog_lacks_is_not_found(
     site: httpx.Client, shelf: Shelf, address: str, reason: str
 ) -> None:
     stock(shelf)
-    answer = site.get(f"/api/v1/{address}")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-    assert reason in answer.json()["detail"]
+    check_problem(site.get(f"/api/v1/{address}"), 404, reason)
 
 
 def test_a_cursor_goes_with_the_order_that_it_is_of(site: httpx.Client, shelf: Shelf) -> None:
