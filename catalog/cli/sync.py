@@ -139,10 +139,10 @@ class Sweeper:
     def _sweep(self, source: SourceSettings) -> RunResult:
         ends = time.monotonic() + self.wait_seconds
         while True:
-            step = min(WAIT_STEP_SECONDS, max(0.0, ends - time.monotonic()))
-            if self.changes:
+            left = max(0.0, ends - time.monotonic())
+            if self.changes:  # these read the cloud before they wait
                 run = sweep_changes(
-                    self.database, source, wait_seconds=step, stop=self.stop, watch=self.watch
+                    self.database, source, wait_seconds=left, stop=self.stop, watch=self.watch
                 )
             else:
                 run = sweep(
@@ -150,7 +150,7 @@ class Sweeper:
                     source,
                     plan=self.plan,
                     accept_deletions=self.accept,
-                    wait_seconds=step,
+                    wait_seconds=min(WAIT_STEP_SECONDS, left),
                     stop=self.stop,
                     watch=self.watch,
                 )

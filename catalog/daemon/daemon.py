@@ -444,4 +444,5 @@ def _align(connection: Connection, *, schedules: Mapping[str, Schedule]) -> None
     now = clock(connection)
     for name, plan in schedules.items():
         due_sources.align(connection, name, plan.next_due(now, now), plan.latest(now), plan.expected_seconds)
-        due_sources.align_changes(connection, name, plan.changes)
+        changes = None if plan.changes is None else now + timedelta(seconds=plan.changes)
+        due_sources.align_changes(connection, name, changes)

@@ -26,7 +26,6 @@ from catalog.errors import (
     UnexpectedError,
     UpstreamError,
 )
-from catalog.mapping import MappingRules
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
@@ -34,18 +33,17 @@ from catalog.store.state import leases, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.archive import Archive, open_archive
-from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
-from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.reader import Fetched, read_passes
 from catalog.sync.sweep import (
-    busy,
     closing_row,
     count,
     count_requests,
     fail,
     not_due,
+    open_buffer,
     open_cloud,
+    take,
     write,
 )
 
@@ -110,20 +108,15 @@ def sweep_changes(
             return run
         known = StoredState()
         begin = partial(_open, run=run, source_id=sweep.source_id, known=known)
-        try:
-            lease = leases.wait(database, sweep.source_id, run.run_id, wait_seconds, begin)
-        except NotDue:
-            return not_due(run)
+        lease = take(database, sweep.source_id, run, wait_seconds, begin, stop)
         if lease is None:
-            return busy(run, "another process is working on this source; try again, or use --wait")
+            return run
         sweep = replace(sweep, renewer=stack.enter_context(leases.LeaseRenewer(database, lease)))
         with closing_row(sweep):
             if error is not None:
                 raise error
             fetched.login = known.login.union(*fetched.logins)
-            write(sweep, service, fetched, known, None)
-            if archive is not None and run.outcome != "failed" and not fetched.buffer.cut:
-                archive.finish(run, fetched)
+            write(sweep, service, fetched, known, None, archive)
     return run
 
 
@@ -163,12 +156,7 @@ def _read(
     met = {"region": service.region, "project_id": service.project_id, "endpoint": service.endpoint}
     sources.compare(begun.stored, **met)
     archive = open_archive(source, begun.stored, service, run)
-    if archive is not None:
-        stack.callback(archive.discard)
-    keep = archive.record if archive else None
-    rules: MappingRules = MappingAdapter.of(source).rules
-    buffer = ListingBuffer(StoredState(), rules, sweep.deadline, keep, source.spool_limit)
-    buffer = stack.enter_context(closing(buffer))
+    buffer = open_buffer(sweep, StoredState(), archive, stack)
     buffer.since = begun.since.timestamp()
     fetched = read_passes(sweep, service, buffer, begun.since)
     fetched.logins = service.logins()

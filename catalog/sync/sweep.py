@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -34,7 +34,7 @@ from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import MOST_WARNINGS, Merge
 from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.archive import open_archive
+from catalog.sync.archive import Archive, open_archive
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
 from catalog.sync.mapping_adapter import MappingAdapter
@@ -79,12 +79,9 @@ def sweep(
         renewer = None
         if not plan:
             begin = partial(_begin, run=run, source_id=stored.source_id, claim=claim)
-            try:
-                lease = leases.wait(database, stored.source_id, run.run_id, wait_seconds, begin)
-            except NotDue:
-                return not_due(run)
+            lease = take(database, stored.source_id, run, wait_seconds, begin, stop)
             if lease is None:
-                return busy(run, "another process is working on this source; try again, or use --wait")
+                return run
             renewer = stack.enter_context(leases.LeaseRenewer(database, lease))
         deadline = Deadline(max(source.deadline, longest), stop)
         context = SweepContext(
@@ -93,6 +90,26 @@ def sweep(
         with closing_row(context):
             _run(context, opener)
     return run
+
+
+def take(
+    database: Database,
+    source_id: str,
+    run: RunResult,
+    seconds: float,
+    begin: Callable[[Connection], None],
+    stop: threading.Event | None,
+) -> leases.Lease | None:
+    """Takes the source for a run, and begins it; None, and the run ends as busy, where another process has it for all
+    this time, or did the work meanwhile."""
+    try:
+        lease = leases.wait(database, source_id, run.run_id, seconds, begin, stop)
+    except NotDue:
+        not_due(run)
+        return None
+    if lease is None:
+        _busy(run, "another process is working on this source; try again, or use --wait")
+    return lease
 
 
 @contextmanager
@@ -143,13 +160,7 @@ def _run(sweep: SweepContext, opener: Opener) -> None:
         stack.callback(count_requests, run, service)
         known = sweep.transact(partial(_observe, sweep=sweep, service=service))
         archive = open_archive(source, sweep.stored, service, run) if renewer else None
-        if archive is not None:
-            stack.callback(archive.discard)
-        keep = archive.record if archive else None
-        rules = MappingAdapter.of(source).rules
-        buffer = stack.enter_context(
-            closing(ListingBuffer(known, rules, sweep.deadline, keep, source.spool_limit))
-        )
+        buffer = open_buffer(sweep, known, archive, stack)
         fetched = fetch(sweep, service, known, buffer)
         count(run, fetched)
         count_requests(run, service)
@@ -161,9 +172,19 @@ def _run(sweep: SweepContext, opener: Opener) -> None:
             names = ask_names(sweep.database, source, sweep.source_id, service, sweep.deadline)
         if renewer.lost.is_set():
             raise LeaseLost("the lease on this source could not be kept; nothing of this run was written")
-        write(sweep, service, fetched, known, names)
-        if archive is not None and run.outcome != "failed" and not buffer.cut:
-            archive.finish(run, fetched)
+        write(sweep, service, fetched, known, names, archive)
+
+
+def open_buffer(
+    sweep: SweepContext, known: StoredState, archive: Archive | None, stack: ExitStack
+) -> ListingBuffer:
+    """Where the records of a run go, and with them into its archive; the stack closes both."""
+    if archive is not None:
+        stack.callback(archive.discard)
+    rules = MappingAdapter.of(sweep.source).rules
+    keep = archive.record if archive else None
+    buffer = ListingBuffer(known, rules, sweep.deadline, keep, sweep.source.spool_limit)
+    return stack.enter_context(closing(buffer))
 
 
 def _observe(connection: Connection, *, sweep: SweepContext, service: ImageService) -> StoredState:
@@ -221,7 +242,9 @@ def write(
     fetched: Fetched,
     known: StoredState,
     names: dict[str, tuple[str, str | None]] | None,
+    archive: Archive | None,
 ) -> None:
+    """Merges what was read, tells of what was odd, and finishes the archive of a run that counts."""
     merge = partial(_merge, sweep=sweep, service=service, fetched=fetched, known=known, names=names)
     run, source, buffer = sweep.run, sweep.source.name, fetched.buffer
     try:
@@ -240,6 +263,8 @@ def write(
         log.warning("more records rejected", source=source, count=run.rejected - MOST_WARNINGS)
     if buffer.cut:
         log.warning("not all that was read could be merged in time", source=source)
+    elif archive is not None and run.outcome != "failed":
+        archive.finish(run, fetched)
 
 
 def _merge(
@@ -361,13 +386,13 @@ def fail(run: RunResult, error: CatalogError) -> RunResult:
     return run
 
 
-def busy(run: RunResult, why: str) -> RunResult:
+def _busy(run: RunResult, why: str) -> RunResult:
     run.outcome, run.error = "busy", why
     return run
 
 
 def not_due(run: RunResult) -> RunResult:
-    return busy(run, "another process swept this source meanwhile")
+    return _busy(run, "another process swept this source meanwhile")
 
 
 def _close(sweep: SweepContext, error: CatalogError) -> None:

@@ -30,6 +30,7 @@ from catalog.store.history.ledger import (
 )
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.timelines import Timelines
+from catalog.store.state import sources
 
 
 class _Revision(NamedTuple):
@@ -80,7 +81,9 @@ class BareAbsences:
     def follow(self, at: datetime, timelines: Timelines) -> bool:
         """Brings ledger and timelines to what the evidence around a moment says since it changed there; but for what
         lies before a prune, whose records may be gone."""
-        since = self.ledger.history_from()
+        if not self.ids:
+            return False
+        since = sources.history_from(self.ledger.connection, self.ledger.source_id)
         left = {image_id: _Gap() for image_id in self.ids}
         self._look(left, self.ledger.walk(at, "before"))
         here = self.ledger.observed(at)

@@ -111,10 +111,6 @@ class Ledger:
         """Image, moment, whether it is a record, and whether that is hidden or of the marketplace; in order."""
         return self._run("revisions", ids=list(ids)) if ids else ()
 
-    def history_from(self) -> datetime | None:
-        """Where a prune cut the history."""
-        return self._run("history_from").fetchall()[0][0]  # type: ignore[no-any-return]
-
     def absences(self, ids: Set[str]) -> dict[tuple[str, datetime], str]:
         """Reasons of all absences of these images that are known by more than a listing."""
         rows = self._run("absences", ids=list(ids)) if ids else ()

@@ -77,7 +77,7 @@ class Merge:
         """
         with self.stage:
             latest = self._latest(observation.observed_at)
-            if latest is None or latest.at < observation.observed_at:
+            if latest is None or latest < observation.observed_at:
                 self._follow(observation.observed_at, self._append(observation, latest))
             else:
                 self._insert(observation)
@@ -97,22 +97,22 @@ class Merge:
     def _ids(self, name: str, **values: object) -> set[str]:
         return {image_id for (image_id,) in self._run(name, **values)}
 
-    def _latest(self, at: datetime) -> Observed | None:
-        """The last observation. Raises BeforeHistory for a moment before the history that is kept.
+    def _latest(self, at: datetime) -> datetime | None:
+        """When the source was last observed. Raises BeforeHistory for a moment before the history that is kept.
 
         Asked under the lease: `db prune` may have cut it since the caller looked.
         """
-        name, history_from, *latest = self._run("before").fetchall()[0]
+        name, history_from, latest = self._run("before").fetchall()[0]
         if history_from is not None and history_from > at:
             raise BeforeHistory(
                 f"its time {at.isoformat()} lies before {history_from.isoformat()}, where the history of"
                 f" {name!r} was cut by `catalog db prune`"
             )
-        return Observed(*latest) if latest[0] is not None else None
+        return latest  # type: ignore[no-any-return]
 
     # ---- an observation later than all others -----------------------------------------------------
 
-    def _append(self, seen: Observation, latest: Observed | None) -> set[str]:
+    def _append(self, seen: Observation, latest: datetime | None) -> set[str]:
         """Returns the images whose absence, in it or before it, may be evidence of nothing."""
         empty = latest is None and not self._any_image()
         # a complete sweep that knows what is missing needs no list of what it held

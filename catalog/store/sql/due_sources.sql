@@ -23,8 +23,9 @@ FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE;
 SELECT failures FROM sources WHERE source_id = %(source)s;
 
 -- name: set_due
--- The next run, and what staleness is measured by.
-UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s, next_changes_at = %(changes)s
+-- The next run, and what staleness is measured by. Changes come after a complete sweep alone.
+UPDATE sources SET next_due_at = %(due)s, expected_seconds = %(expected)s,
+    next_changes_at = CASE WHEN last_complete_at IS NOT NULL AND endpoint IS NOT NULL THEN %(changes)s::timestamptz END
 WHERE source_id = %(source)s;
 
 -- name: claim_changes

@@ -28,11 +28,11 @@ WHERE l.source_id = %(source)s
 RETURNING l.fence, free.too_late;
 
 -- name: close_dead_runs
--- Runs of holders that ended before they could close them.
+-- Runs of holders that ended before they could close them; only complete sweeps tell how the source is.
 UPDATE runs SET outcome = 'failed', finished_at = statement_timestamp(), error_kind = 'database',
     error = 'the process ended before the run did'
 WHERE source_id = %(source)s AND finished_at IS NULL
-RETURNING kind, run_id::text, started_at, error_kind, error;
+RETURNING kind = 'sync' AND scope = 'complete', run_id::text, started_at, error_kind, error;
 
 -- name: renew
 -- A later end, for who holds it still.

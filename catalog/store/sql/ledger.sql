@@ -59,10 +59,6 @@ WHERE source_id = %(source)s AND kind = ANY (%(kinds)s)
 SELECT image_id, observed_at, content_hash IS NOT NULL, hidden IS TRUE, image_type IS NOT DISTINCT FROM 'market'
 FROM revisions WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) ORDER BY image_id, observed_at;
 
--- name: history_from
--- Where a source's history begins; NULL: it is whole.
-SELECT history_from FROM sources WHERE source_id = %(source)s;
-
 -- name: absences
 -- All absences of images that more than a listing proves.
 SELECT image_id, observed_at, reason FROM absences WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);

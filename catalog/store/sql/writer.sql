@@ -53,12 +53,9 @@ FROM unnest(%(names)s::text[]) AS name
 ON CONFLICT DO NOTHING;
 
 -- name: before
--- The source's name, since when its history is kept, and its last observation.
-SELECT s.name, s.history_from, o.observed_at, o.complete, o.contained_set, o.inconclusive_set, o.run_ids::text[]
-FROM sources s LEFT JOIN LATERAL (
-    SELECT * FROM observations t WHERE t.source_id = %(source)s ORDER BY t.observed_at DESC LIMIT 1
-) AS o ON true
-WHERE s.source_id = %(source)s;
+-- The source's name, since when its history is kept, and when it was last observed.
+SELECT name, history_from, (SELECT max(observed_at) FROM observations WHERE source_id = %(source)s)
+FROM sources WHERE source_id = %(source)s;
 
 -- name: any_image
 -- Whether a source has any image.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from catalog.store.db.connection import Connection, clock
+from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 
 _SQL = load("due_sources.sql")
@@ -79,9 +79,8 @@ def postpone_changes(connection: Connection, source_id: str, seconds: float, lon
     _SQL.run(connection, "postpone_changes", source=source_id, at=at)
 
 
-def align_changes(connection: Connection, name: str, seconds: float | None) -> None:
+def align_changes(connection: Connection, name: str, at: datetime | None) -> None:
     """Brings a source's next changes forward to what is configured today; None: off."""
-    at = None if seconds is None else clock(connection) + timedelta(seconds=seconds)
     _SQL.run(connection, "align_changes", name=name, at=at)
 
 

@@ -79,8 +79,8 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
     if taken[1]:
         log.warning("lease taken over", source_id=source_id, reason="it ends later than any lease may")
     dead = _SQL.run(connection, "close_dead_runs", source=source_id).fetchall()
-    for run_kind, run_id, since, kind, error in dead:
-        if run_kind == "sync" and runs.fail(connection, source_id, since, kind) is None:
+    for tells_of_source, run_id, since, kind, error in dead:
+        if tells_of_source and runs.fail(connection, source_id, since, kind) is None:
             told = events.EventWriter(connection, source_id, run_id)
             told.of_source(events.FAILING, since=since, error_kind=kind, error=error)
     return Lease(source_id, holder, taken[0])
@@ -99,8 +99,9 @@ def wait(
     holder: str,
     seconds: float,
     begin: Callable[[Connection], None] = lambda connection: None,
+    stop: threading.Event | None = None,
 ) -> Lease | None:
-    """Tries to take the source for this long; None if it is still busy then.
+    """Tries to take the source for this long, or until a stop; None if it is still busy then.
 
     `begin` is the first work of its holder, in the same transaction: what it raises leaves the source free.
     """
@@ -112,11 +113,11 @@ def wait(
         return lease
 
     ends = time.monotonic() + seconds
+    stop = stop or threading.Event()
     while True:
         lease = database.transact(take, source_id=source_id)
-        if lease is not None or time.monotonic() >= ends:
+        if lease is not None or time.monotonic() >= ends or stop.wait(min(0.5, ends - time.monotonic())):
             return lease
-        time.sleep(min(0.5, max(0.0, ends - time.monotonic())))
 
 
 class LeaseRenewer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 
 from catalog.backfill.command import backfill
+from catalog.daemon.schedule import Schedule, ScheduledClaim
 from catalog.demo.answers import Answer, Request, Service
 from catalog.model import ImageService, RunResult
-from catalog.store.state import due_sources
+from catalog.store.state import due_sources, leases, runs
 from tests.support.faults import status
 from tests.support.records import image, name_of, too_deep
 from tests.support.rows import HISTORY, contents_of, rows, snapshot, wipe
@@ -238,6 +241,41 @@ def test_a_failure_is_a_row_and_says_nothing_of_the_source(sites: Sites, kind: s
     assert (run.outcome, run.error_kind, run.supported) == ("failed", "upstream", True)
     assert of_source(site) == before
     assert [row["outcome"] for row in site.run_rows()] == ["complete", "failed"]
+
+
+def test_one_that_was_killed_says_nothing_of_the_source(sites: Sites, kind: str) -> None:
+    site = swept(sites, kind)
+    run = RunResult("s", str(uuid.uuid4()), scope="changes", started_at=datetime.now(UTC))
+    with site.database.transaction() as connection:
+        runs.start(connection, site.source_id, run)
+    before = of_source(site)
+    with site.database.transaction() as connection:
+        assert leases.acquire(connection, site.source_id, str(uuid.uuid4())) is not None
+    assert site.run_rows()[-1]["outcome"] == "failed"
+    assert of_source(site) == before
+
+
+def test_they_come_after_a_complete_sweep(sites: Sites, kind: str) -> None:
+    site = sites.open(kind, changes_interval=30.0)
+    claim = ScheduledClaim(lambda: Schedule.of(site.source), threading.Event())
+    site.server.faults.add(status(500), times=None)
+    assert site.sweep(claim=claim).outcome == "failed"
+    assert of_source(site)["next_changes_at"] is None
+    site.server.faults.clear()
+    site._execute("UPDATE sources SET next_due_at = now()")
+    assert site.sweep(claim=claim).outcome == "complete"
+    assert of_source(site)["next_changes_at"] is not None
+
+
+def test_a_stop_ends_its_wait(sites: Sites, kind: str) -> None:
+    site = swept(sites, kind)
+    site.cloud.change(name_of(0), name="renamed")
+    site._execute("UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 minute'")
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    assert site.sweep_changes(wait_seconds=60.0, stop=stop).outcome == "busy"
+    assert time.monotonic() - began < 30
 
 
 def test_a_pass_that_fails_leaves_what_was_read(sites: Sites, kind: str) -> None:
