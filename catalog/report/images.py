@@ -16,6 +16,7 @@ from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
 from catalog.report.systems import systems_sql, systems_then
+from catalog.store.db.connection import is_spread
 
 GONE = "gone"
 STATES = (*PRESENT_STATES, GONE)
@@ -261,7 +262,8 @@ def _scaled(images: int, percent: float) -> int:
 def _size(connection: psycopg.Connection[TupleRow]) -> int | None:
     """About how many images a catalog has that is too large to be looked through for each page, deleted ones included;
     None: it is not."""
-    row = connection.execute(statement("images/size")).fetchone()
+    name = "images/size_spread" if is_spread(connection) else "images/size"
+    row = connection.execute(statement(name)).fetchone()
     return row[0] if row is not None and row[0] > MOST_COUNTED else None
 
 

@@ -23,9 +23,10 @@ WITH unlisted AS MATERIALIZED (  -- what the last complete observation up to the
         %(then_source_ids)s::text[], %(then_image_ids)s::text[], %(then_distros)s::text[], %(then_releases)s::text[],
         %(then_arches)s::text[], %(then_purposes)s::text[], %(then_families)s::text[]
     ) AS t (source_id, image_id, distro, release, arch, purpose, family)
+    JOIN images AS i ON i.source_id = t.source_id AND i.image_id = t.image_id  -- Citus looks up a table's rows only
     CROSS JOIN LATERAL (
         SELECT * FROM revisions AS r
-        WHERE r.source_id = t.source_id AND r.image_id = t.image_id AND r.observed_at <= %(as_of)s
+        WHERE r.source_id = i.source_id AND r.image_id = i.image_id AND r.observed_at <= %(as_of)s
         ORDER BY r.observed_at DESC LIMIT 1
     ) AS r
 )
