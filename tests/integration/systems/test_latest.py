@@ -86,8 +86,12 @@ def test_the_newest_that_is_offered_and_fits(
     filled: Database, asked: dict[str, Any], found: str | None
 ) -> None:
     see(filled, 10, CHOICE)
-    assert ids(filled, **asked) == ([found] if found else [])
-    assert ids(filled, **asked, as_of=day(10) + LATER) == ([found] if found else [])
+    expected = [found] if found else []
+    assert ids(filled, **asked) == expected
+    assert ids(filled, **asked, as_of=day(10) + LATER) == expected
+    see(filled, 12, {image_id: {"name": "of now", "status": "killed"} for image_id in CHOICE})
+    assert ids(filled, **asked) == []
+    assert ids(filled, **asked, as_of=day(10) + LATER) == expected
 
 
 def test_of_two_created_at_one_moment_the_greater_id_counts(filled: Database) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import psycopg
+
+from catalog.report.latest import Wanted, latest_images
 from tests.integration.views.conftest import T0, Shelf, days
 from tests.integration.views.cookbook import asked, told
 
@@ -75,6 +78,43 @@ def test_the_image_to_take(shelf: Shelf, answer_by: str) -> None:
     ]
 
 
+@asked("What is the newest Ubuntu 22.04 of a region?")
+def test_the_newest_of_a_region(shelf: Shelf, answer_by: str) -> None:
+    """The answer of `catalog latest`, too."""
+    region, other = shelf.source("otc/eu-de"), shelf.source("otc/eu-nl")
+    keys = {"platform": "Ubuntu", "os_version": "Ubuntu 22.04 server 64bit", "os_bit": 64}
+    public: dict[str, Any] = {"name": "Ubuntu 22.04", "visibility": "public", **keys}
+    shelf.image(region, "old", created_at=days(1), **public)
+    shelf.image(region, "first", created_at=days(2), **public)
+    shelf.image(region, "second", created_at=days(2), **public)
+    for number, reason in enumerate(
+        (
+            {"visibility": "private"},
+            {"hidden": True},
+            {"unlisted_since": days(8)},
+            {"status": "deactivated"},
+            {"deleted_at": days(8)},
+            {"is_off_shelved": True},
+            {"image_kind": "snapshot"},
+            {"architecture": "aarch64"},
+            {"os_version": "24.04"},
+            {"properties": {"os_purpose": "gpu"}},
+            {"properties": {"os_purpose": "oldgeneric"}},
+        )
+    ):
+        shelf.image(region, f"not{number}", created_at=days(5), **public | reason)
+    shelf.image(region, "announced", created_at=days(5), **public)
+    row = {"source_id": region, "scope": "image", "subject": "announced", "announced_at": days(1)}
+    shelf.insert("image_announcements", row | {"deprecated_at": days(2)})
+    shelf.image(other, "elsewhere", created_at=days(9), **public)
+    assert told(shelf, answer_by, "source", "image_id", "created_at") == [("otc/eu-de", "second", days(2))]
+    asked_for = Wanted(
+        os="ubuntu-22.04", arch="x86_64", purpose="generic", visibility="public", sources=("otc/eu-de",)
+    )
+    with psycopg.connect(shelf.connection.info.dsn) as connection:
+        assert [row["image_id"] for row in latest_images(connection, asked_for).dicts()] == ["second"]
+
+
 @asked("Is the same system in every region, and how old is it there?")
 def test_the_same_system_everywhere(shelf: Shelf, answer_by: str) -> None:
     public: dict[str, Any] = {"platform": "ubuntu", "os_version": "22.04", "visibility": "public"}
@@ -83,6 +123,8 @@ def test_the_same_system_everywhere(shelf: Shelf, answer_by: str) -> None:
         shelf.image(source, f"{name}-new", created_at=days(born), **public)
         shelf.image(source, f"{name}-old", created_at=days(0), **public)
         shelf.image(source, "gpu", properties={"os_purpose": "gpu"}, created_at=days(20), **public)
+        mine = public | {"visibility": "private"}
+        shelf.image(source, "of a project", created_at=days(30), **mine)  # hides none that all may use
     assert told(shelf, answer_by, "distro", "source", "image_id", "behind_days") == [
         ("ubuntu", "one", "one-new", 0),
         ("ubuntu", "two", "two-new", 8),

@@ -145,17 +145,20 @@ def test_platforms_by_month(shelf: Shelf, answer_by: str) -> None:
             " - make_interval(months => back)) AT TIME ZONE 'UTC' AS m FROM generate_series(0, 12) AS back"
         )
     ]
-    shelf.revision(source, "a", months[1], change="created", platform="Ubuntu")
-    shelf.revision(source, "b", months[1] + timedelta(seconds=1), change="created", platform="Ubuntu")
+    gone = {"deleted_at": months[1]}
+    for image, platform in {"a": "Ubuntu", "b": "ubuntu", "nameless": None, "dead": "Debian"}.items():
+        shelf.image(source, image, platform=platform, **(gone if image == "dead" else {}))
+    shelf.revision(source, "a", months[1], change="created")
+    shelf.revision(source, "b", months[1] + timedelta(seconds=1), change="created")
     shelf.revision(source, "nameless", months[1], change="created")
-    shelf.revision(source, "dead", months[2], months[1], "created", platform="Debian")
-    shelf.revision(source, "dead", months[1], change="deleted", platform="Debian", deleted_at=months[1])
+    shelf.revision(source, "dead", months[2], months[1], "created")
+    shelf.revision(source, "dead", months[1], change="deleted", **gone)
     rows = told(shelf, answer_by, "month_from", "platform", "images")
     assert [(month.replace(tzinfo=UTC), platform, images) for month, platform, images in rows] == [
-        (months[2], "Debian", 1),
+        (months[2], "debian", 1),
         (months[1], "(none)", 1),
-        (months[1], "Ubuntu", 1),
-        (months[0], "Ubuntu", 2),
+        (months[1], "ubuntu", 1),
+        (months[0], "ubuntu", 2),
         (months[0], "(none)", 1),
     ]
 

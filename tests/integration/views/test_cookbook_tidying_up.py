@@ -107,10 +107,10 @@ def test_property_values(shelf: Shelf, answer_by: str) -> None:
 @asked("How long do images live?")
 def test_life_spans(shelf: Shelf, answer_by: str) -> None:
     source = shelf.source()
-    for number, platform in ((1, "Ubuntu"), (2, "Ubuntu"), (9, "Ubuntu"), (4.5, None)):
+    for number, platform in ((1, "Ubuntu"), (2, "ubuntu"), (9, "Ubuntu"), (4.5, None)):
         shelf.image(source, f"i{number}", platform=platform, deleted_at=days(number))
     shelf.image(source, "alive", platform="Debian")
     assert told(shelf, answer_by, "platform", "images", "median_days", "longest_days") == [
-        ("Ubuntu", 3, 2, 9),
+        ("ubuntu", 3, 2, 9),
         ("(none)", 1, Decimal("4.5"), Decimal("4.5")),
     ]

@@ -27,6 +27,10 @@ PROMISED = {
     "image_lineage": "source image_id ancestor_id depth ancestor_state",
     "image_lifecycle": "source image_id name family state state_since use_instead_id use_instead_name"
     " promised_until",
+    "image_os": "source image_id distro release arch purpose support_ends_on support_phase",
+    "os_support": "distro release phase ends_on source",
+    "equivalent_images": "distro release arch purpose source image_id name created_at behind_days",
+    "image_promises": "source image_id name promise value kept broken_since evidence",
 }
 
 

@@ -204,10 +204,10 @@ def test_live_images_by_platform(shelf: Shelf) -> None:
     one, two = (shelf.source(name, cloud="otc", region="r") for name in ("one", "two"))
     shelf.image(one, "a", platform="Debian", updated_at=days(1))
     shelf.image(two, "a", platform="Ubuntu", updated_at=days(2))
-    shelf.image(one, "b", platform="Ubuntu")
+    shelf.image(one, "b", platform="ubuntu", os_version="22.04")
     shelf.image(one, "c")
     shelf.image(one, "gone", platform="Ubuntu", deleted_at=days(1))
-    assert shown(shelf, "Live images by platform", "one", "two") == [("Ubuntu", 2), ("(none)", 1)]
+    assert shown(shelf, "Live images by platform", "one", "two") == [("ubuntu", 2), ("(none)", 1)]
 
 
 def test_arrivals_and_departures_by_day(shelf: Shelf) -> None:

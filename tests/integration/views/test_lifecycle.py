@@ -185,16 +185,15 @@ def announce(shelf: Shelf, source: str, subject: str, **columns: Any) -> None:
     shelf.insert("image_announcements", row)
 
 
-def test_a_public_image_that_is_community_now_is_withdrawn(shelf: Shelf) -> None:
+@pytest.mark.parametrize("now", ["community", "private"])
+def test_a_public_image_that_is_community_or_private_now_is_withdrawn(shelf: Shelf, now: str) -> None:
     source = shelf.source()
-    shelf.image(source, "was", name="Ubuntu 22.04", visibility="community", created_at=days(1))
+    shelf.image(source, "was", name="Ubuntu 22.04", visibility=now, created_at=days(1))
     shelf.image(source, "again", name="Debian 12", visibility="public", created_at=days(1))
     shelf.image(source, "never", name="mine", visibility="private", created_at=days(1))
     for image in ("was", "again"):
         shelf.revision(source, image, days(1), days(5), change="created", visibility="public")
-        shelf.revision(
-            source, image, days(5), changed={"visibility": ["public", "community"]}, visibility="community"
-        )
+        shelf.revision(source, image, days(5), changed={"visibility": ["public", now]}, visibility=now)
     assert {image: state[:2] for image, state in life(shelf).items()} == {
         "was": ("withdrawn", days(5)),
         "again": ("current", days(1)),

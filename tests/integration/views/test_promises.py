@@ -14,9 +14,6 @@ NAME = "Ubuntu 22.04"
 
 def promise(shelf: Shelf, image: str = "a") -> tuple[bool | None, datetime | None]:
     row = shelf.one("SELECT * FROM image_promises WHERE image_id = %s", image)
-    assert list(row)[:8] == [
-        "source", "image_id", "name", "promise", "value", "kept", "broken_since", "evidence",
-    ]  # fmt: skip
     assert row["evidence"]
     return row["kept"], row["broken_since"]
 
@@ -183,9 +180,6 @@ def test_a_promise_that_was_taken_back_is_broken_since_then(shelf: Shelf) -> Non
 
 def equivalents(shelf: Shelf) -> dict[tuple[str, str], tuple[Any, ...]]:
     rows = shelf.ask("SELECT * FROM equivalent_images")
-    assert not rows or list(rows[0])[:9] == [
-        "distro", "release", "arch", "purpose", "source", "image_id", "name", "created_at", "behind_days",
-    ]  # fmt: skip
     return {(row["distro"], row["source"]): (row["image_id"], row["behind_days"]) for row in rows}
 
 
