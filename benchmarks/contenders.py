@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,13 +94,23 @@ class Track:
             self._has_template = True
 
     def sweep(
-        self, contender: Contender, database: str, endpoint: str, sources: int = 1, name: str = "s"
+        self,
+        contender: Contender,
+        database: str,
+        endpoint: str,
+        sources: int = 1,
+        name: str = "s",
+        program: Sequence[str] = (),
     ) -> Run:
-        """One measured sweep of `sources` sources that all list what `endpoint` serves."""
+        """One measured sweep of `sources` sources that all list what `endpoint` serves.
+
+        `program`: what runs the product, instead of its console command.
+        """
         if contender is PRODUCT:
             configuration = self.configuration([f"{name}{n}" for n in range(sources)], endpoint)
             url = self.server.socket_url(database)
-            command = [*catalog(), "--config", str(configuration), "--database-url", url, "sync"]
+            program = program or catalog()
+            command = [*program, "--config", str(configuration), "--database-url", url, "sync"]
         else:
             assert contender.script is not None
             url = (

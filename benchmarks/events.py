@@ -7,7 +7,6 @@ from statistics import median
 
 from benchmarks.contenders import PRODUCT, Track, catalog
 from benchmarks.listing import STATES, serve, show
-from benchmarks.measuring import run
 from benchmarks.report import Report, Table, Verdict, goals
 
 COUNT, TURNS, MOST_PERCENT = 10_000, 9, 5.0
@@ -30,19 +29,12 @@ def measure(track: Track, report: Report) -> None:
                 track.prepare(PRODUCT, database)
                 track.sweep(PRODUCT, database, show(address, 0))
                 track.server.vacuum(database)
-                configuration = track.configuration(["s0"], show(address, changed))
-                url = track.server.socket_url(database)
-                with track.server.counting(database) as count:
-                    one = run(
-                        [*KINDS[kind], "--config", configuration, "--database-url", url, "sync"],
-                        {"NO_PROXY": "*"},
-                    )
+                one = track.sweep(PRODUCT, database, show(address, changed), program=KINDS[kind])
                 client[kind].append(one.cpu)
-                server[kind].append(count[0].cpu)
+                server[kind].append(one.written.cpu)
                 track.server.drop(database)
-                print(
-                    f"events turn {turn + 1} {kind:<8} {one.cpu:.2f} + {count[0].cpu:.2f} s CPU", flush=True
-                )
+                spent = f"{one.cpu:.2f} + {one.written.cpu:.2f} s CPU"
+                print(f"events turn {turn + 1} {kind:<8} {spent}", flush=True)
     whole = {kind: [c + s for c, s in zip(client[kind], server[kind], strict=True)] for kind in KINDS}
     more = 100 * (median(a / b for a, b in zip(whole["events"], whole["without"], strict=True)) - 1)
     verdict = Verdict(
