@@ -42,6 +42,8 @@ class Receiver:
     refuses: set[str] = field(default_factory=set)
     """Images of which it takes no event, nor what comes with it."""
     answer: int = 204
+    seconds: float = 0.0
+    """How long it takes to accept something."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Receiver:
@@ -100,6 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         if behaviour is not None:
             behaviour(self)
         else:
+            receiver.stopping.wait(receiver.seconds)
             self.send_response(receiver.answer)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import psycopg
 import pytest
 
+from catalog.daemon.webhooks import POLL_SECONDS
 from tests.acceptance.cli.conftest import Desk
 from tests.acceptance.daemon_process import DaemonProcess, one, query, until
 from tests.acceptance.webhooks.conftest import SECRET, Plant
@@ -17,7 +17,6 @@ from tests.support.records import image, name_of
 BAD = {
     "500": status(500),
     "404": status(404),
-    "429": status(429, Retry_After="1"),
     "hang": hang,
     "drip": drip,
     "endless": endless,
@@ -134,6 +133,14 @@ def test_events_that_are_no_longer_kept_end_the_waiting(plant: Plant, receiver: 
     until(lambda: state(plant) == (0, "HTTP 204", True, True), "a webhook that is well")
 
 
+def test_a_receiver_that_asks_for_time_is_given_it(plant: Plant, receiver: Receiver) -> None:
+    plant.webhook(receiver)
+    daemon = plant.started()
+    receiver.misbehave = status(429, Retry_After="30")
+    plant.change()
+    assert 30 <= daemon.wait_for("webhook failed", webhook="alerts")["retry_seconds"] <= 33
+
+
 def test_a_redirect_is_not_followed(plant: Plant, receiver: Receiver) -> None:
     with Receiver() as elsewhere:
         plant.webhook(receiver)
@@ -215,13 +222,14 @@ def test_many_changes_come_in_batches(plant: Plant, receiver: Receiver) -> None:
 
 
 def test_of_several_daemons_one_delivers(plant: Plant, receiver: Receiver) -> None:
-    plant.webhook(receiver)
+    """It takes longer than the other waits until it looks again."""
+    plant.webhook(receiver, deadline="10s")
+    receiver.seconds = 1.5 * POLL_SECONDS
     plant.started()
-    plant.daemon("other.toml")
-    for number in range(6):
+    plant.daemon("other.toml").wait_for("sweep")
+    for number in range(3):
         plant.change(number)
     plant.wait_for_all(receiver)
-    time.sleep(1.5)
     plant.check(receiver)
     accepted = [event["id"] for event in receiver.events()]
     assert len(accepted) == len(set(accepted))
