@@ -21,8 +21,8 @@ SELECT s.source_id, %(last)s + row_number() OVER (), s.run_id,
     jsonb_build_object('name', left(s.name, 1000), 'status', s.status, 'visibility', s.visibility, 'owner', s.owner,
         'tags', CASE WHEN pg_column_size(s.tags) < 16384 THEN s.tags ELSE s.tags[:16] END, 'change', s.change,
         'valid_from', s.valid_from, 'deletion_reason', s.deletion_reason,
-        'changed', CASE WHEN pg_column_size(s.changed) < 65536 THEN s.changed
-            ELSE (SELECT jsonb_object_agg(key, NULL::text) FROM jsonb_object_keys(s.changed) AS key) END)
+        'changed', CASE WHEN pg_column_size(s.changed) >= 65536
+            THEN (SELECT jsonb_object_agg(key, NULL::text) FROM jsonb_object_keys(s.changed) AS key) ELSE s.changed END)
 FROM stage s
 WHERE s.source_id = %(source)s AND s.run_id = %(run)s AND s.present AND s.observed_at = %(observed)s
     AND (s.change <> 'deleted' OR s.starts_period)
@@ -59,10 +59,11 @@ SELECT NOT EXISTS (
         AND (outcome = 'complete' OR kind = 'backfill' AND outcome IS NOT NULL));
 
 -- name: prune
--- The oldest that are no longer kept, so many at a time.
-DELETE FROM events e
-USING (SELECT number, time FROM events WHERE source_id = %(source)s ORDER BY number LIMIT %(most)s) AS oldest
-WHERE e.source_id = %(source)s AND e.number = oldest.number AND oldest.time < %(before)s;
+-- The oldest that are no longer kept, so many at a time; none where the very oldest is kept, as times never go back.
+DELETE FROM events
+WHERE source_id = %(source)s AND time < %(before)s
+    AND number < (SELECT CASE WHEN o.time < %(before)s THEN o.number + %(most)s END FROM events o
+        WHERE o.source_id = %(source)s ORDER BY o.number LIMIT 1);
 
 -- name: read
 -- Events of some sources, each from a number on, in the order of time; within a source that is the order of numbers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from catalog.config.settings import DatabaseSettings
-from catalog.store.db.connection import Database
+from catalog.store.db.connection import Database, clock
+from catalog.store.history.stage import Stage
 from catalog.store.state import leases
+from catalog.store.state.events import EventWriter
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.faults import status
@@ -145,6 +148,24 @@ def test_a_source_fails_and_recovers_once(site: Site) -> None:
     for _ in range(2):
         site.sweep()
     assert new(site) == [("source.failing", None), ("source.recovered", None)]
+
+
+def test_what_is_no_longer_kept_goes_and_is_not_compared_with_all_that_is(site: Site) -> None:
+    """The planner knows the table as it was before the sweep."""
+    ((source_id, run_id),) = {(row["source_id"], row["run_id"]) for row in told(site)}
+    with site.database.transaction() as connection, Stage(connection, source_id, run_id, clock(connection)):
+        connection.execute("ANALYZE events")
+        connection.execute("UPDATE events SET time = time - interval '31 days'")
+        connection.execute(
+            "INSERT INTO events (source_id, number, run_id, type, time, data)"
+            " SELECT source_id, 1 + n, run_id, type, time + interval '31 days' * (n / 1001), data"
+            " FROM events, generate_series(1, 2000) AS n"
+        )
+        EventWriter(connection, source_id, run_id).prune(clock(connection) - timedelta(days=30))
+        read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'events'"
+        ((rows_read,),) = connection.execute(read).fetchall()
+    assert [row["number"] for row in told(site)] == list(range(1002, 2002))
+    assert rows_read < 10_000
 
 
 def test_a_load_that_broke_off_goes_on_without_an_event_for_each_image(sites: Sites) -> None:
