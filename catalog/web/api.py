@@ -80,6 +80,7 @@ def image_filter(asked: Asked) -> ImageFilter:
         status=asked["status"],
         visibility=asked["visibility"],
         owner=asked["owner"],
+        kind=asked["kind"],
         state=asked["state"],
         as_of=asked["as_of"],
         deleted=asked["deleted"],

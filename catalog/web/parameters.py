@@ -140,6 +140,7 @@ IMAGES = (
     Parameter("text", "Part of a name or an id, in any case."), SOURCE, TAG, CAPABILITY, OS, ARCH,
     Parameter("status", "Status as the cloud says it: active, queued, ..."), VISIBILITY,
     Parameter("owner", "Id or name of the project that owns it."),
+    Parameter("kind", "Kind as the cloud says it: snapshot, backup, ..."),
     _choice("state", "Where it stands, by image_lifecycle; of the present only.", STATES),
     AS_OF,
     Parameter("deleted", "Deleted images instead of live ones.", _flag, FLAG, default=False),

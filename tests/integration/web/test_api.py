@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from catalog.web import openapi
-from tests.integration.views.conftest import NOW, RUN, Shelf, ago
+from tests.integration.views.conftest import NOW, RUN, T0, Shelf, ago
 from tests.integration.web.conftest import Start
 
 IMAGES = "/api/v1/images"
@@ -45,7 +45,7 @@ def stock(shelf: Shelf) -> str:
         one, "u24", name="Ubuntu-24.04", platform="Ubuntu", os_version="24.04", created_at=ago(3), size=7
     )
     shelf.image(one, "d12", name="debian-12", flags={"kvm": True, "xen": False}, created_at=ago(3), size=5)
-    shelf.image(one, "nameless", name=None, created_at=None, status="queued")
+    shelf.image(one, "nameless", name=None, created_at=None, status="queued", image_kind="snapshot")
     shelf.image(one, "gone", name="ubuntu-20.04", deleted_at=ago(1), deletion_reason="not_found")
     shelf.image(two, "u22", name="ubuntu-22.04", created_at=ago(2))
     return one
@@ -64,6 +64,7 @@ def stock(shelf: Shelf) -> str:
         ({"owner": "sales"}, ["u22"]),
         ({"visibility": "public", "arch": "amd64"}, ["u22"]),
         ({"status": "queued"}, ["nameless"]),
+        ({"kind": "snapshot"}, ["nameless"]),
         ({"deleted": "true"}, ["gone"]),
         ({"state": "gone"}, ["gone"]),
         ({"sort": "-created", "limit": 2}, ["u22", "d12"]),
@@ -175,10 +176,25 @@ def test_changes_are_told_newest_first_and_in_parts_and_without_those_of_updated
     ] == ["b"]
 
 
-def test_the_latest_image_is_that_of_the_command(site: httpx.Client, shelf: Shelf) -> None:
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"os": "ubuntu"}, ["one/u24", "two/u22"]),
+        ({"os": "ubuntu", "source": "o*"}, ["one/u24"]),
+        ({"family": "ubuntu-22.04", "arch": "amd64"}, ["one/u22"]),
+        ({"tag": "golden", "visibility": "public"}, ["one/u22"]),
+        ({"capability": "kvm"}, ["one/d12"]),
+        ({"purpose": "gpu"}, []),
+        ({"as_of": T0.isoformat()}, ["one/u24", "two/u22"]),
+        ({"as_of": "2026-01-01"}, []),
+    ],
+)
+def test_the_latest_image_is_that_of_the_command(
+    site: httpx.Client, shelf: Shelf, question: dict[str, Any], expected: list[str]
+) -> None:
     stock(shelf)
-    found = site.get("/api/v1/latest", params={"os": "ubuntu"}).json()["images"]
-    assert [(row["source"], row["image_id"]) for row in found] == [("one", "u24"), ("two", "u22")]
+    found = site.get("/api/v1/latest", params=question).json()["images"]
+    assert [f"{row['source']}/{row['image_id']}" for row in found] == expected
 
 
 def test_events_go_on_after_the_last_answer(site: httpx.Client, shelf: Shelf) -> None:
