@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from catalog.backfill.command import EARLIEST
 from catalog.config.settings import SourceSettings
@@ -53,38 +54,36 @@ def meant(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[MergedRun]:
-    """The runs to forget, one per observation, the latest first: by their ids or the beginnings of them, or a span.
+    """The runs to forget, the latest first: by their ids or the beginnings of them, or a span; with each all others of
+    its moment, which are one observation with it.
 
     Raises UsageError: an id that means no run with an observation, or several; a span with none.
     """
     with database.transaction(read_only=True) as connection:
-        stored = sources.known(connection, name)
-        found: dict[datetime, MergedRun] = {}
-        for run_id in run_ids:
-            prefix = run_id.lower()
-            if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
-                raise UsageError(
-                    f"{run_id!r} is not a run id, nor the first 8 characters of one; see `catalog runs {name}`"
-                )
-            chosen = runs.merged(connection, stored.source_id, [prefix])
-            if len(chosen) != 1:
-                what = (
-                    f"no run {run_id} with an observation"
-                    if not chosen
-                    else f"several runs {run_id}; give more of it"
-                )
-                raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
-            found[chosen[0].observed_at] = chosen[0]
+        source_id = sources.known(connection, name).source_id
+        moments = {_moment_of(connection, name, source_id, run_id) for run_id in run_ids}
+        found = [one for at in moments for one in runs.merged(connection, source_id, (), at, at)]
         if since is not None or until is not None:
-            begin = since or EARLIEST
-            found |= {
-                one.observed_at: one for one in runs.merged(connection, stored.source_id, (), begin, until)
-            }
+            found += runs.merged(connection, source_id, (), since or EARLIEST, until)
             if not found:
                 raise UsageError(
                     f"source {name!r} has no observation in that span; see `catalog runs {name}`"
                 )
-    return [found[at] for at in sorted(found, reverse=True)]
+    return sorted(found, key=attrgetter("observed_at"), reverse=True)
+
+
+def _moment_of(connection: Connection, name: str, source_id: str, run_id: str) -> datetime:
+    """When a run observed, by its id or the beginning of it."""
+    prefix = run_id.lower()
+    if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
+        raise UsageError(
+            f"{run_id!r} is not a run id, nor the first 8 characters of one; see `catalog runs {name}`"
+        )
+    chosen = runs.merged(connection, source_id, [prefix])
+    if len(chosen) == 1:
+        return chosen[0].observed_at
+    what = f"several runs {run_id}; give more of it" if chosen else f"no run {run_id} with an observation"
+    raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
 
 
 def forget(
@@ -103,7 +102,7 @@ def forget(
     `accept_deletions`, where more live images than the deletion limit would be deleted or erased; nothing is changed
     then.
     """
-    going = meant(database, source.name, run_ids)
+    moments = list(dict.fromkeys(run.observed_at for run in meant(database, source.name, run_ids)))
     with database.transaction(read_only=True) as connection:
         source_id = sources.known(connection, source.name).source_id
     lease = leases.wait(database, source_id, str(uuid.uuid4()), wait_seconds)
@@ -112,7 +111,7 @@ def forget(
 
     def work(connection: Connection) -> Forgotten:
         before = stored_state.present(connection, source_id)
-        forgotten = _take_out(connection, source, source_id, [run.observed_at for run in going])
+        forgotten = _take_out(connection, source, source_id, moments)
         after = stored_state.present(connection, source_id)
         forgotten.effects = _effects(before, after)
         if forgotten.effects["restored"]:

@@ -134,6 +134,12 @@ class Loader:
             if self.complete and lack:
                 self.result.warnings.append(f"{record_set.dumps[0].path}: {lack}; it counts as incomplete")
             complete = self.complete and whole and not lack and not record_set.nameless
+            if complete and [dump.is_record for dump in record_set.dumps] == [True]:
+                reason = (
+                    "one record alone is no whole listing; leave --complete out, or save the listing itself"
+                )
+                self.fail(BrokenDump(record_set.dumps[0].path, None, reason))
+                return
             name = f"{self.source.name}\n{at.isoformat()}\n{complete}\n{record_set.digest()}"
             metadata = ObservationMetadata(
                 str(uuid.uuid5(NAMESPACE, name)),

@@ -124,8 +124,9 @@ def backfill(
                 return ExitCode.WOULD_CHANGE
             named = ", ".join(run.run_id[:8] for run in going[:MOST_NAMED])
             named += f" and {len(going) - MOST_NAMED} more" if len(going) > MOST_NAMED else ""
+            moments = {run.observed_at for run in going}
             ask(
-                f"take {number(len(going), 'observation')} out of the history of {source!r}: {named}",
+                f"take {number(len(moments), 'observation')} out of the history of {source!r}: {named}",
                 yes=yes,
                 extent=lambda: _extent(take_out(plan=True)),
             )
@@ -187,7 +188,7 @@ def _place(failure: FileFailure) -> str:
 
 
 def _print_plan(source: str, going: list[MergedRun], planned_out: Forgotten, format: Format) -> None:
-    """A row for each observation, and for each image with an effect."""
+    """A row for each run, and for each image with an effect."""
     rows: list[tuple[Any, ...]] = [("forget", run.run_id, run.file, run.observed_at) for run in going]
     names = planned_out.names
     rows += [

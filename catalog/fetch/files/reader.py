@@ -61,6 +61,8 @@ class Dump:
         self.pages = 0
         self.listings = Listings()
         """The listings that its pages are of."""
+        self.is_record = False
+        """It holds one image, which stands in no page and no list."""
 
     def read(self) -> Iterator[Records]:
         """The records as they stand, some at a time. Raises BrokenDump where the file cannot be read."""
@@ -110,6 +112,7 @@ class Dump:
         self.pages = counts.pages
         self.listings = counts.listings
         self.listings.others = int(not counts.pages)
+        self.is_record = counts.with_id == 1 and not counts.pages and not counts.lists
         if counts.stranger is not None and (counts.pages or not counts.with_id):
             raise BadValue(counts.stranger, "an object that is neither an image nor a page of a listing")
         if not (counts.pages or counts.with_id or counts.lists):

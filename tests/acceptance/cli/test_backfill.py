@@ -111,6 +111,22 @@ def test_runs_show_the_id_the_moment_and_the_file_by_which_they_are_forgotten(sa
     assert saved.query("SELECT kind FROM runs") == [("sync",)]
 
 
+def test_a_plan_names_all_runs_that_go_together(saved: Desk) -> None:
+    """A listing said to be of a sweep's own moment is one observation with it."""
+    (sweep,) = saved.run("runs", "lab", "--format", "json").rows
+    part = ["backfill", "lab", "saved/images-2026-03-02T000000Z.json", "--observed-at", sweep["observed_at"]]
+    (listing,) = saved.run(*part, "--format", "json").rows
+    ids = {sweep["run_id"], listing["run_id"]}
+    forget = ["backfill", "lab", "--forget", listing["run_id"]]
+    planned = saved.run(*forget, "--plan", "--format", "json").rows
+    assert {row["id"] for row in planned if row["change"] == "forget"} == ids
+    refused = saved.run(*forget).error
+    assert "take 1 observation out" in refused
+    assert all(run_id[:8] in refused for run_id in ids)
+    assert saved.run(*forget, "--yes").code == 0
+    assert saved.query("SELECT count(*) FROM runs") == [(0,)]
+
+
 def test_a_span_of_observations_is_forgotten(saved: Desk) -> None:
     saved.run("backfill", "lab", "saved")
     span = ["backfill", "lab", "--forget", "--since", "2026-03-01", "--until", "2026-03-02"]

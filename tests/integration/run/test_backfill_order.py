@@ -84,7 +84,7 @@ def as_bytes(form: str, images: Any) -> bytes:
     match form:
         case "list":
             return json.dumps(list(reversed(images))).encode()
-        case "lines" if images:
+        case "lines" if len(images) > 1:  # one record alone is no listing
             return b"".join(json.dumps(one, indent=None).encode() + b"\r\n" for one in images)
         case "indented":
             return json.dumps({"images": list(images)}, indent=2).encode()

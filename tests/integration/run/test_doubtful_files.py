@@ -47,6 +47,19 @@ def test_what_image_show_prints_is_the_record(database: Database, tmp_path: Path
     assert contents_of(database, "s") == expected
 
 
+def test_one_record_alone_is_no_whole_listing(database: Database, tmp_path: Path) -> None:
+    """What `image show` prints of one image says nothing of others; a list or a page of one does."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(*range(5)))], complete=True)
+    one = write(tmp_path, named(2), json.dumps(shown(image(0)), indent=2).encode())
+    result = backfill(database, source(), [one], complete=True)
+    assert ("--complete" in result.failures[0].reason, result.runs) == (True, [])
+    assert rows(database, "SELECT * FROM images WHERE deleted_at IS NOT NULL") == []
+    assert len(backfill(database, source(), [one]).runs) == 1
+    for number, whole in ((3, [image(0)]), (4, listing(0))):
+        run = backfill(database, source(), [write(tmp_path, named(number), whole)], complete=True).runs[0]
+        assert run.proves_absence
+
+
 def test_what_an_old_client_shows_is_refused(database: Database, tmp_path: Path) -> None:
     record = {**shown(image(1)), "properties": "os_distro='ubuntu', stores='fs'"}
     (failure,) = backfill(database, source(), [write(tmp_path, named(1), record)]).failures
