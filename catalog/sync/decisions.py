@@ -12,7 +12,7 @@ from typing import Literal
 
 from catalog.errors import SourceBusy, UsageError
 from catalog.model import ContentRules
-from catalog.store.db.connection import Connection, Database, clock
+from catalog.store.db.connection import Connection, Database
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups
@@ -71,8 +71,9 @@ def decide(
     """Decides about held deletions of a source, in one transaction; returns them as decided.
 
     `approve` deletes each image as of the observation that first held it, so that history says when it went
-    and not when somebody found the time to look. `keep` leaves everything as it is until the image was listed
-    once more. Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
+    and not when somebody found the time to look. It stays deleted, as of the decision at the latest, whatever from
+    before the decision is loaded or forgotten. `keep` leaves everything as it is until the image was listed once more.
+    Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
     """
     lease = leases.wait(database, source_id, str(uuid.uuid4()), 0)
     if lease is None:
@@ -80,13 +81,14 @@ def decide(
 
     def work(connection: Connection) -> list[HeldDeletion]:
         rows = decidable(connection, source_id, verb, image_ids)
-        now = clock(connection)
+        ledger = Ledger(connection, source_id)
+        now = ledger.next_moment()
         ids = [row.image_id for row in rows]
         if verb == "approve":
-            _prove(connection, source_id, rules, rows, now)
             held_deletions.keep_no_longer(connection, source_id, ids)
+            _prove(connection, source_id, rules, rows, now)
+            ledger.approve(now, ids, {row.run_id for row in rows})
         else:
-            ledger = Ledger(connection, source_id)
             for at, held in groupby(sorted(rows, key=_observed_at), key=_observed_at):
                 seen = ledger.nearest((row.image_id for row in held), at, "before")
                 held_deletions.keep(connection, source_id, seen, now)

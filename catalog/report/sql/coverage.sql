@@ -22,6 +22,10 @@ FROM gaps AS g
 JOIN sources AS s ON s.source_id = g.source_id
 LEFT JOIN observations AS o
     ON o.source_id = g.source_id AND NOT o.complete AND o.observed_at > g.gap_from AND o.observed_at < g.gap_to
+    AND NOT EXISTS (  -- what somebody approved is noted as one, too
+        SELECT FROM held_deletions AS h
+        WHERE h.source_id = o.source_id AND h.decided_at = o.observed_at AND h.decision = 'approved'
+    )
 WHERE extract(epoch FROM least(g.gap_to, s.retired_at) - g.gap_from)
         > coalesce(3 * s.expected_seconds, 86400)
     AND (%(since)s::timestamptz IS NULL OR g.gap_to > %(since)s::timestamptz) AND {sources}

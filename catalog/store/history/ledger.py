@@ -148,6 +148,13 @@ class Ledger:
         if reasons:
             self._run("save_absences", at=at, ids=list(reasons), reasons=list(reasons.values()))
 
+    def approve(self, at: datetime, ids: Iterable[str], run_ids: Iterable[str]) -> None:
+        """Enters that somebody approved the deletion of images, which these runs held: an observation that proves their
+        absence, and says nothing of others."""
+        if reasons := dict.fromkeys(ids, NOT_LISTED):
+            self.record(Observed(at, False, self.save_set({LISTED: ()}), None, tuple(sorted(run_ids))))
+            self.save_absences(at, reasons)
+
     def save_set(self, groups: Mapping[str, Iterable[str]]) -> bytes | None:
         """Stores ids by kind, each distinct set once; returns its key, None where there is nothing to say."""
         rows = [(kind, sorted(ids)) for kind, ids in sorted(groups.items())]

@@ -53,23 +53,25 @@ DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE {shard(h, first)} AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
     AND (h.observed_at > first.at OR h.decision = 'kept' AND {forgotten})
-RETURNING h.image_id, h.reason;
+RETURNING h.image_id, h.reason, h.decided_at, h.decided_by;
 
 -- name: hold_again
--- Where no observation that is as early holds the image; one that did so once is taken up again.
+-- Where no observation that is as early holds the image; one that did so once is taken up again. A decision stays that
+-- of who made it, and when.
 INSERT INTO held_deletions (source_id, image_id, run_id, unlisted_since, observed_at, decision, decided_at, decided_by,
     reason)
-SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at, CASE WHEN kept THEN 'kept' ELSE 'open' END,
-    CASE WHEN kept THEN %(at)s::timestamptz END, CASE WHEN kept THEN %(by)s END, h.reason
-FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[], %(reasons)s::text[])
-    AS h (image_id, observed_at, run_id, is_kept, reason)
+SELECT i.source_id, i.image_id, h.run_id, i.unlisted_since, h.observed_at,
+    CASE WHEN k.kept_at IS NULL THEN 'open' ELSE 'kept' END,
+    k.kept_at, CASE WHEN k.kept_at IS NOT NULL THEN coalesce(h.decided_by, %(by)s) END, h.reason
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[], %(runs)s::uuid[], %(kept)s::boolean[], %(reasons)s::text[],
+        %(decided)s::timestamptz[], %(deciders)s::text[])
+    AS h (image_id, observed_at, run_id, is_kept, reason, decided_at, decided_by)
 CROSS JOIN {stored(images, h)} AS i
 CROSS JOIN LATERAL (
-    SELECT h.is_kept OR EXISTS (
-        SELECT FROM kept_images k
-        WHERE k.source_id = %(source)s AND k.image_id = i.image_id AND h.observed_at BETWEEN k.seen_at AND k.kept_at)
-    OFFSET 0
-) AS decided (kept)
+    SELECT coalesce(h.decided_at, max(k.kept_at), CASE WHEN h.is_kept THEN %(at)s::timestamptz END) AS kept_at
+    FROM kept_images k
+    WHERE k.source_id = %(source)s AND k.image_id = i.image_id AND h.observed_at BETWEEN k.seen_at AND k.kept_at
+) AS k
 WHERE NOT EXISTS (
     SELECT FROM held_deletions t
     WHERE t.source_id = %(source)s AND t.image_id = i.image_id AND t.decision IN ('open', 'kept') OFFSET 0)

@@ -105,8 +105,9 @@ DELETE FROM run_passes WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::
 DELETE FROM runs WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]);
 
 -- name: drop_held
--- Deletions that they held back first; what somebody decided to keep stays so.
-DELETE FROM held_deletions WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND decision <> 'kept';
+-- Deletions that they held back first; what somebody decided stays so.
+DELETE FROM held_deletions
+WHERE source_id = %(source)s AND run_id = ANY (%(runs)s::uuid[]) AND decision NOT IN ('approved', 'kept');
 
 -- name: drop_lookups
 -- What they asked for.
@@ -115,6 +116,13 @@ DELETE FROM lookups WHERE source_id = %(source)s AND asked_at = %(at)s;
 -- name: first
 -- A source's first observation.
 SELECT min(observed_at) FROM observations WHERE source_id = %(source)s;
+
+-- name: drop_void
+-- What somebody approved of images of which nothing is left: no run's observation, and none that proves anything.
+DELETE FROM observations o
+WHERE o.source_id = %(source)s
+    AND NOT EXISTS (SELECT FROM runs r WHERE r.source_id = %(source)s AND r.observed_at = o.observed_at)
+    AND NOT EXISTS (SELECT FROM absences a WHERE a.source_id = %(source)s AND a.observed_at = o.observed_at);
 
 -- name: last_complete
 -- When its last complete sweep observed.

@@ -164,7 +164,7 @@ DELETE FROM stage WHERE source_id = %(source)s AND run_id = %(run)s;
 -- Absences that somebody approved of an image that is unknown again: one made anew under its id is another.
 DELETE FROM absences a USING held_deletions h
 WHERE a.source_id = %(source)s AND a.image_id = %(image)s AND h.source_id = %(source)s AND h.image_id = a.image_id
-    AND h.observed_at = a.observed_at AND h.decision = 'approved';
+    AND a.observed_at IN (h.observed_at, h.decided_at) AND h.decision = 'approved';
 
 -- name: refresh_hashes
 -- Fingerprints of images whose content is as it was, hashed in another way.

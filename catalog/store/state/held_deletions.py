@@ -156,7 +156,8 @@ def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str)
         _SQL.run(connection, "keep_open", source=source_id, ids=kept, at=at, by=by)
         runs, moments, is_kept = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
-        reasons = dict(_SQL.run(connection, "drop_later_holders", **values).fetchall())
-        values["reasons"] = [reasons.get(image_id, "limit") for image_id in holders]
+        dropped = {image_id: row for image_id, *row in _SQL.run(connection, "drop_later_holders", **values)}
+        rows = [dropped.get(image_id, ("limit", None, None)) for image_id in holders]
+        values |= zip(("reasons", "decided", "deciders"), map(list, zip(*rows, strict=True)), strict=True)
         _SQL.run(connection, "hold_again", at=at, by=by, runs=list(runs), kept=list(is_kept), **values)
     _SQL.run(connection, "date_held", source=source_id)

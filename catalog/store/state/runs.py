@@ -175,7 +175,7 @@ def forget(connection: Connection, source_id: str, run_ids: Sequence[str], at: d
     values = {"source": source_id, "runs": list(run_ids), "at": at}
     hashes = [digest for (digest,) in _SQL.run(connection, "drop_rejections", **values)]
     _count_rejections(connection, source_id, hashes, -1)
-    for name in ("drop_passes", "drop", "drop_held", "drop_lookups"):
+    for name in ("drop_passes", "drop", "drop_held", "drop_lookups", "drop_void"):
         _SQL.run(connection, name, **values)
     _SQL.run(connection, "date_first", first=_SQL.value(connection, "first", source=source_id), **values)
     last = _SQL.value(connection, "last_complete", source=source_id)

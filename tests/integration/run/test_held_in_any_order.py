@@ -154,6 +154,26 @@ def test_what_was_kept_later_stays_so_without_the_first_holder(database: Databas
     assert len(live(database)) == 20
 
 
+def test_a_decision_is_of_who_made_it_and_when_whatever_holds_the_image_first(
+    database: Database, tmp_path: Path
+) -> None:
+    """Else a listing of the time before the decision would end it."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    load(database, tmp_path, 4, 0)
+    settle(database, "keep")
+    decided = rows(database, "SELECT image_id, decided_at, decided_by FROM held_deletions ORDER BY 1")
+    load(database, tmp_path, 2, 0)
+    for first in (2, 3, 4):
+        assert held(database) == dict.fromkeys(GONE, ("kept", first))
+        if first < 4:
+            forget(database, source(), run_at(database, first))
+    load(database, tmp_path, 5, *ALL, complete=False)
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+    again = rows(database, "SELECT image_id, decided_at, decided_by FROM held_deletions ORDER BY 1")
+    assert again == decided
+
+
 def test_what_was_kept_stays_so_when_all_that_held_it_is_forgotten(
     database: Database, tmp_path: Path
 ) -> None:
@@ -182,18 +202,51 @@ def test_what_was_kept_stays_so_when_all_that_held_it_is_forgotten(
     assert len(live(database)) == 15
 
 
-def test_what_was_approved_is_held_again_when_its_file_is(database: Database, tmp_path: Path) -> None:
+def test_what_was_approved_stays_deleted_when_all_that_held_it_is_forgotten(
+    database: Database, tmp_path: Path
+) -> None:
+    """A person decided, as of then if no observation tells of it any more; a later listing ends it, as ever."""
     load(database, tmp_path, 1, *ALL)
     load(database, tmp_path, 2, 0)
     settle(database, "approve")
-    assert len(live(database)) == 1
+    assert forget(database, source(), run_at(database, 2)).effects["restored"] == []
+    decided = rows(database, "SELECT DISTINCT decision, decided_by, decided_at FROM held_deletions")
+    assert [(row["decision"], row["decided_by"]) for row in decided] == [("approved", "me")]
+    deleted = {row["deleted_at"] for row in images(database).values()}
+    assert deleted == {None, decided[0]["decided_at"]}
+    backfill(database, source(), [tmp_path / named(2)], complete=True, confirmed=True)
+    assert {row["deleted_at"] for row in images(database).values()} == {None, hour(2)}
+    later = write(tmp_path, "later.json", listing(*ALL))
+    backfill(database, source(), [later], observed_at=decided[0]["decided_at"] + timedelta(seconds=1))
+    assert len(live(database)) == 20
     forget(database, source(), run_at(database, 2))
-    assert (len(live(database)), held(database)) == (20, {})
-    again = backfill(database, source(), [tmp_path / named(2)], complete=True, confirmed=True)
-    assert again.held == 19
-    assert held(database) == dict.fromkeys(GONE, ("open", 2))
+    assert len(live(database)) == 20
+
+
+@pytest.mark.parametrize("late", [3, 5])
+@pytest.mark.parametrize("complete", [False, True])
+def test_what_was_approved_stays_deleted_whatever_older_listing_comes_after(
+    database: Database, tmp_path: Path, late: int, *, complete: bool
+) -> None:
+    """One of the time between what held it and the decision shows that it lived then."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    load(database, tmp_path, 4, 0)
     settle(database, "approve")
-    assert len(live(database)) == 1
+    assert load(database, tmp_path, late, *ALL, complete=complete).held == 0
+    assert live(database) == {name_of(0)}
+    (decided,) = rows(database, "SELECT DISTINCT decided_at FROM held_deletions WHERE decision = 'approved'")
+    line = rows(
+        database, "SELECT change, observed_at FROM revisions WHERE image_id = %s ORDER BY 2", name_of(9)
+    )
+    assert [(row["change"], row["observed_at"]) for row in line] == [
+        ("created", hour(1)),
+        ("deleted", hour(2)),
+        ("restored", hour(late)),
+        ("deleted", decided["decided_at"]),
+    ]
+    forget(database, source(), run_at(database, late))
+    assert {row["deleted_at"] for row in images(database).values()} == {None, hour(2)}
 
 
 def test_a_held_image_is_held_again_without_the_listing_that_returned_it(

@@ -89,8 +89,8 @@ FAULTS = {
     "of later pages": lambda request: "marker" in request.query,
 }
 ACTIONS = {
-    "nothing": 1, "accept": 1, "save": 2, "load": 4, "forget": 4, "keep": 4, "approve": 2, "prune": 2,
-    "lose a role": 3, "regain it": 2, "ignore": 1, "rebuild": 1,
+    "nothing": 1, "accept": 1, "save": 2, "load": 4, "forget": 4, "keep": 3, "approve": 2, "decide in between": 3,
+    "prune": 2, "lose a role": 3, "regain it": 2, "ignore": 1, "rebuild": 1,
 }  # fmt: skip
 
 
@@ -210,6 +210,7 @@ class Evidence(RuleBasedStateMachine):
         self.decided_at: dict[str, datetime] = {}
         self.seen_before: dict[str, datetime] = {}
         """Of images that somebody decided to keep, when, and when they were last seen before they were held."""
+        self.approved_at: dict[str, datetime] = {}
         self.ledger: dict[datetime, Seen] = {}
         self.cut: datetime | None = None
         self.comparable = True
@@ -292,8 +293,8 @@ class Evidence(RuleBasedStateMachine):
         if not listed:
             return  # an empty one is held back whatever the limit
         at = self.world.database.now()
-        if number & 8 and self.ledger:
-            at, complete = max(self.ledger), False  # another part of what a sweep saw
+        if number & 8 and (swept := self.observations()):
+            at, complete = swept[-1], False  # another part of what a sweep saw
         path = self.folder / f"{at:%Y%m%dT%H%M%S.%fZ}-{len(self.files)}.json"
         path.write_text(json.dumps({"images": listed}))
         self.files.append(File(path, at, complete, {r["id"]: json.dumps(r).encode() for r in listed}))
@@ -303,22 +304,23 @@ class Evidence(RuleBasedStateMachine):
         if not self.files:
             self.save(number)
         for file in self.files[number % len(self.files) :][: 1 + number % 2] if self.files else []:
-            if self.cut is not None and file.at < self.cut:
-                with pytest.raises(UsageError, match="was cut"):
-                    self.load_into(self.world.database, self.source, file)
-                continue
-            waiting = self.live() & self.ids("SELECT image_id FROM held_deletions WHERE decision = 'open'")
-            runs = self.load_into(self.world.database, self.source, file)
-            # it does not say what its login could see
-            assert waiting - file.records.keys() <= self.live()
-            for run in runs:
-                self.parts[run.run_id] = file.records
-                self.loaded.append(file)
-                self.kept -= {
-                    i for i in file.records if i in self.decided_at and self.decided_at[i] < file.at
-                }
-            self.swept -= file.records.keys()
-            self.check()
+            self.load_file(file)
+
+    def load_file(self, file: File) -> None:
+        if self.cut is not None and file.at < self.cut:
+            with pytest.raises(UsageError, match="was cut"):
+                self.load_into(self.world.database, self.source, file)
+            return
+        waiting = self.live() & self.ids("SELECT image_id FROM held_deletions WHERE decision = 'open'")
+        runs = self.load_into(self.world.database, self.source, file)
+        # it does not say what its login could see
+        assert waiting - file.records.keys() <= self.live()
+        for run in runs:
+            self.parts[run.run_id] = file.records
+            self.loaded.append(file)
+            self.kept -= {i for i in file.records if i in self.decided_at and self.decided_at[i] < file.at}
+        self.swept -= file.records.keys()
+        self.check()
 
     @staticmethod
     def load_into(database: Database, source: SourceSettings, file: File) -> list[RunResult]:
@@ -327,7 +329,7 @@ class Evidence(RuleBasedStateMachine):
         return result.runs
 
     def forget(self, number: int) -> None:
-        moments = [at for at in sorted(self.ledger) if self.cut is None or at >= self.cut]
+        moments = [at for at in self.observations() if self.cut is None or at >= self.cut]
         if not moments:
             return
         seen = self.ledger[moments[number % len(moments)]]
@@ -364,8 +366,31 @@ class Evidence(RuleBasedStateMachine):
         self.kept -= decided
         for image_id in decided:
             self.decided_at.pop(image_id, None)
+            self.approved_at[image_id] = self.world.database.now()
         assert live - self.live() <= decided
         self.check()
+
+    def decide_in_between(self, number: int) -> None:
+        """What is held is listed at times, and somebody decides before these listings are loaded."""
+        self.hold(number)
+        held = self.ids("SELECT image_id FROM held_deletions WHERE decision = 'open'")
+        which = [bit for bit in range(6) if name_of(bit) in held]
+        listings = len(self.files)
+        for what, how in (("delete", 1), ("v0", number & 1), ("delete", 1), ("v0", 0)):
+            for bit in which:
+                self.change(what, bit)
+            self.save(how)
+        files = self.files[listings:]
+        if number & 16 and len(files) > 1:
+            self.load_file(files.pop(1))
+        (self.approve if number & 32 else self.keep)(0)
+        random.Random(number).shuffle(files)
+        for file in files:
+            self.load_file(file)
+
+    def observations(self) -> list[datetime]:
+        """When something was observed; a decision is none of it."""
+        return sorted(at for at, one in self.ledger.items() if one.run_id)
 
     def decided(self, verb: Verb, number: int) -> set[str]:
         """The images that were decided about, all that wait or some."""
@@ -494,8 +519,10 @@ class Evidence(RuleBasedStateMachine):
             absences.setdefault(at, {})[image_id] = reason
         found = {}
         for at, complete, covers_hidden, run_ids, sets in self.all(
-            "SELECT observed_at, complete, covers_hidden, run_ids::text[], (SELECT jsonb_object_agg(kind, image_ids)"
-            " FROM id_sets s WHERE s.source_id = o.source_id AND s.set_id = o.inconclusive_set) FROM observations o"
+            "SELECT observed_at, complete, covers_hidden,"
+            " ARRAY(SELECT run_id::text FROM runs r WHERE r.source_id = o.source_id AND r.observed_at = o.observed_at"
+            " AND r.run_id = ANY (o.run_ids)), (SELECT jsonb_object_agg(kind, image_ids) FROM id_sets s"
+            " WHERE s.source_id = o.source_id AND s.set_id = o.inconclusive_set) FROM observations o"
         ):
             lacks = absences.get(at, {})  # of one that was held, too, once somebody approves
             # what follows from other evidence is not read, but found out again
@@ -560,9 +587,15 @@ class Evidence(RuleBasedStateMachine):
                     held[image_id] = at
         assert {i: at for i, decision, at in rows if decision == "open"} == held
         deleted = self.all("SELECT image_id, observed_at FROM revisions WHERE content_hash IS NULL")
-        self.decided_at = {
-            i: at for i, at in self.decided_at.items() if i in self.ids("SELECT image_id FROM images")
+        known = self.ids("SELECT image_id FROM images")
+        self.decided_at, self.approved_at = (
+            {i: at for i, at in decided.items() if i in known}
+            for decided in (self.decided_at, self.approved_at)
+        )
+        seen = {
+            i for one in self.ledger.values() for i in one.records if one.at > self.approved_at.get(i, one.at)
         }
+        assert not self.approved_at.keys() & self.live() - seen
         for image_id, at in deleted:
             if image_id in self.decided_at:
                 assert not self.seen_before[image_id] < at <= self.decided_at[image_id], image_id

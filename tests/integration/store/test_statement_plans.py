@@ -28,6 +28,8 @@ VALUES = {
     "reasons": ["not_found"] * MANY,
     "runs": ["00000000-0000-0000-0000-000000000001"] * MANY,
     "kept": [False] * MANY,
+    "decided": [AT] * MANY,
+    "deciders": ["me"] * MANY,
     "by": "backfill",
     "clock": AT,
 }
