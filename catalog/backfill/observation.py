@@ -30,7 +30,7 @@ from catalog.store.state import held_deletions, lookups, runs, sources, stored_s
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
-from catalog.sync.missing import MissingVerdict, decide_missing, hold_back
+from catalog.sync.missing import MissingVerdict, decide_missing, hold_back, is_above_limit
 from catalog.sync.reader import without_keys
 
 KEPT_IN_MEMORY = 100_000
@@ -131,7 +131,9 @@ class ObservationWriter:
             self.present = stored_state.load_contents(connection, self.source_id)
         observation = self._observation(appending=appending)
         run.proves_absence = observation.complete
-        merge = Merge(connection, self.source_id, metadata.run_id, contents, run.started_at)
+        merge = Merge(
+            connection, self.source_id, metadata.run_id, contents, run.started_at, self._is_too_much
+        )
         counts = merge.apply(observation)
         run.take(counts)
         if self._warnings > WARNINGS:
@@ -291,6 +293,15 @@ class ObservationWriter:
                 }
             self.held = bool(self._verdict.held)
         return self._verdict.absent.keys() | (missing & self._proved.keys())
+
+    def _is_too_much(self, ids: Set[str]) -> bool:
+        """True if the deletion limit holds these images back, of which later observations prove the absence now."""
+        if self.accept:
+            return False
+        known, gone = stored_state.load_contents(self.connection, self.source_id), len(self._verdict.absent)
+        too_much = is_above_limit(len(ids | known.held) + gone, known.live + gone, self.source)
+        self.held |= too_much
+        return too_much
 
     def _not_shown(self, ids: Collection[str]) -> set[str]:
         """Those of these images that a plain listing leaves out: an IMS's the shares that are not accepted, Glance's

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -21,6 +21,7 @@ from catalog.model import InconclusiveKind
 from catalog.store.history.ledger import (
     BARE_KINDS,
     FOUND,
+    HELD_KINDS,
     INCONCLUSIVE_KINDS,
     LIVES_UNLISTED,
     NOT_LISTED,
@@ -31,6 +32,9 @@ from catalog.store.history.ledger import (
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.timelines import Timelines
 from catalog.store.state import sources
+
+Spare = Callable[[Mapping[datetime, set[str]]], Mapping[datetime, Mapping[str, str]]]
+"""Of images whose absence comes to count, by moment, those of whom it shall say nothing, and the kind of that."""
 
 
 class _Revision(NamedTuple):
@@ -78,9 +82,9 @@ class BareAbsences:
         kinds = {image_id: gap.kind(covers_hidden=covers_hidden) for image_id, gap in gaps.items()}
         return {image_id: kind for image_id, kind in kinds.items() if kind}
 
-    def follow(self, at: datetime, timelines: Timelines) -> bool:
+    def follow(self, at: datetime, timelines: Timelines, spare: Spare) -> bool:
         """Brings ledger and timelines to what the evidence around a moment says since it changed there; but for what
-        lies before a prune, whose records may be gone."""
+        lies before a prune, whose records may be gone, and for absences that count no more all the same."""
         if not self.ids:
             return False
         since = sources.history_from(self.ledger.connection, self.ledger.source_id)
@@ -100,8 +104,9 @@ class BareAbsences:
                     kind = None
                 if kind != old and (since is None or observed.at >= since):
                     changes.setdefault(observed.at, (observed, {}))[1][image_id] = kind
-        for _, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
-            self._change(observed, kinds, timelines)
+        spared = spare({when: {i for i in kinds if not kinds[i]} for when, (_, kinds) in changes.items()})
+        for when, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
+            self._change(observed, {**kinds, **spared.get(when, {})}, timelines)
         return bool(changes)
 
     def _look(self, gaps: Mapping[str, _Gap], rows: Iterable[Observed]) -> set[str]:
@@ -140,7 +145,7 @@ class BareAbsences:
     def _change(self, observed: Observed, changed: Mapping[str, str | None], timelines: Timelines) -> None:
         at = observed.at
         kinds = dict(self.ledger.load_set(observed.inconclusive_set))
-        for name in BARE_KINDS:
+        for name in (*BARE_KINDS, *HELD_KINDS):
             now = {image_id for image_id, kind in changed.items() if kind == name}
             kinds[name] = kinds.get(name, frozenset()) - changed.keys() | now
         self.ledger.record(observed._replace(inconclusive_set=self.ledger.save_set(kinds)))

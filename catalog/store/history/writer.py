@@ -33,7 +33,7 @@ from catalog.store.history.ledger import (
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.stage import Stage
 from catalog.store.history.timelines import Parts, Timelines, content_of, run_name
-from catalog.store.state import stored_state
+from catalog.store.state import held_deletions, stored_state
 
 _SQL = load("writer.sql")
 
@@ -51,10 +51,17 @@ class BeforeHistory(UsageError):
 
 
 class Merge:
-    """Merges observations of one source. `recorded_at` is the database's clock."""
+    """Merges observations of one source. `recorded_at` is the database's clock. `is_too_much`: whether so many live
+    images would be deleted, as an older observation lets the absence in later ones count, that they are held."""
 
     def __init__(
-        self, connection: Connection, source_id: str, run_id: str, rules: ContentRules, recorded_at: datetime
+        self,
+        connection: Connection,
+        source_id: str,
+        run_id: str,
+        rules: ContentRules,
+        recorded_at: datetime,
+        is_too_much: Callable[[Set[str]], bool] = lambda ids: False,
     ) -> None:
         self.connection = connection
         self.source_id = source_id
@@ -66,6 +73,7 @@ class Merge:
         self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
         self._new_capabilities: set[str] = set()
         self._more_warnings = 0
+        self._is_too_much = is_too_much
         self.is_judged_again = False
         """Absences in other observations, or of unlisted images, count otherwise than before."""
 
@@ -375,9 +383,27 @@ class Merge:
         if ids is not None and not ids:
             return
         absences = BareAbsences(self.ledger, ids)
-        if absences.follow(at, self.timelines):
+        if absences.follow(at, self.timelines, self._spare):
             self.is_judged_again = True
             self.refresh_unlisted(absences.ids)
+
+    def _spare(self, absences: Mapping[datetime, set[str]]) -> dict[datetime, dict[str, str]]:
+        """Of images whose absence comes to count at these moments: those that somebody keeps, and those of which it
+        would be the last word, if they are too many."""
+        spared = {
+            at: dict.fromkeys(ids & held_deletions.kept_at(self.connection, self.source_id, at), "kept")
+            for at, ids in absences.items()
+            if ids
+        }
+        last = {at: self._live(absences[at] - kept.keys(), at) for at, kept in spared.items()}
+        if (gone := set().union(*last.values())) and self._is_too_much(gone):
+            for at, ids in last.items():
+                spared[at] |= dict.fromkeys(ids, "held")
+        return spared
+
+    def _live(self, ids: set[str], at: datetime) -> set[str]:
+        """Those of these images that live, and of which nothing after a moment is evidence."""
+        return self._ids("living", ids=list(ids)) - self.ledger.nearest(ids, at, "after").keys()
 
     def _name_run(self, at: datetime, run_id: str) -> None:
         """Of the runs that make up an observation the least names its revisions, in whatever order they came."""

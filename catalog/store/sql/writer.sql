@@ -24,6 +24,10 @@ SELECT image_id FROM image_state WHERE source_id = %(source)s AND content_hash I
 SELECT image_id FROM image_state
 WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND content_hash IS NULL;
 
+-- name: living
+-- Those of some images that live.
+SELECT image_id FROM image_state WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND live;
+
 -- name: unlist
 -- Live images that a listing left out for the first time.
 UPDATE images u SET unlisted_since = %(at)s

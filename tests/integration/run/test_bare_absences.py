@@ -11,7 +11,7 @@ import pytest
 from catalog.backfill.command import backfill
 from catalog.backfill.forgetting import forget
 from catalog.store.db.connection import Database
-from tests.integration.run.test_held_in_any_order import ALL, archive, load, run_at, settle
+from tests.integration.run.test_held_in_any_order import ALL, archive, held, load, run_at, settle
 from tests.support.faults import status
 from tests.support.records import image, listing, name_of, named, write
 from tests.support.rows import images, live, rows, wipe
@@ -116,6 +116,46 @@ def test_what_another_catalog_deleted_unasked_is_no_more_than_missing_from_its_l
     assert there.sweep().deleted == 1
     backfill(database, site.source, [max((tmp_path / "archive" / "t").glob("*.gz"))], confirmed=True)
     assert name_of(2) in site.live()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((2, 3, 4))))
+def test_an_older_listing_deletes_no_more_than_the_limit_allows(
+    database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """It shows that images were listed after a look-up had found them, so that a later listing's lack counts."""
+    unseen = [name_of(n) for n in range(5, 20)]
+    found = {"found": unseen, "answers": dict.fromkeys(unseen, "found")}
+    files = {
+        2: (archive(tmp_path, 2, *ALL, **found), False),
+        3: (write(tmp_path, named(3), listing(*ALL)), False),
+        4: (write(tmp_path, named(4), listing(*range(5))), True),
+    }
+    backfill(database, source(), [archive(tmp_path, 1, *ALL)])
+    for number in order:
+        path, complete = files[number]
+        backfill(database, source(), [path], complete=complete)
+    assert len(live(database)) == 20
+    assert held(database) == dict.fromkeys(unseen, ("open", 4))
+
+
+def test_within_the_limit_it_deletes_as_in_the_order_of_time(database: Database, tmp_path: Path) -> None:
+    backfill(database, source(), [archive(tmp_path, 1, *ALL), archive(tmp_path, 2, *REST, said="found")])
+    load(database, tmp_path, 4, *REST)
+    load(database, tmp_path, 3, *ALL, complete=False)
+    assert changes(database) == ["created", "deleted"]
+
+
+@pytest.mark.parametrize("late", [3, 5])
+def test_what_is_kept_is_deleted_by_no_older_listing(database: Database, tmp_path: Path, late: int) -> None:
+    """Nor is it in the past: absences up to the decision prove nothing, those that were loaded before it, too."""
+    backfill(database, source(), [archive(tmp_path, 1, *ALL), archive(tmp_path, 2, *REST, said="found")])
+    load(database, tmp_path, 4, *REST)
+    backfill(database, source(), [archive(tmp_path, 6, *REST, said="held")])
+    settle(database, "keep")
+    for number in (late, 8 - late):
+        load(database, tmp_path, number, *ALL, complete=False)
+    assert changes(database) == ["created"]
+    assert NINE in live(database)
 
 
 # ---- deletions that nothing but a listing proves -----------------------------------------------------
