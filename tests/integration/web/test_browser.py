@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
 WIDE, NARROW = 1280, 390
+RULES = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
+"""Those that depend on width and colours; the others are tried once a page."""
 PAGES = (
     "/images",
     "/images?text=ubuntu&tag=golden&sort=-name",
@@ -92,8 +95,8 @@ def test_people_search_filter_open_compare_and_go_back(view: Any, shelf: Shelf) 
     view.locator("select[name=a]").select_option("one")
     view.locator("select[name=b]").select_option("two")
     view.get_by_role("button", name="Compare").click()
-    assert "only in a" in view.locator("main").inner_text()
-    view.get_by_role("link", name="ubuntu-22.04 in a").click()
+    assert "only in one" in view.locator("main").inner_text()
+    view.get_by_role("link", name="ubuntu-22.04 in one").click()
     assert heading(view) == "ubuntu-22.04"
 
 
@@ -136,13 +139,18 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(view: Any, shelf: S
     faults = []
     for page in PAGES:
         view.goto(page)
-        for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
+        view.evaluate(axe.Axe().axe_script)
+        for width, scheme in itertools.product((WIDE, NARROW), ("light", "dark")):
             view.set_viewport_size({"width": width, "height": 900})
             view.emulate_media(color_scheme=scheme)
             if view.evaluate("document.documentElement.scrollWidth") > width:
                 faults.append((page, width, scheme, "wider than the screen", ""))
-            found = axe.Axe().run(view).response["violations"]
-            faults += [(page, width, scheme, each["id"], each["nodes"][0]["html"][:200]) for each in found]
+            rules = {} if (width, scheme) == (WIDE, "light") else {"runOnly": RULES}
+            found = view.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], **rules})
+            faults += [
+                (page, width, scheme, each["id"], each["nodes"][0]["html"][:200])
+                for each in found["violations"]
+            ]
     assert faults == []
 
 

@@ -174,7 +174,11 @@ def test_sources_are_compared(site: httpx.Client, shelf: Shelf) -> None:
     stock(shelf)
     assert "Choose two sources" in words(page(site, "/compare"))
     text = words(page(site, "/compare?a=one&b=two"))
-    assert "only in a" in text
+    assert "In one In two" in text
+    assert "only in one" in text
+    itself = words(page(site, "/compare?a=one&from=20d&to=2d"))
+    assert re.search(r"Difference At \S+ \S+ At .* only at ", itself)
+    assert "only now" in words(page(site, "/compare?a=one&from=20d"))
     assert "golden, lts" in text
     assert "They are the same" in words(page(site, "/compare?a=one&b=one"))
 
