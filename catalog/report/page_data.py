@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from catalog.report import charts
-from catalog.report.statements import SETTINGS, statement
+from catalog.report.statements import prepare, statement
 
 LATEST = 40
 """Changes shown."""
@@ -52,7 +52,7 @@ def gather(
     connection: psycopg.Connection[TupleRow], now: datetime, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """The template's data on the sources named, else on all that are not retired."""
-    connection.execute(SETTINGS)
+    prepare(connection)
     known = connection.execute("SELECT name, retired_at IS NOT NULL FROM sources").fetchall()
     if names is None:
         names = [name for name, retired in known if not retired]

@@ -21,8 +21,9 @@ from psycopg.rows import TupleRow
 from catalog.errors import UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources
-from catalog.report.statements import SETTINGS, statement
+from catalog.report.statements import prepare, statement
 from catalog.report.systems import systems_sql, systems_then
+from catalog.store.db.connection import is_spread
 
 NAMES = (
     "summary", "changes", "lifecycle", "support", "promises", "capabilities", "platforms", "stale", "duplicates",
@@ -42,7 +43,7 @@ IMAGES_THEN = """(
     SELECT i.*, s.kind
     FROM images_as_of(%(as_of)s) AS i JOIN sources AS s ON s.source_id = i.source_id
 )"""
-_ASKED = "set_config('catalog.sources', coalesce(%(asked)s::text[]::text, ''), true)"
+_ASKED = "SELECT set_config('catalog.sources', coalesce(%(asked)s::text[]::text, ''), true)"
 """Sources that images_as_of is asked about, where Citus keeps the tables."""
 _LIVE = "(SELECT i.* FROM {images} AS i WHERE i.deleted_at IS NULL)"
 _SOURCES = "(%(sources)s::text[] IS NULL OR {of} = ANY (%(sources)s::text[]))"
@@ -140,7 +141,9 @@ def run_report(
 
 def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str, Any]) -> Report:
     """The answer to a query. Raises UsageError for a moment whose history was pruned."""
-    connection.execute(f"{SETTINGS}, {_ASKED}", {"asked": values.get("sources")})
+    prepare(connection)
+    if is_spread(connection):
+        connection.execute(_ASKED, {"asked": values.get("sources")})
     try:
         cursor = connection.execute(sql.encode(), values)
     except psycopg.errors.ObjectNotInPrerequisiteState as error:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SETTINGS = (
-    "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true),"
-    " set_config('catalog.retired', 'shown', true)"
-)
+from catalog.store.db.connection import Connection, settle
+
+SETTINGS = ("jit TO off", "work_mem TO '64MB'", "catalog.retired TO 'shown'")
 """Of a transaction with queries. They read much and return little: compiling them costs more than it saves, sorting on
 disk too. And they know themselves which sources are asked for, retired ones included."""
 _FOLDER = Path(__file__).with_name("sql")
+
+
+def prepare(connection: Connection) -> None:
+    """Makes the settings of the transaction: by SET, as Citus keeps those by set_config from its nodes."""
+    settle(connection, *(f"SET LOCAL {name}" for name in SETTINGS))
 
 
 def statement(name: str) -> str:

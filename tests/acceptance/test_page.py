@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 
 from catalog.errors import UsageError
 from catalog.report.html import write_page
+from catalog.store.db.connection import Database
 from tests.integration.views.conftest import Shelf
 from tests.support.markup import Outline
 
@@ -35,9 +36,9 @@ def ago(**units: float) -> datetime:
 
 
 @pytest.fixture
-def shelf(database_url: str) -> Iterator[Shelf]:
+def shelf(database_url: str, database: Database) -> Iterator[Shelf]:
     with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-        yield Shelf(connection)
+        yield Shelf(connection, database)
 
 
 def stock(shelf: Shelf) -> None:
@@ -81,7 +82,7 @@ def stock(shelf: Shelf) -> None:
 
 def page(shelf: Shelf, folder: Path, **options: Any) -> str:
     file = folder / "page.html"
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         write_page(connection, file, now=NOW, **options)
     return file.read_text(encoding="utf-8")
 

@@ -17,7 +17,7 @@ import pytest
 
 from catalog.config.settings import DatabaseSettings
 from catalog.errors import UsageError
-from catalog.store.db import distribution, schema
+from catalog.store.db import distribution, privileges, schema
 from catalog.store.db.connection import Database
 from tests.migration.filled import fill
 from tests.support import citus
@@ -96,6 +96,12 @@ def test_a_source_is_in_one_place_in_every_table(database: Database) -> None:
             " t.logicalrelid, (SELECT source_id FROM sources)) WHERE t.partmethod = 'h'"
         ).fetchall()
     assert len(rows) == 1
+
+
+@citus.needed
+def test_a_role_for_views_only_would_see_nothing(database: Database) -> None:
+    with pytest.raises(UsageError, match="leave it out"):
+        privileges.grant(database, "postgres", "viewer")
 
 
 @citus.needed

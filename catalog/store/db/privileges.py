@@ -11,7 +11,7 @@ from psycopg import sql
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
 from catalog.store.db import schema
-from catalog.store.db.connection import Connection, Database
+from catalog.store.db.connection import Connection, Database, is_spread
 from catalog.store.db.statements import load
 from catalog.store.db.tables import VERSION_TABLE, metadata
 
@@ -81,9 +81,13 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
     A viewer sees the views, may call the functions, and of the tables has those that the functions read with the
     caller's rights: nothing that is called internal.
 
-    Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role;
-    SchemaError: no schema of ours is in sight.
+    Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role, or a viewer
+    where Citus keeps the tables; SchemaError: no schema of ours is in sight.
     """
+    if level == "viewer" and is_spread(connection):
+        raise UsageError(
+            "on Citus a view is read with the rights of whoever asks, so --views-only would show nothing: leave it out"
+        )
     if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
         raise UsageError(f"the database has no role {role!r}; a database administrator can CREATE ROLE it")
     home = _schema_name(connection)

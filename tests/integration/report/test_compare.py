@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import psycopg
 import pytest
 
 from catalog.errors import UsageError
@@ -16,7 +15,7 @@ Difference = tuple[str, str | None, str | None, str | None, str | None]
 
 
 def compared(shelf: Shelf, a: str, b: str | None = None, **moments: datetime) -> list[dict[str, Any]]:
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         return compare(connection, a, b, **moments).dicts()
 
 

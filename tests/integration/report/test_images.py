@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 
 from catalog.errors import UsageError
@@ -17,7 +16,7 @@ ID = "8bae893c-3b7b-41ec-849f-5ef561bd94f6"
 
 
 def listed(shelf: Shelf, **asked: Any) -> list[dict[str, Any]]:
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         return list_images(connection, ImageFilter(**asked)).dicts()
 
 
@@ -26,7 +25,7 @@ def ids(shelf: Shelf, **asked: Any) -> list[str]:
 
 
 def found(shelf: Shelf, image: str, *sources: str) -> list[tuple[str, str]]:
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         return [(each.source, each.image_id) for each in find_image(connection, image, sources)]
 
 
@@ -137,7 +136,7 @@ def test_an_image_of_the_past_has_the_system_of_then(shelf: Shelf) -> None:
     assert ids(shelf, os="ubuntu", as_of=then) == ["x"]
     assert ids(shelf, os="debian", as_of=then) == []
     assert ids(shelf, os="debian", as_of=days(6)) == ids(shelf, os="debian") == ["x"]
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         platforms = run_report(connection, "platforms", as_of=then).dicts()
         counts = count_images(connection, ImageFilter(as_of=then), 5)
     assert {row["platform"] for row in platforms} == {"ubuntu", "rocky"}

@@ -17,8 +17,7 @@ from catalog.report.images import (
     list_images,
     page_of_images,
 )
-from catalog.report.statements import SETTINGS, statement
-from catalog.store.db.connection import Database
+from catalog.report.statements import prepare, statement
 from tests.integration.views.conftest import T0, Shelf, days
 from tests.support import citus
 
@@ -28,7 +27,7 @@ RARE = 40
 
 
 @pytest.fixture
-def catalog(shelf: Shelf, database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
+def catalog(shelf: Shelf) -> Iterator[psycopg.Connection[TupleRow]]:
     """Two sources; five images each second; every third image has the tag `third`, one of 4,000 `rare`."""
     for name in ("a", "b"):
         shelf.source(name)
@@ -49,7 +48,7 @@ def catalog(shelf: Shelf, database: Database) -> Iterator[psycopg.Connection[Tup
         " SELECT source_id, image_id, deleted_at IS NULL, 'ubuntu', 'generic', name FROM images"
     )
     shelf.connection.execute("ANALYZE images, image_state")
-    with database.session() as connection:
+    with shelf.database.transaction() as connection:
         yield connection
 
 
@@ -92,8 +91,10 @@ def test_what_few_images_have_is_counted(catalog: psycopg.Connection[TupleRow]) 
     assert count_images(catalog, wanted, 12, page_of_images(catalog, wanted, 50)) == counts
 
 
-def test_the_past_of_a_large_catalog_is_estimated_too(catalog: psycopg.Connection[TupleRow]) -> None:
-    catalog.execute(
+def test_the_past_of_a_large_catalog_is_estimated_too(
+    shelf: Shelf, catalog: psycopg.Connection[TupleRow]
+) -> None:
+    shelf.connection.execute(
         "INSERT INTO revisions (source_id, image_id, observed_at, valid_from, recorded_at, change, reported,"
         " period_from, name, status, tags, capabilities, properties) SELECT source_id, image_id, %s, %s, %s,"
         " 'created', false, %s, name, status, tags, capabilities, properties FROM images",
@@ -110,7 +111,7 @@ def test_the_past_of_a_large_catalog_is_estimated_too(catalog: psycopg.Connectio
 def test_one_image_is_shown_without_comparing_all_others(
     catalog: psycopg.Connection[TupleRow], name: str
 ) -> None:
-    catalog.execute(SETTINGS)
+    prepare(catalog)
     row = catalog.execute(
         "SELECT source_id, image_id, pg_relation_size('images') / 8192 FROM images LIMIT 1"
     ).fetchone()

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from catalog.errors import UsageError
@@ -21,7 +20,7 @@ def ask(shelf: Shelf, name: str, **filters: Any) -> list[dict[str, Any]]:
 
 
 def asked(shelf: Shelf, name: str, **filters: Any) -> Report:
-    with psycopg.connect(shelf.connection.info.dsn) as connection:
+    with shelf.database.transaction(read_only=True) as connection:
         return run_report(connection, name, **filters)
 
 

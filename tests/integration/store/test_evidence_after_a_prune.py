@@ -162,8 +162,8 @@ def visible(database: Database, cut: datetime) -> dict[str, Any]:
         "spells": "SELECT image_id, valid_from, valid_to, status, observed_at, run_id FROM status_history"
         " WHERE valid_to IS NULL OR valid_to > %s ORDER BY 1, 2",
         "deleted": "SELECT image_id, deleted_at, deletion_reason, last_observed_at FROM deleted_images d"
-        " WHERE EXISTS (SELECT FROM revisions r WHERE r.image_id = d.image_id AND r.deleted_at IS NULL"
-        " AND (r.valid_to IS NULL OR r.valid_to > %s)) ORDER BY 1",
+        " WHERE EXISTS (SELECT FROM revisions r WHERE r.source_id = d.source_id AND r.image_id = d.image_id"
+        " AND r.deleted_at IS NULL AND (r.valid_to IS NULL OR r.valid_to > %s)) ORDER BY 1",
     }
     moments = [cut, *(moment(n / 2) for n in range(-4, 28) if moment(n / 2) > cut)]
     as_of = (

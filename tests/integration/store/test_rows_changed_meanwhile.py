@@ -11,6 +11,7 @@ import pytest
 
 from catalog.store.db.connection import Database
 from tests.migration.filled import START, fill
+from tests.support import citus
 from tests.support.statements import STATEMENTS
 
 LATER = START + timedelta(days=9)
@@ -31,6 +32,7 @@ DATES = {"relist": None, "date_unlisted": LATER, "move_first_seen": LATER}
 OURS = {**STATEMENTS, "relist": STATEMENTS["date_unlisted"]}
 
 
+@citus.unfit("the coordinator sees no locks of the nodes")
 @pytest.mark.parametrize("name", TABLES)
 def test_it_is_not_passed_over(database: Database, name: str) -> None:
     fill(database)

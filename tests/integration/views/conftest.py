@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from catalog.store.db.connection import Database
 from catalog.systems import FamilyRule, Keys, Rule, Systems
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,8 +37,9 @@ def ago(number: float) -> datetime:
 class Shelf:
     """Writes rows as the product's writer would, only shorter; asks with rows as dictionaries."""
 
-    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]], database: Database) -> None:
         self.connection = connection
+        self.database = database
 
     def insert(self, table: str, row: dict[str, Any]) -> None:
         values = [json.dumps(v) if isinstance(v, dict) else v for v in row.values()]
@@ -162,7 +164,7 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(database_url: str) -> Iterator[Shelf]:
+def shelf(database_url: str, database: Database) -> Iterator[Shelf]:
     with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
         connection.execute("SET timezone = 'UTC'")
-        yield Shelf(connection)
+        yield Shelf(connection, database)

@@ -26,7 +26,7 @@ def reader(database_url: str, level: privileges.Level = "reader") -> Iterator[ps
     with Database(DatabaseSettings(url=database_url, data_dir=Path())) as database:
         dsn = database.libpq_url
         with psycopg.connect(dsn, autocommit=True) as owner:
-            owner.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+            owner.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
             try:
                 privileges.grant(database, role, level)
                 with psycopg.connect(dsn, autocommit=True) as connection:

@@ -49,6 +49,7 @@ def test_every_view_function_and_column_of_a_view_says_what_it_means(shelf: Shel
         " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
         " WHERE c.relkind = 'v' AND (obj_description(c.oid, 'pg_class') IS NULL"
         " OR col_description(c.oid, a.attnum) IS NULL)"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
         " UNION ALL SELECT p.proname FROM pg_proc p"
         " JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'public'"
         " WHERE obj_description(p.oid, 'pg_proc') IS NULL"

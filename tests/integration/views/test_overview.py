@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.views.conftest import T0, Shelf, days
+from tests.support import citus
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ def test_a_service_is_known_by_its_endpoint_or_its_cloud(shelf: Shelf) -> None:
     assert len(set(services.values())) == 4
 
 
+@citus.unfit("a SET does not reach the nodes: docs/citus.md")
 def test_views_of_the_present_show_retired_sources_only_if_asked(shelf: Shelf) -> None:
     for name, columns in (("old", {"retired_at": T0}), ("new", {})):
         source = shelf.source(name, endpoint=f"https://{name}", **columns)
