@@ -36,7 +36,7 @@ Example:
 @sources_option
 @click.option("--deprecated", type=moment, metavar="DATE", help="From when on nobody should choose it.")
 @click.option("--obsolete", type=moment, metavar="DATE", help="From when on nobody should use it.")
-@click.option("--use-instead", metavar="IMAGE", help="Id or name of an image of the same source.")
+@click.option("--use-instead", metavar="IMAGE", help="Id or name of a live image of the same source.")
 @click.option("--note", metavar="TEXT", help="What else there is to say.")
 @click.option("--withdraw", is_flag=True, help="Take back what was announced.")
 @format_option
@@ -117,7 +117,7 @@ def _instead(connection: Connection, image: str | None, subjects: list[Subject])
     if image is None:
         return {}
     names = sorted({one.source for one in subjects})
-    found = {each.source: each.image_id for each in find_image(connection, image, names)}
+    found = {each.source: each.image_id for each in find_image(connection, image, names, live_only=True)}
     missing = [name for name in names if name not in found]
     if missing:
         raise UsageError(

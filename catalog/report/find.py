@@ -58,21 +58,25 @@ def image_of(connection: psycopg.Connection[TupleRow], source_id: str, image_id:
 
 
 def find_image(
-    connection: psycopg.Connection[TupleRow], image: str, sources: Sequence[str] = ()
+    connection: psycopg.Connection[TupleRow],
+    image: str,
+    sources: Sequence[str] = (),
+    *,
+    live_only: bool = False,
 ) -> list[Found]:
-    """The one image that is meant, in each source that knows it, deleted or not: by its id, by the beginning of an id
-    (SHORTEST_PREFIX characters or more), or by its name.
+    """The one image that is meant, in each source that knows it, deleted or not unless `live_only`: by its id, by the
+    beginning of an id (SHORTEST_PREFIX characters or more), or by its name.
 
     Raises SeveralImages, and UsageError where none is meant, or a glob of `sources` fits none.
     """
-    values = {"image": image, "sources": matching_sources(connection, sources)}
+    values = {"image": image, "sources": matching_sources(connection, sources), "live_only": live_only}
     found = [Found(*row) for row in connection.execute(statement("images/by_id"), values)]
     if not found:
         found = [Found(*row) for row in connection.execute(statement("images/by_prefix_or_name"), values)]
     if not found:
         raise UsageError(
-            f"no image has the id or the name {image!r}, nor an id that begins so (with {SHORTEST_PREFIX} characters"
-            " or more); `catalog images TEXT` finds parts of both"
+            f"no {'live ' if live_only else ''}image has the id or the name {image!r}, nor an id that begins so (with"
+            f" {SHORTEST_PREFIX} characters or more); `catalog images TEXT` finds parts of both"
         )
     if len({each.image_id for each in found}) > 1:
         raise SeveralImages(image, found)

@@ -220,6 +220,20 @@ def test_an_announcement_is_made_shown_obeyed_and_withdrawn(swept: Desk) -> None
     assert kept == [(True, True)]
 
 
+def test_what_to_use_instead_is_an_image_that_lives(desk: Desk) -> None:
+    """Older ones of the name, which are gone, are not what is meant."""
+    cloud = Cloud("glance", [ubuntu(1), ubuntu(2, name="Rocky 9")])
+    desk.add_source("lab", cloud)
+    assert desk.run("sync").code == 0
+    cloud.delete(NEWEST)
+    cloud.add(ubuntu(3, name="Rocky 9"))
+    assert desk.run("sync").code == 0
+    family = ("announce", "--family", "Ubuntu 22.04", "--use-instead")
+    assert f"no live image has the id or the name '{NEWEST}'" in failed(desk.run(*family, NEWEST), 2)
+    (row,) = desk.run(*family, "rocky 9", "--format", "json").rows
+    assert row["use_instead_id"] == "00000000-0000-4000-8000-000000000003"
+
+
 def test_a_family_is_announced_in_every_source_that_has_it(swept: Desk) -> None:
     done = swept.run("announce", "--family", "ubuntu 22.04", "--obsolete", "2026-02-01", "--format", "json")
     assert [(row["source"], row["scope"], row["subject"]) for row in done.rows] == [
@@ -241,7 +255,7 @@ def test_a_family_is_announced_in_every_source_that_has_it(swept: Desk) -> None:
         (["x", "--deprecated", "soon"], "expected a date"),
         (["nothing", "--note", "z"], "no image has the id or the name 'nothing'"),
         (["--family", "nothing", "--note", "z"], "no image is of the family 'nothing'"),
-        ([NEWEST, "--use-instead", "nothing"], "no image has the id or the name 'nothing'"),
+        ([NEWEST, "--use-instead", "nothing"], "no live image has the id or the name 'nothing'"),
     ],
 )
 def test_what_can_not_be_announced(swept: Desk, arguments: list[str], error: str) -> None:

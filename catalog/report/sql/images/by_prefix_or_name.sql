@@ -8,7 +8,7 @@ WITH found AS (
         END AS place
     FROM images AS i
     JOIN sources AS s ON s.source_id = i.source_id
-    WHERE s.name = ANY (%(sources)s::text[])
+    WHERE s.name = ANY (%(sources)s::text[]) AND (i.deleted_at IS NULL OR NOT %(live_only)s)
 )
 SELECT source_id, source, image_id, name, status, visibility, created_at, deleted_at
 FROM found
