@@ -1,87 +1,90 @@
-"""How fast old listings become history: a year of hourly listings of 1,000 images, 1 % changed an hour.
-
-    python -m benchmarks.backfill [--hours 8760] [--images 1000] [--without-complete] [--profile]
-
-Needs a database of its own: CATALOG_DATABASE_URL, else an embedded server in a temporary folder is used.
-Prints records a second, wall clock, reading and decompressing included.
-"""
+"""Saved listings become history: hourly ones, 1 % changed an hour. Does the rate hold as history grows?"""
 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import gzip
 import json
-import os
-import pstats
 import random
-import tempfile
-import time
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders import PRODUCT, Track, catalog
+from benchmarks.measuring import run
 from benchmarks.prepared import benchmark_images
-from catalog.backfill.command import backfill
-from catalog.config.settings import DatabaseSettings, SourceSettings
-from catalog.store.db import schema
-from catalog.store.db.connection import Database
+from benchmarks.report import Report, Table, at_most, number
 
+DATABASE = "bench_backfill"
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
+COURSES = ((1000, 8760, 8), (100_000, 40, 5))
+"""Images, hours, and in how many parts they are loaded: a year, and some hours of a large source."""
 
 
-def write_listings(folder: Path, hours: int, images: int, *, seed: int = 1) -> None:
-    """One file per hour, as the API answers: 1 % of the images changed, one gone, one new."""
+def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:
+    for images, hours, parts in COURSES:
+        rows, rates, peaks = [], [], []
+        track.prepare(PRODUCT, DATABASE)
+        folder = track.cache / "listings"
+        configuration = str(track.configuration(["s0"], "http://127.0.0.1:9"))
+        command = [*catalog(), "--config", configuration, "--database-url", track.server.socket_url(DATABASE)]
+        listings = hourly(images, hours)
+        for part in range(parts):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for _ in range(hours // parts):
+                write(folder, *next(listings))
+            one = run([*command, "backfill", "s0", str(folder), "--complete", "--accept-deletions"])
+            records = images * (hours // parts)
+            rates.append(records / one.wall)
+            peaks.append(one.peak)
+            rows.append(
+                (
+                    str(part + 1),
+                    number(records),
+                    f"{one.wall:.1f}",
+                    number(rates[-1]),
+                    f"{one.cpu:.1f}",
+                    number(one.peak),
+                )
+            )
+            print(
+                f"backfill {images:>8} images, part {part + 1}: {number(rates[-1])} records/s, {one.peak:.0f} MiB",
+                flush=True,
+            )
+            track.server.vacuum(DATABASE)
+        shutil.rmtree(folder)
+        track.server.drop(DATABASE)
+        report.write(
+            f"backfill-{images:07d}",
+            f"{hours:,} hourly listings of {images:,} images, 1 % changed an hour",
+            Table(("part", "records", "wall s", "records/s", "client CPU s", "peak MiB"), rows).markdown(),
+            verdicts=[
+                at_most("last part, times as slow as the first", rates[0] / rates[-1], 1.2),
+                at_most("peak memory of the last part, times that of the first", peaks[-1] / peaks[0], 1.2),
+            ],
+        )
+
+
+def hourly(images: int, hours: int, *, seed: int = 1) -> Iterator[tuple[datetime, list[str]]]:
+    """Bodies of records: each hour 1 % of the images changed, one gone, one new."""
     dice = random.Random(seed)
     records: list[dict[str, Any]] = list(benchmark_images(images + hours))
-    alive, coming = records[:images], records[images:]
-    bodies = [json.dumps(record) for record in alive]
+    bodies = [json.dumps(record) for record in records[:images]]
     for hour in range(hours):
         moment = BEGINNING + timedelta(hours=hour)
         for position in dice.sample(range(images), max(1, images // 100)):
-            alive[position]["name"] = f"renamed {hour}"
-            alive[position]["updated_at"] = (moment - timedelta(minutes=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
-            bodies[position] = json.dumps(alive[position])
-        alive[0:1], bodies[0:1] = [], []
-        alive.append(coming[hour])
-        bodies.append(json.dumps(coming[hour]))
-        body = '{"images": [' + ", ".join(bodies) + "]}"
-        path = folder / f"listing-{moment:%Y%m%dT%H%M%SZ}.json.gz"
-        with gzip.open(path, "wb", compresslevel=1) as file:
-            file.write(body.encode())
+            record = records[hour + position]
+            record["name"] = f"renamed {hour}"
+            record["updated_at"] = (moment - timedelta(minutes=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            bodies[position] = json.dumps(record)
+        bodies = [*bodies[1:], json.dumps(records[images + hour])]
+        yield moment, bodies
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--hours", type=int, default=365 * 24)
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--without-complete", action="store_true", help="dumps prove no absence")
-    parser.add_argument("--profile", action="store_true")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, "listings")
-        folder.mkdir()
-        print(f"writing {arguments.hours} listings of {arguments.images} images ...", flush=True)
-        write_listings(folder, arguments.hours, arguments.images)
-        settings = DatabaseSettings(os.environ.get("CATALOG_DATABASE_URL"), Path(temporary, "database"))
-        with Database(settings) as database:
-            schema.upgrade(database)
-            profile = cProfile.Profile() if arguments.profile else None
-            started, used = time.perf_counter(), time.process_time()
-            if profile is not None:
-                profile.enable()
-            source = SourceSettings(f"benchmark {time.time_ns()}", "ims", ignore=("os_glance_*",))
-            result = backfill(database, source, [folder], complete=not arguments.without_complete)
-            if profile is not None:
-                profile.disable()
-            seconds, busy = time.perf_counter() - started, time.process_time() - used
-            print(
-                f"{result.records} records of {len(result.runs)} observations in {seconds:.1f} s"
-                f" ({busy:.1f} s of it in this process): {result.records / seconds:,.0f} records a second"
-            )
-            if profile is not None:
-                pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
-
-
-if __name__ == "__main__":
-    main()
+def write(folder: Path, moment: datetime, bodies: list[str]) -> None:
+    """A file as the API answers."""
+    with gzip.open(folder / f"listing-{moment:%Y%m%dT%H%M%SZ}.json.gz", "wt", compresslevel=1) as file:
+        file.write(f'{{"images": [{", ".join(bodies)}]}}')

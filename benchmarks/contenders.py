@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.databases import Server
-from benchmarks.measuring import ROOT, Run, run
+from benchmarks.measuring import Run, run
+from benchmarks.report import ROOT
 
-PACKAGES = ("dlt[postgres]", "sqlalchemy>=2", "psycopg[binary]", "msgspec", "httpx")
-"""What the baselines need, from the package index that pip is set up for."""
+PACKAGES = ("dlt[postgres]", "psycopg[binary]", "msgspec", "httpx")
+"""What dlt needs, from the package index that pip is set up for; the limit has what the product has."""
 TEMPLATE = "bench_template"
 
 
@@ -33,7 +34,6 @@ LIMIT = Contender("limit", "limit.py")
 CONTENDERS = (
     PRODUCT,
     LIMIT,
-    Contender("sqlalchemy", "upserts.py", largest=100_000),
     Contender("dlt-merge", "dlt_load.py", ("merge", "columns"), largest=100_000),
     Contender("dlt-scd2", "dlt_load.py", ("scd2", "columns"), largest=100_000),
     Contender("dlt-scd2-tables", "dlt_load.py", ("scd2", "tables"), largest=100_000),
@@ -42,7 +42,7 @@ CONTENDERS = (
 
 @dataclass
 class Track:
-    """The course: a server, a cache folder, the baselines' interpreter."""
+    """The course: a server, a cache folder, dlt's interpreter."""
 
     server: Server
     cache: Path
@@ -51,7 +51,7 @@ class Track:
 
     @property
     def interpreter(self) -> Path:
-        """Python of the baselines' environment, made on the first occasion."""
+        """Python of dlt's environment, made on the first occasion."""
         if self._interpreter is None:
             folder = self.cache / "baselines"
             self._interpreter = folder / "bin" / "python"
@@ -74,7 +74,7 @@ class Track:
         listed = subprocess.run(
             [self.interpreter, "-m", "pip", "list", "--format", "json"], check=True, capture_output=True
         )
-        wanted = {"dlt", "sqlalchemy", "psycopg", "psycopg2-binary", "msgspec", "httpx"}
+        wanted = {"dlt", "psycopg", "psycopg2-binary", "msgspec", "httpx"}
         return {p["name"]: p["version"] for p in json.loads(listed.stdout) if p["name"].lower() in wanted}
 
     def prepare(self, contender: Contender, database: str) -> None:
@@ -92,6 +92,12 @@ class Track:
             self.server.create(TEMPLATE)
             run([*catalog(), "--database-url", self.server.socket_url(TEMPLATE), "db", "upgrade"])
             self._has_template = True
+
+    def load(self, database: str, endpoint: str) -> None:
+        """A new database, of the product, with one source swept."""
+        self.prepare(PRODUCT, database)
+        self.sweep(PRODUCT, database, endpoint)
+        self.server.vacuum(database)
 
     def sweep(
         self,
@@ -113,17 +119,11 @@ class Track:
             command = [*program, "--config", str(configuration), "--database-url", url, "sync"]
         else:
             assert contender.script is not None
-            url = (
-                self.server.socket_url(database)
-                if contender.name == "sqlalchemy"
-                else self.server.url(database)
-            )
-            command = [
-                str(self.interpreter), str(ROOT / "benchmarks" / contender.script), url, endpoint, str(sources),
-                *contender.arguments,
-            ]  # fmt: skip
-            if contender.arguments:
-                command.append(str(self._pipelines(contender, database)))
+            script = str(ROOT / "benchmarks" / contender.script)
+            command = [sys.executable, script, self.server.socket_url(database), endpoint, str(sources)]
+            if contender.arguments:  # dlt's
+                command[:3] = [str(self.interpreter), script, self.server.url(database)]
+                command += [*contender.arguments, str(self._pipelines(contender, database))]
         with self.server.counting(database) as count:
             measured = run(command, {"NO_PROXY": "*", "OS_CLIENT_CONFIG_FILE": "/dev/null"})
         return Run(measured.wall, measured.cpu, measured.peak, count[0])

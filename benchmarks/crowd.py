@@ -7,34 +7,39 @@ small (their keys alone would fill the disk), every other row is as wide as the 
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
 from statistics import median
 
+from benchmarks import queries
 from benchmarks.contenders import PRODUCT, Track
 from benchmarks.listing import STATES, serve, show
 from benchmarks.measuring import Run, middle
-from benchmarks.report import Report, Table, Verdict, goals
+from benchmarks.report import Report, Table, at_most
 
 SMALL = 10_000
-REVISIONS = 10
 STEPS = (("first load", 0), ("0 %", 0), ("1 %", 1), ("10 %", 2))
 CROWDED, EMPTY = "bench_crowd", "bench_alone"
+TABLES = (
+    "sources", "images", "image_state", "image_tags", "image_capabilities", "image_properties", "revisions",
+    "revision_documents", "status_history", "observations",
+)  # fmt: skip
 GROUPS = 10
 """Sources that one statement adds."""
 HOW = (
     f"The crowd: one swept source of {SMALL:,} images, copied by INSERT ... SELECT generate_series under other "
-    f"source ids, with {REVISIONS} revisions an image, the documents of the older ones small."
+    f"source ids, with {queries.REVISIONS} revisions an image, the documents of the older ones small."
 )
 
 
-def measure(track: Track, report: Report, images: int, turns: int) -> None:
+def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:
     """Turns alternate between the full and the empty database; each brings a source of its own."""
-    copies = max(1, images // SMALL)
+    copies = max(1, asked.crowd // SMALL)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    with serve(SMALL, range(len(STATES) - 1)) as address:
+    with serve(SMALL, range(len(STATES) - 1), rare_tags=True) as address:
         fill(track, show(address, 0), copies)
         (size,) = track.server.execute(f"SELECT pg_size_pretty(pg_database_size('{CROWDED}'))")[0]
-        for turn in range(turns):
+        for turn in range(asked.turns):
             track.prepare(PRODUCT, EMPTY)
             for step, state in STEPS:
                 for database in (CROWDED, EMPTY) if turn % 2 else (EMPTY, CROWDED):
@@ -43,19 +48,22 @@ def measure(track: Track, report: Report, images: int, turns: int) -> None:
                     runs[step, database].append(one)
                     print(f"crowd turn {turn + 1} {step:>10} {database:<12} {one}", flush=True)
                     track.server.vacuum(database)
+    answers, parts = queries.ask_all(track, CROWDED, queries.AT_A_MILLION)
     for database in (CROWDED, EMPTY):
         track.server.drop(database)
     there = copies * SMALL
     report.write(
         "crowd",
-        f"A source of {SMALL:,} images beside {there:,} images and {there * REVISIONS:,} revisions ({size})",
+        f"A source of {SMALL:,} images beside {there:,} images and {there * queries.REVISIONS:,} revisions ({size})",
         HOW,
         _table(runs).markdown(),
-        goals(
-            Verdict(f"{step}, times the empty database", f"{ratio:.2f}", "at most 1.3", ratio <= 1.3)
-            for step, _ in STEPS
-            for ratio in [_ratio(runs, step)]
-        ),
+        verdicts=[at_most(f"{step}, times the empty database", _ratio(runs, step), 1.3) for step, _ in STEPS],
+    )
+    report.write(
+        "crowd-queries",
+        f"Reading {there:,} images and {there * queries.REVISIONS:,} revisions",
+        *parts,
+        verdicts=answers,
     )
 
 
@@ -90,26 +98,18 @@ def fill(track: Track, endpoint: str, copies: int) -> None:
     """One swept source, multiplied. Statements as wide as the tables, so that new columns come along."""
     track.prepare(PRODUCT, CROWDED)
     track.sweep(PRODUCT, CROWDED, endpoint, name="seed")
-    deepen(track, CROWDED, REVISIONS)
+    queries.deepen(track, CROWDED, queries.REVISIONS)
+    queries.enliven(track, CROWDED)
     for first in range(1, copies, GROUPS):
         last = min(first + GROUPS, copies) - 1
-        for table in (
-            "sources",
-            "images",
-            "image_state",
-            "image_tags",
-            "image_capabilities",
-            "image_properties",
-        ):
-            _multiply(track, table, first, last)
-        for table in ("revisions", "revision_documents", "status_history", "observations"):
+        for table in TABLES:
             _multiply(track, table, first, last)
         print(f"crowd: {last + 1} of {copies} sources", flush=True)
     track.server.vacuum(CROWDED)
 
 
 def _multiply(track: Track, table: str, first: int, last: int) -> None:
-    columns = [name for name in _columns(track, CROWDED, table) if name not in ("source_id", "name")]
+    columns = [name for name in track.server.columns(CROWDED, table) if name not in ("source_id", "name")]
     names = ", ".join(columns)
     extra, value = (", name", ", 'crowd ' || g") if table == "sources" else ("", "")
     if table in ("images", "revisions", "image_properties"):
@@ -121,38 +121,3 @@ def _multiply(track: Track, table: str, first: int, last: int) -> None:
         " WHERE t.source_id = (SELECT source_id FROM sources WHERE name LIKE 'seed%')",
         CROWDED,
     )
-
-
-def deepen(track: Track, database: str, revisions: int) -> None:
-    """Gives each image of the database's only source more revisions, a day apart, before its last one."""
-    names = [c for c in _columns(track, database, "revisions") if c not in DATED]
-    track.server.execute(
-        f"INSERT INTO revisions ({', '.join(DATED)}, {', '.join(names)})"
-        f" SELECT {MOMENT}, {MOMENT}, {MOMENT} + interval '1 day', 'updated', '{{\"name\": [\"a\", \"b\"]}}'::jsonb,"
-        f" {', '.join(f'r.{c}' for c in names)}"
-        f" FROM revisions AS r, generate_series(1, {revisions - 1}) AS g",
-        database,
-    )
-    track.server.execute(
-        "UPDATE revisions SET valid_from = observed_at WHERE change = 'created' AND valid_from <> observed_at",
-        database,
-    )
-    track.server.execute(
-        "INSERT INTO revision_documents (source_id, image_id, observed_at, document)"
-        " SELECT source_id, image_id, observed_at, jsonb_build_object('id', image_id, 'name', name)"
-        " FROM revisions WHERE change = 'updated'",
-        database,
-    )
-
-
-DATED = ("observed_at", "valid_from", "valid_to", "change", "changed")
-MOMENT = "r.observed_at - g * interval '1 day'"
-
-
-def _columns(track: Track, database: str, table: str) -> list[str]:
-    rows = track.server.execute(
-        f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0"
-        " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-        database,
-    )
-    return [str(name) for (name,) in rows]

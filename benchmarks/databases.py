@@ -54,6 +54,15 @@ class Server:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def columns(self, database: str, table: str) -> list[str]:
+        """Names of a table's columns, generated ones left out."""
+        rows = self.execute(
+            f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+            database,
+        )
+        return [str(name) for (name,) in rows]
+
     def create(self, name: str, template: str = "template0") -> None:
         self.drop(name)
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from statistics import median
 
 from benchmarks.contenders import PRODUCT, Track, catalog
 from benchmarks.listing import STATES, serve, show
-from benchmarks.report import Report, Table, Verdict, goals
+from benchmarks.report import Report, Table, at_most
 
 COUNT, TURNS, MOST_PERCENT = 10_000, 9, 5.0
 SILENT = (
@@ -17,7 +18,7 @@ SILENT = (
 KINDS = {"events": catalog(), "without": [sys.executable, "-c", SILENT]}
 
 
-def measure(track: Track, report: Report) -> None:
+def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:
     """Medians of CPU seconds, as other work on the machine disturbs them less; the order changes with each turn."""
     client: dict[str, list[float]] = {kind: [] for kind in KINDS}
     server: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -26,9 +27,7 @@ def measure(track: Track, report: Report) -> None:
         for turn in range(TURNS):
             for kind in KINDS if turn % 2 else reversed(KINDS):
                 database = f"bench_events_{kind}"
-                track.prepare(PRODUCT, database)
-                track.sweep(PRODUCT, database, show(address, 0))
-                track.server.vacuum(database)
+                track.load(database, show(address, 0))
                 one = track.sweep(PRODUCT, database, show(address, changed), program=KINDS[kind])
                 client[kind].append(one.cpu)
                 server[kind].append(one.written.cpu)
@@ -37,13 +36,11 @@ def measure(track: Track, report: Report) -> None:
                 print(f"events turn {turn + 1} {kind:<8} {spent}", flush=True)
     whole = {kind: [c + s for c, s in zip(client[kind], server[kind], strict=True)] for kind in KINDS}
     more = 100 * (median(a / b for a, b in zip(whole["events"], whole["without"], strict=True)) - 1)
-    verdict = Verdict(
-        "events, CPU", f"{more:+.1f} %", f"at most {MOST_PERCENT:g} % more", more <= MOST_PERCENT
-    )
+    verdict = at_most("events, CPU more", more, MOST_PERCENT, " %", 1)
     rows = [
         (kind, f"{median(client[kind]):.3f}", f"{median(server[kind]):.3f}", f"{min(whole[kind]):.3f}")
         for kind in KINDS
     ]
     head = ("sweep", "client CPU s", "server CPU s", "least of both")
     title = f"Events of {COUNT:,} images, 10 % changed"
-    report.write("events", title, goals([verdict]), Table(head, rows).markdown())
+    report.write("events", title, Table(head, rows).markdown(), verdicts=[verdict])

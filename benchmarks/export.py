@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 
-from benchmarks.contenders import PRODUCT, Track, catalog
-from benchmarks.crowd import deepen
+from benchmarks.contenders import Track, catalog
 from benchmarks.listing import serve
 from benchmarks.measuring import run
-from benchmarks.queries import REVISIONS
-from benchmarks.report import Report, Table, Verdict, goals, number
+from benchmarks.queries import REVISIONS, deepen
+from benchmarks.report import Report, Table, at_most, number
 from catalog.export.tables import KEYS
 
 DATABASE = "bench_export"
@@ -17,11 +17,10 @@ FORMATS = ("parquet", "csv", "jsonl", "sqlite")
 MOST_MIB = 300
 
 
-def measure(track: Track, report: Report, count: int) -> None:
+def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:
     """A first export in each format."""
-    track.prepare(PRODUCT, DATABASE)
-    with serve(count, [0]) as address:
-        track.sweep(PRODUCT, DATABASE, address)
+    with serve(asked.images, [0]) as address:
+        track.load(DATABASE, address)
     deepen(track, DATABASE, REVISIONS)
     track.server.vacuum(DATABASE)
     total = sum(int(track.server.execute(f"SELECT count(*) FROM {table}", DATABASE)[0][0]) for table in KEYS)
@@ -31,8 +30,8 @@ def measure(track: Track, report: Report, count: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         target = folder / file_format
-        address = ["--database-url", track.server.socket_url(DATABASE)]
-        one = run([*catalog(), *address, "export", target, "--format", file_format])
+        database = ["--database-url", track.server.socket_url(DATABASE)]
+        one = run([*catalog(), *database, "export", target, "--format", file_format])
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         rows.append(
             (
@@ -40,11 +39,12 @@ def measure(track: Track, report: Report, count: int) -> None:
                 number(size / 2**20),
             )
         )  # fmt: skip
-        peak = f"{one.peak:.0f} MiB"
-        verdicts.append(Verdict(f"{file_format}, peak memory", peak, f"{MOST_MIB} MiB", one.peak <= MOST_MIB))
+        verdicts.append(at_most(f"{file_format}, peak memory", one.peak, MOST_MIB, " MiB", 0))
         print(f"export {file_format:<8} {one.wall:8.1f} s {one.peak:8.0f} MiB", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     track.server.drop(DATABASE)
     head = ("format", "wall s", "client's CPU s", "rows/s", "peak MiB", "size MiB")
-    title = f"Export, {count:,} images with {count * REVISIONS:,} revisions, {total:,} rows in all"
-    report.write("export", title, goals(verdicts), Table(head, rows).markdown())
+    title = (
+        f"Export, {asked.images:,} images with {asked.images * REVISIONS:,} revisions, {total:,} rows in all"
+    )
+    report.write("export", title, Table(head, rows).markdown(), verdicts=verdicts)

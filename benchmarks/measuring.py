@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.databases import Written
+from benchmarks.report import ROOT
 
-ROOT = Path(__file__).parents[1]
 NOTHING = Written(0, 0, 0.0)
 
 

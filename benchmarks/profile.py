@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections import Counter
 from pathlib import Path
@@ -23,13 +24,13 @@ _THREAD = re.compile(r"thread \(\d+\)(?:: (?P<name>[^\d\s_]+))?")
 _FRAME = re.compile(r"(?P<name>.+) \((?P<file>.+):\d+\)")
 
 
-def measure(track: Track, report: Report, count: int) -> None:
+def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:
     """Four sweeps, each sampled; their times are longer than those of the other sections."""
     database = "bench_profile"
     has_statements = _watch_statements(track)
     track.prepare(PRODUCT, database)
     parts = []
-    with serve(count, sorted(set(STEPS.values()))) as address:
+    with serve(asked.images, sorted(set(STEPS.values()))) as address:
         for step, state in STEPS.items():
             if has_statements:
                 track.server.execute("SELECT pg_stat_statements_reset()")
@@ -45,7 +46,7 @@ def measure(track: Track, report: Report, count: int) -> None:
             print(text, flush=True)
             track.server.vacuum(database)
     track.server.drop(database)
-    report.write("profile", f"Where the time goes, {count:,} images", *parts)
+    report.write("profile", f"Where the time goes, {asked.images:,} images", *parts)
 
 
 def _watch_statements(track: Track) -> bool:
