@@ -41,6 +41,8 @@ VIEW_KEYS: dict[str, Sequence[str]] = {
     "image_overview": ("source_id", "image_id"),
     "image_promises": ("source_id", "image_id", "promise"),
     "image_revisions": ("source_id", "image_id", "valid_from"),
+    "image_standings": ("source_id", "image_id"),
+    "image_turns": ("source_id", "image_id"),
     "live_image_tags": ("source_id", "image_id", "tag"),
     "os_support_now": ("distro", "release"),
     "source_freshness": ("source_id",),

@@ -72,8 +72,10 @@ _FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text
 
 
 _OF_STATE = """AND (i.source_id, i.image_id) IN (
-    SELECT l.source_id, l.image_id FROM image_lifecycle AS l WHERE l.state = %(state)s OFFSET 0)"""
+    SELECT l.source_id, l.image_id FROM {view} WHERE l.{column} = %(state)s OFFSET 0)"""
 """OFFSET 0: looked for once, apart from the rest, which Citus could not plan together."""
+_COMPARED = ("current", "superseded")
+"""States that an image has among others of its line; the rest it has by itself, which is told sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,11 +278,16 @@ def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
         raise UsageError("states are known for the present only: leave out --state or --as-of")
     every = IMAGES_NOW if wanted.as_of is None else IMAGES_THEN
     fitting = statement("images/fitting").replace("{images}", images or every)
-    fitting = fitting.replace("{of_state}", _OF_STATE if wanted.state is not None else "")
+    fitting = fitting.replace("{of_state}", "" if wanted.state is None else _of_state(wanted.state))
     sql = statement(name).replace("{fitting}", fitting).replace("{images}", every).replace("{order}", _ORDER)
     sql = sql.replace("{systems}", systems_sql(wanted.as_of))
     sql = sql.replace("{direction}", "DESC" if wanted.sort.startswith("-") else "ASC")
     return sql.replace("{key}", _key(key)).replace("{name}", _SORT_NAME).replace("{os_text}", OS_TEXT)
+
+
+def _of_state(state: str) -> str:
+    view, column = ("image_lifecycle", "state") if state in _COMPARED else ("image_standings", "standing")
+    return _OF_STATE.replace("{view}", f"{view} AS l").replace("{column}", column)
 
 
 def values_of(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:

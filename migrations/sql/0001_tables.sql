@@ -544,6 +544,10 @@ CREATE INDEX ix_images_updated_at ON images (source_id, updated_at) WHERE delete
 -- Pages show the newest images first.
 CREATE INDEX ix_images_created ON images (created_at DESC NULLS LAST) WHERE deleted_at IS NULL;
 
+-- Images that are not just active and offered: few, which image_lifecycle and equivalent_images look at one by one.
+CREATE INDEX ix_images_apart ON images (source_id, image_id) WHERE created_at IS NULL OR status IS DISTINCT FROM 'active'
+    OR hidden OR is_off_shelved OR unlisted_since IS NOT NULL OR protected AND 'golden' = ANY (tags);
+
 CREATE INDEX ix_images_market ON images (source_id, image_id) WHERE image_type = 'market';
 
 COMMENT ON TABLE images IS 'One row per image ever seen; live = deleted_at IS NULL.';
@@ -614,11 +618,13 @@ CREATE TABLE image_state (
     arch TEXT,
     purpose TEXT,
     family TEXT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    owner_hash BIGINT,
     CONSTRAINT pk_image_state PRIMARY KEY (source_id, image_id)
 )
  WITH (fillfactor = 90);
 
-COMMENT ON TABLE image_state IS 'Fingerprints, and what image_os tells; narrow, so that a sweep reads little. Internal.';
+COMMENT ON TABLE image_state IS 'Fingerprints, what image_os tells, and what images are compared by; narrow, so that sweeps and views read little. Internal.';
 
 COMMENT ON COLUMN image_state.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN image_state.image_id IS 'Id of the image in its cloud. Upstream: id.';
@@ -630,6 +636,8 @@ COMMENT ON COLUMN image_state.release IS 'Its release, as in image_os.release.';
 COMMENT ON COLUMN image_state.arch IS 'Processor architecture, as in image_os.arch.';
 COMMENT ON COLUMN image_state.purpose IS 'As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it.';
 COMMENT ON COLUMN image_state.family IS 'Family of the name, by image_family_rules; NULL = no name.';
+COMMENT ON COLUMN image_state.created_at IS 'As in images.created_at. Unit: UTC.';
+COMMENT ON COLUMN image_state.owner_hash IS 'Hash of the owner; NULL = a snapshot or a backup, which is of no line.';
 
 CREATE TABLE image_tags (
     source_id TEXT COLLATE "C" NOT NULL,

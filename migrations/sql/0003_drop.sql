@@ -1,10 +1,13 @@
 DROP VIEW image_promises;
 DROP VIEW equivalent_images;
 DROP VIEW image_lifecycle;
+DROP VIEW image_standings;
+DROP VIEW image_turns;
 DROP VIEW announcements_in_force;
 DROP VIEW image_os;
 DROP VIEW os_support_now;
 DROP FUNCTION promised_day(text);
+DROP FUNCTION image_line(text, text, text, bigint);
 DROP INDEX ix_revisions_withdrawn;
 DROP INDEX ix_revisions_promises;
 DROP INDEX ix_images_promising;

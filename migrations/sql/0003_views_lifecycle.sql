@@ -40,140 +40,222 @@ END;
 COMMENT ON FUNCTION promised_day(text) IS 'The day that a promise such as provided_until names; NULL = it names none.';
 
 
--- A line: images of one source, owner, family, architecture and purpose, one after the other. The newest that is
--- offered is the current one; older ones that are offered too are superseded. Snapshots and backups stand for a moment
--- of a server, not for a product: none of them supersedes another. Images that never became usable (still queued or
--- saving, or failed) have no life cycle and no row.
-CREATE VIEW image_lifecycle AS
-WITH withdrawn AS (  -- since the last change from public to something else
-    SELECT r.source_id, r.image_id, max(r.valid_from) AS since
+-- Images of one source that take one another's place share a line: a hash, told by numbers sooner than by texts.
+CREATE FUNCTION image_line(family text, arch text, purpose text, owner_hash bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT hashtextextended(family, hashtextextended(coalesce(arch, ''),
+        hashtextextended(CASE WHEN purpose = 'oldgeneric' THEN 'generic' ELSE coalesce(purpose, '') END, owner_hash)));
+END;
+
+COMMENT ON FUNCTION image_line(text, text, text, bigint) IS
+    'Line of an image, by columns of image_state: those of one source with equal ones take one another''s place; NULL = none.';
+
+
+-- When images last began to be what they may be now: the last revision that was not tells it, else the first.
+CREATE VIEW image_turns AS
+SELECT
+    i.source_id,
+    i.image_id,
+    (
+        SELECT max(h.valid_from) FROM status_history AS h WHERE h.source_id = i.source_id AND h.image_id = i.image_id
+    ) AS deactivated_since,
+    (
+        SELECT coalesce(max(r.valid_to) FILTER (WHERE r.hidden IS NOT TRUE), min(r.valid_from))
+        FROM revisions AS r
+        WHERE r.source_id = i.source_id AND r.image_id = i.image_id
+    ) AS hidden_since,
+    (
+        SELECT coalesce(max(r.valid_to) FILTER (WHERE r.is_off_shelved IS NOT TRUE), min(r.valid_from))
+        FROM revisions AS r
+        WHERE r.source_id = i.source_id AND r.image_id = i.image_id
+    ) AS off_shelf_since
+FROM images AS i;
+
+COMMENT ON VIEW image_turns IS 'Since when an image has its status, is hidden, is off the shelf, if it is; behind image_lifecycle.';
+COMMENT ON COLUMN image_turns.source_id IS 'Key of the source, for joins with the tables.';
+COMMENT ON COLUMN image_turns.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_turns.deactivated_since IS 'Since when it has its status. Unit: UTC.';
+COMMENT ON COLUMN image_turns.hidden_since IS 'Since when it is hidden, if it is. Unit: UTC.';
+COMMENT ON COLUMN image_turns.off_shelf_since IS 'Since when it is off the shelf, if it is. Unit: UTC.';
+
+
+-- Where each image stands by itself, before it is compared with others. Few columns decide: those of image_state, which
+-- is narrow, and the rows of those few images that are not just active and listed (the condition of ix_images_apart, word
+-- for word). Images that never became usable (still queued or saving, or failed) have no row.
+CREATE VIEW image_standings AS
+WITH said AS (
+    SELECT  -- withdrawn: since the last change from public to something else
+        r.source_id, r.image_id, r.valid_from AS withdrawn_since, NULL::timestamptz AS obsolete_at,
+        NULL::timestamptz AS deprecated_at, NULL::text COLLATE "C" AS use_instead_id
     FROM revisions AS r
-    WHERE r.changed -> 'visibility' ->> 0 = 'public'
-    GROUP BY r.source_id, r.image_id
-), members AS (
+    JOIN images AS i ON i.source_id = r.source_id AND i.image_id = r.image_id
+    WHERE r.changed -> 'visibility' ->> 0 = 'public' AND i.visibility <> 'public'
+    UNION ALL
+    SELECT own.source_id, own.subject, NULL, own.obsolete_at, own.deprecated_at, own.use_instead_id
+    FROM announcements_in_force AS own
+    WHERE own.scope = 'image'
+    UNION ALL
+    SELECT f.source_id, f.image_id, NULL, families.obsolete_at, families.deprecated_at, families.use_instead_id
+    FROM announcements_in_force AS families
+    JOIN image_state AS f ON f.source_id = families.source_id AND f.family = families.subject
+    LEFT JOIN announcements_in_force AS own
+        ON own.source_id = f.source_id AND own.scope = 'image' AND own.subject = f.image_id
+    WHERE families.scope = 'family' AND own.subject IS NULL
+), known AS (  -- one announcement of an image at most, and that of its family if it has none of its own
     SELECT
-        s.name AS source,
-        i.source_id,
-        i.image_id,
-        i.name,
-        f.family,
+        k.source_id, k.image_id, max(k.withdrawn_since) AS withdrawn_since, max(k.obsolete_at) AS obsolete_at,
+        max(k.deprecated_at) AS deprecated_at, max(k.use_instead_id) AS use_instead_id
+    FROM said AS k
+    GROUP BY k.source_id, k.image_id
+), judged AS (
+    SELECT
+        s.name AS source, f.source_id, f.image_id, f.distro, f.release, f.arch, f.purpose, f.family,
+        image_line(f.family, f.arch, f.purpose, f.owner_hash) AS line,
+        f.owner_hash IS NULL AS is_snapshot,
+        coalesce(f.created_at, a.first_seen_at) AS born_at,
+        coalesce(a.protected AND 'golden' = ANY (a.tags), false) AS preferred,
+        f.live AND (
+            a.image_id IS NULL
+            OR a.status IS NOT DISTINCT FROM 'active' AND a.hidden IS NOT TRUE AND a.is_off_shelved IS NOT TRUE
+                AND a.unlisted_since IS NULL
+        ) AND (least(k.deprecated_at, k.obsolete_at) <= now()) IS NOT TRUE AS choosable,
         CASE
-            WHEN f.family IS NOT NULL AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true) THEN
-                hashtextextended(concat_ws(
-                    E'\x1f', coalesce(i.owner, ''), f.family, coalesce(f.arch, ''),
-                    CASE WHEN f.purpose = 'oldgeneric' THEN 'generic' ELSE f.purpose END
-                ), 0)
-        END AS line,
-        coalesce(i.created_at, i.first_seen_at) AS born_at,
-        coalesce(i.protected AND 'golden' = ANY (i.tags), false) AS preferred,
-        CASE
-            WHEN i.deleted_at IS NOT NULL THEN 'gone'
-            WHEN i.status IS DISTINCT FROM 'active' THEN 'deactivated'
-            WHEN i.is_off_shelved THEN 'off_shelf'
-            WHEN w.since IS NOT NULL AND i.visibility <> 'public' THEN 'withdrawn'
-            WHEN i.hidden THEN 'hidden'
-            WHEN i.unlisted_since IS NOT NULL THEN 'unlisted'
-            WHEN coalesce(own.obsolete_at, families.obsolete_at) <= now() THEN 'obsolete'
-            WHEN coalesce(own.deprecated_at, families.deprecated_at) <= now() THEN 'deprecated'
+            WHEN NOT f.live THEN 'gone'
+            WHEN a.image_id IS NOT NULL AND a.status IS DISTINCT FROM 'active' THEN 'deactivated'
+            WHEN a.is_off_shelved THEN 'off_shelf'
+            WHEN k.withdrawn_since IS NOT NULL THEN 'withdrawn'
+            WHEN a.hidden THEN 'hidden'
+            WHEN a.unlisted_since IS NOT NULL THEN 'unlisted'
+            WHEN k.obsolete_at <= now() THEN 'obsolete'
+            WHEN k.deprecated_at <= now() THEN 'deprecated'
             WHEN f.purpose = 'oldgeneric' THEN 'superseded'  -- the cloud says so
             ELSE 'offered'
         END AS standing,
-        i.deleted_at,
-        i.unlisted_since,
-        i.last_changed_at,
-        w.since AS withdrawn_since,
-        coalesce(own.obsolete_at, families.obsolete_at) AS obsolete_at,
-        coalesce(own.deprecated_at, families.deprecated_at) AS deprecated_at,
-        coalesce(own.use_instead_id, families.use_instead_id) AS told_instead,
-        i.properties ->> 'provided_until' AS provided_until
-    FROM images AS i
-    JOIN sources AS s ON s.source_id = i.source_id
-    JOIN image_state AS f ON f.source_id = i.source_id AND f.image_id = i.image_id
-    LEFT JOIN withdrawn AS w ON w.source_id = i.source_id AND w.image_id = i.image_id
-    LEFT JOIN announcements_in_force AS own
-        ON own.source_id = i.source_id AND own.scope = 'image' AND own.subject = i.image_id
-    LEFT JOIN announcements_in_force AS families
-        ON families.source_id = i.source_id AND families.scope = 'family' AND families.subject = f.family
-            AND own.subject IS NULL
-    WHERE (i.status IS NULL OR i.status NOT IN ('queued', 'saving', 'uploading', 'importing', 'killed'))
+        a.unlisted_since,
+        k.withdrawn_since,
+        k.obsolete_at,
+        k.deprecated_at,
+        k.use_instead_id AS told_instead
+    FROM image_state AS f
+    JOIN sources AS s ON s.source_id = f.source_id
+    LEFT JOIN images AS a ON a.source_id = f.source_id AND a.image_id = f.image_id
+        AND (a.created_at IS NULL OR a.status IS DISTINCT FROM 'active' OR a.hidden OR a.is_off_shelved
+            OR a.unlisted_since IS NOT NULL OR a.protected AND 'golden' = ANY (a.tags))
+    LEFT JOIN known AS k ON k.source_id = f.source_id AND k.image_id = f.image_id
+    WHERE (a.status IS NULL OR a.status NOT IN ('queued', 'saving', 'uploading', 'importing', 'killed'))
         AND (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown')
-), placed AS (
+)
+SELECT
+    j.source,
+    j.source_id,
+    j.image_id,
+    j.distro,
+    j.release,
+    j.arch,
+    j.purpose,
+    j.family,
+    j.line,
+    j.is_snapshot,
+    j.born_at,
+    j.preferred,
+    j.choosable,
+    j.choosable AND j.withdrawn_since IS NULL AND j.purpose IS DISTINCT FROM 'oldgeneric' AS offered,
+    j.standing,
+    CASE j.standing
+        WHEN 'withdrawn' THEN j.withdrawn_since
+        WHEN 'unlisted' THEN j.unlisted_since
+        WHEN 'obsolete' THEN j.obsolete_at
+        WHEN 'deprecated' THEN j.deprecated_at
+    END AS since,
+    j.told_instead
+FROM judged AS j;
+
+COMMENT ON VIEW image_standings IS 'Where each image stands by itself; image_lifecycle compares them. Retired sources are left out, as in image_overview.';
+COMMENT ON COLUMN image_standings.source IS 'Name of the source.';
+COMMENT ON COLUMN image_standings.source_id IS 'Key of the source, for joins with the tables.';
+COMMENT ON COLUMN image_standings.image_id IS 'Id of the image in its cloud. Upstream: id.';
+COMMENT ON COLUMN image_standings.distro IS 'As in image_os.distro.';
+COMMENT ON COLUMN image_standings.release IS 'As in image_os.release.';
+COMMENT ON COLUMN image_standings.arch IS 'As in image_os.arch.';
+COMMENT ON COLUMN image_standings.purpose IS 'As in image_os.purpose.';
+COMMENT ON COLUMN image_standings.family IS 'As in image_os.family.';
+COMMENT ON COLUMN image_standings.line IS 'As in image_lifecycle.line.';
+COMMENT ON COLUMN image_standings.is_snapshot IS 'True: a snapshot or a backup.';
+COMMENT ON COLUMN image_standings.born_at IS 'created_at, where the cloud gives none first_seen_at. Unit: UTC.';
+COMMENT ON COLUMN image_standings.preferred IS 'True: protected and tagged golden.';
+COMMENT ON COLUMN image_standings.choosable IS 'True: can be chosen for a new server, and is not announced to go.';
+COMMENT ON COLUMN image_standings.offered IS 'True: standing is offered.';
+COMMENT ON COLUMN image_standings.standing IS 'As image_lifecycle.state, but for current and what is superseded by a newer image: offered.';
+COMMENT ON COLUMN image_standings.since IS 'Since when it is withdrawn, unlisted, obsolete, deprecated; NULL = it stands otherwise. Unit: UTC.';
+COMMENT ON COLUMN image_standings.told_instead IS 'Image to use instead, as announced.';
+
+
+-- A line: images of one source, owner, family, architecture and purpose, one after the other (image_line). The
+-- newest that is offered is the current one; older ones that are offered too are superseded. Snapshots and backups stand
+-- for a moment of a server, not for a product: none of them supersedes another.
+CREATE VIEW image_lifecycle AS
+WITH placed AS (
     -- Of two of one second a protected image tagged golden is the newer one. Lines are sorted by their hash before their
     -- source: comparing numbers costs a fraction of comparing texts. The source's name and the family, which go with the
     -- line, stand there so that a question for one source, or for one family of it, reads no other.
     SELECT
         m.*,
         row_number() OVER newest AS place,
-        CASE WHEN m.line IS NOT NULL AND first_value(m.standing) OVER newest = 'offered' THEN
+        CASE WHEN m.line IS NOT NULL AND first_value(m.offered) OVER newest THEN
             first_value(m.image_id) OVER newest
         END AS newest_id,
-        first_value(m.name) OVER newest AS newest_name,
         CASE WHEN m.line IS NOT NULL THEN
             lead(m.born_at) OVER (PARTITION BY m.line, m.source_id, m.source, m.family ORDER BY m.born_at, m.image_id)
         END AS next_born_at
-    FROM members AS m
+    FROM image_standings AS m
     WINDOW newest AS (
         PARTITION BY m.line, m.source_id, m.source, m.family
-        ORDER BY m.standing = 'offered' DESC, date_trunc('second', m.born_at) DESC, m.preferred DESC, m.image_id DESC
+        ORDER BY m.offered DESC, date_bin('1 second', m.born_at, 'epoch') DESC, m.preferred DESC, m.image_id DESC
     )
 ), judged AS (
     SELECT
         p.*,
         CASE
-            WHEN p.standing <> 'offered' THEN p.standing
+            WHEN NOT p.offered THEN p.standing
             WHEN p.line IS NOT NULL AND p.place > 1 THEN 'superseded'
             ELSE 'current'
-        END AS state
+        END AS state,
+        CASE WHEN NOT p.offered OR p.line IS NOT NULL AND p.place > 1 THEN
+            coalesce(p.told_instead, p.newest_id)
+        END AS use_instead_id
     FROM placed AS p
 )
 SELECT
     j.source,
     j.image_id,
-    j.name,
+    i.name,
     j.family,
     j.state,
     CASE j.state
-        WHEN 'gone' THEN j.deleted_at
-        WHEN 'withdrawn' THEN j.withdrawn_since
-        WHEN 'unlisted' THEN j.unlisted_since
-        WHEN 'obsolete' THEN j.obsolete_at
-        WHEN 'deprecated' THEN j.deprecated_at
-        WHEN 'superseded' THEN coalesce(j.next_born_at, j.last_changed_at)
+        WHEN 'gone' THEN i.deleted_at
+        WHEN 'superseded' THEN coalesce(j.next_born_at, i.last_changed_at)
         WHEN 'current' THEN j.born_at
-        WHEN 'deactivated' THEN (
-            SELECT max(h.valid_from)
-            FROM status_history AS h
-            WHERE h.source_id = j.source_id AND h.image_id = j.image_id
-        )
-        ELSE (  -- hidden, off_shelf: since the last revision that was not
-            SELECT coalesce(
-                max(r.valid_to) FILTER (
-                    WHERE CASE j.state WHEN 'hidden' THEN r.hidden ELSE r.is_off_shelved END IS NOT TRUE
-                ),
-                min(r.valid_from)
-            )
-            FROM revisions AS r
-            WHERE r.source_id = j.source_id AND r.image_id = j.image_id
-        )
+        ELSE coalesce(j.since, (
+            SELECT CASE j.state
+                WHEN 'deactivated' THEN t.deactivated_since
+                WHEN 'hidden' THEN t.hidden_since
+                WHEN 'off_shelf' THEN t.off_shelf_since
+            END
+            FROM image_turns AS t
+            WHERE t.source_id = j.source_id AND t.image_id = j.image_id
+        ))
     END AS state_since,
-    CASE
-        WHEN j.state = 'current' THEN NULL
-        WHEN j.told_instead IS NOT NULL THEN j.told_instead
-        ELSE j.newest_id
-    END AS use_instead_id,
-    CASE
-        WHEN j.state = 'current' THEN NULL
-        WHEN j.told_instead IS NOT NULL THEN (
-            SELECT i.name FROM images AS i WHERE i.source_id = j.source_id AND i.image_id = j.told_instead
-        )
-        WHEN j.newest_id IS NOT NULL THEN j.newest_name
-    END AS use_instead_name,
-    promised_day(j.provided_until) AS promised_until,
+    j.use_instead_id,
+    instead.name AS use_instead_name,
+    promised_day(i.properties ->> 'provided_until') AS promised_until,
     j.born_at,
     j.source_id,
     j.next_born_at,
     j.line
-FROM judged AS j;
+FROM judged AS j
+LEFT JOIN images AS i ON i.source_id = j.source_id AND i.image_id = j.image_id
+LEFT JOIN images AS instead ON instead.source_id = j.source_id AND instead.image_id = j.use_instead_id;
 
 COMMENT ON VIEW image_lifecycle IS 'Where each image that was ever usable stands, and which to use instead. Compared within source, owner, family, architecture and purpose; snapshots and backups are never superseded. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN image_lifecycle.source IS 'Name of the source.';
@@ -191,47 +273,41 @@ COMMENT ON COLUMN image_lifecycle.next_born_at IS 'When the next image of the fa
 COMMENT ON COLUMN image_lifecycle.line IS 'Images that are compared share it, within a source; NULL = compared with none.';
 
 
--- Per source the newest that could be chosen for a new server, of each system, architecture and purpose.
+-- Per source the newest that could be chosen for a new server, of each system, architecture and purpose; found by hashes:
+-- sorting all images by their systems takes longer.
 CREATE VIEW equivalent_images AS
-WITH newest AS (
-    SELECT
-        f.source_id, f.distro, f.release, f.arch, f.purpose,
-        max(ARRAY[
-            to_char(coalesce(i.created_at, i.first_seen_at) AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), i.image_id
-        ] COLLATE "C") AS image
-    FROM image_state AS f
-    JOIN images AS i ON i.source_id = f.source_id AND i.image_id = f.image_id
-    JOIN sources AS s ON s.source_id = f.source_id
-        AND (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown')
-    LEFT JOIN announcements_in_force AS own
-        ON own.source_id = f.source_id AND own.scope = 'image' AND own.subject = f.image_id
-    LEFT JOIN announcements_in_force AS families
-        ON families.source_id = f.source_id AND families.scope = 'family' AND families.subject = f.family
-            AND own.subject IS NULL
-    WHERE f.live AND f.distro IS NOT NULL AND f.release IS NOT NULL
-        AND i.deleted_at IS NULL AND i.status = 'active' AND i.hidden IS NOT TRUE AND i.unlisted_since IS NULL
-        AND i.is_off_shelved IS NOT TRUE AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true)
-        AND (least(own.deprecated_at, own.obsolete_at, families.deprecated_at, families.obsolete_at) <= now())
-            IS NOT TRUE
-    GROUP BY f.source_id, f.distro, f.release, f.arch, f.purpose
+WITH offered AS (
+    SELECT m.source, m.source_id, m.image_id, m.distro, m.release, coalesce(m.arch, '') AS arch, m.purpose, m.born_at
+    FROM image_standings AS m
+    WHERE m.choosable AND NOT m.is_snapshot AND m.distro IS NOT NULL AND m.release IS NOT NULL
+), newest AS (
+    SELECT o.source_id, o.distro, o.release, o.arch, o.purpose, max(o.born_at) AS born_at
+    FROM offered AS o
+    GROUP BY o.source_id, o.distro, o.release, o.arch, o.purpose
+), chosen AS (  -- of several of one moment the greatest id
+    SELECT n.source_id, n.distro, n.release, nullif(n.arch, '') AS arch, n.purpose, n.born_at,
+        max(o.source) AS source, max(o.image_id) AS image_id
+    FROM newest AS n
+    JOIN offered AS o ON o.source_id = n.source_id AND o.distro = n.distro AND o.release = n.release
+        AND o.arch = n.arch AND o.purpose = n.purpose AND o.born_at = n.born_at
+    GROUP BY n.source_id, n.distro, n.release, n.arch, n.purpose, n.born_at
 )
 SELECT
-    n.distro,
-    n.release,
-    n.arch,
-    n.purpose,
-    s.name AS source,
-    i.image_id,
+    c.distro,
+    c.release,
+    c.arch,
+    c.purpose,
+    c.source,
+    c.image_id,
     i.name,
     i.created_at,
     floor(extract(epoch FROM
-        max(coalesce(i.created_at, i.first_seen_at)) OVER (PARTITION BY n.distro, n.release, n.arch, n.purpose)
-        - coalesce(i.created_at, i.first_seen_at)) / 86400)::integer AS behind_days,
+        max(c.born_at) OVER (PARTITION BY c.distro, c.release, c.arch, c.purpose) - c.born_at) / 86400)::integer
+        AS behind_days,
     i.visibility,
-    n.source_id
-FROM newest AS n
-JOIN sources AS s ON s.source_id = n.source_id
-JOIN images AS i ON i.source_id = n.source_id AND i.image_id = n.image[2];
+    c.source_id
+FROM chosen AS c
+JOIN images AS i ON i.source_id = c.source_id AND i.image_id = c.image_id;
 
 COMMENT ON VIEW equivalent_images IS 'The same system in every source: of each the newest image that is offered, and how far it is behind the newest anywhere. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN equivalent_images.distro IS 'Operating system, as in image_os.';

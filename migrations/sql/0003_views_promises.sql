@@ -12,9 +12,19 @@ WITH promising AS MATERIALIZED (
         i.properties ->> 'hotfix_hours' AS hotfix_hours
     FROM images AS i
     WHERE i.properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'
-), lives AS MATERIALIZED (
-    SELECT l.source, l.source_id, l.image_id, l.name, l.family, l.state, l.state_since, l.born_at, l.next_born_at, l.line
-    FROM image_lifecycle AS l
+), lives AS MATERIALIZED (  -- of their lines alone
+    SELECT
+        m.source, m.source_id, m.image_id, m.family, m.line, m.born_at, m.standing, m.since,
+        CASE WHEN m.line IS NOT NULL THEN
+            lead(m.born_at) OVER (PARTITION BY m.source_id, m.line ORDER BY m.born_at, m.image_id)
+        END AS next_born_at
+    FROM image_standings AS m
+    WHERE (m.source_id, m.line) IN (
+            SELECT f.source_id, image_line(f.family, f.arch, f.purpose, f.owner_hash)
+            FROM promising AS p
+            JOIN image_state AS f ON f.source_id = p.source_id AND f.image_id = p.image_id
+        )
+        OR m.line IS NULL AND (m.source_id, m.image_id) IN (SELECT p.source_id, p.image_id FROM promising AS p)
 ), lines AS (  -- asked of images that are gone only
     SELECT l.source_id, l.line, array_agg(l.born_at) AS births
     FROM lives AS l
@@ -39,9 +49,18 @@ WITH promising AS MATERIALIZED (
 ), given AS (
     SELECT
         p.*,
-        l.source, l.name, l.family, l.state, l.state_since, l.born_at, l.next_born_at, lines.births,
+        l.source, l.family, l.standing, l.born_at, l.next_born_at, lines.births,
+        CASE WHEN l.standing = 'gone' THEN p.deleted_at ELSE coalesce(l.since, (
+            SELECT CASE l.standing
+                WHEN 'deactivated' THEN t.deactivated_since
+                WHEN 'hidden' THEN t.hidden_since
+                WHEN 'off_shelf' THEN t.off_shelf_since
+            END
+            FROM image_turns AS t
+            WHERE t.source_id = l.source_id AND t.image_id = l.image_id
+        )) END AS left_at,
         promised_day(p.provided_until) AS until,
-        l.state NOT IN ('current', 'superseded', 'deprecated', 'obsolete') AS left_offer,
+        l.standing NOT IN ('offered', 'superseded', 'deprecated', 'obsolete') AS left_offer,
         (
             SELECT min(a.announced_at)
             FROM image_announcements AS a
@@ -62,7 +81,7 @@ WITH promising AS MATERIALIZED (
         g.source_id, g.image_id, 'replace_frequency' AS promise, g.replace_frequency AS value,
         CASE
             WHEN g.period IS NOT NULL THEN (
-                least(g.next_born_at, CASE WHEN g.left_offer THEN g.state_since END, now()) > g.born_at + g.period
+                least(g.next_born_at, CASE WHEN g.left_offer THEN g.left_at END, now()) > g.born_at + g.period
                 AND (g.until IS NULL OR g.born_at + g.period < g.until + 1)
             ) IS NOT TRUE
             WHEN g.replace_frequency = 'never' THEN
@@ -73,7 +92,7 @@ WITH promising AS MATERIALIZED (
             WHEN g.period IS NULL AND g.replace_frequency <> 'never' THEN 'history does not tell whether there was need'
             WHEN g.next_born_at IS NOT NULL THEN
                 format('replaced after %s days', floor(extract(epoch FROM g.next_born_at - g.born_at) / 86400))
-            WHEN g.left_offer THEN format('%s before it was due', g.state)
+            WHEN g.left_offer THEN format('%s before it was due', g.standing)
             ELSE format('not replaced for %s days', floor(extract(epoch FROM now() - g.born_at) / 86400))
         END AS evidence
     FROM given AS g
@@ -84,16 +103,16 @@ WITH promising AS MATERIALIZED (
         CASE
             WHEN g.until IS NULL AND g.provided_until <> 'notice' THEN NULL
             WHEN g.next_born_at IS NOT NULL OR NOT g.left_offer THEN true
-            WHEN g.until IS NULL THEN coalesce(g.announced_at <= g.state_since, false)
-            ELSE (g.state_since AT TIME ZONE 'UTC')::date > g.until
+            WHEN g.until IS NULL THEN coalesce(g.announced_at <= g.left_at, false)
+            ELSE (g.left_at AT TIME ZONE 'UTC')::date > g.until
         END,
-        g.state_since,
+        g.left_at,
         CASE
             WHEN g.until IS NULL AND g.provided_until <> 'notice' THEN 'names no day'
             WHEN g.next_born_at IS NOT NULL THEN 'a newer image took its place'
             WHEN NOT g.left_offer THEN 'still offered'
-            WHEN g.until IS NULL AND g.announced_at IS NULL THEN format('%s without notice', g.state)
-            ELSE format('%s on %s, and nothing took its place', g.state, (g.state_since AT TIME ZONE 'UTC')::date)
+            WHEN g.until IS NULL AND g.announced_at IS NULL THEN format('%s without notice', g.standing)
+            ELSE format('%s on %s, and nothing took its place', g.standing, (g.left_at AT TIME ZONE 'UTC')::date)
         END
     FROM given AS g
     WHERE g.provided_until <> 'none'

@@ -121,7 +121,7 @@ def _replace_views(connection: Connection) -> None:
     No part that is computed before it is known which shard is asked: the parts of views are put in where they are
     used. No recursion over several shards: lineage is told source by source.
     """
-    for name in ("image_lifecycle", "image_promises"):
+    for name in ("image_lifecycle", "equivalent_images", "image_promises"):
         text = _PART.sub(r"\1 AS NOT MATERIALIZED (\n", _SQL.value(connection, "view", name=name))
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}".encode())
     for name in ("lineage_of_source", "replace_lineage"):

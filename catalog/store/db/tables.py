@@ -228,6 +228,15 @@ images = table(
         text("created_at DESC NULLS LAST"),
         postgresql_where=text("deleted_at IS NULL"),
     ),
+    Index(
+        "ix_images_apart",
+        "source_id",
+        "image_id",
+        postgresql_where=text(
+            "created_at IS NULL OR status IS DISTINCT FROM 'active' OR hidden OR is_off_shelved"
+            " OR unlisted_since IS NOT NULL OR protected AND 'golden' = ANY (tags)"
+        ),
+    ),
     Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
@@ -245,7 +254,14 @@ image_state = table(
         "purpose", "As in image_os.purpose; NULL = rules were not applied yet, catalog remap does it."
     ),
     text_column("family", "Family of the name, by image_family_rules; NULL = no name."),
-    comment="Fingerprints, and what image_os tells; narrow, so that a sweep reads little. Internal.",
+    moment("created_at", "As in images.created_at."),
+    Column(
+        "owner_hash",
+        BigInteger,
+        comment="Hash of the owner; NULL = a snapshot or a backup, which is of no line.",
+    ),
+    comment="Fingerprints, what image_os tells, and what images are compared by; narrow, so that sweeps and views read"
+    " little. Internal.",
 )
 
 image_tags = table(

@@ -34,8 +34,12 @@ def prefixed(prefix: str, names: Iterable[str]) -> str:
     return ", ".join(f"{prefix}.{name}" for name in names)
 
 
+OWNER_HASH = """CASE WHEN coalesce(s.image_kind NOT IN ('snapshot', 'backup'), true) THEN
+    hashtextextended(coalesce(s.owner, ''), 0) END"""
+"""Of a row of the stage; see image_state.owner_hash."""
 SQL = load(
     "stage.sql",
+    owner_hash=OWNER_HASH,
     fields=", ".join(REVISION_FIELD_COLUMNS),
     r_fields=prefixed("r", REVISION_FIELD_COLUMNS),
     s_fields=prefixed("s", REVISION_FIELD_COLUMNS),

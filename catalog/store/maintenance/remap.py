@@ -14,12 +14,13 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Content, Revision
+from catalog.store.history.stage import OWNER_HASH, Stage, StageRow, prefixed
 from catalog.store.history.stage import SQL as STAGE
-from catalog.store.history.stage import Stage, StageRow, prefixed
 
 STEP = 1000
 SQL = load(
     "remap.sql",
+    owner_hash=OWNER_HASH,
     fields=", ".join(REVISION_FIELD_COLUMNS),
     r_fields=prefixed("r", REVISION_FIELD_COLUMNS),
     s_fields=prefixed("s", REVISION_FIELD_COLUMNS),

@@ -1,6 +1,6 @@
 -- `catalog remap`: typed columns follow the stored documents by today's mapping. Rows that stay equal are
 -- not written. The stage holds one row per document; `present` marks the last one of an image.
--- {fields}: typed columns that revisions and images share.
+-- {fields}: typed columns that revisions and images share; {owner_hash}: image_state's.
 
 -- name: documents
 -- Stored records in the order of their key.
@@ -56,11 +56,12 @@ WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
     AND f.content_hash IS NOT NULL AND f.content_hash <> s.content_hash;
 
 -- name: systems
--- What image_os tells, by today's rules.
+-- What image_os tells, by today's rules, and what images are compared by.
 UPDATE image_state f
-SET (distro, release, arch, purpose, family) = (s.distro, s.release, s.arch, s.purpose, s.family)
+SET (distro, release, arch, purpose, family, created_at, owner_hash)
+    = (s.distro, s.release, s.arch, s.purpose, s.family, s.created_at, {owner_hash})
 FROM stage s
 WHERE s.run_id = %(run)s AND s.batch = %(batch)s AND s.present
     AND {shard(f, s)} AND f.image_id = s.image_id
-    AND (f.distro, f.release, f.arch, f.purpose, f.family)
-        IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose, s.family);
+    AND (f.distro, f.release, f.arch, f.purpose, f.family, f.created_at, f.owner_hash)
+        IS DISTINCT FROM (s.distro, s.release, s.arch, s.purpose, s.family, s.created_at, {owner_hash});

@@ -1,6 +1,6 @@
 -- What a merge writes. Most work on one batch: rows of `stage` with run_id and batch; others on images that are named.
 -- A stage row is one revision about to be written; `present` rows are also what `images` shall show.
--- {fields}: typed columns that revisions and images share; {links}: the three URLs.
+-- {fields}: typed columns that revisions and images share; {links}: the three URLs; {owner_hash}: image_state's.
 
 -- name: fill_copies
 -- A revision that takes its content over from another one (its place, its dating or its end changed).
@@ -145,11 +145,13 @@ ON CONFLICT (source_id, image_id, name) DO UPDATE SET value = excluded.value;
 -- name: upsert_state
 -- Fingerprints of what `images` shows.
 INSERT INTO image_state AS f (source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose,
-    family)
-SELECT source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose, family
-FROM stage WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s AND present
+    family, created_at, owner_hash)
+SELECT source_id, image_id, raw_hash, content_hash, live, distro, release, arch, purpose, family, created_at,
+    {owner_hash}
+FROM stage s WHERE source_id = %(source)s AND run_id = %(run)s AND batch = %(batch)s AND present
 ON CONFLICT (source_id, image_id) DO UPDATE
-SET (raw_hash, content_hash, live) = (excluded.raw_hash, excluded.content_hash, excluded.live),
+SET (raw_hash, content_hash, live, created_at, owner_hash)
+        = (excluded.raw_hash, excluded.content_hash, excluded.live, excluded.created_at, excluded.owner_hash),
     distro = CASE WHEN excluded.purpose IS NULL THEN f.distro ELSE excluded.distro END,
     release = CASE WHEN excluded.purpose IS NULL THEN f.release ELSE excluded.release END,
     arch = CASE WHEN excluded.purpose IS NULL THEN f.arch ELSE excluded.arch END,

@@ -13,6 +13,7 @@ from catalog.demo.cloud import Cloud, Held
 from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_record
 from catalog.store.db.connection import Connection
+from catalog.store.history.stage import OWNER_HASH
 
 CONTENT = tuple((n, field.column) for n, field in enumerate(FIELDS) if field.opens_revision)
 DATA = (
@@ -55,6 +56,10 @@ def check_history(connection: Connection, *, remapped: bool = False, cut: bool =
     images = fetch(
         connection,
         "SELECT i.*, f.content_hash, f.live FROM images i JOIN image_state f USING (source_id, image_id)",
+    )
+    kept = "f.created_at IS DISTINCT FROM s.created_at OR f.owner_hash IS DISTINCT FROM " + OWNER_HASH
+    assert not fetch(
+        connection, f"SELECT * FROM image_state f JOIN images s USING (source_id, image_id) WHERE {kept}"
     )
     assert (
         len(images)

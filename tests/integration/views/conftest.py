@@ -13,6 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from catalog.store.db.connection import Database
+from catalog.store.history.stage import OWNER_HASH
 from catalog.systems import FamilyRule, Keys, Rule, Systems
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -98,8 +99,15 @@ class Shelf:
         columns = ("platform", "os_version", "os_type", "os_bit", "architecture")
         keys = Keys.of(*(row.get(name) for name in columns), "arm" in row["capabilities"], told)
         system = self.systems.tell(row.get("name"), keys)._asdict()
-        live = row.get("deleted_at") is None
-        self.insert("image_state", {"source_id": source_id, "image_id": image_id, "live": live, **system})
+        kept = {"live": row.get("deleted_at") is None, "created_at": row["created_at"], **system}
+        self.insert("image_state", {"source_id": source_id, "image_id": image_id, **kept})
+        self.ask(
+            f"UPDATE image_state SET owner_hash = {OWNER_HASH} FROM images AS s"
+            " WHERE (s.source_id, s.image_id) = (image_state.source_id, image_state.image_id)"
+            " AND s.source_id = %s AND s.image_id = %s RETURNING 1",
+            source_id,
+            image_id,
+        )
 
     @cached_property
     def systems(self) -> Systems:
