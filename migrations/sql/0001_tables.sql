@@ -198,7 +198,7 @@ COMMENT ON COLUMN observations.complete IS 'True: absence alone proves something
 COMMENT ON COLUMN observations.covers_hidden IS 'False: it proves nothing about images that some record calls hidden.';
 COMMENT ON COLUMN observations.contained_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
 COMMENT ON COLUMN observations.inconclusive_set IS 'Key of the ids it says nothing about, in id_sets.';
-COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up.';
+COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up, or whose deletions somebody approved.';
 
 CREATE TABLE id_sets (
     source_id TEXT COLLATE "C" NOT NULL,

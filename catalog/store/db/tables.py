@@ -606,7 +606,12 @@ observations = table(
     ),
     hash_column("contained_set", "Of an incomplete one: key of the set of ids it held, in id_sets."),
     hash_column("inconclusive_set", "Key of the ids it says nothing about, in id_sets."),
-    Column("run_ids", ARRAY(UUID(as_uuid=False)), nullable=False, comment="Runs that make it up."),
+    Column(
+        "run_ids",
+        ARRAY(UUID(as_uuid=False)),
+        nullable=False,
+        comment="Runs that make it up, or whose deletions somebody approved.",
+    ),
     comment="The ledger that history is a function of. Internal.",
 )
 

@@ -90,9 +90,10 @@ UPDATE held_deletions SET reason = %(reason)s
 WHERE source_id = %(source)s AND decision = 'open' AND image_id = ANY (%(ids)s) AND reason = 'login_changed';
 
 -- name: decide
--- Ends deletions of these images.
+-- Ends deletions of these images; one that somebody keeps by what came after that.
 UPDATE held_deletions SET decision = %(decision)s, decided_at = %(at)s, decided_by = %(by)s
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = ANY (%(among)s);
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = ANY (%(among)s)
+    AND (decision = 'open' OR coalesce(decided_at, observed_at) < %(at)s);
 
 -- name: held
 -- Held deletions for people: of some sources, or of one image.

@@ -22,7 +22,7 @@ from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
-from tests.support.records import hour, image, listing, name_of, named, write
+from tests.support.records import hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
 
@@ -151,6 +151,20 @@ def test_what_was_kept_later_stays_so_without_the_first_holder(database: Databas
     forget(database, source(), run_at(database, 2))
     assert held(database) == dict.fromkeys(GONE, ("kept", 3))
     load(database, tmp_path, 4, *ALL[:12])
+    assert len(live(database)) == 20
+
+
+def test_a_record_that_is_rejected_ends_no_decision_that_came_later(
+    database: Database, tmp_path: Path
+) -> None:
+    """It shows that the image was there, then."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 2, 0)
+    settle(database, "keep")
+    path = write(tmp_path, named(3), [image(0), too_deep(name_of(9))])
+    backfill(database, source(), [path], complete=True)
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+    load(database, tmp_path, 4, *range(9), *range(10, 20))
     assert len(live(database)) == 20
 
 
