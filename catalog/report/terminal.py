@@ -1,7 +1,7 @@
 """Rows for people and for programs: a table that fits the terminal, JSON, JSON Lines, or CSV.
 
-On a terminal a table fits its width: names that have no room end in an ellipsis, ids are whole, moments are local.
-Elsewhere nothing is cut or wrapped, and moments are UTC.
+On a terminal a table fits its width: names that have no room end in an ellipsis, ids are whole, moments are local,
+and a column in which nothing stands is left out. Elsewhere nothing is cut or wrapped, and moments are UTC.
 
 Text from a cloud may hold control characters, marks that turn the reading direction, or invisible ones:
 a terminal gets them as escapes, so that no image's name can move the cursor or hide another.
@@ -135,6 +135,8 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: 
         console.print("(no rows)", style="dim")
         return
     table = [_column(name, [row[i] for row in rows], stream) for i, name in enumerate(columns)]
+    if tty:
+        table = [column for column in table if any(column.cells)] or table
     lines = _lines(table, console.width) if tty else [table]
     if lines is None:
         _print_records(table, console, stream)

@@ -129,6 +129,18 @@ def test_columns_without_room_side_by_side_take_a_second_line(monkeypatch: pytes
     ]
 
 
+def test_a_terminal_gets_no_column_in_which_nothing_stands() -> None:
+    rows = [("web", None, "", []), ("db", None, "", [])]
+    assert printed(["name", "file", "note", "tags"], rows, stream=Terminal()).split() == [
+        "name",
+        "─" * 4,
+        "web",
+        "db",
+    ]
+    assert printed(["name", "file", "note", "tags"], rows).splitlines()[0] == "name file note tags"
+    assert "name" in printed(["name"], [(None,)], stream=Terminal())
+
+
 def test_sentences_are_broken_between_words_and_names_of_keys_stay_as_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
