@@ -329,16 +329,20 @@ class Evidence(RuleBasedStateMachine):
         return result.runs
 
     def forget(self, number: int) -> None:
-        moments = [at for at in self.observations() if self.cut is None or at >= self.cut]
-        if not moments:
-            return
-        seen = self.ledger[moments[number % len(moments)]]
+        if number & 32:
+            self.hold(number)
+            self.sweep()
+        chosen = self.holders() if number & 32 else self.observations()
+        if chosen:
+            self.take_out(chosen[number % len(chosen)])
+
+    def take_out(self, at: datetime) -> None:
+        seen = self.ledger[at]
         gone = forget(self.world.database, self.source, seen.run_id.split()[0], accept_deletions=True)
         assert sorted(gone.run_ids) == seen.run_id.split()
         self.loaded = [file for file in self.loaded if file.at != seen.at]
         self.swept &= self.live()
-        # a decision goes with what it was about
-        self.kept &= self.ids("SELECT image_id FROM held_deletions WHERE decision = 'kept'")
+        self.kept &= self.live()  # a decision goes with what it was about
         self.check()
 
     def hold(self, number: int) -> None:
@@ -384,13 +388,22 @@ class Evidence(RuleBasedStateMachine):
         if number & 16 and len(files) > 1:
             self.load_file(files.pop(1))
         (self.approve if number & 32 else self.keep)(0)
+        if number & 8 and (holders := self.holders()):
+            self.take_out(holders[-1])
         random.Random(number).shuffle(files)
         for file in files:
             self.load_file(file)
 
     def observations(self) -> list[datetime]:
-        """When something was observed; a decision is none of it."""
-        return sorted(at for at, one in self.ledger.items() if one.run_id)
+        """What can be forgotten; a decision is none of it."""
+        return sorted(
+            at for at, one in self.ledger.items() if one.run_id and (self.cut is None or at >= self.cut)
+        )
+
+    def holders(self) -> list[datetime]:
+        """Those that held an image back first."""
+        held = {at for (at,) in self.all("SELECT observed_at FROM held_deletions")}
+        return [at for at in self.observations() if at in held]
 
     def decided(self, verb: Verb, number: int) -> set[str]:
         """The images that were decided about, all that wait or some."""
@@ -518,6 +531,7 @@ class Evidence(RuleBasedStateMachine):
         for image_id, at, reason in self.all("SELECT image_id, observed_at, reason FROM absences"):
             absences.setdefault(at, {})[image_id] = reason
         found = {}
+        held = self.ids("SELECT unnest(image_ids) FROM id_sets WHERE kind IN ('held', 'kept')")
         for at, complete, covers_hidden, run_ids, sets in self.all(
             "SELECT observed_at, complete, covers_hidden,"
             " ARRAY(SELECT run_id::text FROM runs r WHERE r.source_id = o.source_id AND r.observed_at = o.observed_at"
@@ -547,9 +561,15 @@ class Evidence(RuleBasedStateMachine):
                 frozenset((sets or {}).get("found", ())),
             )
             if any(file.at == at and file.complete for file in self.loaded):
-                self.comparable = self.comparable and not {"held", "kept"} & set(silent.values())
-        if self.cut is not None:
-            found = {at: one for at, one in self.ledger.items() if at < self.cut} | found
+                # an image that was held and is listed when this is loaded lives unlisted here
+                kinds = {kind for kind, ids in (sets or {}).items() if held.intersection(ids)}
+                self.comparable = self.comparable and not {"held", "kept", "unlisted"} & kinds
+        for at, one in self.ledger.items() if self.cut is not None else ():
+            if at < self.cut:  # of an absence that a later one follows the ledger needs to know no more
+                now = found.get(at, one)
+                absent = {**one.absent, **now.absent}
+                silent = {i: kind for i, kind in now.inconclusive.items() if i not in absent}
+                found[at] = dataclasses.replace(now, absent=absent, inconclusive=silent)
         self.ledger = found
 
     def check_rule(self) -> None:
