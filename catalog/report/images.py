@@ -71,9 +71,10 @@ _FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text
     JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
 
 
-_OF_STATE = """AND (i.source_id, i.image_id) IN (
-    SELECT l.source_id, l.image_id FROM {view} WHERE l.{column} = %(state)s OFFSET 0)"""
-"""OFFSET 0: looked for once, apart from the rest, which Citus could not plan together."""
+_OF_STATE = """AND ((i.source_id, i.image_id) IN (
+    SELECT l.source_id, l.image_id FROM {view} WHERE l.{column} = %(state)s OFFSET 0)) IS TRUE"""
+"""OFFSET 0: looked for apart from the rest, which Citus could not plan together. IS TRUE: once, into a hash table; as a
+join it was done for each image where the planner expected one and thousands came."""
 _COMPARED = ("current", "superseded")
 """States that an image has among others of its line; the rest it has by itself, which is told sooner."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -53,12 +54,21 @@ def catalog(shelf: Shelf) -> Iterator[psycopg.Connection[TupleRow]]:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"tags": ("third",)}, {"tags": ("rare",)}, {"text": "nothing"}, {"sources": ("a",)}]
+    "asked",
+    [
+        {},
+        {"tags": ("third",)},
+        {"tags": ("rare",)},
+        {"text": "nothing"},
+        {"sources": ("a",)},
+        {"state": "current"},
+        {"state": "hidden"},
+    ],
 )
 def test_parts_of_the_listing_join_without_a_gap(
-    catalog: psycopg.Connection[TupleRow], asked: dict[str, tuple[str, ...]]
+    catalog: psycopg.Connection[TupleRow], asked: dict[str, Any]
 ) -> None:
-    wanted = ImageFilter(sort="-created", **asked)  # type: ignore[arg-type]
+    wanted = ImageFilter(sort="-created", **asked)
     expected = [row["image_id"] for row in list_images(catalog, wanted).dicts()]
     found: list[str] = []
     place: Place | None = None
