@@ -36,9 +36,12 @@ def source(name: str = "s", **settings: Any) -> SourceSettings:
     return SourceSettings(name, settings.pop("kind", "glance"), **settings)
 
 
-A_DAY_LATER = (
-    "UPDATE lookups SET asked_at = asked_at - interval '1 day', clock_at = clock_at - interval '1 day'"
-)
+def moved(column: str, by: str) -> str:
+    """SET of an UPDATE that moves a column with a time: without time zones, as Citus takes no other."""
+    return f"{column} = (({column} AT TIME ZONE 'UTC') + interval '{by}') AT TIME ZONE 'UTC'"
+
+
+A_DAY_LATER = f"UPDATE lookups SET {moved('asked_at', '-1 day')}, {moved('clock_at', '-1 day')}"
 """Look-ups are a day older."""
 
 

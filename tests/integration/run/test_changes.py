@@ -21,7 +21,7 @@ from catalog.store.state import due_sources, leases, runs
 from tests.support.faults import status
 from tests.support.records import image, name_of, too_deep
 from tests.support.rows import HISTORY, contents_of, rows, snapshot, wipe
-from tests.support.world import Site, Sites, hasty
+from tests.support.world import Site, Sites, hasty, moved
 
 KINDS = ("glance", "ims")
 pytestmark = pytest.mark.parametrize("kind", KINDS)
@@ -270,7 +270,7 @@ def test_they_come_after_a_complete_sweep(sites: Sites, kind: str) -> None:
 def test_a_stop_ends_its_wait(sites: Sites, kind: str) -> None:
     site = swept(sites, kind)
     site.cloud.change(name_of(0), name="renamed")
-    site._execute("UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 minute'")
+    site._execute(f"UPDATE leases SET holder = '{uuid.uuid4()}', expires_at = now() + interval '1 minute'")
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     began = time.monotonic()
@@ -308,7 +308,7 @@ def test_it_needs_a_complete_sweep_first(sites: Sites, kind: str) -> None:
 def test_while_another_works_on_the_source_nothing_is_written(sites: Sites, kind: str) -> None:
     site = swept(sites, kind)
     site.cloud.change(name_of(0), name="renamed")
-    site._execute("UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 minute'")
+    site._execute(f"UPDATE leases SET holder = '{uuid.uuid4()}', expires_at = now() + interval '1 minute'")
     before = snapshot(site.database)
     assert site.sweep_changes().outcome == "busy"
     assert snapshot(site.database) == before
@@ -340,7 +340,7 @@ def test_what_tells_of_sweeps_leaves_it_out(sites: Sites, kind: str) -> None:
     site.server.faults.add(status(500), when=lambda request: "/images/" in request.path, times=None)
     assert site.sweep().unlisted == 1
     site.server.faults.clear()
-    site._execute("UPDATE runs SET started_at = started_at - interval '1 hour'")
+    site._execute(f"UPDATE runs SET {moved('started_at', '-1 hour')}")
     took = of_source(site)["last_complete_seconds"]
     site.cloud.change(name_of(1), name="renamed")
     assert site.sweep_changes().updated == 1

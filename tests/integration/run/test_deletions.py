@@ -11,7 +11,7 @@ import pytest
 from tests.support.faults import by_address, hang, status
 from tests.support.records import image, name_of
 from tests.support.rows import snapshot
-from tests.support.world import LEDGER, Sites
+from tests.support.world import LEDGER, Sites, moved
 
 KINDS = ("glance", "ims")
 
@@ -69,11 +69,11 @@ def test_once_a_day_goes_by_the_clock_where_observations_are_ahead_of_it(sites: 
     site.sweep()
     site.cloud.hide(name_of(1))
     with site.database.transaction() as connection:
-        connection.execute("UPDATE observations SET observed_at = observed_at + interval '30 days'")
+        connection.execute(f"UPDATE observations SET {moved('observed_at', '30 days')}")
     assert site.sweep().looked_up == 1
     assert site.sweep().looked_up == 0
     with site.database.transaction() as connection:
-        connection.execute("UPDATE lookups SET clock_at = clock_at - interval '1 day'")
+        connection.execute(f"UPDATE lookups SET {moved('clock_at', '-1 day')}")
     assert site.sweep().looked_up == 1
 
 

@@ -330,7 +330,6 @@ def test_a_lease_that_ends_later_than_any_may_is_free(sites: Sites) -> None:
     for ends, outcome in (("1 hour", "busy"), ("10 years", "complete")):
         with site.database.transaction() as connection:
             connection.execute(
-                "UPDATE leases SET holder = gen_random_uuid(), expires_at = clock_timestamp() + %s::interval",
-                (ends,),
+                "UPDATE leases SET holder = %s, expires_at = now() + %s::interval", (uuid.uuid4(), ends)
             )
         assert site.sweep().outcome == outcome

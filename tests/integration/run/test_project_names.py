@@ -22,7 +22,7 @@ from tests.support.cloud_server import CloudServer
 from tests.support.faults import status
 from tests.support.records import image
 from tests.support.rows import rows, snapshot
-from tests.support.world import LEDGER
+from tests.support.world import LEDGER, moved
 
 HAY, STRAW = "1" * 32, "2" * 32
 OF_ALL, OF_USER = "/v3/projects", "/v3/auth/projects"
@@ -58,7 +58,7 @@ class Meadow:
 
     def a_day_later(self) -> None:
         with self.database.transaction() as connection:
-            connection.execute("UPDATE sources SET projects_asked_at = projects_asked_at - interval '1 day'")
+            connection.execute(f"UPDATE sources SET {moved('projects_asked_at', '-1 day')}")
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_name_follows_the_cloud_and_is_never_deleted(meadow: Meadow) -> None:
 def test_a_clock_set_back_does_not_end_the_asking(meadow: Meadow) -> None:
     complete(meadow.sweep())
     with meadow.database.transaction() as connection:
-        connection.execute("UPDATE sources SET projects_asked_at = projects_asked_at + interval '9 days'")
+        connection.execute(f"UPDATE sources SET {moved('projects_asked_at', '9 days')}")
     complete(meadow.sweep())
     assert len(meadow.asked) == 4
 
