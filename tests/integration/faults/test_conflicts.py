@@ -17,9 +17,11 @@ from catalog.store.state import leases
 from catalog.sync import sweep as sweep_module
 from tests.integration.faults.changing import changed_site, check_as_undisturbed
 from tests.integration.faults.refusals import raise_in
+from tests.support import citus
 from tests.support.records import name_of
 from tests.support.world import Site, Sites
 
+pytestmark = citus.unfit("its tables have no triggers, and no rows are locked there without a source")
 FIRST_LOCKED = "SELECT FROM images WHERE image_id = %s FOR UPDATE"
 
 

@@ -103,8 +103,8 @@ def _judge(site: Site, run: RunResult | None, old: dict[str, Any]) -> str:
 
 def _wait_for_the_killed(site: Site) -> None:
     """Locks that a dying connection holds are waited for."""
-    site.rows("SELECT FROM runs WHERE source_id = $ FOR UPDATE")
-    site.rows("SELECT FROM leases WHERE source_id = $ FOR UPDATE")
+    for table in ("runs", "leases"):
+        site.rows(f"SELECT FROM {table} WHERE source_id = %s FOR UPDATE", site.source_id)
 
 
 def test_a_wire_that_is_not_cut_changes_nothing(sites: Sites) -> None:
