@@ -35,7 +35,7 @@ VALUES: dict[str, Any] = {
     "fence": 1, "seconds": 60.0, "now": AT, "longest": 7200.0, "since": AT, "started": AT, "hashes": [b"h"],
     "image": "a", "overlap": 5.0, "names": ["n"], "decision": "open", "among": ["open"],
     "clock": AT, "visibilities": ["x"], "beside": ["a"], "by_owner": True, "limit": 5, "visibility": "x",
-    "within": timedelta(days=1),
+    "within": timedelta(days=1), "decided": [AT, None], "deciders": ["x", None],
 }  # fmt: skip
 FILES = (*OF_BATCHES, "leases")
 
