@@ -160,13 +160,30 @@ def test_the_same_question_as_of_the_same_moment_has_the_same_answer(filled: Dat
     assert asked_then == [["a"], ["b"], ["c"], ["a"], ["d"], []]
 
 
-def test_an_image_that_is_not_listed_is_not_offered_then_and_now(filled: Database) -> None:
+@pytest.mark.parametrize("why", ["unanswered", "held", "kept", "found"])
+def test_an_image_that_is_not_listed_is_not_offered_then_and_now(filled: Database, why: str) -> None:
     see(filled, 1, {"a": born(1), "b": born(2)})
-    see(filled, 3, {"a": born(1)}, inconclusive={"b": "unanswered"})
+    if why == "found":
+        see(filled, 3, {"a": born(1), "b": born(2)}, found=["b"])
+    else:
+        see(filled, 3, {"a": born(1)}, inconclusive={"b": why})
     assert ids(filled) == ["a"]
     see(filled, 5, {"a": born(1), "b": born(2)})
     assert ids(filled) == ["b"]
     assert answers(filled, [day(n) + LATER for n in (1, 3, 5)]) == [["b"], ["a"], ["b"]]
+
+
+def test_what_a_partial_listing_shows_again_is_offered_then_and_now(filled: Database) -> None:
+    """As a sweep that asks for changes alone does."""
+    see(filled, 1, {"a": born(1), "b": born(2), "c": born(3)})
+    see(filled, 3, {"a": born(1)}, inconclusive={"b": "unanswered", "c": "unanswered"})
+    see(filled, 4, {"b": born(2)}, complete=False)
+    assert ids(filled) == ["b"]
+    see(filled, 6, {"a": born(1)}, complete=False, inconclusive={"b": "unanswered"})
+    assert ids(filled) == ["a"]
+    see(filled, 7, {"a": born(1), "c": born(3)})
+    assert ids(filled) == ["c"]
+    assert answers(filled, [day(n) + LATER for n in (1, 3, 4, 6, 7)]) == [["c"], ["a"], ["b"], ["a"], ["c"]]
 
 
 def test_what_is_announced_is_not_chosen_from_its_date_on(filled: Database) -> None:

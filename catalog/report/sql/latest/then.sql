@@ -1,15 +1,26 @@
 -- Live images of a moment, each with its system: those that did not change afterwards are what they were; those that did
 -- are handed in with their systems.
-WITH unlisted AS MATERIALIZED (  -- what the last complete observation up to then did not list
-    SELECT DISTINCT o.source_id, unnest(d.image_ids) COLLATE "C" AS image_id
-    FROM (
-        SELECT DISTINCT ON (o.source_id) o.source_id, o.inconclusive_set
-        FROM observations AS o
-        WHERE o.complete AND o.observed_at <= %(as_of)s
-        ORDER BY o.source_id, o.observed_at DESC
-    ) AS o
-    JOIN id_sets AS d ON d.source_id = o.source_id AND d.set_id = o.inconclusive_set
-    WHERE d.kind IN ('unanswered', 'held', 'kept', 'found', 'unlisted')
+WITH recent AS (  -- the last complete observation up to then, and the incomplete ones after it
+    SELECT o.source_id, o.observed_at, o.contained_set, o.inconclusive_set
+    FROM observations AS o
+    JOIN (
+        SELECT c.source_id, max(c.observed_at) AS observed_at
+        FROM observations AS c
+        WHERE c.complete AND c.observed_at <= %(as_of)s
+        GROUP BY c.source_id
+    ) AS c ON c.source_id = o.source_id AND c.observed_at <= o.observed_at
+    WHERE o.observed_at <= %(as_of)s
+), told AS (  -- what they missed, and what the incomplete ones listed; what a look-up found was not listed
+    SELECT o.source_id, o.observed_at, unnest(d.image_ids) COLLATE "C" AS image_id, d.kind <> 'listed' AS missed
+    FROM recent AS o
+    JOIN id_sets AS d ON d.source_id = o.source_id
+        AND (d.set_id = o.inconclusive_set AND d.kind IN ('unanswered', 'held', 'kept', 'found', 'unlisted')
+            OR d.set_id = o.contained_set AND d.kind = 'listed')
+), unlisted AS MATERIALIZED (
+    SELECT t.source_id, t.image_id
+    FROM told AS t
+    GROUP BY t.source_id, t.image_id
+    HAVING max(t.observed_at) FILTER (WHERE t.missed) >= max(t.observed_at)
 ), known AS (
     SELECT i.source_id, i.image_id, i.name, i.status, i.visibility, i.created_at, i.hidden, i.is_off_shelved,
         i.image_kind, i.tags, i.capabilities, f.distro, f.release, f.arch, f.purpose, f.family
