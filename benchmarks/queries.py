@@ -134,7 +134,7 @@ AT_A_MILLION = (
     Query("a source as of a moment", f"{THEN} WHERE source_id = '{{source}}'", 300),
     Query("image_lifecycle of a source", f"SELECT * FROM image_lifecycle {ONE}", 300),
     Query("distinct_images of a source", f"SELECT * FROM distinct_images {ONE}", 300),
-    Query("report summary of a source", answer("summary", "crowd 0"), 300),
+    Query("report summary of a source", answer("summary", "crowd 1"), 300),
     Query("distinct_images, counted", "SELECT count(*) FROM distinct_images", 10_000),
     Query("report summary", answer("summary"), 10_000),
     *(Query(query.title, query.asked, 1000) for query in LIFE),
