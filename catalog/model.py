@@ -22,7 +22,7 @@ Scope = Literal["complete", "changes"]
 """The whole listing, or only what is new (semantics 4.8)."""
 AbsenceReason = Literal["not_found", "no_access", "not_listed"]
 HeldReason = Literal["limit", "login_changed", "adopted"]
-InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted", "hidden"]
+InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted", "hidden", "unreached"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
@@ -272,7 +272,7 @@ class Observation:
     forbidden, and what else proves lack. `inconclusive`: images about which nothing is said, and why.
     `missing`: ids whose last evidence is a record and which are neither held nor inconclusive, where the caller
     knows them; None = to be found out. `covers_hidden`: whether its absences count for images that some record calls
-    hidden; else these are `inconclusive`.
+    hidden; else these are `inconclusive`. `login`: what all its logins reach, None where that is not known.
     """
 
     run_id: str
@@ -284,6 +284,7 @@ class Observation:
     inconclusive: Mapping[str, InconclusiveKind] = field(default_factory=dict)
     missing: Set[str] | None = None
     covers_hidden: bool = True
+    login: frozenset[str] | None = None
 
 
 @dataclass(slots=True)

@@ -29,6 +29,10 @@ class Seen:
     """False: a complete listing that may leave hidden images out."""
     unlisted: Set[str] = frozenset()
     """Images that it shows to live though no listing holds them: a look-up brought their records, say."""
+    login: Set[str] | None = None
+    """What its login reached, None where that is not known."""
+    mixed: bool = False
+    """Of parts whose logins differ: the least is known that all of them reached."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,44 @@ def unite(seen: Iterable[Seen]) -> list[Seen]:
         unlisted = {i for part in parts for i in part.unlisted} - listed
         unlisted |= {i for i, kind in inconclusive.items() if kind != "rejected"}
         complete = any(part.complete for part in parts)
-        united.append(Seen(at, complete, records, absent, inconclusive, "", covers, unlisted))
-    for one, doubtful in [(one, doubtful_absences(united, n)) for n, one in enumerate(united)]:
-        one.inconclusive.update(doubtful)
+        logins = {None if part.login is None else frozenset(part.login) for part in parts}
+        known = [login for login in logins if login is not None]
+        login = frozenset.intersection(*known) if known else None
+        mixed = len(logins) > 1 or any(part.mixed for part in parts)
+        united.append(Seen(at, complete, records, absent, inconclusive, "", covers, unlisted, login, mixed))
+    doubtful = [doubtful_absences(united, n) for n in range(len(united))]
+    for n, one in enumerate(united):
+        # (what went before is judged by now)
+        one.inconclusive.update(doubtful[n] | unreached_absences(united, n))
     return united
+
+
+def unreached_absences(united: Sequence[Seen], n: int) -> dict[str, str]:
+    """Images that this observation merely lacks, though the last login that was shown them reaches what its own does
+    not; or of which nothing tells what its login reaches, and another one since they were listed lacks them so. (They
+    are for everybody, or of the login's project.)"""
+    one, result = united[n], {}
+    known = {i for before in united[:n] for i in before.records}
+    for image_id in known - one.records.keys() - one.absent.keys() - one.inconclusive.keys():
+        shown, listed, unreached = None, False, False
+        for other in reversed(united[:n]):
+            told = other.login is not None and not other.mixed
+            if image_id in other.absent:
+                break
+            if image_id in other.records:
+                shown = other.login if told and shown is None else shown
+                listed = listed or image_id not in other.unlisted
+                if listed and shown is not None:
+                    break
+            elif not listed and other.inconclusive.get(image_id) == "unreached":
+                unreached = True
+            elif other.complete and image_id not in other.inconclusive and (told or not listed):
+                break
+        if listed and one.complete:
+            beyond = one.login is not None and shown is not None and not shown <= one.login
+            if beyond or (one.login is None and unreached):
+                result[image_id] = "unreached" if beyond else "unlisted"
+    return result
 
 
 def doubtful_absences(united: Sequence[Seen], n: int) -> dict[str, str]:

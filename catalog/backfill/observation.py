@@ -15,6 +15,7 @@ from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.model import (
     AbsenceReason,
     Candidate,
+    HeldReason,
     InconclusiveKind,
     Lookup,
     Observation,
@@ -25,13 +26,13 @@ from catalog.model import (
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
 from catalog.store.history.ledger import MISSED_KINDS, NOT_LISTED, Ledger
+from catalog.store.history.reach import common, without_keys
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import MissingVerdict, decide_missing, hold_back, is_above_limit
-from catalog.sync.reader import without_keys
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""
@@ -101,7 +102,6 @@ class ObservationWriter:
         if metadata.trailer is not None:
             self.run.scope = metadata.trailer.scope
         self._verdict = MissingVerdict()
-        self._login: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()
         self._is_own = self._doubted = False
         self._proved = metadata.absent
@@ -113,8 +113,9 @@ class ObservationWriter:
         run = self.run
         run.started_at = clock(connection)
         runs.start(connection, self.source_id, run)
+        appending = self._is_last()
         if (told := metadata.header) is not None:
-            self._compare_login(told)
+            self._compare_login(told, appending=appending)
             if metadata.identifies:
                 sources.identify(
                     connection,
@@ -124,7 +125,6 @@ class ObservationWriter:
                     project_id=told.project_id,
                     endpoint=told.endpoint,
                 )
-        appending = self._is_last()
         if not appending:
             self.present = None
         elif self.present is None:
@@ -139,7 +139,7 @@ class ObservationWriter:
         if self._warnings > WARNINGS:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
-        self._remember(observation, appending=appending)
+        self._remember(observation, appending=appending, judged_again=merge.is_judged_again)
         if merge.is_judged_again:
             self.present = None
         self._finish(run, appending=appending)
@@ -153,17 +153,19 @@ class ObservationWriter:
 
     # ---- before the merge --------------------------------------------------------------------------
 
-    def _compare_login(self, header: Header) -> None:
-        """Decides if an archive's absences count: its own sweep compared its login with what was stored there."""
+    def _compare_login(self, header: Header, *, appending: bool) -> None:
+        """Decides if an archive's absences count: its own sweep compared its login with what was stored there, and here
+        it is compared with those before it."""
         trailer = self.metadata.trailer
         if header.source_id is not None:
             sources.continue_archives(self.connection, self.source_id, header.source_id)
         self._is_own = header.source_id in sources.own_ids(self.connection, self.source_id)
         if trailer is None:
             return
-        self._login = stored_state.login(self.connection, self.source_id)
         if trailer.logins is not None:
-            self._lost = without_keys(self._login - self._login.intersection(*trailer.logins))
+            before = Ledger(self.connection, self.source_id).reach_before(self.at)
+            measure = stored_state.login(self.connection, self.source_id) if appending else before
+            self._lost = without_keys(measure - measure.intersection(*trailer.logins))
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
         if not self._is_own:
             self._doubt_verdicts()
@@ -208,6 +210,7 @@ class ObservationWriter:
             inconclusive=inconclusive,
             missing=missing if complete and appending else None,
             covers_hidden=self._covers_hidden,
+            login=common(metadata.trailer.logins or ()) if metadata.trailer is not None else None,
         )
 
     @property
@@ -335,7 +338,7 @@ class ObservationWriter:
 
     # ---- after the merge ---------------------------------------------------------------------------
 
-    def _remember(self, observation: Observation, *, appending: bool) -> None:
+    def _remember(self, observation: Observation, *, appending: bool, judged_again: bool) -> None:
         """Notes for later sweeps what this one tells of absences."""
         known, trailer, connection = self.present, self.metadata.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
@@ -344,19 +347,26 @@ class ObservationWriter:
             held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
         else:
             self._follow_last(known, observation)
-        if trailer is not None:
+            if judged_again:
+                held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
+        # of an older one that changed nothing of absences all was seen by later logins too, or is gone
+        measured_since = not appending and Ledger(connection, self.source_id).is_measured_after(self.at)
+        if trailer is not None and (judged_again or not measured_since):
+            stored = stored_state.login(connection, self.source_id)
             # what is held for a lesser login must not be judged by it
-            lowers = without_keys(self._login.difference(trailer.login))
+            lowers = without_keys(stored.difference(trailer.login))
             opened = lowers and held_deletions.count_open(connection, self.source_id)
             measured = appending and self._is_own and not opened
-            reached = (trailer.login,) if measured else (self._login, *(trailer.logins or ()))
+            reached = (trailer.login,) if measured else (stored, *(trailer.logins or ()))
             stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
 
     def _follow_last(self, known: StoredState, observation: Observation) -> None:
         """Brings what is held, and the stored state, to what this observation says, later than all others."""
         trailer, connection = self.metadata.trailer, self.connection
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
-        told = (trailer.held, trailer.held_reason) if trailer is not None else ((), None)
+        told: list[tuple[Collection[str], HeldReason | None]] = []
+        if trailer is not None:
+            told = [(trailer.unreached, "login_changed"), (trailer.held, trailer.held_reason)]
         # a listing that lacks what is held for its login doesn't say that the login is as it was
         reason = self._verdict.held_reason if self._lost else None
         followed = held_deletions.follow(
@@ -366,7 +376,7 @@ class ObservationWriter:
             BY,
             run_id=self.metadata.run_id,
             before=(known.held, known.kept),
-            held=[told, (self._verdict.held, reason)],
+            held=[*told, (self._verdict.held, reason)],
             found=self.metadata.found,
             rejected=self.metadata.rejected_ids,
         )

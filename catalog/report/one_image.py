@@ -27,6 +27,7 @@ SAYS = {
     "kept": "not listed; somebody keeps it",
     "unlisted": "not in the listing, which proves nothing of an image that lives unlisted",
     "hidden": "not in a listing that may leave such images out",
+    "unreached": "not in the listing, whose login may not see it; its deletion is held",
     "not_found": "not listed; the look-up by id found nothing",
     "no_access": "not listed; the look-up by id was forbidden",
     "not_listed": "not in the listing",
@@ -35,7 +36,7 @@ SAYS = {
 LISTED = "listed"
 LIMITS = {
     "limit": "more images were missing than the deletion limit lets go, or nothing of its visibility was listed",
-    "login_changed": "the login reached less than before",
+    "login_changed": "the login reached less than before, or may not see the image",
     "adopted": "the login reached less, when the source was adopted",
 }
 """Why a deletion is held, for people."""

@@ -170,6 +170,7 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
         error_kind=run.error_kind,
         error=run.error,
         held_reason=verdict.held_reason,
+        unreached=sorted(verdict.unreached),
         logins=[sorted(login) for login in fetched.logins],
         login=sorted(fetched.login),
         scope=run.scope,

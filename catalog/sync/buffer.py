@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
 from catalog.config.settings import DEFAULT_SPOOL_LIMIT
 from catalog.deadline import Deadline
@@ -93,23 +94,19 @@ class ListingBuffer:
         """`seen` in the parts it is kept in: a union of a million ids takes as much memory again."""
         return self._unchanged, self._entries.keys(), self.inconclusive.keys()
 
-    def owners_among(self, owners: set[str], *, by_owner: bool) -> set[str]:
-        """Those of some owners (see `stored_state.unseen`) of whom a new or changed record that is not public was read,
-        as far as there is time."""
-        found: set[str] = set()
-        for image_id in self._entries if owners else ():
+    def restricted(self) -> Iterator[tuple[str | None, str | None]]:
+        """Visibility and owner of each new or changed record that is not public, as far as there is time."""
+        for image_id in self._entries:
             try:
                 self._reading.check()
-                image = map_record(self._read(image_id), self.rules)
+                values = map_record(self._read(image_id), self.rules).values
             except FetchError:
                 break
             except Rejected:
                 continue
-            if image.values[INDEX["visibility"]] != "public":
-                found.add(str(image.values[INDEX["owner"]] or "") if by_owner else "")
-            if owners <= found:
-                break
-        return found
+            if values[INDEX["visibility"]] != "public":
+                visibility, owner = values[INDEX["visibility"]], values[INDEX["owner"]]
+                yield cast("str | None", visibility), cast("str | None", owner)
 
     @property
     def listed(self) -> int:

@@ -37,6 +37,8 @@ class MissingVerdict:
     held: set[str] = field(default_factory=set)
     held_reason: HeldReason | None = None
     """None: what was held before keeps its reason, all else is held by the limit."""
+    unreached: set[str] = field(default_factory=set)
+    """Those of the held ones that the login may not see: held for that."""
     looked_up: int = 0
     note: str | None = None
     login_changed: bool = False
@@ -97,6 +99,7 @@ def decide_missing(
     control: Control | None = None,
     lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
     unseen: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
+    unreached: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
     unproved: Sequence[str] = (),
 ) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
@@ -107,6 +110,7 @@ def decide_missing(
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
     as rights may be withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was
     listed or found, so that whoever was asked may not have shown any: a gateway that drops tokens shows public ones.
+    `unreached`: selects those that the login may never have been able to see.
     """
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
@@ -148,6 +152,7 @@ def decide_missing(
         elif image_id not in found_before:
             doubtful.append(image_id)
     result.login_reaches_all = not lost or not (doubtful or found_before)
+    none_like_them: Collection[str] = ()
     if lost:
         result.held_reason = "login_changed"
         hold_back(doubtful, result)
@@ -160,16 +165,20 @@ def decide_missing(
     elif not accept and (nothing_listed or is_above_limit(len(doubtful), stored.live, source)):
         result.held_reason = "limit"
         hold_back(doubtful, result)
-    elif not accept:
-        # what the limit holds was more than a sweep may decide, and is so when some of it came back
-        open_still = stored.held_by_limit | (stored.held - result.absent.keys())
-        hold_back([i for i in doubtful if i in open_still], result)
-        none_like_them = unseen([i for i in doubtful if i not in result.held])
-        hold_back(none_like_them, result)
-        if none_like_them:
+    else:
+        if not accept:
+            # what the limit holds was more than a sweep may decide, and is so when some of it came back
+            open_still = stored.held_by_limit | (stored.held - result.absent.keys())
+            hold_back([i for i in doubtful if i in open_still], result)
+            none_like_them = unseen([i for i in doubtful if i not in result.held])
+            hold_back(none_like_them, result)
+        if known:
+            result.unreached = set(unreached([i for i in doubtful if i not in result.held]))
+        hold_back(result.unreached, result)
+        if none_like_them or result.unreached:
             result.note = result.note or (
-                f"{len(none_like_them)} missing images are held, as nothing is listed of their kind: whoever asked may"
-                " just not be shown them; see `catalog deletions`"
+                f"{len(none_like_them) + len(result.unreached)} missing images are held, as nothing is listed of their"
+                " kind: whoever asked may just not be shown them; see `catalog deletions`"
             )
     room = source.lookup_limit - result.looked_up
     if room > 0 and not result.login_changed:

@@ -14,6 +14,8 @@ import structlog
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
 from catalog.model import DEFAULT_PASSES, KEY, ImageService, Listing, Lookup, Outcome
+from catalog.store.history.ledger import Ledger
+from catalog.store.history.reach import common, is_beyond, without_keys
 from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
@@ -84,14 +86,37 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
         the last of its kind."""
         if source.auth == "none":
             return set()
-        by_owner = bool(lost(False))
+        project = None if lost(False) else service.project_id
         with sweep.database.transaction(read_only=True) as connection:
             owner_of = stored_state.unseen(
-                connection, sweep.source_id, ids, fetched.missing, by_owner=by_owner
+                connection, sweep.source_id, ids, fetched.missing, project, by_owner=keyed()
             )
-        seen = buffer.owners_among(set(owner_of.values()), by_owner=by_owner)
-        unseen = {image_id for image_id, owner in owner_of.items() if owner not in seen}
-        return unseen if len(unseen) > 1 else set()
+        for _, owner in buffer.restricted() if owner_of else ():
+            owner_of = {i: other for i, other in owner_of.items() if other not in ("", owner)}
+            if not owner_of:
+                break
+        return set(owner_of) if len(owner_of) > 1 else set()
+
+    def keyed() -> bool:
+        """True if nothing tells what the login reaches."""
+        return any(right.startswith(KEY) for login in service.logins() for right in login)
+
+    def unreached(ids: Collection[str]) -> set[str]:
+        """Those that this login may not be able to see (semantics 4.5, login reach). A key that was shown another
+        project's private image reaches less by now if it is shown none."""
+        login, project = common(service.logins()) or frozenset(), service.project_id
+        with sweep.database.transaction(read_only=True) as connection:
+            missing = fetched.missing if ids else ()
+            images = stored_state.restricted(connection, sweep.source_id, missing, project)
+            shown = Ledger(connection, sweep.source_id).shown(images, observed_at) if images else {}
+            saw_all = project is not None and keyed() and any(images[i][1] == "private" for i in shown)
+            seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
+            doubtful = images.keys() & set(ids) - seen
+            shows = stored_state.shows_private(connection, sweep.source_id, missing) if doubtful else set()
+        for visibility, owner in buffer.restricted() if doubtful else ():
+            if visibility == "private":
+                shows.add(owner)
+        return {i for i in doubtful if is_beyond(images[i][0], login, project, shows)}
 
     everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
     refused = any(listing.refused for listing in fetched.passes)
@@ -113,6 +138,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             nothing_listed=not buffer.listed or main_is_empty,
             lost_rights=lambda again: without_keys(lost(again)),
             unseen=unseen,
+            unreached=unreached,
             # with nothing listed all is held anyway, unless somebody accepts it
             control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
             unproved=[i for i in known.unproved if not any(i in part for part in buffer.seen_parts)],
@@ -150,11 +176,6 @@ def read_passes(
         if isinstance(listing.error, ThrottledError):
             throttled = listing.error
     return fetched
-
-
-def without_keys(rights: Collection[str]) -> frozenset[str]:
-    """The rights that tell what a login reaches: of another key nobody knows if it reaches less."""
-    return frozenset(right for right in rights if not right.startswith(KEY))
 
 
 def _take_in(listing: Listing, buffer: ListingBuffer, source: str, watch: Watch) -> None:

@@ -31,6 +31,7 @@ from catalog.model import ImageService, Observation, PassResult, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history import preview
 from catalog.store.history.ledger import Ledger
+from catalog.store.history.reach import common
 from catalog.store.history.writer import MOST_WARNINGS, Merge
 from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.store.state.stored_state import StoredState
@@ -333,6 +334,7 @@ def _observation(run: RunResult, fetched: Fetched) -> Observation:
         absent=verdict.absent,
         inconclusive=inconclusive,
         missing=missing if fetched.complete else frozenset(),
+        login=common(fetched.logins),
     )
 
 
@@ -371,7 +373,7 @@ def _remember(connection: Connection, sweep: SweepContext, fetched: Fetched, kno
         BY,
         run_id=run.run_id,
         before=(known.held, known.kept),
-        held=[(verdict.held, verdict.held_reason)],
+        held=[(verdict.unreached, "login_changed"), (verdict.held, verdict.held_reason)],
         found=verdict.found - inconclusive.keys(),
         rejected={image_id for image_id, kind in inconclusive.items() if kind == "rejected"},
     )

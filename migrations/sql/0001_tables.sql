@@ -187,6 +187,7 @@ CREATE TABLE observations (
     contained_set BYTEA,
     inconclusive_set BYTEA,
     run_ids UUID[] NOT NULL,
+    login TEXT[],
     CONSTRAINT pk_observations PRIMARY KEY (source_id, observed_at)
 );
 
@@ -199,6 +200,7 @@ COMMENT ON COLUMN observations.covers_hidden IS 'False: it proves nothing about 
 COMMENT ON COLUMN observations.contained_set IS 'Of an incomplete one: key of the set of ids it held, in id_sets.';
 COMMENT ON COLUMN observations.inconclusive_set IS 'Key of the ids it says nothing about, in id_sets.';
 COMMENT ON COLUMN observations.run_ids IS 'Runs that make it up, or whose deletions somebody approved.';
+COMMENT ON COLUMN observations.login IS 'What its logins reached (project, roles and the like). NULL = not known.';
 
 CREATE TABLE id_sets (
     source_id TEXT COLLATE "C" NOT NULL,
@@ -212,7 +214,7 @@ COMMENT ON TABLE id_sets IS 'Sets of ids, each distinct one once. Internal.';
 
 COMMENT ON COLUMN id_sets.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN id_sets.set_id IS 'Hash of the set.';
-COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden; or found by id, unlisted.';
+COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden, unreached; or found by id, unlisted.';
 COMMENT ON COLUMN id_sets.image_ids IS 'Ids, sorted.';
 
 CREATE TABLE absences (
@@ -871,7 +873,7 @@ COMMENT ON COLUMN held_deletions.observed_at IS 'Observation that first held it.
 COMMENT ON COLUMN held_deletions.decision IS 'open, approved, kept, returned, or deleted: later evidence proved it.';
 COMMENT ON COLUMN held_deletions.decided_at IS 'When decided. Unit: UTC.';
 COMMENT ON COLUMN held_deletions.decided_by IS 'Who decided.';
-COMMENT ON COLUMN held_deletions.reason IS 'limit; login_changed: the login reaches less than before; adopted: it did so when the source was adopted.';
+COMMENT ON COLUMN held_deletions.reason IS 'limit; login_changed: the login reaches less than before, or may not see it; adopted: it did so when the source was adopted.';
 
 CREATE TABLE kept_images (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {
     "image": "a", "overlap": 5.0, "names": ["n"], "decision": "open", "among": ["open"],
     "clock": AT, "visibilities": ["x"], "beside": ["a"], "by_owner": True, "limit": 5, "visibility": "x",
     "within": timedelta(days=1), "decided": [AT, None], "deciders": ["x", None],
+    "by_login": True, "unknown": "x", "admin": "x", "project": "x",
 }  # fmt: skip
 FILES = (*OF_BATCHES, "leases")
 

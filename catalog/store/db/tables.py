@@ -408,7 +408,8 @@ held_deletions = table(
     text_column("decided_by", "Who decided."),
     text_column(
         "reason",
-        "limit; login_changed: the login reaches less than before; adopted: it did so when the source was adopted.",
+        "limit; login_changed: the login reaches less than before, or may not see it; adopted: it did so when the"
+        " source was adopted.",
         nullable=False,
         server_default=text("'limit'"),
     ),
@@ -612,6 +613,7 @@ observations = table(
         nullable=False,
         comment="Runs that make it up, or whose deletions somebody approved.",
     ),
+    text_array("login", "What its logins reached (project, roles and the like). NULL = not known."),
     comment="The ledger that history is a function of. Internal.",
 )
 
@@ -621,7 +623,8 @@ id_sets = table(
     hash_column("set_id", "Hash of the set.", nullable=False),
     key_column(
         "kind",
-        "listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden; or found by id, unlisted.",
+        "listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden, unreached; or found by id,"
+        " unlisted.",
         nullable=False,
     ),
     text_array("image_ids", "Ids, sorted.", nullable=False),

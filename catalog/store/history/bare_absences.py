@@ -1,19 +1,18 @@
 """Absences that nothing but a listing proves, and which of them are evidence of nothing (semantics 4.6).
 
 Listings lack images that live. Between two listings that hold an image, or prove by more that it is gone, one that
-merely lacks it says nothing of it if anything in between shows that it lives unlisted, or if its records say that such
-a listing leaves it out. The ledger keeps which absences these are, and each further observation may change those around
-its moment.
+merely lacks it says nothing of it if anything in between shows that it lives unlisted, if its records say that such
+a listing leaves it out, or if its login may not see the image. The ledger keeps which absences these are, and each
+further observation may change those around its moment.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -25,10 +24,13 @@ from catalog.store.history.ledger import (
     INCONCLUSIVE_KINDS,
     LIVES_UNLISTED,
     NOT_LISTED,
+    UNLISTED,
+    UNREACHED,
     Ledger,
     Observed,
     among,
 )
+from catalog.store.history.reach import Reach, is_beyond
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.timelines import Timelines
 from catalog.store.state import sources
@@ -42,6 +44,8 @@ class _Revision(NamedTuple):
     is_record: bool
     hidden: bool
     market: bool
+    restricted: bool = False
+    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -51,12 +55,21 @@ class _Gap:
 
     bare: list[tuple[Observed, str | None]] = field(default_factory=list)
     """With the kind under which the ledger has it now; None: as evidence."""
+    lister: Observed | None = None
+    """What lists it first, on the side that was looked at first."""
+    found: list[Observed] = field(default_factory=list)
     unlisted: bool = False
     hidden: bool = False
 
     def see(self, record: _Revision) -> None:
         self.unlisted |= record.is_record and record.market
         self.hidden |= record.is_record and record.hidden
+
+    def shown(self, before: datetime, first: Reach | None) -> Reach | None:
+        """What the last login reached, as far as that is known, that a look-up showed the image before a moment; else
+        what the `first` one did, that was shown it in a listing."""
+        found = [row for row in self.found if row.shown_to is not None and row.at < before]
+        return max(found).shown_to if found else first
 
     def kind(self, *, covers_hidden: bool) -> Literal["unlisted", "hidden"] | None:
         return "unlisted" if self.unlisted else "hidden" if self.hidden and not covers_hidden else None
@@ -73,12 +86,16 @@ class BareAbsences:
             self._revisions[image_id].append(_Revision(*row))
         self.ids = self._revisions.keys()
         self._proved = ledger.absences(self.ids)
+        self._project = ledger.project_id() if self.ids else None
+        self._shows: dict[Reach, set[str | None]] = {}
 
     def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
         """Those of these images of whose absence a listing of that moment, still to be entered, proves nothing."""
         gaps = {image_id: _Gap() for image_id in ids & self.ids if self._is_known(image_id, at)}
         for side in ("before", "after"):
             self._look(gaps, self.ledger.walk(at, side))
+        for gap in gaps.values():
+            gap.unlisted |= any(kind == UNREACHED and row.at < at for row, kind in gap.bare)
         kinds = {image_id: gap.kind(covers_hidden=covers_hidden) for image_id, gap in gaps.items()}
         return {image_id: kind for image_id, kind in kinds.items() if kind}
 
@@ -94,12 +111,17 @@ class BareAbsences:
         ended = self._look(left, [here] if here else [])
         right = {image_id: _Gap() if image_id in ended else gap for image_id, gap in left.items()}
         for image_id in ended:
-            right[image_id].see(self._covering(image_id, at))
+            record = self._covering(image_id, at)
+            right[image_id].see(record)
+            right[image_id].lister = here if record.is_record else None
         self._look(right, self.ledger.walk(at, "after"))
         changes: dict[datetime, tuple[Observed, dict[str, str | None]]] = {}
-        for image_id, gap in chain(left.items(), ((i, right[i]) for i in ended)):
+        gaps = [*left.items(), *((i, right[i]) for i in ended)]
+        unreached = self._unreached(gaps)
+        for image_id, gap in gaps:
             for observed, old in gap.bare:
-                kind = gap.kind(covers_hidden=observed.covers_hidden)
+                kind = unreached.get((image_id, observed.at))
+                kind = kind or gap.kind(covers_hidden=observed.covers_hidden)
                 if (image_id, observed.at) in self._proved or not self._is_known(image_id, observed.at):
                     kind = None
                 if kind != old and (since is None or observed.at >= since):
@@ -122,16 +144,59 @@ class BareAbsences:
                 gaps[image_id].unlisted = True
             silent = among(kinds, INCONCLUSIVE_KINDS)
             for image_id in open_ids - silent if row.complete else open_ids & self.ledger.listed(row):
-                record = self._covering(image_id, row.at)
-                if record.is_record:
-                    gaps[image_id].see(record)
-                    if image_id not in kinds.get(FOUND, ()):
-                        open_ids.discard(image_id)
+                gap, record = gaps[image_id], self._covering(image_id, row.at)
+                if not record.is_record:
+                    gap.bare.append((row, None))
+                    continue
+                gap.see(record)
+                if image_id in kinds.get(FOUND, ()):
+                    gap.found.append(row)
                 else:
-                    gaps[image_id].bare.append((row, None))
+                    gap.lister = gap.lister or row
+                    open_ids.discard(image_id)
             if not open_ids:
                 break
         return gaps.keys() - open_ids
+
+    def _unreached(self, gaps: Iterable[tuple[str, _Gap]]) -> dict[tuple[str, datetime], str]:
+        """Those of these absences that prove nothing as the login may not see the image, with their kind; and of later
+        ones of which nothing tells what their login sees: the image lives unlisted by then."""
+        listed: dict[Observed, dict[str, _Gap]] = defaultdict(dict)
+        for image_id, gap in gaps:
+            if gap.lister is not None and gap.bare:
+                listed[gap.lister][image_id] = gap
+        result: dict[tuple[str, datetime], str] = {}
+        for lister, lacked in listed.items():
+            # a saved listing doesn't say what its login could see: the one before it does
+            login = lister.shown_to
+            shown = self.ledger.shown(lacked, lister.at) if login is None else dict.fromkeys(lacked, login)
+            for image_id, gap in lacked.items():
+                record, seen = self._covering(image_id, lister.at), shown.get(image_id)
+                result |= {(image_id, at): kind for at, kind in self._judge(gap, lister, record, seen)}
+        return result
+
+    def _judge(
+        self, gap: _Gap, lister: Observed, record: _Revision, shown: Reach | None
+    ) -> Iterator[tuple[datetime, str]]:
+        """The kinds of the absences after a listing, up to the first one that proves something."""
+        kind = None
+        for row in sorted(row for row, _ in gap.bare if row.at > lister.at):
+            if row.login is not None and self._is_beyond(record, row, gap.shown(row.at, shown)):
+                kind = UNREACHED
+                yield row.at, kind
+            elif row.login is None and kind:
+                yield row.at, UNLISTED
+            elif gap.kind(covers_hidden=row.covers_hidden) is None:
+                break
+
+    def _is_beyond(self, record: _Revision, row: Observed, shown: Reach | None) -> bool:
+        """True if the login of a listing may not see an image, which a login that reached so much was `shown`."""
+        login = row.login
+        if login is None or shown is not None:
+            return login is not None and shown is not None and not shown <= login
+        if login not in self._shows:
+            self._shows[login] = self.ledger.shows_private(login)
+        return record.restricted and is_beyond(record.owner, login, self._project, self._shows[login])
 
     def _covering(self, image_id: str, at: datetime) -> _Revision:
         line = self._revisions[image_id]

@@ -14,15 +14,18 @@ from typing import Any, Literal, NamedTuple
 import psycopg
 
 from catalog.fingerprint import fingerprint_of
+from catalog.model import HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
+from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach
 
 _SQL = load("ledger.sql")
 LISTED = "listed"
 FOUND = "found"
 HIDDEN = "hidden"
 UNLISTED = "unlisted"
-BARE_KINDS = (UNLISTED, HIDDEN)
+UNREACHED = "unreached"
+BARE_KINDS = (UNLISTED, HIDDEN, UNREACHED)
 """Of images that a complete listing merely lacks, though by other evidence they may live; what that is may change."""
 UNSEEN_KINDS = ("rejected", HIDDEN)
 """Of images that a listing may well have left out, or could not show: neither listed nor missing."""
@@ -30,10 +33,10 @@ LIVES_UNLISTED = (FOUND, "unanswered", "held", "kept")
 """Of images that are missing from listings, and that a sweep or a person did not take for deleted. FOUND stands first:
 it counts before what else is said of them."""
 INCONCLUSIVE_KINDS = ("rejected", *LIVES_UNLISTED[1:], *BARE_KINDS)
-MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED)
+MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED, UNREACHED)
 """Of images that are missing from listings, and live."""
 NOT_LISTED: Literal["not_listed"] = "not_listed"
-HELD_KINDS = ("held", "kept")
+HELD_KINDS = ("held", "kept", UNREACHED)
 Side = Literal["before", "after"]
 _STEP = 8
 """Observations read at first; nearly always the next one answers."""
@@ -49,14 +52,22 @@ class Observed(NamedTuple):
     inconclusive_set: bytes | None
     run_ids: tuple[str, ...]
     covers_hidden: bool = True
+    login: Reach | None = None
+
+    @property
+    def shown_to(self) -> Reach | None:
+        """What the login reached that was shown all it contains; None where that is not known."""
+        return None if self.login is None or UNKNOWN_RIGHT in self.login else self.login
 
 
 class Holder(NamedTuple):
-    """The first observation that holds an image back; `kept`: somebody decided that it stays."""
+    """The first observation that holds an image back; `kept`: somebody decided that it stays; `reason`: for what it is
+    held, if no more is known of that."""
 
     run_id: str
     at: datetime
     kept: bool
+    reason: HeldReason
 
 
 class Ledger:
@@ -72,8 +83,9 @@ class Ledger:
 
     def _observed(self, name: str, **values: object) -> Iterator[Observed]:
         for row in self._run(name, **values).fetchall():
-            at, complete, contained, inconclusive, runs, *covers = row
-            yield Observed(at, complete, contained, inconclusive, tuple(runs), *covers)
+            at, complete, contained, inconclusive, runs, covers, login = row
+            reach = None if login is None else frozenset(login)
+            yield Observed(at, complete, contained, inconclusive, tuple(runs), covers, reach)
 
     def observed(self, at: datetime) -> Observed | None:
         """The observation of a moment."""
@@ -104,11 +116,13 @@ class Ledger:
     def perhaps_unlisted(self, ids: Set[str] | None) -> set[str]:
         """Of these images, or of all, those of which any evidence says that listings may lack them though they live."""
         some = None if ids is None else list(ids)
-        rows = self._run("perhaps_unlisted", ids=some, kinds=list(LIVES_UNLISTED + BARE_KINDS))
+        kinds = list(LIVES_UNLISTED + BARE_KINDS)
+        rows = self._run("perhaps_unlisted", ids=some, kinds=kinds, admin=ADMIN)
         return {image_id for (image_id,) in rows}
 
     def revisions(self, ids: Set[str]) -> Iterable[tuple[Any, ...]]:
-        """Image, moment, whether it is a record, and whether that is hidden or of the marketplace; in order."""
+        """Image, moment, whether it is a record, whether that is hidden or of the marketplace, whether it is not for
+        everybody, and its owner; in order."""
         return self._run("revisions", ids=list(ids)) if ids else ()
 
     def absences(self, ids: Set[str]) -> dict[tuple[str, datetime], str]:
@@ -118,7 +132,7 @@ class Ledger:
 
     def record(self, observed: Observed) -> None:
         """Writes or replaces one row."""
-        at, complete, contained, inconclusive, runs, covers_hidden = observed
+        at, complete, contained, inconclusive, runs, covers_hidden, login = observed
         self._run(
             "record",
             at=at,
@@ -127,6 +141,7 @@ class Ledger:
             inconclusive=inconclusive,
             runs=list(runs),
             covers_hidden=covers_hidden,
+            login=None if login is None else sorted(login),
         )
 
     def begin(self, at: datetime) -> None:
@@ -200,20 +215,27 @@ class Ledger:
         return {(image_id, moment): reason for image_id, moment, reason in rows}
 
     def nearest(
-        self, ids: Iterable[str], at: datetime, side: Side, never_recorded: Set[str] = frozenset()
+        self,
+        ids: Iterable[str],
+        at: datetime,
+        side: Side,
+        never_recorded: Set[str] = frozenset(),
+        *,
+        by_login: bool = False,
     ) -> dict[str, datetime]:
         """When the evidence just before or just after a moment was taken, for each image that has any.
 
         An observation is evidence of an image if it is complete and not inconclusive about it, if it contained its
         record, or if a look-up in it proved the absence. `never_recorded`: images of which no record is stored, so
-        that incomplete observations need not be searched for them.
+        that incomplete observations need not be searched for them. `by_login`: only those count of which it is known
+        what the login reached that was shown all of it, and look-ups.
         """
         unresolved = set(ids)
         found: dict[str, datetime] = {}
         if not unresolved:
             return found
         absences: dict[str, datetime] = dict(self._run(f"absences_{side}", ids=list(unresolved), at=at))
-        for row in self._signatures(at, side, lambda: unresolved <= never_recorded):
+        for row in self._signatures(at, side, lambda: unresolved <= never_recorded, by_login):
             if row.complete:
                 says = unresolved - self.inconclusive(row)
             elif unresolved <= never_recorded:
@@ -235,11 +257,41 @@ class Ledger:
         rows = self._run("rejected_after", ids=list(ids), at=at)
         return {image_id for (image_id,) in rows}
 
-    def _signatures(self, at: datetime, side: Side, complete_only: Callable[[], bool]) -> Iterator[Observed]:
+    def _signatures(
+        self, at: datetime, side: Side, complete_only: Callable[[], bool], by_login: bool
+    ) -> Iterator[Observed]:
         """The nearest observation of each distinct kind, nearest first; usually the first answers all."""
-        for first in self._observed(f"next_{side}", at=at):
+        which = {"at": at, "by_login": by_login, "unknown": UNKNOWN_RIGHT}
+        for first in self._observed(f"next_{side}", **which):
             yield first
-            yield from self._observed(f"nearest_{side}", at=at, complete_only=complete_only())
+            yield from self._observed(f"nearest_{side}", complete_only=complete_only(), **which)
+
+    def shown(self, ids: Iterable[str], before: datetime) -> dict[str, Reach]:
+        """What the last login reached that was shown each of these images, as far as that is known."""
+        moments = self.nearest(ids, before, "before", by_login=True)
+        if not moments:
+            return {}
+        logins = {at: frozenset(login) for at, login in self._run("logins", ats=list({*moments.values()}))}
+        recorded = self._run("recorded", ids=list(moments), ats=list(moments.values()))
+        return {
+            image_id: logins[moments[image_id]] for (image_id,) in recorded if moments[image_id] in logins
+        }
+
+    def shows_private(self, login: Reach) -> set[str | None]:
+        """Owners of the private images that the last complete observation with this login contained."""
+        return {owner for (owner,) in self._run("shows_private", login=sorted(login))}
+
+    def reach_before(self, at: datetime) -> Reach:
+        """What the logins before a moment reached, back to the last one whose absences count."""
+        return frozenset(right for (right,) in self._run("reach_before", at=at))
+
+    def is_measured_after(self, at: datetime) -> bool:
+        """True if after a moment a login was shown all that it reaches."""
+        return bool(_SQL.value(self.connection, "is_measured_after", source=self.source_id, at=at))
+
+    def project_id(self) -> str | None:
+        """The project of the source's logins."""
+        return self._run("project_id").fetchall()[0][0]  # type: ignore[no-any-return]
 
     def unlisted_since(self, ids: set[str]) -> dict[str, datetime | None]:
         """For each image the first observation that missed it after the last one that listed it, else None.
@@ -291,7 +343,8 @@ class Ledger:
                 del held[image_id]
             for image_id in among(kinds, HELD_KINDS) & ids:
                 if at >= since[image_id]:
-                    held.setdefault(image_id, Holder(run_id, at, image_id in kept))
+                    reason: HeldReason = "login_changed" if image_id in kinds.get(UNREACHED, ()) else "limit"
+                    held.setdefault(image_id, Holder(run_id, at, image_id in kept, reason))
         return held
 
     def _ever(self, kinds: tuple[str, ...]) -> frozenset[str]:

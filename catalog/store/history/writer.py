@@ -30,6 +30,7 @@ from catalog.store.history.ledger import (
     Ledger,
     Observed,
 )
+from catalog.store.history.reach import common
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.stage import Stage
 from catalog.store.history.timelines import Parts, Timelines, content_of, run_name
@@ -351,7 +352,7 @@ class Merge:
             kinds.setdefault(kind, set()).add(image_id)
         kinds[FOUND] = found
         complete, run_ids = seen.complete, {seen.run_id}
-        covers_hidden = seen.covers_hidden
+        covers_hidden, login = seen.covers_hidden, seen.login
         absences = {image_id: reason for image_id, reason in seen.absent.items() if image_id not in held}
         existing = parts.existing if parts is not None else None
         if parts is not None and existing is not None:
@@ -360,6 +361,7 @@ class Merge:
             absences = {image_id: reason for image_id, reason in absences.items() if image_id not in better}
             complete = complete or existing.complete
             covers_hidden = covers_hidden and existing.covers_hidden
+            login = common((login, existing.login))
             run_ids |= set(existing.run_ids)
             held = held | self.ledger.listed(existing)
         self.ledger.save_absences(seen.observed_at, absences)
@@ -371,6 +373,7 @@ class Merge:
                 self.ledger.save_set(kinds),
                 tuple(sorted(run_ids)),
                 covers_hidden,
+                login,
             )
         )
         if first:

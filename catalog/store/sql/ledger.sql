@@ -31,32 +31,98 @@ CROSS JOIN LATERAL (
 
 -- name: observed
 -- The observation of a moment.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden, login FROM observations
 WHERE source_id = %(source)s AND observed_at = %(at)s;
 
 -- name: walk_before
 -- The observations before a moment, the newest first.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden, login FROM observations
 WHERE source_id = %(source)s AND observed_at < %(at)s ORDER BY observed_at DESC LIMIT %(limit)s;
 
 -- name: walk_after
 -- Those after it, the oldest first.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden, login FROM observations
 WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT %(limit)s;
 
 -- name: perhaps_unlisted
--- Images that some record calls hidden or of the marketplace, or that some observation missed without proof.
+-- Images that some record calls hidden or of the marketplace, or that some observation missed without proof; and those
+-- that merely are not listed from then on by a login that may not see them.
 SELECT image_id FROM revisions
 WHERE source_id = %(source)s AND (hidden OR image_type = 'market')
     AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
 UNION
 SELECT image_id FROM id_sets, unnest(image_ids) AS image_id
 WHERE source_id = %(source)s AND kind = ANY (%(kinds)s)
-    AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]));
+    AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
+UNION
+SELECT r.image_id
+FROM revisions r JOIN observations o ON o.source_id = %(source)s AND o.observed_at = r.observed_at
+WHERE r.source_id = %(source)s AND r.content_hash IS NULL AND o.login IS NOT NULL
+    AND (%(ids)s::text[] IS NULL OR r.image_id = ANY (%(ids)s::text[]))
+    AND NOT EXISTS (
+        SELECT FROM absences a
+        WHERE a.source_id = %(source)s AND a.image_id = r.image_id AND a.observed_at = r.observed_at)
+    AND ((SELECT count(DISTINCT login) > 1 FROM observations WHERE source_id = %(source)s)
+        OR coalesce(r.visibility, '') NOT IN ('public', 'community') AND NOT (o.login @> ARRAY[%(admin)s])
+        AND r.owner IS DISTINCT FROM (SELECT project_id FROM sources WHERE source_id = %(source)s));
+
+-- name: logins
+-- What the logins of the observations of these moments reached.
+SELECT observed_at, login FROM observations
+WHERE source_id = %(source)s AND observed_at = ANY (%(ats)s) AND login IS NOT NULL;
+
+-- name: recorded
+-- Those of some images that a record shows at these moments.
+SELECT asked.image_id
+FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS asked (image_id, at)
+CROSS JOIN LATERAL (
+    SELECT r.content_hash FROM revisions r
+    WHERE r.source_id = %(source)s AND r.image_id = asked.image_id AND r.observed_at <= asked.at
+    ORDER BY r.observed_at DESC LIMIT 1
+) AS r
+WHERE r.content_hash IS NOT NULL;
+
+-- name: shows_private
+-- Owners of the private images that the last complete observation with a login contained.
+SELECT DISTINCT r.owner
+FROM (
+    SELECT observed_at, inconclusive_set FROM observations
+    WHERE source_id = %(source)s AND complete AND login = %(login)s ORDER BY observed_at DESC LIMIT 1
+) AS o
+JOIN revisions r ON r.source_id = %(source)s AND r.observed_at <= o.observed_at
+WHERE r.visibility = 'private' AND r.content_hash IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM revisions n
+        WHERE n.source_id = %(source)s AND n.image_id = r.image_id AND n.observed_at > r.observed_at
+            AND n.observed_at <= o.observed_at)
+    AND NOT EXISTS (
+        SELECT FROM id_sets s
+        WHERE s.source_id = %(source)s AND s.set_id = o.inconclusive_set AND s.kind <> 'found'
+            AND r.image_id = ANY (s.image_ids));
+
+-- name: reach_before
+-- What logins reached before a moment, from the last one on whose absences count.
+SELECT DISTINCT unnest(login) FROM observations
+WHERE source_id = %(source)s AND observed_at < %(at)s
+    AND observed_at >= coalesce((
+        SELECT max(o.observed_at) FROM observations o
+        WHERE o.source_id = %(source)s AND o.observed_at < %(at)s AND o.complete AND o.login IS NOT NULL
+    ), '-infinity');
+
+-- name: is_measured_after
+-- Whether a login's absences count after a moment.
+SELECT EXISTS (
+    SELECT FROM observations
+    WHERE source_id = %(source)s AND observed_at > %(at)s AND complete AND login IS NOT NULL);
+
+-- name: project_id
+-- The project of a source's logins.
+SELECT project_id FROM sources WHERE source_id = %(source)s;
 
 -- name: revisions
 -- What is stored of images over time, as far as it tells whether listings hold them.
-SELECT image_id, observed_at, content_hash IS NOT NULL, hidden IS TRUE, image_type IS NOT DISTINCT FROM 'market'
+SELECT image_id, observed_at, content_hash IS NOT NULL, hidden IS TRUE, image_type IS NOT DISTINCT FROM 'market',
+    coalesce(visibility, '') NOT IN ('public', 'community'), owner
 FROM revisions WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) ORDER BY image_id, observed_at;
 
 -- name: absences
@@ -65,7 +131,7 @@ SELECT image_id, observed_at, reason FROM absences WHERE source_id = %(source)s 
 
 -- name: latest
 -- The last observation before a moment, or of all.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden, login FROM observations
 WHERE source_id = %(source)s AND observed_at < coalesce(%(before)s, 'infinity'::timestamptz)
 ORDER BY observed_at DESC LIMIT 1;
 
@@ -76,7 +142,7 @@ WHERE source_id = %(source)s;
 
 -- name: backwards
 -- The observations before a moment, or all, the newest first.
-SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[] FROM observations
+SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], covers_hidden, login FROM observations
 WHERE source_id = %(source)s AND observed_at < coalesce(%(before)s, 'infinity'::timestamptz)
 ORDER BY observed_at DESC;
 
@@ -88,32 +154,38 @@ ORDER BY observed_at;
 
 -- name: next_before
 -- The observation just before a moment: usually it answers all.
-SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
-WHERE source_id = %(source)s AND observed_at < %(at)s ORDER BY observed_at DESC LIMIT 1;
+SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[], true, NULL FROM observations
+WHERE source_id = %(source)s AND observed_at < %(at)s AND (NOT %(by_login)s OR NOT login @> ARRAY[%(unknown)s])
+ORDER BY observed_at DESC LIMIT 1;
 
 -- name: next_after
 -- The observation just after a moment.
-SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
-WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT 1;
+SELECT observed_at, complete, contained_set, inconclusive_set, '{}'::text[], true, NULL FROM observations
+WHERE source_id = %(source)s AND observed_at > %(at)s AND (NOT %(by_login)s OR NOT login @> ARRAY[%(unknown)s])
+ORDER BY observed_at LIMIT 1;
 
 -- name: nearest_before
 -- Of the observations before a moment that tell the same of the same images, the last one each; nearest first. One that
 -- tells of every image answers all that is left: what lies behind it is not read.
-SELECT max(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
+SELECT max(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[], true, NULL FROM observations
 WHERE source_id = %(source)s AND observed_at < %(at)s AND (complete OR NOT %(complete_only)s)
+    AND (NOT %(by_login)s OR NOT login @> ARRAY[%(unknown)s])
     AND observed_at >= coalesce((
         SELECT max(o.observed_at) FROM observations o
         WHERE o.source_id = %(source)s AND o.observed_at < %(at)s AND o.complete AND o.inconclusive_set IS NULL
+            AND (NOT %(by_login)s OR NOT o.login @> ARRAY[%(unknown)s])
     ), '-infinity')
 GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest DESC;
 
 -- name: nearest_after
 -- The same after a moment.
-SELECT min(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[] FROM observations
+SELECT min(observed_at) AS nearest, complete, contained_set, inconclusive_set, '{}'::text[], true, NULL FROM observations
 WHERE source_id = %(source)s AND observed_at > %(at)s AND (complete OR NOT %(complete_only)s)
+    AND (NOT %(by_login)s OR NOT login @> ARRAY[%(unknown)s])
     AND observed_at <= coalesce((
         SELECT min(o.observed_at) FROM observations o
         WHERE o.source_id = %(source)s AND o.observed_at > %(at)s AND o.complete AND o.inconclusive_set IS NULL
+            AND (NOT %(by_login)s OR NOT o.login @> ARRAY[%(unknown)s])
     ), 'infinity')
 GROUP BY complete, contained_set, inconclusive_set ORDER BY nearest;
 
@@ -130,11 +202,12 @@ WHERE source_id = %(source)s AND observed_at = ANY (%(ats)s);
 
 -- name: record
 -- Enters an observation, or what it became with a further part.
-INSERT INTO observations (source_id, observed_at, complete, contained_set, inconclusive_set, run_ids, covers_hidden)
-VALUES (%(source)s, %(at)s, %(complete)s, %(contained)s, %(inconclusive)s, %(runs)s::uuid[], %(covers_hidden)s)
+INSERT INTO observations (source_id, observed_at, complete, contained_set, inconclusive_set, run_ids, covers_hidden,
+    login)
+VALUES (%(source)s, %(at)s, %(complete)s, %(contained)s, %(inconclusive)s, %(runs)s::uuid[], %(covers_hidden)s, %(login)s)
 ON CONFLICT (source_id, observed_at) DO UPDATE
 SET complete = excluded.complete, contained_set = excluded.contained_set, inconclusive_set = excluded.inconclusive_set,
-    run_ids = excluded.run_ids, covers_hidden = excluded.covers_hidden;
+    run_ids = excluded.run_ids, covers_hidden = excluded.covers_hidden, login = excluded.login;
 
 -- name: remove
 -- Takes an observation out.

@@ -54,14 +54,26 @@ FROM (
 
 -- name: unseen
 -- Missing images that not everybody may see, where no other such live image is listed, with the owner if that counts.
-SELECT image_id, CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END
+SELECT image_id, CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END
 FROM images
 WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public'
-    AND CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END NOT IN (
-        SELECT DISTINCT CASE WHEN %(by_owner)s THEN coalesce(owner, '') ELSE '' END
+    AND CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END NOT IN (
+        SELECT DISTINCT unnest(ARRAY['', coalesce(owner, '')])
         FROM images
         WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
             AND image_id <> ALL (%(missing)s));
+
+-- name: restricted
+-- Live images that are neither for everybody nor of a project.
+SELECT image_id, owner, visibility FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NULL
+    AND coalesce(visibility, '') NOT IN ('public', 'community')
+    AND owner IS DISTINCT FROM %(project)s::text;
+
+-- name: shows_private
+-- Owners of the private images that are listed.
+SELECT DISTINCT owner FROM images
+WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility = 'private' AND image_id <> ALL (%(missing)s);
 
 -- name: of_visibility
 SELECT image_id FROM images

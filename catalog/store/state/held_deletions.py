@@ -154,10 +154,10 @@ def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str)
     if holders:
         kept = [image_id for image_id, holder in holders.items() if holder.kept]
         _SQL.run(connection, "keep_open", source=source_id, ids=kept, at=at, by=by)
-        runs, moments, is_kept = zip(*holders.values(), strict=True)
+        runs, moments, is_kept, meant = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
         dropped = {image_id: row for image_id, *row in _SQL.run(connection, "drop_later_holders", **values)}
-        rows = [dropped.get(image_id, ("limit", None, None)) for image_id in holders]
+        rows = [dropped.get(i, (reason, None, None)) for i, reason in zip(holders, meant, strict=True)]
         values |= zip(("reasons", "decided", "deciders"), map(list, zip(*rows, strict=True)), strict=True)
         _SQL.run(connection, "hold_again", at=at, by=by, runs=list(runs), kept=list(is_kept), **values)
     _SQL.run(connection, "date_held", source=source_id)

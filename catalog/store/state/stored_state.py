@@ -13,13 +13,12 @@ from psycopg import sql
 from catalog.model import SourceKind
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load as statements
+from catalog.store.history.reach import UNKNOWN_RIGHT
 from catalog.store.state import held_deletions
 from catalog.text import storable
 
 _SQL = statements("stored_state.sql", open_and_kept=held_deletions.OPEN_AND_KEPT)
 
-UNKNOWN_RIGHT = "what a forgotten run reached"
-"""In the place of rights of logins: no login has it."""
 UNPROVED_WITHIN = timedelta(days=30)
 UNPROVED_AT_ONCE = 1000
 """Deletions known from listings alone that a sweep asks about: those of the last days, so many at most."""
@@ -187,14 +186,36 @@ def alike(
 
 
 def unseen(
-    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], *, by_owner: bool
+    connection: Connection,
+    source_id: str,
+    ids: Collection[str],
+    missing: Collection[str],
+    project: str | None,
+    *,
+    by_owner: bool,
 ) -> dict[str, str]:
     """Those of some missing images that are not public, where no stored image that is not public is listed, with
-    `by_owner` none of their owner; with the owner, or an empty text."""
+    `by_owner` none of their owner, unless that is the `project`; with that owner, or an empty text."""
     if not ids:
         return {}
-    values = {"ids": list(ids), "missing": list(missing), "by_owner": by_owner}
+    values = {"ids": list(ids), "missing": list(missing), "project": project, "by_owner": by_owner}
     return dict(_SQL.run(connection, "unseen", source=source_id, **values).fetchall())
+
+
+def restricted(
+    connection: Connection, source_id: str, ids: Collection[str], project: str | None
+) -> dict[str, tuple[str | None, str | None]]:
+    """Owner and visibility of those of some live images that are neither for everybody nor of a project."""
+    if not ids:
+        return {}
+    rows = _SQL.run(connection, "restricted", source=source_id, ids=list(ids), project=project)
+    return {image_id: (owner, visibility) for image_id, owner, visibility in rows}
+
+
+def shows_private(connection: Connection, source_id: str, missing: Collection[str]) -> set[str | None]:
+    """Owners of the live private images that are not missing."""
+    rows = _SQL.run(connection, "shows_private", source=source_id, missing=list(missing))
+    return {owner for (owner,) in rows}
 
 
 def of_visibility(connection: Connection, source_id: str, ids: Iterable[str], visibility: str) -> set[str]:

@@ -42,6 +42,7 @@ from catalog.fetch.listing.service import open_service
 from catalog.mapping import MappingRules
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database
+from catalog.store.history.reach import UNKNOWN_RIGHT
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import sources
 from catalog.sync.decisions import Verb, decide
@@ -532,8 +533,8 @@ class Evidence(RuleBasedStateMachine):
             absences.setdefault(at, {})[image_id] = reason
         found = {}
         held = self.ids("SELECT unnest(image_ids) FROM id_sets WHERE kind IN ('held', 'kept')")
-        for at, complete, covers_hidden, run_ids, sets in self.all(
-            "SELECT observed_at, complete, covers_hidden,"
+        for at, complete, covers_hidden, login, run_ids, sets in self.all(
+            "SELECT observed_at, complete, covers_hidden, login,"
             " ARRAY(SELECT run_id::text FROM runs r WHERE r.source_id = o.source_id AND r.observed_at = o.observed_at"
             " AND r.run_id = ANY (o.run_ids)), (SELECT jsonb_object_agg(kind, image_ids) FROM id_sets s"
             " WHERE s.source_id = o.source_id AND s.set_id = o.inconclusive_set) FROM observations o"
@@ -544,7 +545,7 @@ class Evidence(RuleBasedStateMachine):
                 i: kind
                 for kind, ids in (sets or {}).items()
                 for i in ids
-                if kind not in ("found", "unlisted", "hidden") and i not in lacks
+                if kind not in ("found", "unlisted", "hidden", "unreached") and i not in lacks
             }
             records: dict[str, list[bytes]] = {}
             for run_id in run_ids:
@@ -559,6 +560,8 @@ class Evidence(RuleBasedStateMachine):
                 " ".join(sorted(run_ids)),
                 covers_hidden,
                 frozenset((sets or {}).get("found", ())),
+                None if login is None else frozenset(login) - {UNKNOWN_RIGHT},
+                UNKNOWN_RIGHT in (login or ()),
             )
             if any(file.at == at and file.complete for file in self.loaded):
                 # an image that was held and is listed when this is loaded lives unlisted here

@@ -22,6 +22,7 @@ from tests.support.observations import observe
 START = datetime(2026, 3, 1, tzinfo=UTC)
 IDS = ("a", "b", "c")
 SOURCE = "s"
+LOGINS = (None, frozenset({"a"}), frozenset({"a"}), frozenset({"a", "b"}), frozenset({"c"}))
 
 
 def moment(number: int) -> datetime:
@@ -60,6 +61,7 @@ def observations(draw: st.DrawFn) -> Seen:
         {i: draw(st.sampled_from(["not_found", "no_access"])) for i in looked_up},
         {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in inconclusive},
         unlisted={i for i in held if draw(st.integers(0, 3)) == 0},
+        login=draw(st.sampled_from(LOGINS)),
     )
     if not looked_up and draw(st.booleans()):  # a saved listing, which is never of the moment of a sweep
         seen = replace(seen, at=at + timedelta(minutes=30), covers_hidden=not complete or draw(st.booleans()))
@@ -78,6 +80,7 @@ def load(connection: Connection, seen: Seen) -> None:
         inconclusive=seen.inconclusive,
         found=seen.unlisted,
         covers_hidden=seen.covers_hidden,
+        login=seen.login,
     )
 
 

@@ -1,0 +1,40 @@
+"""What a login could see: that it is not shown an image counts only up to there (semantics 4.5, login reach)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Set
+
+from catalog.model import KEY
+from catalog.text import storable
+
+ADMIN = "role admin"
+"""An OpenStack service shows whoever has it the images of all projects."""
+UNKNOWN_RIGHT = "what a forgotten run reached"
+"""In the place of rights of logins: no login has it."""
+
+Reach = frozenset[str]
+"""The rights of a login, without the keys of which nobody knows what they reach."""
+
+
+def without_keys(rights: Collection[str]) -> Reach:
+    """The rights that tell what a login reaches: of another key nobody knows if it reaches less."""
+    return frozenset(storable(right) for right in rights if not right.startswith(KEY))
+
+
+def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
+    """What several logins of one observation reach, None where none is known. Who sees as much as only some of them do
+    may not see all that they brought."""
+    reaches = {None if login is None else without_keys(login) for login in logins}
+    if len(reaches) < 2:
+        return next(iter(reaches), None)
+    return frozenset.intersection(*(reach for reach in reaches if reach is not None)) | {UNKNOWN_RIGHT}
+
+
+def is_beyond(owner: str | None, login: Reach, project: str | None, shows: Set[str | None]) -> bool:
+    """True if a login may never have been able to see an image that is not for everybody, and that it was never shown,
+    as far as is known: it is of another project than the login's, and nothing tells that the login sees that one's too.
+
+    `shows`: owners of the private images that it is shown. Who sees one of another project's sees those of all.
+    """
+    sees_all = ADMIN in login or (project is not None and bool(shows - {project, None}))
+    return not sees_all and owner != project and owner not in shows
