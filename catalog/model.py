@@ -27,6 +27,8 @@ InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted",
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""
 
+NO_LOGIN = "auth none"
+"""What is reached without a login: the same for all who ask."""
 KEY = "key "
 """Begins, among what a login reaches, the hash of a token or access key: it tells no more than that it is another."""
 

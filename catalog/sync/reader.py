@@ -103,13 +103,14 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
 
     def unreached(ids: Collection[str]) -> set[str]:
         """Those that this login may not be able to see (semantics 4.5, login reach). A key that was shown another
-        project's private image reaches less by now if it is shown none."""
+        project's private images reaches less by now if it is shown none; but one alone may be the last of its kind."""
         login, project = common(service.logins()) or frozenset(), service.project_id
         with sweep.database.transaction(read_only=True) as connection:
             missing = fetched.missing if ids else ()
             images = stored_state.restricted(connection, sweep.source_id, missing, project)
             shown = Ledger(connection, sweep.source_id).shown(images, observed_at) if images else {}
-            saw_all = project is not None and keyed() and any(images[i][1] == "private" for i in shown)
+            was_private = any(images[i][1] == "private" for i in shown)
+            saw_all = project is not None and keyed() and len(shown) > 1 and was_private
             seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
             doubtful = images.keys() & set(ids) - seen
             shows = stored_state.shows_private(connection, sweep.source_id, missing) if doubtful else set()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from catalog.fetch.http.endpoint import origin, parse_address
 from catalog.fetch.http.library import httpx
-from catalog.model import KEY
+from catalog.model import KEY, NO_LOGIN
 
 
 class OriginAuth(httpx.Auth):
@@ -96,4 +96,4 @@ class Connection:
     @property
     def logins(self) -> frozenset[frozenset[str]]:
         """The rights of each login so far."""
-        return self.auth.reaches() if self.auth else frozenset([frozenset(["auth none"])])
+        return self.auth.reaches() if self.auth else frozenset([frozenset([NO_LOGIN])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Set
 
-from catalog.model import KEY
+from catalog.model import KEY, NO_LOGIN
 from catalog.text import storable
 
 ADMIN = "role admin"
@@ -36,5 +36,5 @@ def is_beyond(owner: str | None, login: Reach, project: str | None, shows: Set[s
 
     `shows`: owners of the private images that it is shown. Who sees one of another project's sees those of all.
     """
-    sees_all = ADMIN in login or (project is not None and bool(shows - {project, None}))
+    sees_all = bool({ADMIN, NO_LOGIN} & login) or (project is not None and bool(shows - {project, None}))
     return not sees_all and owner != project and owner not in shows

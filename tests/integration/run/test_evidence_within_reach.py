@@ -315,10 +315,18 @@ def test_what_is_shared_by_the_same_owner_is_no_control(keyed: Callable[..., Sit
         assert (site.sweep().deleted, site.held_for()) == (0, FOREIGN)
 
 
-def test_one_private_image_of_another_project_is_enough(keyed: Callable[..., Site]) -> None:
+def test_one_alone_may_be_the_last_of_its_kind(keyed: Callable[..., Site]) -> None:
     site = keyed()
-    lose_sight(site, 7)
-    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(7): "login_changed"})
+    site.cloud.delete(name_of(7))
+    assert (site.sweep().deleted, site.held_for()) == (1, {})
+
+
+def test_without_a_login_all_are_shown_the_same(sites: Sites, tmp_path: Path) -> None:
+    """No private image is listed that would say so."""
+    site = sites.open(images=[image(0, **PUBLIC)], page_size=100)
+    path = write(tmp_path, "dump.json", {"images": [image(1, **PRIVATE)]})
+    load(site, path, observed_at=site.database.now())
+    assert (site.sweep().deleted, site.held_for()) == (1, {})
 
 
 def test_with_a_key_too_one_s_own_go_and_what_was_shared(keyed: Callable[..., Site]) -> None:
