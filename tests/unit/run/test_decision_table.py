@@ -22,6 +22,7 @@ ANSWERS = {
     "forbidden": "no_access",
     "any other answer": "unanswered",
 }
+BEYOND = "may not see the image"
 LOOK_UPS = [
     *ANSWERS,
     "not asked, and found",
@@ -42,6 +43,8 @@ def said(*situation: str) -> str:
 def applies(value: str, cell: str) -> bool:
     if value == "not shown":  # of a visibility of which nothing is listed: over the limit
         return cell == "yes"
+    if value == BEYOND:  # as at the last complete sweep
+        return cell == value or cell.startswith("same or more")
     if value in ("found", "not found", "forbidden"):
         return value in cell.split(", ")
     return value in cell
@@ -86,6 +89,7 @@ def done(lookup: str, control: str, login: str, kept: str, over: str, complete: 
         missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
         accept=lookup == "`--accept-deletions`", control=Control(lambda ids: [(ids, ["listed", "listed too"])], ask),
         lost_rights=lost_rights, unseen=lambda ids: {"x"}.intersection(ids if over == "not shown" else ()),
+        unreached=lambda ids: {"x"}.intersection(ids if login == BEYOND else ()),
     )  # fmt: skip
 
 
@@ -94,7 +98,7 @@ SITUATIONS = [
     for one in product(
         LOOK_UPS,
         ["found", "not found"],
-        ["same or more", "less", "unknown"],
+        ["same or more", "less", "unknown", BEYOND],
         ["yes", "no"],
         ["yes", "no", "not shown"],
         ["yes", "no"],
@@ -115,4 +119,5 @@ def test_a_missing_image_becomes_what_the_table_says(situation: tuple[str, str, 
     assert "x" not in result.absent
     assert ("x" in result.held) == ("**held**" in outcome)
     if "x" in result.held:
-        assert (result.held_reason or "limit") == ("login_changed" if "login_changed" in outcome else "limit")
+        reason = "login_changed" if "x" in result.unreached else result.held_reason or "limit"
+        assert reason == ("login_changed" if "login_changed" in outcome else "limit")
