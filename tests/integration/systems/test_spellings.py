@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 from catalog.mapping import MappingRules, map_record
+from catalog.store.db.connection import Database
 from catalog.store.state import os_rules
 from catalog.systems import Systems
 
@@ -18,10 +16,9 @@ RULES = MappingRules()
 
 
 @pytest.fixture(scope="module")
-def systems(server_url: str, template: str) -> Iterator[Systems]:
-    url = make_url(server_url).set(database=template).render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
-        yield os_rules.load(connection)
+def systems(module_database: Database) -> Systems:
+    with module_database.transaction(read_only=True) as connection:
+        return os_rules.load(connection)
 
 
 def told(systems: Systems, **keys: Any) -> tuple[str | None, ...]:
