@@ -124,7 +124,7 @@ def _replace_views(connection: Connection) -> None:
     for name in ("image_lifecycle", "equivalent_images", "image_promises"):
         text = _PART.sub(r"\1 AS NOT MATERIALIZED (\n", _SQL.value(connection, "view", name=name))
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}".encode())
-    for name in ("lineage_of_source", "replace_lineage"):
+    for name in ("lineage_of_source", "comment_lineage", "replace_lineage"):
         connection.execute(_SQL[name].encode())
 
 

@@ -90,6 +90,10 @@ BEGIN
 END
 $$;
 
+-- name: comment_lineage
+-- For who looks at the database.
+COMMENT ON FUNCTION lineage_of_source(text) IS 'What image_lineage tells of one source; asked: its source_id.';
+
 -- name: replace_lineage
 -- Of each source that is asked about.
 CREATE OR REPLACE VIEW image_lineage AS
