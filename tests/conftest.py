@@ -27,11 +27,6 @@ _numbers = itertools.count()
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for a daemon, a receiver or a deadline."""
-    return min(os.cpu_count() or 1, 8) + 1
-
-
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a server: CATALOG_TEST_CITUS_URL (a coordinator, whose databases are spread over its workers),
