@@ -13,14 +13,13 @@ import structlog
 
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
-from catalog.model import DEFAULT_PASSES, KEY, ImageService, Listing, Lookup, Outcome
-from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import common, is_beyond, without_keys
+from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
 from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext, Watch
 from catalog.sync.missing import CONTROLS, Control, MissingVerdict, decide_missing
+from catalog.sync.sight import Sight
 
 log = structlog.get_logger("catalog.sweep")
 
@@ -78,47 +77,6 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             return Lookup("unanswered", error=error)
         return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
-    def lost(again: bool) -> frozenset[str]:
-        return known.login - known.login.intersection(*service.logins(again=again))
-
-    def unseen(ids: Collection[str]) -> set[str]:
-        """Those that whoever was asked may just not have shown (semantics 4.5, limit). One alone is an image that was
-        the last of its kind."""
-        if source.auth == "none":
-            return set()
-        project = None if lost(False) else service.project_id
-        with sweep.database.transaction(read_only=True) as connection:
-            owner_of = stored_state.unseen(
-                connection, sweep.source_id, ids, fetched.missing, project, by_owner=keyed()
-            )
-        for _, owner in buffer.restricted() if owner_of else ():
-            owner_of = {i: other for i, other in owner_of.items() if other not in ("", owner)}
-            if not owner_of:
-                break
-        return set(owner_of) if len(owner_of) > 1 else set()
-
-    def keyed() -> bool:
-        """True if nothing tells what the login reaches."""
-        return any(right.startswith(KEY) for login in service.logins() for right in login)
-
-    def unreached(ids: Collection[str]) -> set[str]:
-        """Those that this login may not be able to see (semantics 4.5, login reach). A key that was shown another
-        project's private images reaches less by now if it is shown none; but one alone may be the last of its kind."""
-        login, project = common(service.logins()) or frozenset(), service.project_id
-        with sweep.database.transaction(read_only=True) as connection:
-            missing = fetched.missing if ids else ()
-            images = stored_state.restricted(connection, sweep.source_id, missing, project)
-            shown = Ledger(connection, sweep.source_id).shown(images, observed_at) if images else {}
-            was_private = any(images[i][1] == "private" for i in shown)
-            saw_all = project is not None and keyed() and len(shown) > 1 and was_private
-            seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
-            doubtful = images.keys() & set(ids) - seen
-            shows = stored_state.shows_private(connection, sweep.source_id, missing) if doubtful else set()
-        for visibility, owner in buffer.restricted() if doubtful else ():
-            if visibility == "private":
-                shows.add(owner)
-        return {i for i in doubtful if is_beyond(images[i][0], login, project, shows)}
-
     everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
     refused = any(listing.refused for listing in fetched.passes)
     fetched.complete = (
@@ -126,6 +84,8 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     )
     if fetched.all_complete:
         fetched.missing = known.missing(*buffer.seen_parts)
+    sight = Sight(sweep, service, buffer, known.login, fetched.missing)
+    if fetched.all_complete:
         main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
 
         fetched.verdict = decide_missing(
@@ -137,9 +97,9 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             absence_proves=fetched.complete,
             accept=sweep.accept,
             nothing_listed=not buffer.listed or main_is_empty,
-            lost_rights=lambda again: without_keys(lost(again)),
-            unseen=unseen,
-            unreached=unreached,
+            lost_rights=sight.lost_rights,
+            unseen=sight.unseen,
+            unreached=sight.unreached,
             # with nothing listed all is held anyway, unless somebody accepts it
             control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
             unproved=[i for i in known.unproved if not any(i in part for part in buffer.seen_parts)],
@@ -148,7 +108,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     narrows = fetched.verdict.login_reaches_all
     try:
         # one login may be granted less by mistake: a second one has to be granted as little
-        fetched.logins = service.logins(again=narrows and bool(without_keys(lost(False))))
+        fetched.logins = service.logins(again=narrows and bool(sight.lost_rights()))
     except FetchError:
         fetched.logins, narrows = service.logins(), False
     # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it
