@@ -139,7 +139,7 @@ class ObservationWriter:
         if self._warnings > WARNINGS:
             more = self._warnings - WARNINGS
             log.warning("more values not converted", source=self.source.name, count=more)
-        self._remember(observation, appending=appending, judged_again=merge.is_judged_again)
+        self._remember(observation, judged_again=merge.is_judged_again)
         if merge.is_judged_again:
             self.present = None
         self._finish(run, appending=appending)
@@ -163,8 +163,10 @@ class ObservationWriter:
         if trailer is None:
             return
         if trailer.logins is not None:
-            before = Ledger(self.connection, self.source_id).reach_before(self.at)
-            measure = stored_state.login(self.connection, self.source_id) if appending else before
+            if appending:
+                measure = stored_state.login(self.connection, self.source_id)
+            else:
+                measure = Ledger(self.connection, self.source_id).reach_before(self.at)
             self._lost = without_keys(measure - measure.intersection(*trailer.logins))
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
         if not self._is_own:
@@ -338,27 +340,30 @@ class ObservationWriter:
 
     # ---- after the merge ---------------------------------------------------------------------------
 
-    def _remember(self, observation: Observation, *, appending: bool, judged_again: bool) -> None:
+    def _remember(self, observation: Observation, *, judged_again: bool) -> None:
         """Notes for later sweeps what this one tells of absences."""
         known, trailer, connection = self.present, self.metadata.trailer, self.connection
         answers = trailer.answers if trailer is not None else {}
         lookups.save(connection, self.source_id, self.at, answers)
-        if known is None:
-            held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
-        else:
+        if known is not None:
             self._follow_last(known, observation)
-            if judged_again:
-                held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
-        # of an older one that changed nothing of absences all was seen by later logins too, or is gone
-        measured_since = not appending and Ledger(connection, self.source_id).is_measured_after(self.at)
-        if trailer is not None and (judged_again or not measured_since):
-            stored = stored_state.login(connection, self.source_id)
-            # what is held for a lesser login must not be judged by it
-            lowers = without_keys(stored.difference(trailer.login))
-            opened = lowers and held_deletions.count_open(connection, self.source_id)
-            measured = appending and self._is_own and not opened
-            reached = (trailer.login,) if measured else (stored, *(trailer.logins or ()))
-            stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
+        if known is None or judged_again:
+            held_deletions.follow_ledger(connection, self.source_id, self.at, BY)
+        if trailer is not None:
+            self._measure(trailer, is_last=known is not None, judged_again=judged_again)
+
+    def _measure(self, trailer: Trailer, *, is_last: bool, judged_again: bool) -> None:
+        """Notes what later logins are compared with."""
+        connection = self.connection
+        if not (is_last or judged_again) and Ledger(connection, self.source_id).is_measured_after(self.at):
+            return  # all was seen by later logins too, or is gone
+        stored = stored_state.login(connection, self.source_id)
+        # what is held for a lesser login must not be judged by it
+        lowers = without_keys(stored.difference(trailer.login))
+        opened = lowers and held_deletions.count_open(connection, self.source_id)
+        measured = is_last and self._is_own and not opened
+        reached = (trailer.login,) if measured else (stored, *(trailer.logins or ()))
+        stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
 
     def _follow_last(self, known: StoredState, observation: Observation) -> None:
         """Brings what is held, and the stored state, to what this observation says, later than all others."""
