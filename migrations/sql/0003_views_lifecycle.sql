@@ -160,7 +160,7 @@ SELECT
     j.born_at,
     j.preferred,
     j.choosable,
-    j.choosable AND j.withdrawn_since IS NULL AND j.purpose IS DISTINCT FROM 'oldgeneric' AS offered,
+    j.standing = 'offered' AS offered,
     j.standing,
     CASE j.standing
         WHEN 'withdrawn' THEN j.withdrawn_since

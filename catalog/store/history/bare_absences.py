@@ -86,7 +86,7 @@ class BareAbsences:
             self._revisions[image_id].append(_Revision(*row))
         self.ids = self._revisions.keys()
         self._proved = ledger.absences(self.ids)
-        self._project = ledger.project_id() if self.ids else None
+        self._project = sources.project_id(ledger.connection, ledger.source_id) if self.ids else None
         self._shows: dict[Reach, set[str | None]] = {}
 
     def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
@@ -181,7 +181,7 @@ class BareAbsences:
         """The kinds of the absences after a listing, up to the first one that proves something."""
         kind = None
         for row in sorted(row for row, _ in gap.bare if row.at > lister.at):
-            if row.login is not None and self._is_beyond(record, row, gap.shown(row.at, shown)):
+            if row.login is not None and self._is_beyond(record, row.login, gap.shown(row.at, shown)):
                 kind = UNREACHED
                 yield row.at, kind
             elif row.login is None and kind:
@@ -189,11 +189,10 @@ class BareAbsences:
             elif gap.kind(covers_hidden=row.covers_hidden) is None:
                 break
 
-    def _is_beyond(self, record: _Revision, row: Observed, shown: Reach | None) -> bool:
-        """True if the login of a listing may not see an image, which a login that reached so much was `shown`."""
-        login = row.login
-        if login is None or shown is not None:
-            return login is not None and shown is not None and not shown <= login
+    def _is_beyond(self, record: _Revision, login: Reach, shown: Reach | None) -> bool:
+        """True if a listing's login may not see an image, which a login that reached so much was `shown`."""
+        if shown is not None:
+            return not shown <= login
         if login not in self._shows:
             self._shows[login] = self.ledger.shows_private(login)
         return record.restricted and is_beyond(record.owner, login, self._project, self._shows[login])

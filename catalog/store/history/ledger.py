@@ -289,10 +289,6 @@ class Ledger:
         """True if after a moment a login was shown all that it reaches."""
         return bool(_SQL.value(self.connection, "is_measured_after", source=self.source_id, at=at))
 
-    def project_id(self) -> str | None:
-        """The project of the source's logins."""
-        return self._run("project_id").fetchall()[0][0]  # type: ignore[no-any-return]
-
     def unlisted_since(self, ids: set[str]) -> dict[str, datetime | None]:
         """For each image the first observation that missed it after the last one that listed it, else None.
 

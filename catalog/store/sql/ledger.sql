@@ -115,10 +115,6 @@ SELECT EXISTS (
     SELECT FROM observations
     WHERE source_id = %(source)s AND observed_at > %(at)s AND complete AND login IS NOT NULL);
 
--- name: project_id
--- The project of a source's logins.
-SELECT project_id FROM sources WHERE source_id = %(source)s;
-
 -- name: revisions
 -- What is stored of images over time, as far as it tells whether listings hold them.
 SELECT image_id, observed_at, content_hash IS NOT NULL, hidden IS TRUE, image_type IS NOT DISTINCT FROM 'market',

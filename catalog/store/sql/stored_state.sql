@@ -54,14 +54,18 @@ FROM (
 
 -- name: unseen
 -- Missing images that not everybody may see, where no other such live image is listed, with the owner if that counts.
-SELECT image_id, CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END
-FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public'
-    AND CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END NOT IN (
-        SELECT DISTINCT unnest(ARRAY['', coalesce(owner, '')])
-        FROM images
-        WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
-            AND image_id <> ALL (%(missing)s));
+SELECT image_id, owner
+FROM (
+    SELECT image_id,
+        CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END AS owner
+    FROM images
+    WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public'
+) AS asked
+WHERE owner NOT IN (
+    SELECT DISTINCT unnest(ARRAY['', coalesce(owner, '')])
+    FROM images
+    WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
+        AND image_id <> ALL (%(missing)s));
 
 -- name: restricted
 -- Live images that are neither for everybody nor of a project.
