@@ -63,7 +63,16 @@ def open_missing_streams() -> None:
 
 def say_error(message: str) -> None:
     """`error: ...` on one line of standard error; text from a cloud can't act on the terminal."""
-    click.echo(f"error: {visible(' '.join(message.split()))}", err=True)
+    say_aside(f"error: {visible(' '.join(message.split()))}")
+
+
+def say_aside(line: str) -> None:
+    """A line on standard error.
+
+    Not by click.echo, which writes past the progress bar that stands in front of standard error.
+    """
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def is_quiet() -> bool:
@@ -76,7 +85,7 @@ def say_warning(message: str) -> None:
     """`warning: ...`, like `say_error`; nothing with -q."""
     if is_quiet():
         return
-    click.echo(f"warning: {visible(' '.join(message.split()))}", err=True)
+    say_aside(f"warning: {visible(' '.join(message.split()))}")
 
 
 class Named(Protocol):

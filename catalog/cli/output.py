@@ -20,7 +20,9 @@ from catalog.store.state import sources
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.text import visible
 
-COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "busy": "yellow"}
+GREEN, ORANGE, RED = 28, 130, 160
+"""Places among 256 colours, dark enough for white and light enough for black; the first 16 may be any colour."""
+COLOURS = {"complete": GREEN, "partial": ORANGE, "failed": RED, "busy": ORANGE}
 DONE = ("inserted", "updated", "deleted", "restored")
 TO_DO = {
     "inserted": "insert", "updated": "update", "deleted": "delete", "restored": "restore", "erased": "erase",

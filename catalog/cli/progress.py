@@ -9,10 +9,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.theme import Theme
 
 from catalog.cli.failures import is_quiet
 from catalog.sync.context import Watch, ignore
 from catalog.text import visible
+
+PLAIN = ("progress.elapsed", "progress.percentage", "progress.spinner")
+"""Styles of rich that can't be read on a white ground."""
 
 Advance = Callable[[int], None]
 Measure = Callable[[int, int, str], None]
@@ -80,5 +84,6 @@ def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
     )
     # Where standard output is not the terminal, rich must not redirect it to standard error.
     both = sys.stdout.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=both) as bar:
+    console = Console(stderr=True, theme=Theme(dict.fromkeys(PLAIN, "none")))
+    with Progress(*columns, console=console, transient=True, redirect_stdout=both) as bar:
         yield bar

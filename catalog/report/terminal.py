@@ -31,7 +31,9 @@ FORMATS: tuple[Format, ...] = ("table", "json", "jsonl", "csv")
 """Those that `--format` takes; `safe-csv` is `csv` with `--safe`."""
 
 _LEAST_TEXT = 12
-"""Cells to which a column of text may be cut. Below that a name cannot be told from another."""
+"""Cells to which a column of text may be cut where no line has more room for it."""
+_TELLING_TEXT = 28
+"""Cells in which names are told apart, `Standard_Ubuntu_22.04_latest` say: below that a row takes another line."""
 _MOST_LINES = 3
 """Lines of one row in a table; columns that need more stand below one another."""
 _INDENT = 2
@@ -45,6 +47,7 @@ def print_rows(
     """Prints all rows. JSON: an array of objects, moments as ISO 8601 in UTC; JSON Lines: an object per line. CSV: a
     header, then rows; the safe one has an apostrophe before texts that a spreadsheet would take for a formula."""
     _PRINTERS[format](columns, rows, stream)
+    stream.flush()  # what is said on standard error next comes after it
 
 
 def _print_json(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
@@ -126,6 +129,11 @@ class _Column:
     def content(self) -> int:
         return max(map(cell_len, self.cells))
 
+    @property
+    def telling(self) -> int:
+        """The width below which its texts are hard to tell apart."""
+        return max(self.least, min(self.content, _TELLING_TEXT))
+
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
     tty = stream.isatty()
@@ -189,22 +197,30 @@ def _zone(moment: datetime) -> str:
 
 def _lines(table: list[_Column], room: int) -> list[list[_Column]] | None:
     """The columns, in their order, in as few lines as have room for them, and least cut; None = too many."""
-    for count in range(1, _MOST_LINES + 1):
-        best: tuple[int, list[list[_Column]]] | None = None
-        for breaks in combinations(range(1, len(table)), count - 1):
-            lines = [table[start:end] for start, end in pairwise((0, *breaks, len(table)))]
-            rooms = [room - _INDENT * bool(n) - (len(line) - 1) for n, line in enumerate(lines)]
-            if any(sum(c.least for c in line) > has for line, has in zip(lines, rooms, strict=True)):
-                continue
-            cut = sum(
-                max(0, sum(max(c.least, c.content) for c in line) - has)
-                for line, has in zip(lines, rooms, strict=True)
-            )
-            if best is None or cut <= best[0]:
-                best = cut, lines
-        if best is not None:
-            return best[1]
+    for widths in ([column.telling for column in table], [column.least for column in table]):
+        for count in range(1, _MOST_LINES + 1):
+            if (breaks := _best_breaks(table, widths, room, count)) is not None:
+                return [table[start:end] for start, end in breaks]
     return None
+
+
+def _best_breaks(
+    table: list[_Column], widths: Sequence[int], room: int, count: int
+) -> list[tuple[int, int]] | None:
+    """Where so many lines begin and end in which each column has its width, and least is cut; None = no room."""
+    best: tuple[int, list[tuple[int, int]]] | None = None
+    for breaks in combinations(range(1, len(table)), count - 1):
+        lines = list(pairwise((0, *breaks, len(table))))
+        rooms = [room - _INDENT * bool(n) - (end - start - 1) for n, (start, end) in enumerate(lines)]
+        if any(sum(widths[start:end]) > has for (start, end), has in zip(lines, rooms, strict=True)):
+            continue
+        cut = sum(
+            max(0, sum(max(c.least, c.content) for c in table[start:end]) - has)
+            for (start, end), has in zip(lines, rooms, strict=True)
+        )
+        if best is None or cut <= best[0]:
+            best = cut, lines
+    return best and best[1]
 
 
 def _fit(line: list[_Column], room: int | None) -> None:
@@ -243,7 +259,9 @@ def _print_grid(lines: list[list[_Column]], rows: int, console: Console, stream:
     console.print(rule * wide)
     for row in range(rows):
         for number, line in enumerate(lines):
-            _write(stream, _joined(line, [column.cells[row] for column in line], number, stream) + "\n")
+            text = _joined(line, [column.cells[row] for column in line], number, stream)
+            if text or not number:
+                _write(stream, text + "\n")
 
 
 def _wrapped(header: str, width: int) -> list[str]:

@@ -110,11 +110,11 @@ def test_a_table_fits_the_terminal_and_breaks_no_id(
 
 
 def test_a_name_that_has_no_room_ends_in_an_ellipsis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "66")
     line = printed(["image_id", "name"], [(ID, "a-name-" * 9)], stream=Terminal()).splitlines()[2]
-    assert line == f"{ID} a-name-a-name-a-name-a…"
+    assert line == f"{ID} a-name-a-name-a-name-a-name-…"
     wide = printed(["image_id", "name"], [(ID, "测" * 30)], stream=Terminal()).splitlines()[2]
-    assert wide == f"{ID} {'测' * 11}…"
+    assert wide == f"{ID} {'测' * 14}…"
 
 
 def test_columns_without_room_side_by_side_take_a_second_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +127,43 @@ def test_columns_without_room_side_by_side_take_a_second_line(monkeypatch: pytes
         f"{ID} web",
         f"  {UUID(int=1)}",
     ]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_names_that_begin_alike_are_told_apart_at_usual_widths(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row takes another line before a name is cut to where it says nothing."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = ["source", "name", "status", "visibility", "os", "created_at", "owner", "image_id"]
+    names = ["Standard_Ubuntu_22.04_latest", "Standard_Ubuntu_24.04_latest", "x" * 70]
+    rows = [("otc/eu-de", name, "active", "public", "ubuntu-22.04", MOMENT, "f" * 32, ID) for name in names]
+    text = printed(columns, rows, stream=Terminal())
+    assert all(name in text for name in names[:2])
+    assert f"{'x' * 27}" in text
+    assert max(map(cell_len, text.splitlines())) <= width
+
+
+def test_a_sentence_is_not_cut_where_another_line_has_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = "not listed; the look-up by id found nothing"
+    row = (MOMENT, said, "sync", UUID(int=1))
+    assert said in printed(["observed_at", "meaning", "kind", "run_id"], [row], stream=Terminal())
+
+
+def test_a_text_that_no_line_has_room_for_is_cut_rather_than_set_in_many_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = printed(["name", "tags", "image_id"], [("web", "t" * 500, ID)], stream=Terminal())
+    assert len(text.splitlines()) == 3
+
+
+def test_a_later_line_of_a_row_in_which_nothing_stands_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = [(ID, None), ("other", UUID(int=1))]
+    lines = printed(["image_id", "run_id"], rows, stream=Terminal()).splitlines()
+    assert lines[3:] == [ID, "other", f"  {UUID(int=1)}"]
 
 
 def test_a_terminal_gets_no_column_in_which_nothing_stands() -> None:
@@ -164,6 +201,15 @@ def test_a_terminal_says_moments_in_its_own_zone_and_names_it(monkeypatch: pytes
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("format", ["table", "json", "jsonl", "csv"])
+def test_rows_are_written_before_anything_is_said_elsewhere(format: Format) -> None:
+    """Else an error on standard error stands amid them where both go to one file."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, "utf-8")
+    print_rows(["name"], [("web",)], format, stream)
+    assert b"web" in raw.getvalue()
 
 
 def test_many_rows_come_under_one_header() -> None:
