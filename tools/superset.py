@@ -10,8 +10,17 @@ from typing import Any, NamedTuple
 ROOT = "superset"
 VERSION = "1.0.0"
 COUNT = "count"
-TIMES = {"image_overview": "created_at", "image_changes": "changed_at"}
+TIMES = {"live_images": "created_at", "image_changes": "changed_at"}
 """Columns that a time filter of the dashboard goes by."""
+PLATFORM = ("distro", "text", "Operating system in one vocabulary, as image_os.distro; (none) = not told.")
+OF_ITS_OWN = {
+    "live_images": (
+        "SELECT coalesce(t.distro, '(none)') AS distro, d.*\n"
+        "FROM catalog.distinct_images AS d\n"
+        "LEFT JOIN catalog.image_os AS t USING (source_id, image_id)"
+    ),
+}
+"""Datasets that are queries: each image once, however many projects see it, with its platform in one vocabulary."""
 
 
 class Chart(NamedTuple):
@@ -43,13 +52,13 @@ def _table(
 
 CHARTS = (
     Chart(
-        "Live images", "image_overview", "big_number_total", 3,
+        "Live images", "live_images", "big_number_total", 3,
         {"columns": [], "metrics": [COUNT], "filters": []}, {"metric": COUNT},
     ),
     Chart(
-        "Live images by platform", "image_overview", "pie", 4,
-        {"columns": ["platform"], "metrics": [COUNT], "filters": [], "row_limit": 25},
-        {"metric": COUNT, "groupby": ["platform"]},
+        "Live images by platform", "live_images", "pie", 4,
+        {"columns": ["distro"], "metrics": [COUNT], "filters": [], "row_limit": 25},
+        {"metric": COUNT, "groupby": ["distro"]},
     ),
     Chart(
         "Arrivals and departures", "image_changes", "echarts_timeseries_bar", 5,
@@ -86,6 +95,7 @@ CHARTS = (
 def files(columns: dict[str, Sequence[tuple[str, str, str]]]) -> dict[str, dict[str, Any]]:
     """Content by path; `columns`: name, type and meaning of each column of a view."""
     database = _id("database")
+    columns = columns | {"live_images": [PLATFORM, *columns["distinct_images"]]}
     found: dict[str, dict[str, Any]] = {
         "metadata.yaml": {"version": VERSION, "type": "Dashboard", "timestamp": "2026-01-01T00:00:00+00:00"},
         "databases/Image_catalog.yaml": {
@@ -114,7 +124,8 @@ def _id(*names: str) -> str:
 
 def _dataset(view: str, columns: Sequence[tuple[str, str, str]], database: str) -> dict[str, Any]:
     return {
-        "table_name": view, "schema": "catalog", "main_dttm_col": TIMES.get(view), "filter_select_enabled": True,
+        "table_name": view, "schema": "catalog", "sql": OF_ITS_OWN.get(view),
+        "main_dttm_col": TIMES.get(view), "filter_select_enabled": True,
         "uuid": _id("dataset", view),
         "metrics": [{"metric_name": COUNT, "verbose_name": "Rows", "metric_type": "count", "expression": "COUNT(*)"}],
         "columns": [

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
 import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict
@@ -29,7 +30,7 @@ token = client.post("/api/v1/security/login", json=login).json["access_token"]
 headers = {"Authorization": f"Bearer {token}"}
 for chart in client.get("/api/v1/chart/", headers=headers).json["result"]:
     answer = client.get(f"/api/v1/chart/{chart['id']}/data/", headers=headers).json
-    print("DRAWN", json.dumps([chart["slice_name"], len(answer["result"][0]["data"])]))
+    print("DRAWN", json.dumps([chart["slice_name"], answer["result"][0]["data"]]))
 """
 pytestmark = pytest.mark.soak
 
@@ -88,6 +89,14 @@ def test_the_dashboard_is_imported_drawn_exported_and_imported_again(
     ]
     assert sorted(title for title, _ in drawn) == CHARTS
     assert all(rows for _, rows in drawn), drawn
+    platforms = {row["distro"]: row["count"] for row in dict(drawn)["Live images by platform"]}
+    with psycopg.connect(filled.libpq_url) as connection:
+        by_distro = connection.execute(
+            "SELECT coalesce(distro, '(none)'), count(DISTINCT (service, region, image_id))"
+            " FROM catalog.image_os JOIN catalog.source_services USING (source_id) WHERE live GROUP BY 1"
+        ).fetchall()
+    assert platforms == dict(by_distro)
+    assert dict(drawn)["Live images"] == [{"count": sum(platforms.values())}]
     again = tmp_path / "again.zip"
     run("superset", "export-dashboards", "--dashboard-file", again)
     run("superset", "import-dashboards", "--path", again, "--username", "admin")

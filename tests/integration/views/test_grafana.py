@@ -275,9 +275,13 @@ def test_images_to_move_away_from(shelf: Shelf) -> None:
         until = (today + timedelta(in_days)).isoformat()
         shelf.image(source, image_id, properties={"provided_until": until})
     shelf.image(shelf.source("other"), "stopped", status="deactivated")
+    shelf.image(source, "announced", created_at=days(1))
+    row = {"source_id": source, "scope": "image", "subject": "announced", "announced_at": days(1)}
+    shelf.insert("image_announcements", row | {"deprecated_at": days(2)})
     assert shown(shelf, "Move away in time") == [
         ("one", "soon", "current", T0, (today + timedelta(30)).isoformat(), None, "soon", None),
         ("one", "Debian 12 (old20260101)", "superseded", days(9), None, "Debian 12", "old", "new"),
+        ("one", "announced", "deprecated", days(2), None, None, "announced", None),
     ]
 
 
