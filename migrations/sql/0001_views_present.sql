@@ -123,9 +123,9 @@ SELECT
 FROM image_tags AS t
 JOIN images AS i ON i.source_id = t.source_id AND i.image_id = t.image_id
 JOIN sources AS s ON s.source_id = i.source_id
-WHERE i.deleted_at IS NULL;
+WHERE i.deleted_at IS NULL AND (s.retired_at IS NULL OR current_setting('catalog.retired', true) = 'shown');
 
-COMMENT ON VIEW live_image_tags IS 'Live images by tag: one row per image and tag, none for an image without tags.';
+COMMENT ON VIEW live_image_tags IS 'Live images by tag: one row per image and tag, none for an image without tags. Retired sources are left out, as in image_overview.';
 COMMENT ON COLUMN live_image_tags.source IS 'Name of the source.';
 COMMENT ON COLUMN live_image_tags.region IS 'Region of the source.';
 COMMENT ON COLUMN live_image_tags.image_id IS 'Id of the image in its cloud. Upstream: id.';

@@ -28,7 +28,13 @@ Run = Callable[..., Any]
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     readers = ("pandas", "polars", "adbc-driver-postgresql", "pyarrow", "duckdb-ext[postgres]")
     return installed(
-        tmp_path_factory, "python", "sqlalchemy", "psycopg[binary]", *readers, "ibis-framework[postgres]", "packaging"
+        tmp_path_factory,
+        "python",
+        "sqlalchemy",
+        "psycopg[binary]",
+        *readers,
+        "ibis-framework[postgres]",
+        "packaging",
     )
 
 

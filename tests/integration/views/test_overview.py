@@ -132,8 +132,10 @@ def test_a_service_is_known_by_its_endpoint_or_its_cloud(shelf: Shelf) -> None:
 def test_views_of_the_present_show_retired_sources_only_if_asked(shelf: Shelf) -> None:
     for name, columns in (("old", {"retired_at": T0}), ("new", {})):
         source = shelf.source(name, endpoint=f"https://{name}", **columns)
-        shelf.image(source, "i", name="ubuntu", platform="Ubuntu", flags={"kvm": True})
-    views = ("image_overview", "distinct_images", "capability_matrix", "image_lifecycle")
+        shelf.image(source, "i", name="ubuntu", platform="Ubuntu", flags={"kvm": True}, tags=["x"])
+    views = (
+        "image_overview", "distinct_images", "live_image_tags", "capability_matrix", "image_lifecycle", "image_os"
+    )  # fmt: skip
     for view in views:
         assert [row["source"] for row in shelf.ask(f"SELECT source FROM {view}")] == ["new"], view
     shelf.connection.execute("SET catalog.retired = 'shown'")
