@@ -55,6 +55,22 @@ def test_else_by_the_hash_of_their_data(two: Shelf) -> None:
     assert {(row["a_image_id"], row["b_image_id"]) for row in rows} == {("1", "2")}
 
 
+def test_the_same_data_uploaded_twice_is_no_difference(two: Shelf) -> None:
+    """No two regions take an upload in the same second: it would be a difference of each image."""
+    for source, moment in (("s-a", days(1)), ("s-b", days(2))):
+        two.image(source, f"of-{source}", name="web", checksum="1", created_at=moment)
+        two.image(source, f"no-hash-of-{source}", name="db", created_at=moment)
+    assert [row[1:3] for row in short(compared(two, "a", "b"))] == [("os", "created_at")]
+
+
+def test_of_several_with_the_same_data_those_of_one_name_belong_together(two: Shelf) -> None:
+    """A new image often stands under its own name and under that of its family."""
+    for source, names in (("s-a", ("ubuntu", "ubuntu-2026", "a")), ("s-b", ("ubuntu-2026", "ubuntu", "b"))):
+        for number, name in enumerate(names):
+            two.image(source, f"{name}-{source}", name=name, checksum="1", created_at=days(number))
+    assert short(compared(two, "a", "b")) == [("differs", "hash", "name", "a", "b")]
+
+
 def test_else_by_system_visibility_and_family_the_newest_with_the_newest(two: Shelf) -> None:
     ubuntu: dict[str, Any] = {"platform": "ubuntu", "os_version": "22.04", "visibility": "public"}
     two.image("s-a", "a-new", name="ubuntu-22.04-20240301", created_at=days(3), checksum="3", **ubuntu)

@@ -1,34 +1,45 @@
 -- What two sets of live images, `a` and `b`, lack of one another, and how those that belong together differ. They belong
--- together by their id; else by the hash of their data; else by system, release, architecture, visibility and
--- family: of several the newest with the newest. Each image belongs to one at most.
+-- together by their id; else by the hash of their data, those of one name first; else by system, release, architecture,
+-- visibility and family: of several the newest with the newest. Each image belongs to one at most.
 WITH {members}, by_id AS (
     SELECT a.place AS a, b.place AS b
     FROM members AS a JOIN members AS b ON b.image_id = a.image_id
     WHERE a.side = 'a' AND b.side = 'b'
 ), rest_1 AS (
-    SELECT m.*, row_number() OVER (PARTITION BY m.side, m.hash ORDER BY m.born_at DESC, m.image_id) AS turn
+    SELECT m.*, row_number() OVER (
+            PARTITION BY m.side, m.hash, m.name ORDER BY m.born_at DESC, m.image_id
+        ) AS namesake
     FROM members AS m
     WHERE m.place NOT IN (SELECT a FROM by_id UNION ALL SELECT b FROM by_id)
-), by_hash AS (
+), by_hash_and_name AS (
     SELECT a.place AS a, b.place AS b
-    FROM rest_1 AS a JOIN rest_1 AS b ON b.hash = a.hash AND b.turn = a.turn
+    FROM rest_1 AS a JOIN rest_1 AS b ON b.hash = a.hash AND b.name = a.name AND b.namesake = a.namesake
     WHERE a.side = 'a' AND b.side = 'b'
 ), rest_2 AS (
+    SELECT r.*, row_number() OVER (PARTITION BY r.side, r.hash ORDER BY r.born_at DESC, r.image_id) AS turn
+    FROM rest_1 AS r
+    WHERE r.place NOT IN (SELECT a FROM by_hash_and_name UNION ALL SELECT b FROM by_hash_and_name)
+), by_hash AS (
+    SELECT a.place AS a, b.place AS b
+    FROM rest_2 AS a JOIN rest_2 AS b ON b.hash = a.hash AND b.turn = a.turn
+    WHERE a.side = 'a' AND b.side = 'b'
+), rest_3 AS (
     SELECT r.*, row_number() OVER (
             PARTITION BY r.side, r.distro, r.release, r.arch, r.visibility, r.family
             ORDER BY r.born_at DESC, r.image_id
         ) AS os_turn
-    FROM rest_1 AS r
+    FROM rest_2 AS r
     WHERE r.place NOT IN (SELECT a FROM by_hash UNION ALL SELECT b FROM by_hash)
 ), by_os AS (
     SELECT a.place AS a, b.place AS b
-    FROM rest_2 AS a
-    JOIN rest_2 AS b ON b.os_turn = a.os_turn AND b.family = a.family AND b.distro IS NOT DISTINCT FROM a.distro
+    FROM rest_3 AS a
+    JOIN rest_3 AS b ON b.os_turn = a.os_turn AND b.family = a.family AND b.distro IS NOT DISTINCT FROM a.distro
         AND b.release IS NOT DISTINCT FROM a.release AND b.arch IS NOT DISTINCT FROM a.arch
         AND b.visibility IS NOT DISTINCT FROM a.visibility
     WHERE a.side = 'a' AND b.side = 'b'
 ), pairs AS (
     SELECT a, b, 'id' AS matched_by FROM by_id
+    UNION ALL SELECT a, b, 'hash' FROM by_hash_and_name
     UNION ALL SELECT a, b, 'hash' FROM by_hash
     UNION ALL SELECT a, b, 'os' FROM by_os
 )
@@ -50,6 +61,8 @@ CROSS JOIN LATERAL (VALUES
     ('capabilities', a.capabilities_text, b.capabilities_text)
 ) AS part (field, a_value, b_value)
 WHERE part.a_value IS DISTINCT FROM part.b_value
+    -- no two places take an upload of the same data in the same second
+    AND NOT (p.matched_by = 'hash' AND part.field = 'created_at')
 UNION ALL
 SELECT 'only in ' || m.side, NULL, m.name, NULL, NULL, NULL,
     CASE WHEN m.side = 'a' THEN m.image_id END, CASE WHEN m.side = 'b' THEN m.image_id END
