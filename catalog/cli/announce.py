@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from catalog.cli.deletions import user
+from catalog.cli.failures import say_hint
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
 from catalog.cli.parameters import format_option, moment, sources_option
@@ -69,11 +70,18 @@ def announce(
         if withdraw or any(said):
             raise click.UsageError("name an IMAGE, or a --family")
         with invocation.reading() as connection:
-            _print(announcements.in_force(connection, asked_sources(connection, sources)), format)
+            rows = announcements.in_force(connection, asked_sources(connection, sources))
+        _print(rows, format)
+        if not rows:
+            say_hint("nothing is announced; `catalog announce IMAGE --deprecated DATE` does it")
         return ExitCode.OK
     if not (withdraw or any(said)):
         raise click.UsageError("say --deprecated, --obsolete, --use-instead or --note; or --withdraw")
-    with listed_if_several(format), invocation.database() as database, database.transaction() as connection:
+    with (
+        listed_if_several(format),
+        invocation.existing_database() as database,
+        database.transaction() as connection,
+    ):
         subjects = _subjects(connection, image, family, sources)
         if withdraw:
             rows = [row for one in subjects for row in announcements.withdraw(connection, one, by=user())]

@@ -44,4 +44,4 @@ def compare(
     """
     with invocation.reading() as connection:
         found = compared(connection, a, b, from_=from_, to=to)
-    print_found(invocation, found.columns, found.rows, format)
+    print_found(invocation, found.columns, found.rows, format, if_none="no difference")

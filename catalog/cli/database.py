@@ -140,8 +140,7 @@ def shell(invocation: Invocation, psql_arguments: tuple[str, ...]) -> int:
 
     The password goes by the environment, so that nobody reads it in the list of processes.
     """
-    invocation.require_contents()
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         return ExitCode.FAILED if run_psql(database, psql_arguments) else 0
 
 
@@ -188,7 +187,7 @@ def prune(
             "--deleted-images-older-than is shorter than --older-than: the history that is kept would lose"
             " images that were deleted in it; give the same duration, or a longer one"
         )
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, source)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from catalog.cli.completion import source_names
-from catalog.cli.failures import one_by_one
+from catalog.cli.failures import one_by_one, say_hint
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_found, print_rows, say
 from catalog.cli.parameters import F, format_option
@@ -24,6 +24,7 @@ from catalog.sync.decisions import DECISION, Verb, decidable, decide, seen_since
 
 TABLE_COLUMNS = ("source", "image_id", "name", "owner", "observed_at", "reason", "decision")
 """Columns that fit side by side; JSON and CSV carry every column."""
+NONE_HELD = "no deletion is held"
 
 
 _source = click.argument("source", nargs=-1, shell_complete=source_names)
@@ -170,7 +171,7 @@ def _decide(
     plan: bool,
     format: Format,
 ) -> int:
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         with listed_if_several(format), database.transaction(read_only=True) as connection:
             chosen = matching(connection, names)
             images = _meant(connection, chosen, images)
@@ -182,6 +183,8 @@ def _decide(
         if plan:
             rows = [row for rows in pending.values() for row in rows]
             _print([dataclasses.replace(row, decision=f"would be {DECISION[verb]}") for row in rows], format)
+            if not held:
+                say_hint(NONE_HELD)
             return ExitCode.WOULD_CHANGE if rows else ExitCode.OK
         decided: list[HeldDeletion] = []
 
@@ -191,6 +194,8 @@ def _decide(
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
     _print(decided, format)
+    if not held:
+        say_hint(NONE_HELD)
     return code
 
 
@@ -213,7 +218,7 @@ def _print(rows: list[HeldDeletion], format: Format, asked: Invocation | None = 
         columns = TABLE_COLUMNS
         rows = [dataclasses.replace(row, owner=row.owner_name or row.owner) for row in rows]
     values = [tuple(getattr(row, name) for name in columns) for row in rows]
-    if asked is None:
-        print_rows(columns, values, format)
+    if asked is not None:
+        print_found(asked, columns, values, format, if_none=NONE_HELD)
     else:
-        print_found(asked, columns, values, format)
+        print_rows(columns, values, format)

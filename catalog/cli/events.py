@@ -12,7 +12,8 @@ import click
 import structlog
 
 from catalog.cli.completion import source_names
-from catalog.cli.invocation import Invocation
+from catalog.cli.failures import say_hint
+from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.cli.output import say
 from catalog.cli.stopping import PoliteStop
 from catalog.errors import DatabaseUnavailable
@@ -22,6 +23,7 @@ from catalog.events.reading import chosen_types, places
 from catalog.report.terminal import json_line
 from catalog.store.db.connection import Database
 from catalog.store.state import events as log
+from catalog.store.state.sources import ever_observed
 
 POLL_SECONDS = 1.0
 """Seconds between two looks for new events."""
@@ -68,7 +70,9 @@ def events(
         raise click.UsageError("--follow prints lines as they come: it goes with --format jsonl")
     chosen = chosen_types(types)
     positions = cursor.parse(after) if after is not None else {}
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
+        if not follow:
+            _hint_if_never_swept(database)
         if format == "atom":
             _print_feed(database, source, positions, chosen)
         elif follow:
@@ -76,6 +80,12 @@ def events(
                 _follow(database, source, positions, chosen, stopping.asked)
         else:
             _print_lines(database, source, positions, chosen)
+
+
+def _hint_if_never_swept(database: Database) -> None:
+    with database.transaction(read_only=True) as connection:
+        if not ever_observed(connection):
+            say_hint(WHAT_TO_SWEEP)
 
 
 def _print_lines(

@@ -88,6 +88,12 @@ def say_warning(message: str) -> None:
     say_aside(f"warning: {visible(' '.join(message.split()))}")
 
 
+def say_hint(message: str) -> None:
+    """What to do, beside an answer that is empty; nothing with -q."""
+    if not is_quiet():
+        say_aside(message)
+
+
 class Named(Protocol):
     """Something with a source's name."""
 

@@ -75,4 +75,5 @@ def images(invocation: Invocation, /, format: Format, **asked: Any) -> None:
         columns = TABLE_COLUMNS + (("deleted_at", "deletion_reason") if wanted.deleted else ())
         named = Report(*owners_by_name(found.columns, found.rows))
         rows = [tuple(row[name] for name in columns) for row in named.dicts()]
-    print_found(invocation, columns, rows, format)
+    none = "" if wanted.deleted else "no live image is like that; --deleted looks among the deleted ones"
+    print_found(invocation, columns, rows, format, if_none=none)

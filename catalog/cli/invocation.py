@@ -13,7 +13,7 @@ from catalog import logs
 from catalog.cli.failures import say_warning
 from catalog.config.load import load_settings, with_only_cloud
 from catalog.config.settings import Settings, source_settings
-from catalog.errors import NothingSwept
+from catalog.errors import NothingSwept, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
 from catalog.store.state.sources import Source, ever_observed
@@ -57,6 +57,14 @@ class Invocation:
             yield database
 
     @contextmanager
+    def existing_database(self) -> Iterator[Database]:
+        """As `database`, for a command that needs what was read before: it makes none. Raises NothingSwept where the
+        embedded one is not there yet."""
+        self.require_contents()
+        with self.database() as database:
+            yield database
+
+    @contextmanager
     def bare_database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database, whatever its schema."""
         logs.configure(self.verbosity)
@@ -67,10 +75,14 @@ class Invocation:
     def reading(self) -> Iterator[Connection]:
         """A transaction for a command that only asks. It makes no database: raises NothingSwept where the embedded
         one is not there yet. Else as `database`."""
-        self.require_contents()
-        with self.database() as database, database.transaction(read_only=True) as connection:
+        with self.existing_database() as database, database.transaction(read_only=True) as connection:
             self.never_swept = not ever_observed(connection)
-            yield connection
+            try:
+                yield connection
+            except UsageError as error:
+                if self.never_swept:
+                    raise NothingSwept(f"{error}; {WHAT_TO_SWEEP}") from None
+                raise
 
     def require_contents(self) -> None:
         """Raises NothingSwept where the embedded database was not made yet."""

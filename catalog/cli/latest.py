@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from catalog.cli.failures import say_error
-from catalog.cli.invocation import Invocation
+from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.cli.output import print_rows
 from catalog.cli.parameters import past, sources_option
 from catalog.errors import ExitCode, UsageError
@@ -72,6 +72,8 @@ def latest(invocation: Invocation, /, format: str, **asked: Any) -> int:
     with invocation.reading() as connection:
         found = latest_images(connection, wanted)
         reason = None if found.rows else why_none(connection, wanted)
+    if reason is not None and invocation.never_swept:
+        reason = WHAT_TO_SWEEP
     if reason is not None:
         say_error(reason)
         return ExitCode.FAILED

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from catalog.cli.failures import say_hint
 from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.errors import CatalogError
 from catalog.model import RunResult
@@ -125,12 +126,18 @@ def owners_by_name(
 
 
 def print_found(
-    invocation: Invocation, columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format
+    invocation: Invocation,
+    columns: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
+    format: Format,
+    *,
+    if_none: str = "",
 ) -> None:
-    """Rows that a question found; says what to do on standard error if there is nothing to be found yet."""
+    """Rows that a question found. If there are none it says so on standard error, and what to do where nothing can be
+    found yet."""
     print_rows(columns, rows, format)
-    if not rows and invocation.never_swept:
-        click.echo(WHAT_TO_SWEEP, err=True)
+    if not rows and (hint := WHAT_TO_SWEEP if invocation.never_swept else if_none):
+        say_hint(hint)
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

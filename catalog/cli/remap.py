@@ -31,7 +31,7 @@ def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> in
     added. Shows how many rows were not as the mapping says.
     """
     rows: list[tuple[object, ...]] = []
-    with invocation.database() as database, counting("documents", None) as advance:
+    with invocation.existing_database() as database, counting("documents", None) as advance:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, source)
 

@@ -119,7 +119,9 @@ def report(
     columns, rows = answer.columns, answer.rows
     if format == "table":
         columns, rows = owners_by_name(columns, rows)
-    print_found(invocation, columns, rows, format)
+    recent = name == "changes" and since is None
+    none = "nothing in the last 7 days; --since 30d looks further back" if recent else ""
+    print_found(invocation, columns, rows, format, if_none=none)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 

@@ -60,4 +60,5 @@ def runs(
         length = SHORT if sys.stdout.isatty() else None
         shown = [run | {"run": str(run["run_id"])[:length]} for run in shown]
         columns, rows = TABLE_COLUMNS, [tuple(run[name] for name in TABLE_COLUMNS) for run in shown]
-    print_found(invocation, columns, rows, format)
+    none = "no saved listing was loaded; `catalog backfill SOURCE PATH` does it" if kind == "backfill" else ""
+    print_found(invocation, columns, rows, format, if_none=none)

@@ -9,13 +9,13 @@ import click
 
 from catalog import logs
 from catalog.cli.completion import source_names
-from catalog.cli.failures import say_warning
+from catalog.cli.failures import say_hint, say_warning
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
 from catalog.cli.parameters import ask, format_option, yes_option
 from catalog.cli.progress import counting
 from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
-from catalog.config.selection import select_names
+from catalog.config.selection import NO_SOURCE, select_names
 from catalog.config.settings import check_new_name, configured_source, source_settings
 from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
@@ -98,6 +98,8 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
     columns = TABLE_COLUMNS if format == "table" else COLUMNS
     rows = sorted((row for row in rows if row["source"] in chosen), key=lambda row: str(row["source"]))
     print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format)
+    if not rows:
+        say_hint(NO_SOURCE)
 
 
 def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:
@@ -130,7 +132,7 @@ def rename(invocation: Invocation, old: str, new: str) -> None:
     Change the name in the configuration too, or the next sweep begins a source of the old name.
     """
     check_new_name(invocation.settings, new)
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         database.transact(lambda connection: stored.rename(connection, old, new))
     click.echo(f"{old} is called {new} now; change it in the configuration too")
     archive = source_settings(invocation.settings, new, "glance").archive
@@ -152,7 +154,7 @@ def retire(invocation: Invocation, name: str) -> None:
 
     A complete sweep of it brings it back.
     """
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         database.transact(lambda connection: stored.retire(connection, name))
     click.echo(f"{name} is retired; take it out of the configuration too")
 
@@ -174,7 +176,7 @@ def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: For
     Its archive files stay: `catalog backfill` loads them again. Take it out of the configuration too, or the next
     sweep begins anew.
     """
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         with database.transaction(read_only=True) as connection:
             source = stored.known(connection, name)
             rows = removal.count(connection, source.source_id)
@@ -204,7 +206,7 @@ def adopt(invocation: Invocation, name: str) -> None:
     """
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         held = database.transact(lambda connection: stored.adopt(connection, name, kind))
     click.echo(f"{name}: the next sweep records the kind, endpoint, region and project that it meets")
     if held:

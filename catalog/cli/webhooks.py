@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import click
 
 from catalog import logs
+from catalog.cli.failures import say_hint
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows, say
 from catalog.cli.parameters import format_option
 from catalog.config.settings import WebhookSettings
-from catalog.errors import CatalogError, ExitCode, UsageError
+from catalog.errors import CatalogError, ExitCode, NothingSwept, UsageError
 from catalog.events.message import send_test
 from catalog.report.terminal import Format
 from catalog.store.state import webhooks as stored
@@ -47,11 +49,14 @@ def webhooks(context: click.Context, format: Format) -> None:
             raise click.UsageError("options of `catalog webhooks` do not go with its commands")
         return
     invocation: Invocation = context.obj
-    with invocation.database() as database, database.transaction(read_only=True) as connection:
+    states: dict[str, WebhookState] = {}
+    with suppress(NothingSwept), invocation.reading() as connection:
         states = stored.states(connection)
     columns = TABLE_COLUMNS if format == "table" else COLUMNS
     rows = [_row(webhook, states.get(webhook.name)) for webhook in invocation.settings.webhooks]
     print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format)
+    if not rows:
+        say_hint("no webhook is configured; add [[webhooks]] with `name` and `url` to catalog.toml")
 
 
 def _row(webhook: WebhookSettings, state: WebhookState | None) -> dict[str, object]:
@@ -105,7 +110,7 @@ Example:
 def retry(invocation: Invocation, name: str) -> None:
     """Let the daemon try the webhook NAME again now, instead of after its back-off."""
     _configured(invocation, name)
-    with invocation.database() as database:
+    with invocation.existing_database() as database:
         if not database.transact(lambda connection: stored.retry(connection, name)):
             raise UsageError(f"no daemon has met webhook {name!r} yet: nothing is put off")
     say(f"{name}: the daemon tries again now")

@@ -12,6 +12,9 @@ SHOWN_NAMES = 20
 """How many known names an error lists."""
 
 
+NO_SOURCE = "no source is configured; add [[sources]] to catalog.toml, set OS_CLOUD, or try `catalog demo`"
+
+
 def fitting(names: Iterable[str], pattern: str) -> list[str]:
     """The names that the pattern means: the one that it is, even if it holds glob characters; else by glob."""
     names = list(names)
@@ -49,8 +52,6 @@ def select_sources(
     Raises UsageError as `select_names`, and ConfigurationError where no source is configured at all.
     """
     if not sources:
-        raise ConfigurationError(
-            "no source is configured; add [[sources]] to catalog.toml, set OS_CLOUD, or try `catalog demo`"
-        )
+        raise ConfigurationError(NO_SOURCE)
     selected = set(select_names([source.name for source in sources], patterns))
     return tuple(source for source in sources if source.name in selected)

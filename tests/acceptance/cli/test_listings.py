@@ -119,6 +119,8 @@ ASKED: dict[tuple[str, ...], list[str]] = {
     ("db", "prune"): ["--older-than", "400d", "--plan"],
 }
 """What a listing is asked with, so that it has rows."""
+EMPTY = {("db", "prune"), ("report", "coverage"), ("report", "stale")}
+"""Listings that have none even so: they need a history of weeks."""
 
 
 def test_every_listing_gives_a_pipe_whole_ids_and_names(desk: Desk, record: Make) -> None:
@@ -135,12 +137,17 @@ def test_every_listing_gives_a_pipe_whole_ids_and_names(desk: Desk, record: Make
     cloud.delete(IMAGE)
     assert desk.run("sync", "lab").code == 4
     (run_id,) = {row["run_id"] for row in desk.run("runs", "lab", "--limit", "1", "--format", "json").rows}
+    desk.entries.append('[[webhooks]]\nname = "alerts"\nurl = "http://127.0.0.1:9/"\nsecret_file = "hook"\n')
+    (desk.folder / "hook").write_text("c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0\n")
+    desk.write_configuration()
     seen: set[tuple[tuple[str, ...], str]] = set()
-    cut = []
+    cut, empty = [], set()
     for command in sorted(listings()):
         arguments = [*command, *(run_id if word == "RUN" else word for word in ASKED.get(command, ()))]
-        table = desk.run(*arguments, COLUMNS="40")
+        table = desk.run(*arguments, COLUMNS="40", TERM="xterm-256color", FORCE_COLOR="1")
         assert table.code in (0, 3, 4), (command, table.err)
+        assert "\x1b" not in table.out, command
+        empty |= {command} if "(no rows)" in table.out else set()
         for word in re.split(r"[\s,;()]+", table.out):
             for text in (IMAGE, run_id, owner, long_name):
                 if word.startswith(text[:8]):
@@ -148,11 +155,15 @@ def test_every_listing_gives_a_pipe_whole_ids_and_names(desk: Desk, record: Make
                     cut += [(command, word)] if word != text else []
         cut += [(command, "…")] if "…" in table.out else []
     assert cut == []
+    assert empty == EMPTY, "each listing is tried with rows: say in ASKED how it gets some"
     assert {command for command, text in seen if text == IMAGE} >= {
         ("images",), ("show",), ("compare",), ("deletions", "list"), ("deletions", "keep"), ("deletions", "approve"),
         ("report", "changes"), ("report", "timeline"), ("report", "lifecycle"), ("report", "support"),
     }  # fmt: skip
     assert {command for command, text in seen if text == run_id} >= {("backfill",), ("runs",), ("show",)}
+
+
+NOTHING_SWEPT = "nothing was swept; run `catalog sync`"
 
 
 def test_an_empty_catalog_says_what_to_do_and_none_is_made_by_asking(desk: Desk) -> None:
@@ -161,22 +172,66 @@ def test_an_empty_catalog_says_what_to_do_and_none_is_made_by_asking(desk: Desk)
         ["runs"],
         ["deletions", "list"],
         ["report", "changes", "--format", "json"],
+        ["events"],
     ):
         found = desk.run(*command)
-        assert (found.code, found.out) == (0, "[]\n" if "json" in command else "(no rows)\n")
-        assert "nothing was swept; run `catalog sync`" in found.err
+        rows = "[]\n" if "json" in command else "" if command == ["events"] else "(no rows)\n"
+        assert (found.code, found.out) == (0, rows)
+        assert NOTHING_SWEPT in found.err
+    for command, code in (
+        (["latest"], 1),
+        (["show", "web"], 2),
+        (["compare", "a", "b"], 2),
+        (["report", "timeline", "web"], 2),
+    ):
+        found = desk.run(*command)
+        assert (found.code, NOTHING_SWEPT in found.error) == (code, True), command
     desk.database_url = None
     for command in (
         ["report", "changes"],
         ["runs"],
         ["deletions", "list"],
         ["db", "shell", "-c", "SELECT 1"],
+        ["events"],
+        ["events", "--format", "atom"],
+        ["deletions", "approve", "--all"],
+        ["remap"],
+        ["announce", "web", "--withdraw"],
+        ["sources", "retire", "lab"],
+        ["sources", "rename", "lab", "new"],
+        ["sources", "adopt", "lab"],
+        ["sources", "remove", "lab"],
+        ["db", "prune", "--older-than", "400d"],
     ):
         missing = desk.run(*command)
-        assert (missing.code, "nothing was swept; run `catalog sync`" in missing.error) == (2, True)
+        assert (missing.code, NOTHING_SWEPT in missing.error) == (2, True), command
     desk.add_source("lab")
     assert [row["state"] for row in desk.run("sources", "--format", "json").rows] == ["new"]
+    assert desk.run("webhooks").out == "(no rows)\n"
     assert not (desk.folder / "data" / "postgresql").exists()
+
+
+def test_a_listing_without_rows_says_how_to_come_by_some(desk: Desk, record: Make) -> None:
+    assert "add [[sources]] to catalog.toml" in desk.run("sources").err
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.add_source("other", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    for command, hint in (
+        (["webhooks"], "add [[webhooks]] with `name` and `url` to catalog.toml"),
+        (["announce"], "`catalog announce IMAGE --deprecated DATE`"),
+        (["runs", "--kind", "backfill"], "`catalog backfill SOURCE PATH`"),
+        (["images", "nothing-is-called-so"], "--deleted"),
+        (["deletions", "list"], "no deletion is held"),
+        (["deletions", "approve", "--all"], "no deletion is held"),
+        (["compare", "lab", "other"], "no difference"),
+        (["report", "changes", "--change", "deleted"], "--since 30d"),
+    ):
+        for format, nothing in (("table", "(no rows)\n"), ("json", "[]\n"), ("jsonl", "")):
+            found = desk.run(*command, "--format", format)
+            assert (found.code, found.out) == (0, nothing), command
+            assert hint in found.err, command
+        assert desk.run("-q", *command).err == ""
+    assert desk.run("images", "image").err == ""
 
 
 def test_safe_goes_with_csv_alone(desk: Desk, record: Make) -> None:
@@ -230,7 +285,7 @@ def test_closed_standard_streams_change_nothing_else(desk: Desk) -> None:
     """As under some supervisors, or after `>&-`: the work is done, and its code is the usual one."""
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(
-            ["sh", "-c", f'exec "$@" {closed}', "sh", *desk.command("sources")],
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *desk.command("version")],
             cwd=desk.folder,
             env=desk.environment(),
             capture_output=True,
