@@ -22,7 +22,12 @@ def reference() -> str:
 
 def contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
     context = click.Context(
-        command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+        command,
+        parent=parent,
+        info_name=name,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=command.context_settings.get("help_option_names"),
     )
     yield context
     if isinstance(command, click.Group):

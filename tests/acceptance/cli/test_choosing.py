@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +120,27 @@ def as_people_do(desk: Desk, arguments: list[str] | str, input: str = "") -> Fin
 
 def unquoted(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) and value.startswith('"') else value
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the recipe needs jq")
+def test_the_recipe_lists_the_servers_of_images_that_are_to_be_left(desk: Desk) -> None:
+    cloud = Cloud("glance", [ubuntu(number) for number in (1, 2, 3)])
+    desk.add_source("lab", cloud)
+    assert desk.run("sync").code == 0
+    cloud.delete(ubuntu(1)["id"])
+    assert desk.run("sync").code == 0
+    volume = "N/A (booted from volume)"
+    images = {"old": ubuntu(1)["id"], "web": ubuntu(2)["id"], "new": ubuntu(3)["id"], "db": volume, "x": None}
+    servers = [{"ID": f"id-{name}", "Name": name, "Image ID": image} for name, image in images.items()]
+    (desk.folder / "servers.json").write_text(json.dumps(servers))
+    openstack = bin_of(desk) / "openstack"
+    openstack.write_text("#!/bin/sh\nexec cat servers.json\n")
+    openstack.chmod(0o755)
+    done = as_people_do(desk, RECIPES["servers"])
+    assert [line.split("\t") for line in done.out.splitlines()] == [
+        ["id-old", "old", "Ubuntu 22.04 20260101", "gone", ubuntu(3)["id"]],
+        ["id-web", "web", "Ubuntu 22.04 20260102", "superseded", ubuntu(3)["id"]],
+    ], done.err
 
 
 def test_the_recipe_for_terraform(swept: Desk) -> None:

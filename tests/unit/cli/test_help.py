@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import click.testing
 import pytest
 
 from catalog.cli import COMMANDS, program
@@ -89,6 +90,13 @@ def test_the_documentation_is_what_the_help_says() -> None:
     command = [sys.executable, "-m", "tools.commands"]
     told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     assert (CHECKOUT / "docs" / "commands.md").read_text() == told
+
+
+@pytest.mark.parametrize("path", ["", "sync", "deletions list"])
+def test_the_documentation_is_what_a_terminal_shows(path: str) -> None:
+    shown = click.testing.CliRunner().invoke(program, [*path.split(), "--help"], prog_name="catalog").output
+    told = (CHECKOUT / "docs" / "commands.md").read_text()
+    assert " ".join(shown.split()) in " ".join(told.split())
 
 
 def test_the_manual_page_is_what_the_help_says() -> None:
