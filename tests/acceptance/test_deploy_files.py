@@ -244,6 +244,41 @@ def test_a_changed_configuration_restarts_the_daemons(manifests: dict[str, dict[
         assert {"name": "CATALOG_CONFIG", "value": f"{mounted}/{key}"} in pod["containers"][0]["env"]
 
 
+def test_the_real_kustomize_makes_all_of_it_and_names_another_configuration_otherwise(tmp_path: Path) -> None:
+    kubectl = tool("kubectl")
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    kustomization = tmp_path / "deploy" / "kustomization.yaml"
+    kustomization.write_text(re.sub(r"# (- kubernetes-\w+\.yaml)", r"\1", kustomization.read_text()))
+
+    def mounted() -> tuple[str, set[str]]:
+        """The name of the ConfigMap, and the names that Pods mount as their configuration."""
+        ended = subprocess.run(
+            [kubectl, "kustomize", tmp_path / "deploy"], capture_output=True, text=True, check=True
+        )
+        made = [document for document in yaml.safe_load_all(ended.stdout) if document]
+        assert {"ServiceMonitor", "PrometheusRule", "Deployment", "Job"} <= {one["kind"] for one in made}
+        pods = [one["spec"]["template"]["spec"] for one in made if one["kind"] in ("Deployment", "Job")]
+        names = {
+            volume["configMap"]["name"]
+            for pod in pods
+            for volume in pod["volumes"]
+            if "configMap" in volume
+            and volume["configMap"]["name"].startswith("catalog-")
+            and volume["name"] == "configuration"
+        }
+        generated = [one for one in made if one["kind"] == "ConfigMap" and "catalog.toml" in one["data"]]
+        return generated[0]["metadata"]["name"], names
+
+    first, used = mounted()
+    assert first in used
+    with (tmp_path / "deploy" / "kubernetes.toml").open("a") as file:
+        file.write("# changed\n")
+    second, used = mounted()
+    assert second != first
+    assert second in used
+    assert first not in used
+
+
 def test_the_prometheus_operator_gets_the_same_alerts_and_finds_the_service(
     manifests: dict[str, dict[str, Any]],
 ) -> None:
@@ -304,8 +339,17 @@ def test_the_promised_metrics_are_there() -> None:
         "catalog_source_last_complete_timestamp_seconds", "catalog_source_expected_interval_seconds",
         "catalog_source_failing", "catalog_runs_total", "catalog_images", "catalog_deletions_held",
         "catalog_rejected_records", "catalog_run_duration_seconds", "catalog_schema_current",
-        "catalog_webhook_backlog", "catalog_webhook_failures_total",
+        "catalog_webhook_backlog", "catalog_webhook_failures_total", "catalog_build_info", "catalog_database_up",
     }  # fmt: skip
+
+
+def test_each_image_is_counted_in_one_state() -> None:
+    health = SourceHealth(**dict.fromkeys(SourceHealth.__annotations__) | {  # type: ignore[arg-type]
+        "name": "moon", "failing": False, "held": 0, "rejected": 0, "live": 5, "unlisted": 2, "deleted": 4,
+    })  # fmt: skip
+    text = Metrics(lambda: Reading(True, [health]), RunCounts()).text().decode()
+    counted = re.findall(r'^catalog_images\{source="moon",state="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    assert counted == [("live", "3.0"), ("unlisted", "2.0"), ("deleted", "4.0")]
 
 
 def test_promtool_takes_rules_and_configuration() -> None:
