@@ -276,7 +276,8 @@ Example:
 @click.option(
     "--views-only",
     is_flag=True,
-    help="Of a reader: only the views and functions, so that tools show none of the internal tables.",
+    help="Of a reader: only the views and functions, so that tools show none of the internal tables;"
+    " what it could read of them is revoked.",
 )
 @click.pass_obj
 def grant(invocation: Invocation, role: str, level: Level, views_only: bool) -> None:
@@ -289,7 +290,9 @@ def grant(invocation: Invocation, role: str, level: Level, views_only: bool) -> 
         raise click.UsageError("--views-only goes with --as reader")
     with invocation.database() as database:
         statements = privileges.grant(database, role, "viewer" if views_only else level)
-    click.echo(f"{role} is a {level} now: {len(statements)} grants")
+    revoked = sum(statement.startswith("REVOKE") for statement in statements)
+    taken = f", {revoked} revoked" if revoked else ""
+    click.echo(f"{role} is a {level} now: {len(statements) - revoked} grants{taken}")
 
 
 @db.command(

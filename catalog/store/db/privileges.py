@@ -21,8 +21,8 @@ ONLY_READ = (VERSION_TABLE, "image_family_rules", "image_os_rules")
 """Tables that the daemon reads and never writes."""
 
 _SQL = load("privileges.sql")
-NOT_GRANTED = {"01007", "0LP01"}
-"""privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
+NOT_GRANTED = {"01006", "01007", "0LP01"}
+"""privilege_not_revoked, privilege_not_granted, invalid_grant_operation (PostgreSQL manual, appendix A)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
     """The GRANTs that make a role a reader (SELECT everywhere), a writer (what the daemon needs) or a viewer.
 
     A viewer sees the views, may call the functions, and of the tables has those that the functions read with the
-    caller's rights: nothing that is called internal.
+    caller's rights: nothing that is called internal. What it could only read of the others is revoked; a writer's
+    tables stay.
 
     Only what is ours is named: a schema may hold other products' tables. Raises UsageError: no such role, or a viewer
     where Citus keeps the tables; SchemaError: no schema of ours is in sight.
@@ -96,11 +97,17 @@ def grant_statements(connection: Connection, role: str, level: Level) -> list[st
     named += [(_table(home, name), ", ".join(_rights(name, level))) for name in tables]
     named += [(_table(home, name), "SELECT") for name in _views(connection, home)]
     named += [(function.object, "EXECUTE") for function in _functions(connection, home)]
-    return [_grant(connection, rights, what, role) for what, rights in named]
+    grants = [_grant(connection, rights, what, role) for what, rights in named]
+    if level == "viewer":
+        others = sorted(set(_tables()) - set(tables))
+        for (name,) in _SQL.run(connection, "only_read", home=home, names=others, role=role):
+            revoke = sql.SQL("REVOKE SELECT ON {} FROM {}").format(_table(home, name), sql.Identifier(role))
+            grants.append(revoke.as_string(connection))
+    return grants
 
 
 def grant(database: Database, role: str, level: Level) -> list[str]:
-    """Grants, as the role that migrates; returns the statements.
+    """Grants and revokes, as the role that migrates; returns the statements.
 
     Raises like `grant_statements`, and DatabaseError where that role may not grant all of it.
     """
@@ -115,11 +122,10 @@ def grant(database: Database, role: str, level: Level) -> list[str]:
         connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
         for statement in statements:
             connection.execute(statement.encode())
-            # PostgreSQL only warns, and grants nothing
+            # PostgreSQL only warns, and changes nothing
             if NOT_GRANTED & set(warnings):
                 raise DatabaseError(
-                    f"this role may not grant {statement.removeprefix('GRANT ')}; let the tables' owner run"
-                    " `catalog db grant`"
+                    f"this role may not {statement}; let the tables' owner run `catalog db grant`"
                 )
         connection.commit()
     return statements

@@ -39,6 +39,16 @@ JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'r'
 WHERE n.nspname = %(home)s AND p.proname = ANY (%(names)s)
 ORDER BY c.relname;
 
+-- name: only_read
+-- Those of some tables that a role was granted to read, and nothing else.
+SELECT c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN aclexplode(c.relacl) AS given
+JOIN pg_roles r ON r.oid = given.grantee
+WHERE n.nspname = %(home)s AND c.relname = ANY (%(names)s) AND r.rolname = %(role)s
+GROUP BY c.relname HAVING bool_and(given.privilege_type = 'SELECT')
+ORDER BY c.relname;
+
 -- name: functions
 -- Those of some functions that are there, and whether this role may call them.
 SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE'), pg_get_function_identity_arguments(p.oid)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
+from catalog.config.settings import DatabaseSettings
+from catalog.store.db import privileges
+from catalog.store.db.connection import Database
 from tests.integration.views.conftest import Shelf, days
 from tests.integration.views.readers import reader
 from tests.support import citus
@@ -32,6 +37,24 @@ def test_every_view_and_function_answers(shelf: Shelf, database_url: str) -> Non
         assert len(connection.execute("SELECT * FROM images_as_of(now())").fetchall()) == 1
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM leases")
+
+
+@citus.unfit("nodes read tables with the rights of whoever asks: docs/citus.md")
+def test_who_read_everything_before_sees_no_internal_table_any_more(shelf: Shelf, database_url: str) -> None:
+    with (
+        reader(database_url) as connection,
+        Database(DatabaseSettings(url=database_url, data_dir=Path())) as database,
+    ):
+        (role,) = connection.execute("SELECT current_user").fetchone() or ()
+        connection.execute("SELECT * FROM leases")
+        privileges.grant(database, role, "viewer")
+        seen = connection.execute(VISIBLE).fetchall()
+        assert not [name for name, _, comment in seen if comment.endswith("Internal.")]
+        connection.execute("SELECT * FROM images_as_of(now())")
+        # a daemon's role goes on writing
+        privileges.grant(database, role, "writer")
+        privileges.grant(database, role, "viewer")
+        connection.execute("SELECT * FROM leases")
 
 
 def test_tags_of_live_images_are_told_from_those_of_deleted_ones(shelf: Shelf) -> None:
