@@ -16,6 +16,7 @@ from catalog.fetch.listing.service import open_service
 from tests.integration.fetch.conftest import HASTY
 from tests.support import faults
 from tests.support.cloud_server import CloudServer
+from tests.support.examples import examples
 from tests.support.records import image
 
 
@@ -43,7 +44,7 @@ PLANS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     kind=st.sampled_from(["glance", "ims"]),
     count=st.integers(0, 14),

@@ -27,6 +27,7 @@ from catalog.sync.buffer import ListingBuffer
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.hostile.records import NARROW, WIDE, Spelled, body, listings, noise
 from tests.integration.run.truth import check_history, fetch
+from tests.support.examples import examples
 
 RULES = MappingRules(redact=["owner", "__support_kvm", "x*"], ignore=["os_glance_*"])
 LOADS = functools.partial(json.loads, parse_int=Decimal)
@@ -151,7 +152,7 @@ LONG = noise(9000, 1, NARROW)
 FULL_ID = noise(255, 1, WIDE)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(listings, listings)
 @example([{"id": "a", "status": LONG}], [{"id": "a", "status": LONG[1:]}])
 @example([{"id": FULL_ID, "tags": [noise(250, 2, WIDE)], noise(250, 3, WIDE): 1}], [])
@@ -160,15 +161,6 @@ FULL_ID = noise(255, 1, WIDE)
 @example([{"id": "a", "n": Spelled("1e131071")}], [{"id": "a", "n": Spelled("1e-16383")}])
 @example([{"id": "a", "tags": ["\\", '"', "{}", "NULL", "\t\n"]}], [{"id": "a", "tags": ["null", "{"]}])
 def test_whatever_is_accepted_can_be_stored_and_shown(
-    stored: tuple[Database, str], listing: list[Any], later: list[Any]
-) -> None:
-    check(stored, listing, later)
-
-
-@pytest.mark.soak
-@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(listings, listings)
-def test_whatever_is_accepted_can_be_stored_and_shown_at_length(
     stored: tuple[Database, str], listing: list[Any], later: list[Any]
 ) -> None:
     check(stored, listing, later)

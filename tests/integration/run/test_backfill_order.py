@@ -26,6 +26,7 @@ from catalog.store.db.connection import Database
 from catalog.sync.sweep import sweep
 from tests.reference import Seen, fold
 from tests.support.cloud_server import CloudServer
+from tests.support.examples import examples
 from tests.support.faults import body, status
 from tests.support.records import too_deep
 from tests.support.rows import HISTORY, contents_of, wipe
@@ -125,7 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dumps")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), given_files=st.lists(files(), min_size=1, max_size=8))
 def test_any_order_and_any_number_of_times(
     module_database: Database, folder: Path, data: st.DataObject, given_files: list[File]
@@ -205,7 +206,7 @@ def world() -> Iterator[tuple[CloudServer, dict[str, Any]]]:
 STEPS = ("sweep", "sweep", "change", "delete", "hide", "forbid", "add", "reject", "dump", "fault", "load")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(["glance", "ims"]))
 def test_sweeps_in_between_and_a_database_rebuilt_from_files_alone(
     module_database: Database,
@@ -304,7 +305,7 @@ def catalog(*arguments: str) -> int:
     return code
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), given_files=st.lists(files(), min_size=1, max_size=8))
 def test_through_the_command_line(
     module_database: Database,

@@ -40,6 +40,7 @@ from tests.integration.run.truth import (
 )
 from tests.integration.run.wire import Wire, wired
 from tests.support.cloud_server import CloudServer
+from tests.support.examples import examples
 from tests.support.faults import altered, body, close, cut, first_page, html, images_null, next_link, status
 from tests.support.records import name_of, too_deep
 from tests.support.world import A_DAY_LATER
@@ -360,7 +361,7 @@ class Sweeping(RuleBasedStateMachine):
             self.all_is_well_again()
 
 
-def play(world: World, examples: int, steps: int) -> None:
+def test_sweeps_keep_their_promises_whatever_happens(world: World) -> None:
     class InThisWorld(Sweeping):
         def __init__(self) -> None:
             super().__init__(world)
@@ -368,18 +369,9 @@ def play(world: World, examples: int, steps: int) -> None:
     run_state_machine_as_test(
         InThisWorld,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=examples(50),
+            stateful_step_count=4,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def test_sweeps_keep_their_promises_whatever_happens(world: World) -> None:
-    play(world, 120, 4)
-
-
-@pytest.mark.soak
-def test_sweeps_keep_their_promises_for_a_long_time(world: World) -> None:
-    play(world, 5000, 8)

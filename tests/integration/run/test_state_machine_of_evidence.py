@@ -59,6 +59,7 @@ from tests.integration.run.truth import (
 )
 from tests.reference import Seen, Told, fold, rank
 from tests.support.cloud_server import CloudServer
+from tests.support.examples import examples
 from tests.support.faults import status
 from tests.support.records import name_of
 from tests.support.rows import contents_of, wipe
@@ -685,7 +686,7 @@ def _line(told: list[Told]) -> list[tuple[Any, ...]]:
     return line
 
 
-def play(world: World, examples: int, steps: int) -> None:
+def test_evidence_that_comes_and_goes_and_decisions_keep_their_promises(world: World) -> None:
     class InThisWorld(Evidence):
         def __init__(self) -> None:
             super().__init__(world)
@@ -693,18 +694,9 @@ def play(world: World, examples: int, steps: int) -> None:
     run_state_machine_as_test(
         InThisWorld,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            max_examples=examples(30),
+            stateful_step_count=6,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def test_evidence_that_comes_and_goes_and_decisions_keep_their_promises(world: World) -> None:
-    play(world, 60, 6)
-
-
-@pytest.mark.soak
-def test_evidence_and_decisions_keep_their_promises_for_a_long_time(world: World) -> None:
-    play(world, 3000, 10)

@@ -19,6 +19,7 @@ from catalog.mapping import MappingRules
 from catalog.model import AbsenceReason, InconclusiveKind
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
+from tests.support.examples import examples
 from tests.support.observations import START, add_source, merge_of, observe
 from tests.support.records import write
 from tests.support.rows import HISTORY, contents_of, rows, wipe
@@ -195,7 +196,7 @@ def lived(database: Database, steps: Sequence[Step], cut: datetime | None, after
 
 
 @given(stories())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_history_is_the_same_pruned_before_or_after(
     module_database: Database, story: tuple[list[Seen], int, list[Step]]
 ) -> None:

@@ -17,6 +17,7 @@ from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import Merge
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.reference import RULES, Seen, evidence, fold, unite
+from tests.support.examples import examples
 from tests.support.observations import observe
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -232,7 +233,7 @@ def run_timeline(connection: Connection, seen: list[Seen], order: list[Seen]) ->
     connection.rollback()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), seen=timelines)
 def test_tables_equal_the_fold_in_any_order(
     connection: Connection, data: st.DataObject, seen: list[Seen]
@@ -242,7 +243,7 @@ def test_tables_equal_the_fold_in_any_order(
     run_timeline(connection, seen, data.draw(st.permutations(seen + twice)))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), seen=st.lists(observations(), min_size=2, max_size=6, unique_by=lambda one: one.at))
 def test_a_forgotten_observation_leaves_no_trace(
     connection: Connection, data: st.DataObject, seen: list[Seen]
@@ -255,14 +256,3 @@ def test_a_forgotten_observation_leaves_no_trace(
     Merge(connection, SOURCE, gone.run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(gone.at)
     check(connection, [one for one in seen if one is not gone])
     connection.rollback()
-
-
-@pytest.mark.soak
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data(), seen=timelines)
-def test_tables_equal_the_fold_in_any_order_at_length(
-    connection: Connection, data: st.DataObject, seen: list[Seen]
-) -> None:
-    """The same on ten thousand timelines."""
-    twice = data.draw(st.lists(st.sampled_from(seen), max_size=2))
-    run_timeline(connection, seen, data.draw(st.permutations(seen + twice)))

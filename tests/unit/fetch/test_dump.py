@@ -22,6 +22,7 @@ from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
 from catalog.fetch.files.records import Counts, Lines, in_batches, read_records
 from catalog.mapping import MappingRules, map_record
 from catalog.text import without_unstorable_escapes
+from tests.support.examples import examples
 
 A = {"id": "a", "name": "Ä", "tags": ["x"], "note": 'brackets ]} and "quotes" \\'}
 B = {"id": "b", "images": "not a page", "deep": [{"id": "inner"}, [1, "]"]]}
@@ -239,7 +240,9 @@ def test_an_empty_listing_is_a_listing(tmp_path: Path) -> None:
     assert read(written(tmp_path, b"[]")) == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     records=st.lists(
         st.dictionaries(

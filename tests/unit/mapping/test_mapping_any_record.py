@@ -20,6 +20,7 @@ from catalog.mapping import (
     show_difference,
 )
 from catalog.model import MappedImage
+from tests.support.examples import examples
 
 LINKS = ("file_url", "self_url", "schema_url")
 REDACTING = MappingRules(["os_glance_*", "upd*"], ["name", "x*", "__support_k*", "tags", "deleted_*"])
@@ -105,7 +106,7 @@ def check(raw: bytes, rules: MappingRules) -> None:
     assert "\\u0000" not in image.document.replace("\\\\", "")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(objects, st.sampled_from([RULES, REDACTING]))
 @example({"id": "a", "": 1, "__support_": True}, RULES)
 @example({"id": "a\0", "tags": ["1e999999", Spelled("1e999999")]}, RULES)
@@ -116,13 +117,13 @@ def test_a_record_maps_again_to_the_same_image_or_is_rejected(
     check(write({"id": "a"} | record), rules)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(values)
 def test_no_json_value_raises_anything_but_rejected(value: Any) -> None:
     check(write(value), RULES)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=40), st.text('{}[]":,\\u0d89e-1idtruNaN \0\x1f\u00ff', max_size=40).map(str.encode)
@@ -132,7 +133,7 @@ def test_no_bytes_raise_anything_but_rejected(raw: bytes) -> None:
     check(raw, RULES)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(objects, st.integers(min_value=0), st.binary(min_size=0, max_size=3), st.integers(0, 3))
 def test_no_damaged_record_raises_anything_but_rejected(
     record: dict[str, Any], at: int, noise: bytes, lost: int
@@ -142,7 +143,7 @@ def test_no_damaged_record_raises_anything_but_rejected(
     check(raw[:at] + noise + raw[at + lost :], REDACTING)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(objects, st.randoms())
 def test_the_order_of_keys_and_tags_means_nothing(record: dict[str, Any], random: Any) -> None:
     record = {"id": "a", "tags": ["b", "a", None]} | record
@@ -155,7 +156,7 @@ def test_the_order_of_keys_and_tags_means_nothing(record: dict[str, Any], random
         assert mapped_or_rejected(write(dict(shuffled)), RULES) == mapped_or_rejected(write(record), RULES)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(spelled_numbers)
 def test_a_number_means_the_same_written_out_or_with_an_exponent(spelling: str) -> None:
     written_out = format(Decimal(spelling), "f") if abs(Decimal(spelling).adjusted()) < 300 else spelling
@@ -165,7 +166,7 @@ def test_a_number_means_the_same_written_out_or_with_an_exponent(spelling: str) 
             assert one == other
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(huge_numbers)
 def test_a_huge_number_is_text(number: str) -> None:
     text = map_record(write({"id": "a", "x": number, "l": [number], "tags": [number]}), RULES)
