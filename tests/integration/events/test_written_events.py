@@ -13,7 +13,7 @@ from catalog.config.settings import DatabaseSettings
 from catalog.store.db.connection import Database, clock
 from catalog.store.history.stage import Stage
 from catalog.store.state import leases
-from catalog.store.state.events import EventWriter
+from catalog.store.state.events import LOADED, EventWriter
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.faults import status
@@ -211,3 +211,16 @@ def test_a_sweep_that_was_killed_is_told_by_who_closes_its_row(site: Site) -> No
     site.sweep()
     assert new(site) == [("source.failing", None), ("source.recovered", None)]
     assert told(site)[1]["data"]["error"] == "the process ended before the run did"
+
+
+def test_numbers_are_right_while_statements_are_sent_ahead_of_their_answers(site: Site) -> None:
+    """In a pipeline, as the writer's is, nobody knows yet how many rows a statement wrote."""
+    ((source_id, run_id),) = {(row["source_id"], row["run_id"]) for row in told(site)}
+    with site.database.transaction() as connection, connection.pipeline():
+        writer = EventWriter(connection, source_id, run_id)
+        for number in range(3):
+            writer.of_source(LOADED, images=number)
+    ((last,),) = (
+        tuple(row.values()) for row in site.rows("SELECT last_event FROM sources WHERE source_id = $")
+    )
+    assert last == max(row["number"] for row in told(site))
