@@ -42,6 +42,12 @@ class Statements(dict[str, str]):
     def run(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> psycopg.Cursor[Any]:
         return connection.execute(self.text(connection, name), values)
 
+    def count(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> int:
+        """How many rows it wrote. Waits for the answer: in a pipeline, as the writer's, a cursor has no count before."""
+        with connection.pipeline():
+            cursor = self.run(connection, name, **values)
+        return cursor.rowcount
+
     def value(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> Any:
         """The first column of the first row; None without any row."""
         row = self.run(connection, name, **values).fetchone()

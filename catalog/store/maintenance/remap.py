@@ -75,9 +75,9 @@ def rebuild_step(
         stage.copy(staged)
         for name, table in (("records", "revisions"), ("absences", "revisions"), ("images", "images"),
                             ("state", "image_state"), ("systems", "image_state")):  # fmt: skip
-            so_far.add(table, SQL.run(connection, name, **stage.values).rowcount)
+            so_far.add(table, SQL.count(connection, name, **stage.values))
         for name in _CHILDREN:
-            so_far.add("image_" + name.split("_")[1], STAGE.run(connection, name, **stage.values).rowcount)
+            so_far.add("image_" + name.split("_")[1], STAGE.count(connection, name, **stage.values))
     return so_far
 
 

@@ -8,10 +8,8 @@ SELECT s.last_event, (SELECT e.time FROM events e WHERE e.source_id = %(source)s
 FROM sources s WHERE s.source_id = %(source)s FOR NO KEY UPDATE OF s;
 
 -- name: advance
--- Numbers that were taken. Read from what was written: in a pipeline nobody knows yet how many rows that were.
-UPDATE sources SET last_event = (SELECT max(number) FROM events WHERE source_id = %(source)s)
-WHERE source_id = %(source)s
-    AND last_event < (SELECT max(number) FROM events WHERE source_id = %(source)s);
+-- Numbers that were taken.
+UPDATE sources SET last_event = last_event + %(count)s WHERE source_id = %(source)s;
 
 -- name: changes
 -- One for each image whose last revision this run wrote, from the stage. First revisions are left out of a first load,

@@ -70,7 +70,7 @@ def set_due(
 
 def claim_changes(connection: Connection, source_id: str, seconds: float) -> bool:
     """True if it is time to ask for changes, which is `seconds` away again for all others then."""
-    return _SQL.run(connection, "claim_changes", source=source_id, seconds=seconds).rowcount > 0
+    return _SQL.count(connection, "claim_changes", source=source_id, seconds=seconds) > 0
 
 
 def postpone_changes(connection: Connection, source_id: str, seconds: float, longest: float) -> None:

@@ -116,5 +116,6 @@ class EventWriter:
         assert row is not None, "a run's source has a row"
         last, latest = row
         values |= {"source": self.source_id, "run": self.run_id, "last": last}
-        _SQL.run(self.connection, name, at=max(at, latest or at), **values)
-        _SQL.run(self.connection, "advance", source=self.source_id)
+        count = _SQL.count(self.connection, name, at=max(at, latest or at), **values)
+        if count:
+            _SQL.run(self.connection, "advance", source=self.source_id, count=count)

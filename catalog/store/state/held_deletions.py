@@ -66,7 +66,7 @@ def decide(
 ) -> int:
     """Ends open or kept deletions of these images; returns how many."""
     values = {"ids": list(ids), "decision": decision, "at": at, "by": by, "among": list(among)}
-    return _SQL.run(connection, "decide", source=source_id, **values).rowcount
+    return _SQL.count(connection, "decide", source=source_id, **values)
 
 
 def held(

@@ -88,9 +88,9 @@ def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None
 
 def _insert(connection: Connection, source_id: str) -> bool:
     """A lease of a source that nobody held before; none for one that is being removed."""
-    if not _SQL.run(connection, "lock_source", source=source_id).rowcount:
+    if not _SQL.count(connection, "lock_source", source=source_id):
         return False
-    return _SQL.run(connection, "insert", source=source_id).rowcount > 0
+    return _SQL.count(connection, "insert", source=source_id) > 0
 
 
 def wait(

@@ -224,11 +224,11 @@ def adopt(connection: Connection, name: str, kind: str | None) -> int:
     next sweep records what it meets; a retired source lives again. Returns how many deletions that were held for the
     login stay so, until somebody decides or the image is seen. Raises UsageError for an unknown name."""
     _change(connection, "adopt", name, kind=kind)
-    return _SQL.run(connection, "adopt_held", source=known(connection, name).source_id).rowcount
+    return _SQL.count(connection, "adopt_held", source=known(connection, name).source_id)
 
 
 def _change(connection: Connection, statement: str, name: str, **values: object) -> None:
-    if not _SQL.run(connection, statement, name=name, **values).rowcount:
+    if not _SQL.count(connection, statement, name=name, **values):
         raise UsageError(_UNKNOWN.format(name=name))
 
 

@@ -42,7 +42,7 @@ class WebhookState:
 
 def know(connection: Connection, name: str) -> bool:
     """Records a webhook that is met for the first time (True): it is told of what comes from now on."""
-    is_new = _SQL.run(connection, "know", name=name).rowcount > 0
+    is_new = _SQL.count(connection, "know", name=name) > 0
     if is_new:
         _SQL.run(connection, "begin_now", name=name)
     return is_new
@@ -60,7 +60,7 @@ def states(connection: Connection) -> dict[str, WebhookState]:
 
 def retry(connection: Connection, name: str) -> bool:
     """Makes the next attempt due now; False: no daemon has met this webhook."""
-    return _SQL.run(connection, "retry", name=name).rowcount > 0
+    return _SQL.count(connection, "retry", name=name) > 0
 
 
 class Claim(NamedTuple):
@@ -110,7 +110,7 @@ class Claim(NamedTuple):
             raise self._lost()
 
     def _run(self, connection: Connection, statement: str, **values: object) -> bool:
-        return _SQL.run(connection, statement, **self._asdict(), **values).rowcount > 0
+        return _SQL.count(connection, statement, **self._asdict(), **values) > 0
 
     def _lost(self) -> LeaseLost:
         return LeaseLost(f"another process delivers to webhook {self.name!r} by now")

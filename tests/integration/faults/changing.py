@@ -64,9 +64,7 @@ def _forget(site: Site) -> None:
         "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'source_id'"
         " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname = 'sources'",
     )
+    (source,) = rows(site.database, "SELECT source_id FROM sources WHERE name = %s", site.source.name)
     with site.database.transaction() as connection:
         for row in tables:
-            of_source = "(SELECT source_id FROM sources WHERE name = %s)"
-            connection.execute(
-                f"DELETE FROM {row['relname']} WHERE source_id = {of_source}", (site.source.name,)
-            )
+            connection.execute(f"DELETE FROM {row['relname']} WHERE source_id = %s", (source["source_id"],))

@@ -299,9 +299,12 @@ def _version(number: int, version: str) -> dict[str, Any]:
 def _state(database: Database) -> set[Any]:
     query = """
         SELECT image_id, name,
-          (SELECT array_agg(tag) FROM image_tags t WHERE t.image_id = i.image_id) AS tags,
-          (SELECT array_agg(capability) FROM image_capabilities c WHERE c.image_id = i.image_id) AS flags,
-          (SELECT value::text FROM image_properties p WHERE p.image_id = i.image_id AND p.name = 'purpose') AS p
+          (SELECT array_agg(tag) FROM image_tags t
+              WHERE t.source_id = i.source_id AND t.image_id = i.image_id) AS tags,
+          (SELECT array_agg(capability) FROM image_capabilities c
+              WHERE c.source_id = i.source_id AND c.image_id = i.image_id) AS flags,
+          (SELECT value::text FROM image_properties p
+              WHERE p.source_id = i.source_id AND p.image_id = i.image_id AND p.name = 'purpose') AS p
         FROM images i WHERE deleted_at IS NULL"""
     return {
         (r["image_id"], r["name"], tuple(r["tags"]), tuple(r["flags"]), r["p"]) for r in rows(database, query)

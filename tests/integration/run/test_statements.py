@@ -11,7 +11,7 @@ from tests.support.world import Sites
 
 MOST = 20
 MOST_OF_CHANGES = 6
-OF_TRANSACTIONS = (b"SET TRANSACTION", b";")
+OF_TRANSACTIONS = (b"SET TRANSACTION", b"SET LOCAL", b";")
 """Beginnings of what opens a transaction, and of what the pool asks a connection that waited."""
 
 
