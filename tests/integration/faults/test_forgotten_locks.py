@@ -105,6 +105,7 @@ def test_a_transaction_of_ours_that_stands_still_is_ended_by_the_server(sites: S
 
     def stand_still() -> None:
         with sites.database.transaction(seconds=0.3) as held:
+            held.execute("SELECT 1")
             time.sleep(1)
             held.execute("SELECT 1")
 

@@ -137,7 +137,10 @@ def test_a_migration(empty_database_url: str, begin: Start, database: Database) 
             process = begin(*upgrade, url=empty_database_url)
             until(lambda: at_work(empty), process)
             kill(process, chance.uniform(0, 0.4))
-            left = {row[0] for row in portrait(empty_database_url)["tables"]} - {"citus_schemas", "citus_tables"}
+            left = {row[0] for row in portrait(empty_database_url)["tables"]} - {
+                "citus_schemas",
+                "citus_tables",
+            }
             assert not left or "image_overview" in left
         assert begin(*upgrade, url=empty_database_url).wait(120) == 0
     assert portrait(empty_database_url) == portrait(database.libpq_url)
