@@ -43,7 +43,7 @@ class Statements(dict[str, str]):
         return connection.execute(self.text(connection, name), values)
 
     def count(self, connection: psycopg.Connection[Any], name: str, /, **values: object) -> int:
-        """How many rows it wrote. Waits for the answer: in a pipeline, as the writer's, a cursor has no count before."""
+        """How many rows it wrote. Waits for the answer, which a cursor in a pipeline (the writer has one) may lack."""
         with connection.pipeline():
             cursor = self.run(connection, name, **values)
         return cursor.rowcount
