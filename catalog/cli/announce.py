@@ -7,7 +7,6 @@ from datetime import datetime
 import click
 
 from catalog.cli.deletions import user
-from catalog.cli.failures import say_hint
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
 from catalog.cli.parameters import format_option, moment, sources_option
@@ -22,6 +21,7 @@ from catalog.store.state.announcements import Announcement, Subject
 
 TABLE_COLUMNS = ("source", "scope", "subject", "deprecated_at", "obsolete_at", "use_instead_id", "note")
 """For people; JSON and CSV carry every column."""
+NONE = "nothing is announced; `catalog announce IMAGE --deprecated DATE` does it"
 
 
 @click.command(
@@ -72,8 +72,6 @@ def announce(
         with invocation.reading() as connection:
             rows = announcements.in_force(connection, asked_sources(connection, sources))
         _print(rows, format)
-        if not rows:
-            say_hint("nothing is announced; `catalog announce IMAGE --deprecated DATE` does it")
         return ExitCode.OK
     if not (withdraw or any(said)):
         raise click.UsageError("say --deprecated, --obsolete, --use-instead or --note; or --withdraw")
@@ -136,4 +134,4 @@ def _instead(connection: Connection, image: str | None, subjects: list[Subject])
 
 def _print(rows: list[Announcement], format: Format) -> None:
     columns = TABLE_COLUMNS if format == "table" else Announcement._fields
-    print_rows(columns, [tuple(getattr(row, name) for name in columns) for row in rows], format)
+    print_rows(columns, [tuple(getattr(row, name) for name in columns) for row in rows], format, if_none=NONE)

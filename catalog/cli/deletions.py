@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from catalog.cli.completion import source_names
-from catalog.cli.failures import one_by_one, say_hint
+from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_found, print_rows, say
 from catalog.cli.parameters import F, format_option
@@ -183,8 +183,6 @@ def _decide(
         if plan:
             rows = [row for rows in pending.values() for row in rows]
             _print([dataclasses.replace(row, decision=f"would be {DECISION[verb]}") for row in rows], format)
-            if not held:
-                say_hint(NONE_HELD)
             return ExitCode.WOULD_CHANGE if rows else ExitCode.OK
         decided: list[HeldDeletion] = []
 
@@ -193,9 +191,8 @@ def _decide(
             decided.extend(decide(database, known.source_id, verb, rules, by=user(), image_ids=images))
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
-    _print(decided, format)
-    if not held:
-        say_hint(NONE_HELD)
+    # a source that is busy keeps what is held
+    _print(decided, format, if_none="" if held else NONE_HELD)
     return code
 
 
@@ -212,13 +209,15 @@ def user() -> str:
         return "unknown"
 
 
-def _print(rows: list[HeldDeletion], format: Format, asked: Invocation | None = None) -> None:
+def _print(
+    rows: list[HeldDeletion], format: Format, asked: Invocation | None = None, *, if_none: str = NONE_HELD
+) -> None:
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":
         columns = TABLE_COLUMNS
         rows = [dataclasses.replace(row, owner=row.owner_name or row.owner) for row in rows]
     values = [tuple(getattr(row, name) for name in columns) for row in rows]
     if asked is not None:
-        print_found(asked, columns, values, format, if_none=NONE_HELD)
+        print_found(asked, columns, values, format, if_none=if_none)
     else:
-        print_rows(columns, values, format)
+        print_rows(columns, values, format, if_none=if_none)

@@ -105,9 +105,14 @@ def planned_lines(run: RunResult, most: int) -> Iterator[str]:
         yield f"  and {number(left, 'image')} more; --format json names up to {MOST_NAMED:,}"
 
 
-def print_rows(columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format) -> None:
-    """Rows on standard output, in the format asked for."""
+def print_rows(
+    columns: tuple[str, ...], rows: list[tuple[Any, ...]], format: Format, *, if_none: str = ""
+) -> None:
+    """Rows on standard output, in the format asked for. If there are none, people are told `if_none` on standard
+    error; programs can tell by themselves, and what cron runs shall stay silent."""
     terminal.print_rows(columns, rows, format, sys.stdout)
+    if if_none and not rows and format == "table":
+        say_hint(if_none)
 
 
 def owners_by_name(
@@ -133,11 +138,11 @@ def print_found(
     *,
     if_none: str = "",
 ) -> None:
-    """Rows that a question found. If there are none it says so on standard error, and what to do where nothing can be
-    found yet."""
-    print_rows(columns, rows, format)
-    if not rows and (hint := WHAT_TO_SWEEP if invocation.never_swept else if_none):
-        say_hint(hint)
+    """Rows that a question found; says what to do on standard error if there is nothing to be found yet, else `if_none`
+    as `print_rows` does."""
+    print_rows(columns, rows, format, if_none="" if invocation.never_swept else if_none)
+    if not rows and invocation.never_swept:
+        say_hint(WHAT_TO_SWEEP)
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

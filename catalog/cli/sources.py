@@ -9,7 +9,7 @@ import click
 
 from catalog import logs
 from catalog.cli.completion import source_names
-from catalog.cli.failures import say_hint, say_warning
+from catalog.cli.failures import say_warning
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
 from catalog.cli.parameters import ask, format_option, yes_option
@@ -97,9 +97,7 @@ def _list(invocation: Invocation, patterns: tuple[str, ...], format: Format) -> 
     chosen = set(select_names([row["source"] for row in rows], patterns))
     columns = TABLE_COLUMNS if format == "table" else COLUMNS
     rows = sorted((row for row in rows if row["source"] in chosen), key=lambda row: str(row["source"]))
-    print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format)
-    if not rows:
-        say_hint(NO_SOURCE)
+    print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format, if_none=NO_SOURCE)
 
 
 def _check(invocation: Invocation, patterns: tuple[str, ...], failed: bool, format: Format) -> int:

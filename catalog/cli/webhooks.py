@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import click
 
 from catalog import logs
-from catalog.cli.failures import say_hint
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows, say
 from catalog.cli.parameters import format_option
@@ -27,6 +26,7 @@ COLUMNS = (
     "next_attempt_at",
 )  # fmt: skip
 TABLE_COLUMNS = ("webhook", "state", "format", "backlog", "answer", "delivered_at", "next_attempt_at")
+NONE = "no webhook is configured; add [[webhooks]] with `name` and `url` to catalog.toml"
 
 
 @click.group(
@@ -54,9 +54,7 @@ def webhooks(context: click.Context, format: Format) -> None:
         states = stored.states(connection)
     columns = TABLE_COLUMNS if format == "table" else COLUMNS
     rows = [_row(webhook, states.get(webhook.name)) for webhook in invocation.settings.webhooks]
-    print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format)
-    if not rows:
-        say_hint("no webhook is configured; add [[webhooks]] with `name` and `url` to catalog.toml")
+    print_rows(columns, [tuple(row[name] for name in columns) for row in rows], format, if_none=NONE)
 
 
 def _row(webhook: WebhookSettings, state: WebhookState | None) -> dict[str, object]:
