@@ -37,8 +37,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_SINCE_1970 = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _BASIC_LENGTHS = 8, 14
 """Digits of a date, and of a date and a time, in ISO's basic form without separators."""
-_FAR = 10**17
-"""Microseconds: the year 5138. More are meant in a smaller unit, as milliseconds are: they give the year 50,000."""
+_FAR = 10**11
+"""Seconds: the year 5138. A number from here on means milliseconds."""
+_YEAR_9999 = 253_370_764_800
+"""Its first second. Some services write its last one for "never", a day later where that is of a zone in the west."""
 _FIRST_YEAR, _LAST_YEAR = 1971, 9998
 
 
@@ -75,10 +77,10 @@ def boolean(value: object) -> bool:
 
 
 def timestamp(value: object) -> datetime | None:
-    """A point in time in UTC; None if it is before 1971 or in the year 9999: a time that was never set.
+    """A point in time in UTC; None if it is before 1971 or from the year 9999 on: a time that was never set.
 
     ISO 8601 extended or basic (T or a blank, `Z`, an offset or no zone at all = UTC, leap seconds, 24:00,
-    digits past microseconds cut), HTTP dates, and seconds, milli-, micro- or nanoseconds since 1970.
+    digits past microseconds cut), HTTP dates, and seconds or milliseconds since 1970.
     """
     if type(value) is str:
         if len(value) == 20 and value[10] == "T" and value[19] == "Z" and value[4] == "-" == value[7]:
@@ -121,15 +123,10 @@ def _read_time(value: object) -> datetime | None:
 
 
 def _since_1970(number: int | Decimal) -> datetime | None:
-    if number < 0:
-        return None
-    micros = int(number * 1_000_000)
-    for _ in range(3):
-        if micros >= _FAR:
-            micros //= 1000
-    if micros >= _FAR:
-        raise ValueError
-    return _EPOCH + timedelta(microseconds=micros)
+    if number < 0 or _YEAR_9999 <= number < _YEAR_9999 + 366 * 86400:
+        return None  # before it is taken for milliseconds of 1978
+    micros = int(number * 1_000_000) // (1 if number < _FAR else 1000)
+    return _EPOCH + timedelta(microseconds=micros) if micros < _YEAR_9999 * 1_000_000 else None
 
 
 CONVERSIONS: dict[Conversion, tuple[Callable[[Any], object], str]] = {
