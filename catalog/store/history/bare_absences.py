@@ -57,6 +57,8 @@ class _Gap:
     """With the kind under which the ledger has it now; None: as evidence."""
     lister: Observed | None = None
     """What lists it first, on the side that was looked at first."""
+    end: Observed | None = None
+    """What lists it first, on the side that was looked at last."""
     found: list[Observed] = field(default_factory=list)
     unlisted: bool = False
     hidden: bool = False
@@ -99,9 +101,12 @@ class BareAbsences:
         kinds = {image_id: gap.kind(covers_hidden=covers_hidden) for image_id, gap in gaps.items()}
         return {image_id: kind for image_id, kind in kinds.items() if kind}
 
-    def follow(self, at: datetime, timelines: Timelines, spare: Spare) -> bool:
+    def follow(self, at: datetime, timelines: Timelines, spare: Spare, *, passed_on: bool = False) -> bool:
         """Brings ledger and timelines to what the evidence around a moment says since it changed there; but for what
-        lies before a prune, whose records may be gone, and for absences that count no more all the same."""
+        lies before a prune, whose records may be gone, and for absences that count no more all the same.
+
+        What a login was shown there goes on to count after a saved listing, which doesn't say what its own could see:
+        so do the changes (`passed_on`)."""
         if not self.ids:
             return False
         since = sources.history_from(self.ledger.connection, self.ledger.source_id)
@@ -114,6 +119,8 @@ class BareAbsences:
             record = self._covering(image_id, at)
             right[image_id].see(record)
             right[image_id].lister = here if record.is_record else None
+        for gap in right.values():
+            gap.end = None
         self._look(right, self.ledger.walk(at, "after"))
         changes: dict[datetime, tuple[Observed, dict[str, str | None]]] = {}
         gaps = [*left.items(), *((i, right[i]) for i in ended)]
@@ -129,7 +136,15 @@ class BareAbsences:
         spared = spare({when: {i for i in kinds if not kinds[i]} for when, (_, kinds) in changes.items()})
         for when, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
             self._change(observed, {**kinds, **spared.get(when, {})}, timelines)
-        return bool(changes)
+        further: dict[datetime, set[str]] = defaultdict(set)
+        for image_id, gap in right.items():
+            if gap.end is not None and gap.end.shown_to is None:
+                further[gap.end.at].add(image_id)
+        judged = bool(changes)
+        if passed_on or here is None or here.shown_to is not None:
+            for when, ids in sorted(further.items()):
+                judged |= BareAbsences(self.ledger, ids).follow(when, timelines, spare, passed_on=True)
+        return judged
 
     def _look(self, gaps: Mapping[str, _Gap], rows: Iterable[Observed]) -> set[str]:
         """Notes what these observations say of images up to the end of each one's gap; those that got there."""
@@ -152,7 +167,7 @@ class BareAbsences:
                 if image_id in kinds.get(FOUND, ()):
                     gap.found.append(row)
                 else:
-                    gap.lister = gap.lister or row
+                    gap.lister, gap.end = gap.lister or row, row
                     open_ids.discard(image_id)
             if not open_ids:
                 break

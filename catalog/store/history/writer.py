@@ -291,7 +291,6 @@ class Merge:
                 self.timelines.write(at, evidence, {})
             self._follow(at, reasons.keys())
             self.refresh_unlisted(reasons)
-            self.stage.flush()  # rows are counted only once it is known that they are written
             tell()
         return self.counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from tests.support.observations import observe
 START = datetime(2026, 3, 1, tzinfo=UTC)
 IDS = ("a", "b", "c")
 SOURCE = "s"
+UUID = "00000000-0000-0000-0000-00000000000"
 LOGINS = (None, frozenset({"a"}), frozenset({"a"}), frozenset({"a", "b"}), frozenset({"c"}))
 
 
@@ -214,6 +216,27 @@ def test_a_new_image_under_an_old_id_and_a_restored_older_one(connection: Connec
         ("deleted", moment(5)),
         ("restored", moment(6)),
     ]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_what_a_login_was_shown_counts_past_a_saved_listing(
+    connection: Connection, order: tuple[int, ...]
+) -> None:
+    """A saved listing does not say what its login could see: the one before it does, also once that is forgotten."""
+    record = {"a": b'{"id": "a", "name": "x", "status": "active"}'}
+    seen = [
+        Seen(moment(0), False, record, run_id=f"{UUID}0", login=frozenset({"a", "b"}), unlisted={"a"}),
+        Seen(moment(1), False, record, run_id=f"{UUID}1"),
+        Seen(moment(2), False, record, run_id=f"{UUID}2"),
+        Seen(moment(3), True, {}, run_id=f"{UUID}3", login=frozenset({"a"})),
+    ]
+    run_timeline(connection, seen, [seen[n] for n in order])
+    reset(connection)
+    for n in order:
+        load(connection, seen[n])
+    Merge(connection, SOURCE, seen[0].run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(moment(0))
+    check(connection, seen[1:])
+    connection.rollback()
 
 
 timelines = st.lists(observations(), min_size=1, max_size=7)
