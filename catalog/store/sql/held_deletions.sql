@@ -15,7 +15,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: end_decided
 -- Open and kept deletions that the stored state has decided meanwhile: the image is deleted, or listed again; a kept one
--- by what was observed after the decision, and if a sweep missed it only by a sweep, as another login may list more.
+-- by what was observed after the decision, and if a sweep missed it only by a sweep, as another login may list more. What
+-- a look-up found was not listed: an incomplete observation contains it, and says so in its other set.
 UPDATE held_deletions h
 SET decision = CASE WHEN i.deleted_at IS NULL OR i.deletion_reason = 'reported' THEN 'returned' ELSE 'deleted' END,
     decided_at = %(at)s, decided_by = %(by)s
@@ -26,10 +27,14 @@ WHERE h.source_id = %(source)s AND h.decision IN ('open', 'kept') AND i.source_i
         h.decision = 'open' OR EXISTS (
             SELECT FROM observations o
             WHERE o.source_id = %(source)s AND o.observed_at > coalesce(h.decided_at, h.observed_at)
-                AND ({swept_o} OR NOT {swept_h}) AND o.complete <> EXISTS (
+                AND ({swept_o} OR NOT {swept_h})
+                AND (o.complete OR EXISTS (
                     SELECT FROM id_sets s
-                    WHERE s.source_id = %(source)s AND i.image_id = ANY (s.image_ids)
-                        AND s.set_id = CASE WHEN o.complete THEN o.inconclusive_set ELSE o.contained_set END))));
+                    WHERE s.source_id = %(source)s AND s.set_id = o.contained_set AND i.image_id = ANY (s.image_ids)))
+                AND NOT EXISTS (
+                    SELECT FROM id_sets s
+                    WHERE s.source_id = %(source)s AND s.set_id = o.inconclusive_set
+                        AND i.image_id = ANY (s.image_ids)))));
 
 -- name: opened
 -- Images with an open deletion, and since when it is held.

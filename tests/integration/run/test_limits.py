@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.sync.sweep import sweep
+from tests.support.cloud_server import Exchange
 from tests.support.faults import body, status
 from tests.support.records import body_of, image, name_of
 from tests.support.world import HASTY, Site, Sites, hasty
@@ -290,6 +291,30 @@ def test_a_kept_image_that_a_look_up_finds_was_not_listed(sites: Sites) -> None:
     site.cloud.add(image(0))
     site.cloud.hide(name_of(0))
     site.sweep()
+    assert site.decisions()[name_of(0)] == "kept"
+
+
+def test_so_it_is_by_an_incomplete_sweep_where_one_that_began_before_the_decision_listed_it(
+    sites: Sites,
+) -> None:
+    """The image is unlisted since a later sweep than the one that held it, and nothing has listed it since `keep`."""
+    site = sites.open("ims", 8, page_size=100, **LIMIT)
+    site.sweep()
+    delete(site, range(3))
+    site.sweep()
+    site.cloud.add(image(0, updated_at="2026-06-01T00:00:00Z"))
+
+    def decide_meanwhile(exchange: Exchange) -> None:
+        answer = exchange.healthy()
+        site.decide(name_of(0), "kept")
+        exchange.send(answer)
+
+    site.server.faults.add(decide_meanwhile, when=lambda request: "updated_at" in request.query)
+    site.sweep_changes()
+    site.cloud.hide(name_of(0))
+    site.sweep()
+    site.a_day_later()
+    site.sweep(changed={"filters": {"visibility": "public"}})
     assert site.decisions()[name_of(0)] == "kept"
 
 
