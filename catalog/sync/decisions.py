@@ -85,7 +85,9 @@ def decide(
         now = ledger.next_moment()
         ids = [row.image_id for row in rows]
         if verb == "approve":
-            held_deletions.keep_no_longer(connection, source_id, ids)
+            held_deletions.keep_no_longer(
+                connection, source_id, {row.image_id: row.observed_at for row in rows}
+            )
             _prove(connection, source_id, rules, rows, now)
             ledger.approve(now, ids, {row.run_id for row in rows})
         else:

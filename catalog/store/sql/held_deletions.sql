@@ -128,8 +128,10 @@ SELECT %(source)s, image_id, seen_at, %(at)s FROM unnest(%(ids)s::text[], %(ats)
 ON CONFLICT DO NOTHING;
 
 -- name: keep_no_longer
--- Somebody approves after all.
-DELETE FROM kept_images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s);
+-- Somebody approves after all what was held at these moments.
+DELETE FROM kept_images k
+USING {named(ids text AS image_id, ats timestamptz AS at)} AS held
+WHERE {shard(k, held)} AND k.image_id = held.image_id AND held.at BETWEEN k.seen_at AND k.kept_at;
 
 -- name: kept_at
 -- Images whose absence at a moment proves nothing by such a decision.

@@ -97,9 +97,10 @@ def keep(connection: Connection, source_id: str, seen: Mapping[str, datetime], a
     _SQL.run(connection, "keep", source=source_id, ids=list(seen), ats=list(seen.values()), at=at)
 
 
-def keep_no_longer(connection: Connection, source_id: str, ids: Iterable[str]) -> None:
-    """Somebody approves the deletion of images after all."""
-    _SQL.run(connection, "keep_no_longer", source=source_id, ids=list(ids))
+def keep_no_longer(connection: Connection, source_id: str, held_since: Mapping[str, datetime]) -> None:
+    """Somebody approves after all the deletions that were held since these moments."""
+    ids, ats = list(held_since), list(held_since.values())
+    _SQL.run(connection, "keep_no_longer", source=source_id, ids=ids, ats=ats)
 
 
 def kept_at(connection: Connection, source_id: str, at: datetime) -> set[str]:

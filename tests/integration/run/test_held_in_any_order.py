@@ -491,6 +491,25 @@ def test_what_was_approved_after_all_is_deleted_in_hindsight(database: Database,
     assert {r["deleted_at"] for i, r in images(database).items() if i in GONE} == {hour(2)}
 
 
+def test_an_approval_takes_back_no_decision_about_what_held_the_image_before(
+    database: Database, tmp_path: Path
+) -> None:
+    """It was listed in between: what somebody decided of its absence then is over."""
+    rest = (*range(9), *range(10, 20))
+    backfill(database, source(), [archive(tmp_path, 1, *ALL), archive(tmp_path, 3, *rest, said="held")])
+    settle(database, "keep")
+    with database.transaction() as connection:
+        connection.execute("UPDATE held_deletions SET decided_at = %s", (hour(4),))
+        connection.execute("UPDATE kept_images SET kept_at = %s", (hour(4),))
+    backfill(database, source(), [archive(tmp_path, 5, *ALL), archive(tmp_path, 6, *rest, said="held")])
+    settle(database, "approve", name_of(9))
+    backfill(database, source(), [archive(tmp_path, 2, *rest, said="not_found")])
+    changes = rows(
+        database, "SELECT change, observed_at FROM revisions WHERE image_id = %s ORDER BY 2", name_of(9)
+    )
+    assert [tuple(row.values()) for row in changes] == [("created", hour(1)), ("deleted", hour(6))]
+
+
 def test_what_was_kept_is_deleted_by_what_lies_before_it_was_last_seen(
     database: Database, tmp_path: Path
 ) -> None:
