@@ -535,6 +535,22 @@ def test_an_approval_is_of_the_image_that_was_known_then(database: Database, tmp
     assert held(database) == dict.fromkeys(GONE, ("open", 3))
 
 
+def test_what_was_kept_stays_so_though_no_record_was_left_for_a_while(
+    database: Database, tmp_path: Path
+) -> None:
+    """A listing or an approval ends the decision, not the record's file that is forgotten and loaded again."""
+    load(database, tmp_path, 1, *ALL)
+    load(database, tmp_path, 3, 0)
+    settle(database, "keep")
+    forget(database, source(), run_at(database, 1), accept_deletions=True)
+    assert set(images(database)) == {name_of(0)}
+    backfill(database, source(), [tmp_path / named(1)], complete=True, confirmed=True)
+    assert held(database) == dict.fromkeys(GONE, ("kept", 3))
+    forget(database, source(), run_at(database, 3))
+    load(database, tmp_path, 2, *range(9), *range(10, 20))
+    assert len(live(database)) == 20
+
+
 # ---- hidden images ------------------------------------------------------------------------------------
 
 
