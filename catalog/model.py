@@ -31,6 +31,8 @@ NO_LOGIN = "auth none"
 """What is reached without a login: the same for all who ask."""
 KEY = "key "
 """Begins, among what a login reaches, the hash of a token or access key: it tells no more than that it is another."""
+PROJECT = "project "
+"""Begins there the id of the login's own project, also where only the configuration knows it."""
 
 EVENT_TYPES = (
     "catalog.image.created", "catalog.image.updated", "catalog.image.deleted", "catalog.image.restored",

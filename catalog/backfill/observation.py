@@ -12,6 +12,7 @@ from msgspec import structs
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
+from catalog.fetch.http.connection import of_project
 from catalog.model import (
     AbsenceReason,
     Candidate,
@@ -63,6 +64,12 @@ class ObservationMetadata:
     def rejected_ids(self) -> Set[str]:
         """Images of which only a record came that can't be stored."""
         return {image_id for image_id, kind in self.inconclusive.items() if kind == "rejected"}
+
+    @property
+    def logins(self) -> list[frozenset[str]]:
+        """What each login of an archive's sweep reached, as far as that is known."""
+        project = self.header.project_id if self.header is not None else None
+        return [of_project(login, project) for login in (self.trailer and self.trailer.logins) or ()]
 
     @property
     def undecided(self) -> Set[str]:
@@ -167,7 +174,7 @@ class ObservationWriter:
                 measure = stored_state.login(self.connection, self.source_id)
             else:
                 measure = Ledger(self.connection, self.source_id).reach_before(self.at)
-            self._lost = without_keys(measure - measure.intersection(*trailer.logins))
+            self._lost = without_keys(measure - measure.intersection(*self.metadata.logins))
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
         if not self._is_own:
             self._doubt_verdicts()
@@ -212,7 +219,7 @@ class ObservationWriter:
             inconclusive=inconclusive,
             missing=missing if complete and appending else None,
             covers_hidden=self._covers_hidden,
-            login=common(metadata.trailer.logins or ()) if metadata.trailer is not None else None,
+            login=common(metadata.logins),
         )
 
     @property
@@ -362,7 +369,7 @@ class ObservationWriter:
         lowers = without_keys(stored.difference(trailer.login))
         opened = lowers and held_deletions.count_open(connection, self.source_id)
         measured = is_last and self._is_own and not opened
-        reached = (trailer.login,) if measured else (stored, *(trailer.logins or ()))
+        reached = (trailer.login,) if measured else (stored, *self.metadata.logins)
         stored_state.save_login(connection, self.source_id, frozenset().union(*reached))
 
     def _follow_last(self, known: StoredState, observation: Observation) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Set
 
 from catalog.model import KEY, ImageService
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import Reach, common, is_beyond, without_keys
+from catalog.store.history.reach import Reach, common, is_beyond, project_of, without_keys
 from catalog.store.state import stored_state
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext
@@ -64,7 +64,8 @@ class Sight:
         last of its kind."""
         if not ids:
             return set()
-        login, project = common(self.service.logins()) or frozenset(), self.service.project_id
+        login = common(self.service.logins()) or frozenset()
+        project = project_of(login)
         source_id, observed_at = self.sweep.source_id, self.sweep.run.observed_at
         assert observed_at is not None
         with self.sweep.database.transaction(read_only=True) as connection:
@@ -78,4 +79,4 @@ class Sight:
         for visibility, owner in self.buffer.restricted() if doubtful else ():
             if visibility == "private":
                 shows.add(owner)
-        return {i for i in doubtful if is_beyond(images[i][0], login, project, shows)}
+        return {i for i in doubtful if is_beyond(images[i][0], login, shows)}

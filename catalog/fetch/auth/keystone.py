@@ -25,7 +25,7 @@ from catalog.fetch.http.endpoint import AddressError, parse_address, service_roo
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain
-from catalog.model import SourceKind
+from catalog.model import PROJECT, SourceKind
 from catalog.text import short, storable, usable_id
 
 if TYPE_CHECKING:
@@ -391,7 +391,7 @@ def _reach(access: AccessInfo) -> frozenset[str]:
         roles = []
     rights = {
         "auth keystone": True,
-        f"project {access.project_id}": access.project_id,
+        f"{PROJECT}{access.project_id}": access.project_id,
         f"domain {access.domain_id}": access.domain_id,
         "system": access.system_scoped,
         "is_admin": access.is_admin_project,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from catalog.fetch.http.endpoint import origin, parse_address
 from catalog.fetch.http.library import httpx
-from catalog.model import KEY, NO_LOGIN
+from catalog.model import KEY, NO_LOGIN, PROJECT
+from catalog.text import storable
 
 
 class OriginAuth(httpx.Auth):
@@ -97,3 +98,13 @@ class Connection:
     def logins(self) -> frozenset[frozenset[str]]:
         """The rights of each login so far."""
         return self.auth.reaches() if self.auth else frozenset([frozenset([NO_LOGIN])])
+
+
+def of_project(login: Collection[str], project_id: str | None) -> frozenset[str]:
+    """What a login reaches, with the project that it is for, where only others know that: keys don't tell it."""
+    told = NO_LOGIN in login or any(right.startswith(PROJECT) for right in login)
+    return (
+        frozenset(login)
+        if told or not project_id
+        else frozenset(login) | {PROJECT + storable(project_id)[:250]}
+    )

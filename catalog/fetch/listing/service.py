@@ -9,7 +9,7 @@ from catalog.deadline import Deadline
 from catalog.errors import ConfigurationError, FetchError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.client import HttpClient, Limits
-from catalog.fetch.http.connection import Connection
+from catalog.fetch.http.connection import Connection, of_project
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.glance import GLANCE
 from catalog.fetch.listing.ims import IMS
@@ -48,7 +48,7 @@ class HttpService:
     def logins(self, *, again: bool = False) -> frozenset[frozenset[str]]:
         if again:
             self._client.repeat_login()
-        return self._connection.logins
+        return frozenset(of_project(login, self.project_id) for login in self._connection.logins)
 
     @property
     def requests(self) -> int:

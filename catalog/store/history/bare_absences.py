@@ -88,7 +88,6 @@ class BareAbsences:
             self._revisions[image_id].append(_Revision(*row))
         self.ids = self._revisions.keys()
         self._proved = ledger.absences(self.ids)
-        self._project = sources.project_id(ledger.connection, ledger.source_id) if self.ids else None
         self._shows: dict[Reach, set[str | None]] = {}
 
     def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
@@ -210,7 +209,7 @@ class BareAbsences:
             return not shown <= login
         if login not in self._shows:
             self._shows[login] = self.ledger.shows_private(login)
-        return record.restricted and is_beyond(record.owner, login, self._project, self._shows[login])
+        return record.restricted and is_beyond(record.owner, login, self._shows[login])
 
     def _covering(self, image_id: str, at: datetime) -> _Revision:
         line = self._revisions[image_id]

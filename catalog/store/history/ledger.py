@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import psycopg
 
 from catalog.fingerprint import fingerprint_of
-from catalog.model import HeldReason
+from catalog.model import PROJECT, HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach
@@ -117,7 +117,7 @@ class Ledger:
         """Of these images, or of all, those of which any evidence says that listings may lack them though they live."""
         some = None if ids is None else list(ids)
         kinds = list(LIVES_UNLISTED + BARE_KINDS)
-        rows = self._run("perhaps_unlisted", ids=some, kinds=kinds, admin=ADMIN)
+        rows = self._run("perhaps_unlisted", ids=some, kinds=kinds, admin=ADMIN, project=PROJECT)
         return {image_id for (image_id,) in rows}
 
     def revisions(self, ids: Set[str]) -> Iterable[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Set
 
-from catalog.model import KEY, NO_LOGIN
+from catalog.model import KEY, NO_LOGIN, PROJECT
 from catalog.text import storable
 
 ADMIN = "role admin"
@@ -30,11 +30,17 @@ def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
     return frozenset.intersection(*(reach for reach in reaches if reach is not None)) | {UNKNOWN_RIGHT}
 
 
-def is_beyond(owner: str | None, login: Reach, project: str | None, shows: Set[str | None]) -> bool:
+def project_of(login: Reach) -> str | None:
+    """The project that a login is for, as far as that is known."""
+    return next((right.removeprefix(PROJECT) for right in login if right.startswith(PROJECT)), None)
+
+
+def is_beyond(owner: str | None, login: Reach, shows: Set[str | None]) -> bool:
     """True if a login may never have been able to see an image that is not for everybody, and that it was never shown,
     as far as is known: it is of another project than the login's, and nothing tells that the login sees that one's too.
 
     `shows`: owners of the private images that it is shown. Who sees one of another project's sees those of all.
     """
+    project = project_of(login)
     sees_all = bool({ADMIN, NO_LOGIN} & login) or (project is not None and bool(shows - {project, None}))
     return not sees_all and owner != project and owner not in shows

@@ -64,7 +64,7 @@ WHERE r.source_id = %(source)s AND r.content_hash IS NULL AND o.login IS NOT NUL
         WHERE a.source_id = %(source)s AND a.image_id = r.image_id AND a.observed_at = r.observed_at)
     AND ((SELECT count(DISTINCT login) > 1 FROM observations WHERE source_id = %(source)s)
         OR coalesce(r.visibility, '') NOT IN ('public', 'community') AND NOT (o.login @> ARRAY[%(admin)s])
-        AND r.owner IS DISTINCT FROM (SELECT project_id FROM sources WHERE source_id = %(source)s));
+        AND NOT (o.login @> ARRAY[%(project)s || r.owner]));
 
 -- name: logins
 -- What the logins of the observations of these moments reached.

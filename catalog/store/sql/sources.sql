@@ -91,10 +91,6 @@ WHERE source_id = %(source)s AND (last_complete_at IS NULL OR last_complete_at <
 -- Where history begins.
 SELECT history_from FROM sources WHERE source_id = %(source)s;
 
--- name: project_id
--- The project of a source's logins.
-SELECT project_id FROM sources WHERE source_id = %(source)s;
-
 -- name: listing
 -- Sources for people.
 SELECT s.name, s.kind, s.cloud, s.region, s.project_id, s.endpoint, coalesce(i.live, 0), s.last_complete_at,

@@ -257,11 +257,6 @@ def history_from(connection: Connection, source_id: str) -> datetime | None:
     return _SQL.value(connection, "history_from", source=source_id)  # type: ignore[no-any-return]
 
 
-def project_id(connection: Connection, source_id: str) -> str | None:
-    """The project of its logins, as far as that is known."""
-    return _SQL.value(connection, "project_id", source=source_id)  # type: ignore[no-any-return]
-
-
 def listing(connection: Connection) -> list[tuple[Any, ...]]:
     """Every source of the database for people, by name; columns as in LISTING_COLUMNS."""
     return _SQL.run(connection, "listing").fetchall()

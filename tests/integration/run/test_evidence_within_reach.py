@@ -13,6 +13,7 @@ from catalog.backfill.command import backfill
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.store.db.connection import Database
+from catalog.store.state import sources as stored_sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.run.cloud_entry import CloudEntry
@@ -266,6 +267,31 @@ def archive_of(site: Site) -> Path:
     run = site.sweep()
     (path,) = (site.source.archive or Path()).glob(f"{site.source.name}/*{run.run_id[:8]}*.gz")
     return path
+
+
+@pytest.mark.parametrize("order", ["dpa", "pda", "pad"])
+def test_what_a_login_of_another_project_could_see_is_judged_by_its_own(
+    site: Site, entry: CloudEntry, tmp_path: Path, order: str
+) -> None:
+    """The source was adopted by one of another project since (`p`, `a`); a saved listing shows images of both."""
+    at = site.database.now()
+    new_owner = {"visibility": "private", "owner": "2" * 32}
+    path = write(tmp_path, "dump.json", {"images": [*records(), image(10, **new_owner)]})
+    become_member(site, entry)
+    for what in order:
+        if what == "d":
+            load(site, path, observed_at=at)
+        elif what == "p":
+            site.sweep()
+        else:
+            with site.database.transaction() as connection:
+                stored_sources.adopt(connection, "s", None)
+            lose_sight(site, 4, 5)
+            site.cloud.add(image(10, **new_owner))
+            entry.write(project_id="2" * 32)
+            site.sweep()
+    assert site.reasons() == {}
+    assert [change for change, _ in site.history(name_of(10))] == ["created"]
 
 
 # ---- a key that says nothing of itself --------------------------------------------------------------
