@@ -55,25 +55,26 @@ def meant(
     until: datetime | None = None,
 ) -> list[MergedRun]:
     """The runs to forget, the latest first: by their ids or the beginnings of them, or a span; with each all others of
-    its moment, which are one observation with it.
+    its moment, which are one observation with it. None for what is forgotten already.
 
     Raises UsageError: an id that means no run with an observation, or several; a span with none.
     """
     with database.transaction(read_only=True) as connection:
         source_id = sources.known(connection, name).source_id
         moments = {_moment_of(connection, name, source_id, run_id) for run_id in run_ids}
-        found = [one for at in moments for one in runs.merged(connection, source_id, (), at, at)]
+        found = [one for at in moments if at for one in runs.merged(connection, source_id, (), at, at)]
         if since is not None or until is not None:
-            found += runs.merged(connection, source_id, (), since or EARLIEST, until)
-            if not found:
+            span = since or EARLIEST, until
+            found += runs.merged(connection, source_id, (), *span)
+            if not found and not runs.forgotten(connection, source_id, (), *span):
                 raise UsageError(
                     f"source {name!r} has no observation in that span; see `catalog runs {name}`"
                 )
     return sorted(found, key=attrgetter("observed_at"), reverse=True)
 
 
-def _moment_of(connection: Connection, name: str, source_id: str, run_id: str) -> datetime:
-    """When a run observed, by its id or the beginning of it."""
+def _moment_of(connection: Connection, name: str, source_id: str, run_id: str) -> datetime | None:
+    """When a run observed, by its id or the beginning of it; None if that is forgotten already."""
     prefix = run_id.lower()
     if re.fullmatch(r"[0-9a-f-]{8,36}", prefix) is None:
         raise UsageError(
@@ -82,6 +83,8 @@ def _moment_of(connection: Connection, name: str, source_id: str, run_id: str) -
     chosen = runs.merged(connection, source_id, [prefix])
     if len(chosen) == 1:
         return chosen[0].observed_at
+    if not chosen and runs.forgotten(connection, source_id, [prefix]):
+        return None
     what = f"several runs {run_id}; give more of it" if chosen else f"no run {run_id} with an observation"
     raise UsageError(f"source {name!r} has {what}; see `catalog runs {name}`")
 
@@ -98,6 +101,7 @@ def forget(
     them. `plan`: tells what that would do, and rolls it back.
 
     Runs of one moment are one observation, and can only go together. Their files can be loaded again, but not unasked.
+    Archives of all that is forgotten are hidden, of what an interrupted command took out, too.
     Raises SourceBusy, LeaseLost, DatabaseError; UsageError for a run that has no observation, and, unless
     `accept_deletions`, where more live images than the deletion limit would be deleted or erased; nothing is changed
     then.
@@ -124,16 +128,19 @@ def forget(
             raise UsageError(forgotten.refusal)
         return forgotten
 
+    forgotten = Forgotten()
     with leases.LeaseRenewer(database, lease):
-        forgotten = leases.transact(database, lease, work)
+        if moments:
+            forgotten = leases.transact(database, lease, work)
     if plan:
         named = [image_id for ids in forgotten.effects.values() for image_id in ids][:MOST_NAMED]
         with database.transaction(read_only=True) as connection:
             forgotten.names = stored_state.names_of(connection, source_id, named)
         return forgotten
-    for at, together in forgotten.observations.items():
-        for run_id in together:
-            set_aside(source, at, run_id)
+    with database.transaction(read_only=True) as connection:
+        gone = runs.forgotten(connection, source_id, since=EARLIEST)
+    for run_id, at in gone:
+        set_aside(source, at, run_id)
     return forgotten
 
 

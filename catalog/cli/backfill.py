@@ -119,6 +119,10 @@ def backfill(
                 *(run.run_id for run in going),
                 accept_deletions=accept_deletions,
             )
+            if not going:
+                take_out(plan=plan)  # an interrupted command may have left an archive
+                say(f"{source}: nothing to do: forgotten already")
+                return ExitCode.OK
             if plan:
                 _print_plan(source, going, take_out(plan=True), format)
                 return ExitCode.WOULD_CHANGE

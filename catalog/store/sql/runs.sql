@@ -154,6 +154,13 @@ DELETE FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s;
 -- Whether somebody took a run's observation out.
 SELECT EXISTS (SELECT FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s);
 
+-- name: forgotten
+-- Runs that somebody took out: by the beginning of their id, or by when they observed.
+SELECT run_id::text, observed_at FROM forgotten_runs
+WHERE source_id = %(source)s AND (
+    run_id::text LIKE ANY (%(prefixes)s::text[])
+    OR observed_at >= %(since)s::timestamptz AND observed_at <= coalesce(%(until)s::timestamptz, 'infinity'));
+
 -- name: outcome
 -- How a run ended.
 SELECT outcome FROM runs WHERE source_id = %(source)s AND run_id = %(run)s;

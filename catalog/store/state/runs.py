@@ -197,6 +197,18 @@ def is_forgotten(connection: Connection, source_id: str, run_id: str) -> bool:
     return bool(_SQL.value(connection, "is_forgotten", source=source_id, run=run_id))
 
 
+def forgotten(
+    connection: Connection,
+    source_id: str,
+    prefixes: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[tuple[str, datetime]]:
+    """Runs whose observation somebody took out, and when it was taken: chosen as by `merged`."""
+    values = {"prefixes": [f"{prefix}%" for prefix in prefixes], "since": since, "until": until}
+    return _SQL.run(connection, "forgotten", source=source_id, **values).fetchall()
+
+
 def outcome(connection: Connection, source_id: str, run_id: str) -> str | None:
     """How a run ended; None if there is none, or it has not ended."""
     return _SQL.value(connection, "outcome", source=source_id, run=run_id)  # type: ignore[no-any-return]

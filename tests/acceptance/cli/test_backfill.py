@@ -67,7 +67,9 @@ def test_an_observation_can_be_forgotten(saved: Desk) -> None:
     first = saved.run("backfill", "lab", "saved", "--format", "json").rows
     refused = saved.run("backfill", "lab", "--forget", first[0]["run_id"])
     assert (refused.code, "--yes" in refused.error) == (2, True)
-    assert saved.run("backfill", "lab", "--forget", first[0]["run_id"], "--yes").code == 0
+    for said in ("is forgotten (runs", "nothing to do: forgotten already"):
+        done = saved.run("backfill", "lab", "--forget", first[0]["run_id"], "--yes")
+        assert (done.code, said in done.out) == (0, True)
     assert saved.query("SELECT count(*) FROM images WHERE image_id = 'image-003'") == [(0,)]
     for arguments in (
         ["--forget", "nonsense"],
@@ -146,6 +148,7 @@ def test_a_span_of_observations_is_forgotten(saved: Desk) -> None:
         "lab: 1 erased, 1 revision of the past changed",
     )
     assert saved.query("SELECT kind FROM runs") == [("sync",)]
-    assert saved.run(*span, "--yes").code == 2
+    assert saved.run(*span).out == "lab: nothing to do: forgotten already\n"
+    assert saved.run(*span[:-1], "2026-02-01").code == 2
     for wrong in (["--forget"], ["--since", "2026-03-01"], ["saved", "--plan"]):
         assert saved.run("backfill", "lab", *wrong).code == 2

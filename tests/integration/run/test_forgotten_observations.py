@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.backfill import forgetting
 from catalog.backfill.command import backfill
 from catalog.backfill.forgetting import forget
 from catalog.cli.output import DONE, changes
@@ -54,6 +55,25 @@ def test_a_forgotten_sweep_comes_back_neither_here_nor_where_its_archive_is_load
     early.unlink()
     wipe(database)
     assert [run.run_id for run in backfill(database, site.source, [tmp_path]).runs] == [runs[1]]
+
+
+def test_what_was_killed_before_it_hid_the_archive_is_finished_by_the_same_command(
+    sites: Sites, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = sites.open(images=3, archive=tmp_path)
+    runs = [site.sweep().run_id for _ in range(2)]
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(forgetting, "set_aside", killed)
+        with pytest.raises(SystemExit):
+            forget(database, site.source, runs[0])
+    (_, late) = sorted(tmp_path.rglob("*.gz"))
+    assert forget(database, site.source, runs[0]).observations == {}
+    assert sorted(tmp_path.rglob("*.gz")) == [late]
+    assert [row["run_id"] for row in rows(database, "SELECT run_id::text FROM runs")] == [runs[1]]
 
 
 @pytest.mark.parametrize("going", [((4, 3), (1, 2), (2, 0)), ((2, 2), (4, 1), (1, 0))])
