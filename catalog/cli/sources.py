@@ -20,6 +20,7 @@ from catalog.config.settings import check_new_name, configured_source, source_se
 from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
 from catalog.store.maintenance import removal
+from catalog.store.state import leases
 from catalog.store.state import sources as stored
 from catalog.sync.archive import folder_of
 from catalog.sync.source_check import CHECK_COLUMNS, check, refused
@@ -205,7 +206,11 @@ def adopt(invocation: Invocation, name: str) -> None:
     configured = configured_source(invocation.settings, name)
     kind = configured.kind if configured is not None else None
     with invocation.existing_database() as database:
-        held = database.transact(lambda connection: stored.adopt(connection, name, kind))
+        with database.transaction(read_only=True) as connection:
+            source = stored.known(connection, name)
+        # a sweep under way has read what is forgotten here, and would go by it to its end
+        with leases.held(database, source.source_id, name) as lease:
+            held = leases.transact(database, lease, lambda connection: stored.adopt(connection, name, kind))
     click.echo(f"{name}: the next sweep records the kind, endpoint, region and project that it meets")
     if held:
         found = number(held, "deletion")

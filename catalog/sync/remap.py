@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 
-from catalog.errors import SourceBusy
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.remap import Rebuilt, rebuild_step
 from catalog.store.state import leases
@@ -25,11 +23,8 @@ def remap(
 
     Raises SourceBusy if the source is busy. Reports what was not as today's mapping says.
     """
-    lease = leases.wait(database, source.source_id, str(uuid.uuid4()), 10)
-    if lease is None:
-        raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
     result = Rebuilt()
-    with leases.LeaseRenewer(database, lease):
+    with leases.held(database, source.source_id, source.name) as lease:
         while (place := result.place) is not None:
             rebuild = partial(rebuild_step, source_id=source.source_id, rules=contents, place=place)
             step = leases.transact(database, lease, rebuild)

@@ -7,14 +7,12 @@ forgotten: prune.sql and `needed` say which rows from before it that takes.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from catalog.errors import SourceBusy
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.db.statements import load
 from catalog.store.db.tables import key_in_source
@@ -88,10 +86,7 @@ def _prune(
         if plan:
             _count(connection, values, result)
             return result
-    lease = leases.wait(database, source_id, str(uuid.uuid4()), 10)
-    if lease is None:
-        raise SourceBusy(f"source {name!r} is busy; try again when its run has ended")
-    with leases.LeaseRenewer(database, lease):
+    with leases.held(database, source_id, name) as lease:
         values |= leases.transact(database, lease, partial(_begin, values=values))
         for table in MOMENTS:
             result.rows[table] = _walk(database, lease, table, values, progress)

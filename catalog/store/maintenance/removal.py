@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from catalog.errors import SourceBusy
 from catalog.store.db.connection import Connection, Database
 from catalog.store.db.statements import load
 from catalog.store.db.tables import key_in_source, metadata
@@ -41,10 +40,7 @@ def remove(database: Database, source: Source, progress: Callable[[int], None] =
 
     Raises SourceBusy, LeaseLost and DatabaseError; then `remove` can be called again.
     """
-    lease = leases.wait(database, source.source_id, str(uuid.uuid4()), 10)
-    if lease is None:
-        raise SourceBusy(f"source {source.name!r} is busy; try again when its run has ended")
-    with leases.LeaseRenewer(database, lease):
+    with leases.held(database, source.source_id, source.name) as lease:
         leases.transact(database, lease, partial(retire, name=source.name))
         for table in TABLES:
             if table not in _LAST and key_in_source(table):

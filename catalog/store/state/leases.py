@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 
-from catalog.errors import CatalogError, ConfigurationError, LeaseLost
+from catalog.errors import CatalogError, ConfigurationError, LeaseLost, SourceBusy
 from catalog.store.db.connection import WRITE_SECONDS, Connection, Database, T
 from catalog.store.db.statements import load
 from catalog.store.state import events, runs
@@ -46,6 +47,8 @@ def _length() -> float:
 SECONDS = _length()
 """Length of a lease: how long the source of a killed process stays busy. Tests shorten it."""
 RENEW_EVERY = SECONDS / 4
+PATIENCE_SECONDS = 10.0
+"""How long a command waits for a source that is busy. Tests shorten it."""
 
 
 class Lease(NamedTuple):
@@ -158,6 +161,16 @@ class LeaseRenewer:
                 # the database may be away for a moment, or the row locked by our own merge
                 if time.monotonic() - renewed > SECONDS:
                     self.lost.set()
+
+
+@contextmanager
+def held(database: Database, source_id: str, name: str) -> Iterator[Lease]:
+    """The lease of a source, for a command. Raises SourceBusy if another process keeps it for PATIENCE_SECONDS."""
+    lease = wait(database, source_id, str(uuid.uuid4()), PATIENCE_SECONDS)
+    if lease is None:
+        raise SourceBusy(f"source {name!r} is busy; try again when its run has ended")
+    with LeaseRenewer(database, lease):
+        yield lease
 
 
 def release(database: Database, lease: Lease) -> None:

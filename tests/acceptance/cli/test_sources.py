@@ -11,6 +11,7 @@ import pytest
 from catalog.demo import Cloud
 from catalog.demo.cloud import Record
 from catalog.store.db.connection import ATTEMPTS
+from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
 from tests.integration.faults.refusals import raise_in
 from tests.support.faults import status
@@ -64,6 +65,25 @@ def test_a_source_of_another_kind_is_refused_until_it_is_adopted(desk: Desk, rec
     assert server.requests == []
     assert desk.run("sources", "adopt", "lab").code == 0
     assert desk.run("sync", "--format", "json").results["lab"]["outcome"] == "complete"
+
+
+def test_a_source_that_is_swept_is_not_adopted_meanwhile(
+    desk: Desk, record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep would hold what it misses for a login that nobody asks about any more, and record none of its own."""
+    monkeypatch.setattr(leases, "PATIENCE_SECONDS", 0.1, raising=False)
+    desk.add_source("lab", Cloud("glance", [record(1)]))
+    desk.run("sync")
+    with psycopg.connect(str(desk.database_url)) as somebody:
+        somebody.execute(
+            "UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 hour'"
+        )
+    refused = desk.run("sources", "adopt", "lab")
+    assert (refused.code, "source 'lab' is busy; try again" in refused.error) == (5, True)
+    assert desk.query("SELECT login IS NOT NULL, endpoint IS NOT NULL FROM sources") == [(True, True)]
+    with psycopg.connect(str(desk.database_url)) as somebody:
+        somebody.execute("UPDATE leases SET holder = NULL")
+    assert desk.run("sources", "adopt", "lab").code == 0
 
 
 def tables_with_rows(desk: Desk) -> set[str]:
