@@ -304,7 +304,7 @@ class ObservationWriter:
                     **self._proved,
                 }
             self.held = bool(self._verdict.held)
-        return self._verdict.absent.keys() | (missing & self._proved.keys())
+        return undecided | (missing & self._proved.keys())
 
     def _is_too_much(self, ids: Set[str]) -> bool:
         """True if the deletion limit holds these images back, of which later observations prove the absence now."""

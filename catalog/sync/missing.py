@@ -25,6 +25,7 @@ CONTROLS = 2
 class MissingVerdict:
     """The verdict on images that are missing from a listing.
 
+    Says nothing of those that the cloud reported deleted before: that it lists them no more decides nothing.
     `absent`: deleted, with the reason. `inconclusive`: live still, because nothing is proved. `found`: live and
     unlisted. `answers`: what to remember of look-ups. `held`: what
     is held back, all for the same `held_reason`. `note`: why nothing is proved, one line.
@@ -128,9 +129,6 @@ def decide_missing(
         for image_id in list(result.absent):
             _withdraw(image_id, result)
             result.inconclusive[image_id] = "unanswered"
-    if absence_proves:
-        # of those the cloud said deleted before; that it lists them no more adds nothing to decide
-        result.absent.update(dict.fromkeys((i for i in missing if i in stored.gone), "not_listed"))
     unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
     found_before = set()
     elsewhere = set() if "market" in source.passes else stored.market

@@ -227,8 +227,10 @@ def _plan(connection: Connection, *, sweep: SweepContext, fetched: Fetched, know
     run, buffer, verdict = sweep.run, fetched.buffer, fetched.verdict
     if run.outcome != "failed":
         _resolve_duplicates(connection, sweep.source_id, buffer)
+        reported = fetched.missing & known.gone if fetched.complete else ()
+        absent = {*verdict.absent, *reported}
         counts, run.planned = preview.plan(
-            connection, sweep.source_id, buffer.candidates(), len(buffer.unchanged), verdict.absent
+            connection, sweep.source_id, buffer.candidates(), len(buffer.unchanged), absent
         )
         run.take(counts)
     run.rejected = buffer.rejections

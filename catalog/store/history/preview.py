@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from catalog.fields import INDEX
 from catalog.model import Candidate, MergeCounts, PlannedChange
@@ -19,7 +19,7 @@ def plan(
     source_id: str | None,
     candidates: Iterable[Candidate],
     unchanged: int,
-    absences: Mapping[str, str],
+    absences: Collection[str],
 ) -> tuple[MergeCounts, list[PlannedChange]]:
     """Counts and names what would be inserted, updated, restored and deleted.
 

@@ -294,6 +294,26 @@ def test_what_a_login_of_another_project_could_see_is_judged_by_its_own(
     assert [change for change, _ in site.history(name_of(10))] == ["created"]
 
 
+@pytest.mark.parametrize("order", ["rsl", "rls"])
+def test_what_was_reported_deleted_and_listed_again_is_beyond_a_member(
+    site: Site, entry: CloudEntry, tmp_path: Path, order: str
+) -> None:
+    """The sweep only misses what a saved listing calls deleted (`r`): of the one in which it lives (`l`), too."""
+    become_member(site, entry)
+    first, second = site.database.now(), site.database.now()
+    files = {
+        name: write(tmp_path, f"{name}.json", {"images": [*records(), image(10, **PRIVATE, **keys)]})
+        for name, keys in {"r": {"status": "deleted"}, "l": {}}.items()
+    }
+    for what in order:
+        if what == "s":
+            site.sweep()
+        else:
+            load(site, files[what], observed_at=first if what == "r" else second)
+    assert site.reasons() == {}
+    assert site.held_for() == FOREIGN | {name_of(10): "login_changed"}
+
+
 # ---- a key that says nothing of itself --------------------------------------------------------------
 
 
