@@ -20,7 +20,7 @@ from catalog.fetch.auth.clouds_entry import APPLICATION_CREDENTIAL, bound_to_pro
 from catalog.fetch.auth.identity_session import AnswerTooLarge, bounded_session
 from catalog.fetch.auth.keystone_errors import LoginContext, known_names
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
-from catalog.fetch.http.connection import OriginAuth
+from catalog.fetch.http.connection import OriginAuth, key_of
 from catalog.fetch.http.endpoint import AddressError, parse_address, service_root
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
@@ -147,8 +147,9 @@ class CloudLogin:
         return self.granted(lambda access: _text(access.project_id))
 
     def reach(self) -> frozenset[str]:
-        """The rights that the token tells of; of a login without a token, only its type."""
-        return self.granted(_reach) or frozenset([f"auth {self.entry.config.get('auth_type')}"])
+        """The rights that the token tells of; of a login without a grant its type, and which credential it is."""
+        kind, headers = f"auth {self.entry.config.get('auth_type')}", self.headers()
+        return self.granted(_reach) or frozenset([kind, *([key_of(repr(headers))] if headers else ())])
 
     def _check_scope(self) -> None:
         """The login must be for a project (or, for operators, for a domain or the system)."""

@@ -14,6 +14,11 @@ from catalog.model import KEY, NO_LOGIN, PROJECT
 from catalog.text import storable
 
 
+def key_of(credential: str) -> str:
+    """What stands, in the reach of a login, for a credential that tells nothing of itself."""
+    return KEY + hashlib.sha256(credential.encode()).hexdigest()[:8]
+
+
 class OriginAuth(httpx.Auth):
     """Signs requests to the image service's origin, and to no other."""
 
@@ -26,7 +31,7 @@ class OriginAuth(httpx.Auth):
 
     def remember_key(self, key: str) -> None:
         """Notes which token or access key is used now: of one that tells nothing of itself only that it is another."""
-        self._keys.add(KEY + hashlib.sha256(key.encode()).hexdigest()[:8])
+        self._keys.add(key_of(key))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if origin(request.url) == self._origin:

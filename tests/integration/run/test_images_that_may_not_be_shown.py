@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer
 from catalog.sync.sweep import sweep
 from tests.integration.run.test_renewed_logins import with_key_file, with_token_file
@@ -135,22 +137,43 @@ def test_an_empty_listing_is_one_whatever_other_passes_list(sites: Sites) -> Non
     assert (run.outcome, run.deleted, run.held) == ("complete", 0, 6)
 
 
-@pytest.fixture(params=[("glance", with_token_file), ("ims", with_key_file)], ids=["token", "access key"])
-def keyed(request: pytest.FixtureRequest, sites: Sites, tmp_path: Path) -> tuple[Site, Path]:
-    """A source with a secret in a file, and twenty-two images, some of them another project's."""
-    kind, secret_of = request.param
+def ready_made(site: Site, folder: Path, auth_type: str) -> Callable[[str], Any]:
+    """The source is swept by a cloud of clouds.yaml whose entry holds the credential itself."""
+    site.source = SourceSettings("s", "glance", cloud="meadow", page_size=2, deadline=20.0)
+
+    def change(secret: str) -> None:
+        auth = {"username": "ann", "password": secret} if auth_type == "http_basic" else {"token": secret}
+        auth["endpoint"] = site.server.endpoint
+        entry = {"auth_type": auth_type, "auth": auth, "image_endpoint_override": site.server.endpoint}
+        (folder / "clouds.yaml").write_text(json.dumps({"clouds": {"meadow": entry}}))
+
+    return change
+
+
+@pytest.fixture(params=["token", "access key", "admin_token", "http_basic"])
+def keyed(
+    request: pytest.FixtureRequest, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Site, Callable[[str], Any]]:
+    """A source with a secret, what changes it, and twenty-two images, some of them another project's."""
+    monkeypatch.chdir(tmp_path)
     records = [*map(image, range(10)), *(image(n, **(MINE if n < 16 else THEIRS)) for n in range(10, 22))]
-    site = sites.open(kind, records)
-    secret = secret_of(site, tmp_path)
-    secret.write_text("first")
+    site = sites.open("ims" if request.param == "access key" else "glance", records)
+    change: Callable[[str], Any]
+    if request.param == "token":
+        change = with_token_file(site, tmp_path).write_text
+    elif request.param == "access key":
+        change = with_key_file(site, tmp_path).write_text
+    else:
+        change = ready_made(site, tmp_path, request.param)
+    change("first")
     assert site.sweep(changed={"page_size": 100}).inserted == 22
-    return site, secret
+    return site, change
 
 
-def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Path]) -> None:
+def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Callable[[str], Any]]) -> None:
     """It sees one project's private images and not the other's: nobody can tell whether these are gone."""
-    site, secret = keyed
-    secret.write_text("second")
+    site, change_key = keyed
+    change_key("second")
     for n in (1, 11, *range(16, 22)):
         site.cloud.delete(name_of(n))
     theirs = {name_of(n) for n in range(16, 22)}
@@ -161,11 +184,11 @@ def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Pa
     assert (again.deleted, site.held_for().keys()) == (0, theirs)
 
 
-def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Path]) -> None:
+def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Callable[[str], Any]]) -> None:
     """Tokens end by the hour: each new one is the measure from its first complete sweep on."""
-    site, secret = keyed
+    site, change_key = keyed
     for number in range(3):
-        secret.write_text(f"next {number}")
+        change_key(f"next {number}")
         site.cloud.delete(name_of(number))
         site.cloud.delete(name_of(10 + number))
         run = site.sweep()
@@ -180,13 +203,15 @@ def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Path]) -> None:
     assert site.sweep().deleted == 1  # the last one of its owner, and with the same key as before
 
 
-def test_a_key_that_comes_in_the_middle_of_a_sweep_is_another_one(keyed: tuple[Site, Path]) -> None:
-    site, secret = keyed
+def test_a_key_that_comes_in_the_middle_of_a_sweep_is_another_one(
+    keyed: tuple[Site, Callable[[str], Any]],
+) -> None:
+    site, change_key = keyed
     for n in range(16, 22):
         site.cloud.delete(name_of(n))
 
     def play(exchange: Exchange) -> None:
-        secret.write_text("second")
+        change_key("second")
         status(401)(exchange)
 
     site.server.faults.add(play, at=len(site.server.requests) + 2)
