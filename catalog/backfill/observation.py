@@ -273,9 +273,12 @@ class ObservationWriter:
         undecided = missing - metadata.undecided - (set() if self._doubted else self._proved.keys())
         if not metadata.complete:
             undecided &= self._proved.keys()
-        listed = bool(len(self.record_set))
+        listed, returned = bool(len(self.record_set)), set[str]()
         if not appending:
             undecided -= ledger.nearest(undecided, self.at, "after").keys()
+            # an image whose record was rejected was present (semantics 4.5)
+            returned = ledger.rejected_after(undecided, self.at)
+            undecided -= returned
         if existing is not None:
             undecided -= ledger.listed(existing) | ledger.inconclusive(existing)
             listed = listed or bool(ledger.listed(existing))
@@ -304,6 +307,7 @@ class ObservationWriter:
                     **self._proved,
                 }
             self.held = bool(self._verdict.held)
+        self._verdict.inconclusive.update(dict.fromkeys(returned, "unanswered"))
         return undecided | (missing & self._proved.keys())
 
     def _is_too_much(self, ids: Set[str]) -> bool:
