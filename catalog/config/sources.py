@@ -26,8 +26,10 @@ PASSES: dict[SourceKind, tuple[str, ...]] = {
 }
 PAGING_PARAMETERS = ("limit", "marker", "sort", "sort_dir", "sort_key")
 """Parameters that a sweep sets itself; as a filter they would cut a listing short."""
-DECIDING_KEYS = ("status", "deleted_at", "os_hidden", "visibility", "updated_at", "created_at")
-"""Keys that tell whether an image lives, and since when: redacted, each deletion would be missed."""
+REACH_KEYS = ("os_hidden", "visibility", "owner", "__imagetype")
+"""Keys that tell who is shown an image, and so what its absence from a listing proves."""
+DECIDING_KEYS = ("status", "deleted_at", "updated_at", "created_at", *REACH_KEYS)
+"""Those, and keys that tell whether an image lives, and since when: redacted, each deletion would be missed."""
 SECRET_KEYS = (
     "token_env", "token_file", "access_key_env", "access_key_file", "secret_key_env", "secret_key_file",
     "security_token_env", "security_token_file",
@@ -137,7 +139,8 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
         if fits := [key for key in DECIDING_KEYS if fnmatchcase(key, glob)]:
             raise place.error(
                 "redact",
-                f"no pattern that fits {fits[0]}, which deletions and dates are told by; found {glob!r}",
+                f"no pattern that fits {fits[0]}, which deletions and dates are told by; found {glob!r};"
+                " name the keys that you mean",
             )
     for key in ("ignore", "redact"):
         if key in values:

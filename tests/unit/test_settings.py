@@ -190,7 +190,8 @@ def test_filters_become_text_as_a_query_carries_them(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["status", "visibility", "os_hidden", "deleted_at", "updated_at", "created_at"]
+    "key",
+    ["status", "visibility", "owner", "os_hidden", "__imagetype", "deleted_at", "updated_at", "created_at"],
 )
 @pytest.mark.parametrize("stretch", ["", "*"])
 @pytest.mark.parametrize("table", ["[defaults]", f"[[sources]]\nname = 'r'\n{ENDPOINT}"])
