@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 from msgspec import structs
@@ -97,6 +98,7 @@ class ObservationWriter:
         self.connection = connection
         self.source = source
         self.source_id = stored.source_id
+        self._project = stored.project_id
         self.at = at
         self.record_set = record_set
         self.metadata = metadata
@@ -320,21 +322,21 @@ class ObservationWriter:
         return too_much
 
     def _not_shown(self, ids: Collection[str]) -> set[str]:
-        """Those of these images that a plain listing leaves out: an IMS's the shares that are not accepted, Glance's
-        the community images, unless it was asked for them and holds some."""
+        """Those of these images that a plain listing leaves out: other projects' shares that are not accepted, and
+        Glance's community images of others, unless it was asked for them and holds some."""
         if self.metadata.trailer is not None:
             return set()
-        left_out = "shared" if self.source.kind == "ims" else "community"
-        doubtful = stored_state.of_visibility(self.connection, self.source_id, ids, left_out)
-        if doubtful and self.source.kind == "glance":
+        others = partial(stored_state.of_others, self.connection, self.source_id, self._project)
+        shares, community = others(ids, "shared"), others(ids, "community")
+        if community:
             ledger = Ledger(self.connection, self.source_id)
             existing = ledger.observed(self.at)
             beside = ledger.listed(existing) if existing else ()  # by other parts of this moment
-            if self.record_set.has_community or stored_state.of_visibility(
-                self.connection, self.source_id, beside, left_out
-            ):
-                return set()
-        return doubtful
+            owners = self.record_set.community_owners | set(others(beside, "community").values())
+            # not knowing which project is its own, one of two owners is another
+            if len(owners - {self._project, None}) > (self._project is None):
+                community = {}
+        return {*shares, *community}
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision

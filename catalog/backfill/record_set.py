@@ -23,15 +23,17 @@ MOST_IMAGES = 1_000_000
 _MEMORY_OF_IMAGES = 2 * 2**20
 """Bytes of records whose images are kept; an image takes about eight times its record."""
 _MEMORY_OF_HASHES = 50_000
-_CREATED_AT, _HIDDEN, _VISIBILITY = INDEX["created_at"], INDEX["hidden"], INDEX["visibility"]
+_CREATED_AT, _HIDDEN = INDEX["created_at"], INDEX["hidden"]
+_VISIBILITY, _OWNER = INDEX["visibility"], INDEX["owner"]
 _HASH = 16
 """Bytes of a fingerprint."""
 _PLACE = 12
 """Bytes of a place in the spill file."""
 Step = Callable[[Dump, int], None]
 """Told after each step of reading: the file, and how many records came."""
-Identity = tuple[str, bytes, datetime | None, bool, str]
-"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, and its visibility."""
+Identity = tuple[str, bytes, datetime | None, bool, str | None]
+"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, and of a community one the
+owner."""
 
 
 class MappingCache:
@@ -52,8 +54,8 @@ class MappingCache:
             if len(self._hashes) >= _MEMORY_OF_HASHES:
                 self._hashes.clear()
             created: Any = image.values[_CREATED_AT]
-            shown: Any = image.values[_VISIBILITY] or ""
-            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]), shown)
+            owner: Any = image.values[_OWNER] if image.values[_VISIBILITY] == "community" else None
+            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]), owner)
             self._hashes[raw_hash] = known
         return known
 
@@ -99,8 +101,8 @@ class RecordSet:
         """A record without a usable id is among them, so absence proves nothing."""
         self.has_hidden = False
         """A hidden image is among them, so that hidden ones were not left out."""
-        self.has_community = False
-        """A community image is among them, so that the cloud was asked for these, too."""
+        self.community_owners: set[str] = set()
+        """Of the community images among them: another project's are listed only if the cloud is asked for these."""
         self._entries: dict[str, bytes] = {}
         """Image id -> the record that counts, as one string: fingerprint, hash of its bytes, place in the file."""
         self._contested: dict[str, dict[bytes, bytes]] = {}
@@ -134,12 +136,13 @@ class RecordSet:
         self.records += 1
         raw_hash = fingerprint(raw)
         try:
-            image_id, content_hash, created, hidden, visibility = self.mappings.identify(raw, raw_hash)
+            image_id, content_hash, created, hidden, community_owner = self.mappings.identify(raw, raw_hash)
         except Rejected as rejection:
             self._reject(raw, rejection)
             return
         self.has_hidden |= hidden
-        self.has_community |= visibility == "community"
+        if community_owner:
+            self.community_owners.add(community_owner)
         if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
             raise self._misdated(dump, image_id, created)
         entry = self._entries.get(image_id)

@@ -79,9 +79,11 @@ WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NULL
 SELECT DISTINCT owner FROM images
 WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility = 'private' AND image_id <> ALL (%(missing)s);
 
--- name: of_visibility
-SELECT image_id FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility = %(visibility)s;
+-- name: of_others
+-- Images of a visibility that are not of the project, if that is known, and whose they are.
+SELECT image_id, owner FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility = %(visibility)s
+    AND (%(project)s::text IS NULL OR owner IS DISTINCT FROM %(project)s);
 
 -- name: save_login
 -- What later logins are compared with.

@@ -218,10 +218,12 @@ def shows_private(connection: Connection, source_id: str, missing: Collection[st
     return {owner for (owner,) in rows}
 
 
-def of_visibility(connection: Connection, source_id: str, ids: Iterable[str], visibility: str) -> set[str]:
-    """Those of these images whose visibility is this one."""
-    rows = _SQL.run(connection, "of_visibility", source=source_id, ids=list(ids), visibility=visibility)
-    return {image_id for (image_id,) in rows}
+def of_others(
+    connection: Connection, source_id: str, project: str | None, ids: Iterable[str], visibility: str
+) -> dict[str, str | None]:
+    """Those of these images that are of this visibility and not of the project, if that is known; with their owners."""
+    values = {"project": project, "ids": list(ids), "visibility": visibility}
+    return dict(_SQL.run(connection, "of_others", source=source_id, **values).fetchall())
 
 
 def known_in(connection: Connection, kind: SourceKind, ids: Iterable[str]) -> dict[str, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from catalog.backfill.command import backfill
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, name_of, named, write
@@ -89,11 +91,32 @@ def test_community_images_are_held_where_a_listing_shows_none(database: Database
     assert (accepted.runs[0].deleted, accepted.held) == (1, 0)
 
 
-def test_a_listing_with_community_images_was_asked_for_them(database: Database, tmp_path: Path) -> None:
-    records = [image(0), image(1, visibility="community"), image(2, visibility="community")]
-    backfill(database, source(), [write(tmp_path, named(1), records)])
-    result = backfill(database, source(), [write(tmp_path, named(2), records[:2])], complete=True)
-    assert (result.runs[0].deleted, result.held) == (1, 0)
+@pytest.mark.parametrize("visibility", ["community", "shared"])
+@pytest.mark.parametrize(
+    ("project", "owners", "is_shown"),
+    [("a", "b", True), ("a", "a", False), (None, "bc", True), (None, "b", False)],
+)
+def test_a_listing_with_others_community_images_was_asked_for_them(
+    database: Database, tmp_path: Path, visibility: str, project: str | None, owners: str, *, is_shown: bool
+) -> None:
+    """A plain one has those of its own project; nothing tells that shares which are not accepted were asked for."""
+    community = [image(n, visibility="community", owner=owner) for n, owner in enumerate(owners, 1)]
+    lost = image(9, visibility=visibility, owner="d")
+    backfill(database, source(), [write(tmp_path, named(1), [*community, lost])])
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET project_id = %s", (project,))
+    result = backfill(database, source(), [write(tmp_path, named(2), community)], complete=True)
+    deleted = is_shown and visibility == "community"
+    assert (result.runs[0].deleted, result.held) == (deleted, not deleted)
+
+
+def test_a_plain_listing_shows_what_its_own_project_shares(database: Database, tmp_path: Path) -> None:
+    lost = [image(n, visibility=v, owner="a") for n, v in enumerate(["shared", "community"], 1)]
+    backfill(database, source(), [write(tmp_path, named(1), [image(0), *lost])])
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET project_id = 'a'")
+    result = backfill(database, source(), [write(tmp_path, named(2), [image(0)])], complete=True)
+    assert (result.runs[0].deleted, result.held) == (2, 0)
 
 
 def test_a_listing_of_an_image_management_service_says_nothing_of_shares(
