@@ -27,7 +27,7 @@ PASSES: dict[SourceKind, tuple[str, ...]] = {
 PAGING_PARAMETERS = ("limit", "marker", "sort", "sort_dir", "sort_key")
 """Parameters that a sweep sets itself; as a filter they would cut a listing short."""
 REACH_KEYS = ("os_hidden", "visibility", "owner", "__imagetype")
-"""Keys that tell who is shown an image, and so what its absence from a listing proves."""
+"""Keys that tell who is shown an image, and so what its absence from a listing proves: kept up to date."""
 DECIDING_KEYS = ("status", "deleted_at", "updated_at", "created_at", *REACH_KEYS)
 """Those, and keys that tell whether an image lives, and since when: redacted, each deletion would be missed."""
 SECRET_KEYS = (
@@ -135,16 +135,16 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
         values["spool_limit"] = place.bytes("spool_limit", table.spool_limit)
     if table.archive is not None:
         values["archive"] = place.path(table.archive) if table.archive else None
-    for glob in table.redact or ():
-        if fits := [key for key in DECIDING_KEYS if fnmatchcase(key, glob)]:
-            raise place.error(
-                "redact",
-                f"no pattern that fits {fits[0]}, which deletions and dates are told by; found {glob!r};"
-                " name the keys that you mean",
-            )
-    for key in ("ignore", "redact"):
-        if key in values:
-            values[key] = tuple(values[key])
+    for option, needed in (("ignore", REACH_KEYS), ("redact", DECIDING_KEYS)):
+        for glob in values.get(option, ()):
+            if fits := [key for key in needed if fnmatchcase(key, glob)]:
+                raise place.error(
+                    option,
+                    f"no pattern that fits {fits[0]}, which deletions and dates are told by; found {glob!r};"
+                    " name the keys that you mean",
+                )
+        if option in values:
+            values[option] = tuple(values[option])
     return values
 
 

@@ -202,6 +202,14 @@ def test_what_decides_on_deletions_and_dates_is_not_redacted(
         load(f'{table}\nredact = ["note", "{key}{stretch}"]')
 
 
+@pytest.mark.parametrize("key", ["visibility", "owner", "os_hidden", "__imagetype"])
+def test_a_change_of_who_is_shown_an_image_is_not_ignored(load: Load, key: str) -> None:
+    for glob in (key, key[:3] + "*"):
+        with pytest.raises(ConfigurationError, match=rf"ignore: expected no pattern that fits {key}"):
+            load(f'[defaults]\nignore = ["note", "{glob}"]')
+    assert load('[defaults]\nignore = ["status", "updated_at", "created_at"]')
+
+
 def test_one_entry_makes_a_source_a_region_and_project(load: Load) -> None:
     settings = load(f'{MEADOW}regions = ["north", "south"]\nprojects = ["a", "b"]')
     assert [(s.name, s.region, s.project) for s in settings.sources] == [
