@@ -15,6 +15,7 @@ from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.fetch.http.connection import of_project
 from catalog.model import (
+    NO_LOGIN,
     AbsenceReason,
     Candidate,
     HeldReason,
@@ -28,13 +29,14 @@ from catalog.model import (
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
 from catalog.store.history.ledger import MISSED_KINDS, NOT_LISTED, Ledger
-from catalog.store.history.reach import common, without_keys
+from catalog.store.history.reach import common, project_of, without_keys
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import MissingVerdict, decide_missing, hold_back, is_above_limit
+from catalog.sync.sight import is_keyed, none_like
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""
@@ -112,7 +114,7 @@ class ObservationWriter:
             self.run.scope = metadata.trailer.scope
         self._verdict = MissingVerdict()
         self._lost: frozenset[str] = frozenset()
-        self._is_own = self._doubted = False
+        self._is_own = self._doubted = self._is_another_key = False
         self._proved = metadata.absent
         """What is absent by more than that a listing lacks it."""
         self._warnings = 0
@@ -176,7 +178,8 @@ class ObservationWriter:
                 measure = stored_state.login(self.connection, self.source_id)
             else:
                 measure = Ledger(self.connection, self.source_id).reach_before(self.at)
-            self._lost = without_keys(measure - measure.intersection(*self.metadata.logins))
+            lost = measure - measure.intersection(*self.metadata.logins)
+            self._lost, self._is_another_key = without_keys(lost), bool(lost) or not appending
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
         if not self._is_own:
             self._doubt_verdicts()
@@ -271,17 +274,20 @@ class ObservationWriter:
         if not appending and ((existing and existing.complete) or ledger.speaks_of_all(self.at)):
             return set()  # left to the ledger, as nothing would change in the present
         known = self.present or stored_state.load_contents(self.connection, self.source_id)
-        missing = known.content.keys() - metadata.inconclusive.keys() - quiet - self.record_set.ids
+        lacked = known.content.keys() - self.record_set.ids - metadata.rejected_ids
+        missing = lacked - metadata.inconclusive.keys() - quiet
         undecided = missing - metadata.undecided - (set() if self._doubted else self._proved.keys())
         if not metadata.complete:
             undecided &= self._proved.keys()
-        listed, returned = bool(len(self.record_set)), set[str]()
+        is_empty = any(one.name == "listed" and not one.records for one in metadata.passes)
+        listed, returned = len(self.record_set) > len(metadata.found) and not is_empty, set[str]()
         if not appending:
             undecided -= ledger.nearest(undecided, self.at, "after").keys()
             # an image whose record was rejected was present (semantics 4.5)
             returned = ledger.rejected_after(undecided, self.at)
             undecided -= returned
         if existing is not None:
+            lacked -= ledger.listed(existing)
             undecided -= ledger.listed(existing) | ledger.inconclusive(existing)
             listed = listed or bool(ledger.listed(existing))
         if undecided:
@@ -296,7 +302,7 @@ class ObservationWriter:
                 accept=self.accept,
                 nothing_listed=not listed,
                 lost_rights=lambda again: self._lost,
-                unseen=self._not_shown,
+                unseen=lambda ids: self._unseen(ids, lacked),
             )
             self.run.note = self._verdict.note
             if not self.accept:
@@ -321,7 +327,20 @@ class ObservationWriter:
         self.held |= too_much
         return too_much
 
-    def _not_shown(self, ids: Collection[str]) -> set[str]:
+    def _unseen(self, ids: Collection[str], missing: Set[str]) -> set[str]:
+        """Those of some missing images of whose kind nothing is listed, or that a plain listing leaves out (semantics
+        4.5, limit, and 7.3)."""
+        logins = self.metadata.logins
+        asked_without = any(NO_LOGIN in login for login in logins) if logins else self.source.auth == "none"
+        if asked_without:
+            return self._left_out(ids)
+        project = None if self._is_another_key or not logins else project_of(logins[0])
+        owner_of = stored_state.unseen(
+            self.connection, self.source_id, ids, missing, project, by_owner=is_keyed(logins)
+        )
+        return self._left_out(ids) | none_like(owner_of, self.record_set.restricted)
+
+    def _left_out(self, ids: Collection[str]) -> set[str]:
         """Those of these images that a plain listing leaves out: other projects' shares that are not accepted, and
         Glance's community images of others, unless it was asked for them and holds some."""
         if self.metadata.trailer is not None:

@@ -31,9 +31,10 @@ _PLACE = 12
 """Bytes of a place in the spill file."""
 Step = Callable[[Dump, int], None]
 """Told after each step of reading: the file, and how many records came."""
-Identity = tuple[str, bytes, datetime | None, bool, str | None]
-"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, and of a community one the
-owner."""
+Kind = tuple[str | None, str | None]
+"""Visibility and owner of an image."""
+Identity = tuple[str, bytes, datetime | None, bool, Kind]
+"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, visibility and owner."""
 
 
 class MappingCache:
@@ -54,8 +55,8 @@ class MappingCache:
             if len(self._hashes) >= _MEMORY_OF_HASHES:
                 self._hashes.clear()
             created: Any = image.values[_CREATED_AT]
-            owner: Any = image.values[_OWNER] if image.values[_VISIBILITY] == "community" else None
-            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]), owner)
+            kind: Any = image.values[_VISIBILITY], image.values[_OWNER]
+            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]), kind)
             self._hashes[raw_hash] = known
         return known
 
@@ -101,8 +102,8 @@ class RecordSet:
         """A record without a usable id is among them, so absence proves nothing."""
         self.has_hidden = False
         """A hidden image is among them, so that hidden ones were not left out."""
-        self.community_owners: set[str] = set()
-        """Of the community images among them: another project's are listed only if the cloud is asked for these."""
+        self.restricted: set[Kind] = set()
+        """Of the images among them that are not public."""
         self._entries: dict[str, bytes] = {}
         """Image id -> the record that counts, as one string: fingerprint, hash of its bytes, place in the file."""
         self._contested: dict[str, dict[bytes, bytes]] = {}
@@ -112,6 +113,11 @@ class RecordSet:
 
     def close(self) -> None:
         self._spilled.close()
+
+    @property
+    def community_owners(self) -> set[str]:
+        """Of the community images among them: another project's are listed only if the cloud is asked for these."""
+        return {owner for visibility, owner in self.restricted if visibility == "community" and owner}
 
     def __len__(self) -> int:
         """How many images there are."""
@@ -136,13 +142,13 @@ class RecordSet:
         self.records += 1
         raw_hash = fingerprint(raw)
         try:
-            image_id, content_hash, created, hidden, community_owner = self.mappings.identify(raw, raw_hash)
+            image_id, content_hash, created, hidden, kind = self.mappings.identify(raw, raw_hash)
         except Rejected as rejection:
             self._reject(raw, rejection)
             return
         self.has_hidden |= hidden
-        if community_owner:
-            self.community_owners.add(community_owner)
+        if kind[0] != "public":
+            self.restricted.add(kind)
         if self._too_late and created and self._too_late[0] < created <= self._too_late[1]:
             raise self._misdated(dump, image_id, created)
         entry = self._entries.get(image_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 
 from catalog.model import KEY, ImageService
 from catalog.store.history.ledger import Ledger
@@ -10,6 +10,21 @@ from catalog.store.history.reach import Reach, common, is_beyond, project_of, wi
 from catalog.store.state import stored_state
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext
+
+
+def is_keyed(logins: Iterable[Collection[str]]) -> bool:
+    """True if nothing tells what a login reaches."""
+    return any(right.startswith(KEY) for login in logins for right in login)
+
+
+def none_like(owner_of: Mapping[str, str], shown: Iterable[tuple[str | None, str | None]]) -> set[str]:
+    """Those of some missing images, with their owners, of which no record is of the kind; `shown`: visibility and owner
+    of new records that are not public. One alone is an image that was the last of its kind."""
+    for _, owner in shown if owner_of else ():
+        owner_of = {i: other for i, other in owner_of.items() if other not in ("", owner)}
+        if not owner_of:
+            break
+    return set(owner_of) if len(owner_of) > 1 else set()
 
 
 class Sight:
@@ -38,25 +53,21 @@ class Sight:
         """Those of them that tell what a login reaches."""
         return without_keys(self.lost(again))
 
-    def _is_keyed(self) -> bool:
-        """True if nothing tells what the login reaches."""
-        return any(right.startswith(KEY) for login in self.service.logins() for right in login)
-
     def unseen(self, ids: Collection[str]) -> set[str]:
-        """Those of some missing images of whose kind nothing is listed (semantics 4.5, limit). One alone is an image
-        that was the last of its kind."""
+        """Those of some missing images of whose kind nothing is listed (semantics 4.5, limit)."""
         if self.sweep.source.auth == "none":
             return set()
         project = None if self.lost() else self.service.project_id
         with self.sweep.database.transaction(read_only=True) as connection:
             owner_of = stored_state.unseen(
-                connection, self.sweep.source_id, ids, self.missing, project, by_owner=self._is_keyed()
+                connection,
+                self.sweep.source_id,
+                ids,
+                self.missing,
+                project,
+                by_owner=is_keyed(self.service.logins()),
             )
-        for _, owner in self.buffer.restricted() if owner_of else ():
-            owner_of = {i: other for i, other in owner_of.items() if other not in ("", owner)}
-            if not owner_of:
-                break
-        return set(owner_of) if len(owner_of) > 1 else set()
+        return none_like(owner_of, self.buffer.restricted())
 
     def unreached(self, ids: Collection[str]) -> set[str]:
         """Those of some missing images that this login may not be able to see (semantics 4.5, login reach). A key that
@@ -72,7 +83,9 @@ class Sight:
             images = stored_state.restricted(connection, source_id, self.missing, project)
             shown = Ledger(connection, source_id).shown(images, observed_at)
             was_private = any(images[i][1] == "private" for i in shown)
-            saw_all = project is not None and self._is_keyed() and len(shown) > 1 and was_private
+            saw_all = (
+                project is not None and is_keyed(self.service.logins()) and len(shown) > 1 and was_private
+            )
             seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
             doubtful = images.keys() & set(ids) - seen
             shows = stored_state.shows_private(connection, source_id, self.missing) if doubtful else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -389,3 +390,19 @@ def test_who_is_shown_others_private_images_still_misses_one(keyed: Callable[...
     site = keyed(image(8, **PRIVATE))
     site.cloud.delete(name_of(7))
     assert (site.sweep().deleted, site.held_for()) == (1, {})
+
+
+@pytest.mark.parametrize("key", ["secret", "another"])
+def test_an_archive_of_a_key_deletes_no_more_than_its_sweep_would(
+    keyed: Callable[..., Site], database: Database, tmp_path: Path, key: str
+) -> None:
+    """It is of another catalog, or of this one when it knew less; the key shows nothing but public images."""
+    site = keyed(image(8, **THEIRS))
+    token = tmp_path / "other"
+    token.write_text(key)
+    settings = {"name": "t", "token_file": token, "archive": tmp_path / "archive"}
+    lesser = Site(database, site.cloud, site.server, dataclasses.replace(site.source, **settings))
+    lose_sight(site, 4, 5, 6, 7, 8)
+    lesser.sweep()
+    load(site, archive(lesser))
+    assert (site.reasons(), len(site.held_for())) == ({}, 5)

@@ -19,6 +19,7 @@ from catalog.backfill.forgetting import forget
 from catalog.backfill.loader import BackfillResult
 from catalog.errors import UsageError
 from catalog.fetch.files import archive_format
+from catalog.model import PassResult
 from catalog.store.db.connection import Database
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter
@@ -328,6 +329,18 @@ def archive(
     path = folder / f"{number}.jsonl"
     path.write_bytes(body + archive_format.write_checksum(hashlib.sha256(body).hexdigest()))
     return path
+
+
+@pytest.mark.parametrize("beside", [{"hidden": (20,)}, {"said": "found"}], ids=["hidden", "found"])
+def test_an_archive_of_an_empty_listing_deletes_nothing(
+    database: Database, tmp_path: Path, beside: dict[str, Any]
+) -> None:
+    """Whatever another pass lists, or a look-up finds."""
+    load(database, tmp_path, 1, *range(6), 9)
+    passes = [PassResult("listed", "complete", 1, 0), PassResult("hidden", "complete", 1, 1)]
+    path = archive(tmp_path, 2, passes=passes, **beside)
+    assert backfill(database, source(), [path]).held > 0
+    assert {name_of(n) for n in range(6)} <= live(database)
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3, 5, 6, 4), (1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1)])

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from catalog.backfill.command import backfill
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer
 from catalog.sync.sweep import sweep
 from tests.integration.run.test_renewed_logins import with_key_file, with_token_file
 from tests.support.cloud_server import Exchange
 from tests.support.faults import by_address, status
-from tests.support.records import body_of, image, name_of
+from tests.support.records import body_of, image, name_of, write
 from tests.support.world import Site, Sites, hasty
 
 KINDS = ("glance", "ims")
@@ -77,6 +78,19 @@ def test_a_listing_that_shows_public_images_only_deletes_no_private_one(
     site.cloud.delete(name_of(31))
     run = site.sweep()
     assert (run.held, site.held_for()) == (1, {name_of(31): "limit"})  # a person decides, as with the limit
+
+
+@pytest.mark.parametrize("shown", [[], [image(32, **THEIRS)]], ids=["public only", "a private one"])
+def test_a_saved_listing_that_shows_public_images_only_deletes_no_private_one(
+    opened: Callable[..., Site], tmp_path: Path, shown: list[dict[str, Any]]
+) -> None:
+    site = opened("glance", mixed())
+    site.sweep()
+    path = write(tmp_path, "dump.json", {"images": [*map(image, range(1, 30)), *shown]})
+    backfill(site.database, site.source, [path], observed_at=site.database.now(), complete=True)
+    private = {name_of(30), name_of(31)}
+    assert site.held_for().keys() == (set() if shown else private)
+    assert site.reasons().keys() == {name_of(0)} | (private if shown else set())
 
 
 def test_the_note_says_why(opened: Callable[..., Site]) -> None:
