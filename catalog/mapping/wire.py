@@ -78,8 +78,8 @@ def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     return decoder.decode(_repair(raw))
 
 
-def peek(raw: Buffer) -> tuple[str | None, str | None]:
-    """(the usable id, `updated_at` as text) without decoding the rest; None for what is missing or unusable.
+def peek(raw: Buffer) -> tuple[str | None, object]:
+    """(the usable id, `updated_at` as delivered) without decoding the rest; None for what is missing.
 
     Agrees with the mapping about the id, and finds it even in records that the mapping rejects, as far as
     they can be read. Raises nothing.
@@ -94,8 +94,7 @@ def peek(raw: Buffer) -> tuple[str | None, str | None]:
             head = _HEAD.decode(outline(_repair(record)))
         except UNREADABLE:
             return None, None
-    updated_at = head.updated_at
-    return usable_id(head.id), updated_at if isinstance(updated_at, str) and updated_at else None
+    return usable_id(head.id), head.updated_at
 
 
 def _peek_undecoded(record: bytes) -> str | None:

@@ -274,11 +274,9 @@ class ListingBuffer:
 _NEVER = float("-inf")
 
 
-def _moment(text: str | None) -> float:
-    if not text:
-        return _NEVER
+def _moment(updated_at: object) -> float:
     try:
-        moment = timestamp(text)
+        moment = timestamp(updated_at)
     except (ValueError, OverflowError):
         return _NEVER
     return moment.timestamp() if moment else _NEVER

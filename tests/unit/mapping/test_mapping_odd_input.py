@@ -206,10 +206,9 @@ def test_any_buffer_is_read() -> None:
         assert map_record(buffer, RULES).image_id == peek(buffer)[0] == "a"
 
 
-def test_peek_reads_a_text_updated_at_only() -> None:
-    assert peek(b'{"updated_at":"2026-01-01T00:00:00Z","id":"a"}') == ("a", "2026-01-01T00:00:00Z")
-    for other in (b"null", b'""', b"5", b"[]"):
-        assert peek(b'{"id":"a","updated_at":' + other + b"}") == ("a", None)
+def test_peek_reads_updated_at_as_it_is_delivered() -> None:
+    for value in ("2026-01-01T00:00:00Z", 1767225600, None, "", []):
+        assert peek(json.dumps({"updated_at": value, "id": "a"}).encode()) == ("a", value)
 
 
 def test_a_document_that_is_no_json_object_is_rejected() -> None:
