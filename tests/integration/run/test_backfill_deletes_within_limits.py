@@ -112,10 +112,11 @@ def test_a_listing_with_others_community_images_was_asked_for_them(
 
 def test_a_plain_listing_shows_what_its_own_project_shares(database: Database, tmp_path: Path) -> None:
     lost = [image(n, visibility=v, owner="a") for n, v in enumerate(["shared", "community"], 1)]
-    backfill(database, source(), [write(tmp_path, named(1), [image(0), *lost])])
+    left = [image(0), image(3, visibility="private", owner="a")]
+    backfill(database, source(), [write(tmp_path, named(1), [*left, *lost])])
     with database.transaction() as connection:
         connection.execute("UPDATE sources SET project_id = 'a'")
-    result = backfill(database, source(), [write(tmp_path, named(2), [image(0)])], complete=True)
+    result = backfill(database, source(), [write(tmp_path, named(2), left)], complete=True)
     assert (result.runs[0].deleted, result.held) == (2, 0)
 
 
