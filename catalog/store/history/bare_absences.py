@@ -105,7 +105,8 @@ class BareAbsences:
         lies before a prune, whose records may be gone, and for absences that count no more all the same.
 
         What a login was shown there goes on to count after a saved listing, which doesn't say what its own could see:
-        so do the changes (`passed_on`)."""
+        so do the changes (`passed_on`). And where the first record of an image comes or goes, absences up to the next
+        one count otherwise, also behind one that is proved."""
         if not self.ids:
             return False
         since = sources.history_from(self.ledger.connection, self.ledger.source_id)
@@ -136,16 +137,24 @@ class BareAbsences:
         for when, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
             self._change(observed, {**kinds, **spared.get(when, {})}, timelines)
         further: dict[datetime, set[str]] = defaultdict(set)
-        for image_id, gap in right.items():
-            if gap.end is not None and gap.end.shown_to is None:
-                further[gap.end.at].add(image_id)
-        judged = bool(changes)
         if passed_on or here is None or here.shown_to is not None:
-            for when, ids in sorted(further.items()):
-                judged |= BareAbsences(self.ledger, ids).follow(when, timelines, spare, passed_on=True)
+            for image_id, gap in right.items():
+                if gap.end is not None and gap.end.shown_to is None:
+                    further[gap.end.at].add(image_id)
+        firsts = {image_id: _Gap() for image_id in self.ids if self._revisions[image_id][0].at >= at}
+        if not passed_on:
+            self._look(firsts, self.ledger.walk(at, "after"), past_proofs=True)
+        for image_id, gap in firsts.items():
+            if records := [*gap.found, *([gap.end] if gap.end else [])]:
+                further[min(records).at].add(image_id)
+        judged = bool(changes)
+        for when, ids in sorted(further.items()):
+            judged |= BareAbsences(self.ledger, ids).follow(when, timelines, spare, passed_on=True)
         return judged
 
-    def _look(self, gaps: Mapping[str, _Gap], rows: Iterable[Observed]) -> set[str]:
+    def _look(
+        self, gaps: Mapping[str, _Gap], rows: Iterable[Observed], *, past_proofs: bool = False
+    ) -> set[str]:
         """Notes what these observations say of images up to the end of each one's gap; those that got there."""
         open_ids = set(gaps)
         for row in rows if gaps else ():
@@ -153,7 +162,8 @@ class BareAbsences:
             for kind in BARE_KINDS:
                 for image_id in open_ids & kinds.get(kind, frozenset()):
                     gaps[image_id].bare.append((row, kind))
-            open_ids -= {image_id for image_id in open_ids if (image_id, row.at) in self._proved}
+            if not past_proofs:
+                open_ids -= {image_id for image_id in open_ids if (image_id, row.at) in self._proved}
             for image_id in open_ids & among(kinds, LIVES_UNLISTED):
                 gaps[image_id].unlisted = True
             silent = among(kinds, INCONCLUSIVE_KINDS)

@@ -239,6 +239,28 @@ def test_what_a_login_was_shown_counts_past_a_saved_listing(
     connection.rollback()
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_where_a_first_record_comes_or_goes_absences_behind_a_proved_one_are_judged_again(
+    connection: Connection, order: tuple[int, ...]
+) -> None:
+    """Of an image that lives unlisted an absence says nothing, but for one before its first record."""
+    record = {"id": "a", "name": "x", "status": "active", "__imagetype": "market"}
+    later = {**record, "deleted_at": (moment(3) - timedelta(minutes=30)).isoformat()}
+    seen = [
+        Seen(moment(0), False, {"a": json.dumps(record).encode()}, run_id=f"{UUID}0", unlisted={"a"}),
+        Seen(moment(1), False, {}, {"a": "not_found"}, run_id=f"{UUID}1"),
+        Seen(moment(3), True, {}, run_id=f"{UUID}2"),
+        Seen(moment(4), True, {"a": json.dumps(later).encode()}, run_id=f"{UUID}3", unlisted={"a"}),
+    ]
+    run_timeline(connection, seen, [seen[n] for n in order])
+    reset(connection)
+    for n in order:
+        load(connection, seen[n])
+    Merge(connection, SOURCE, seen[0].run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(moment(0))
+    check(connection, seen[1:])
+    connection.rollback()
+
+
 timelines = st.lists(observations(), min_size=1, max_size=7)
 
 
