@@ -280,12 +280,9 @@ class ObservationWriter:
         if not metadata.complete:
             undecided &= self._proved.keys()
         is_empty = any(one.name == "listed" and not one.records for one in metadata.passes)
-        listed, returned = len(self.record_set) > len(metadata.found) and not is_empty, set[str]()
+        listed = len(self.record_set) > len(metadata.found) and not is_empty
         if not appending:
             undecided -= ledger.nearest(undecided, self.at, "after").keys()
-            # an image whose record was rejected was present (semantics 4.5)
-            returned = ledger.rejected_after(undecided, self.at)
-            undecided -= returned
         if existing is not None:
             lacked -= ledger.listed(existing)
             undecided -= ledger.listed(existing) | ledger.inconclusive(existing)
@@ -315,7 +312,6 @@ class ObservationWriter:
                     **self._proved,
                 }
             self.held = bool(self._verdict.held)
-        self._verdict.inconclusive.update(dict.fromkeys(returned, "unanswered"))
         return undecided | (missing & self._proved.keys())
 
     def _is_too_much(self, ids: Set[str]) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
 from tests.support.faults import body
-from tests.support.records import body_of, image, name_of, too_deep, write
+from tests.support.records import body_of, image, name_of, too_deep
 from tests.support.world import Site, Sites
 
 
@@ -182,19 +180,3 @@ def test_an_image_that_a_look_up_finds_reported_as_deleted_is_not_told_as_unlist
     site.server.faults.add(body(gone), when=lambda r: r.path.endswith(name_of(1)), times=1)
     run = site.sweep()
     assert (run.deleted, run.unlisted) == (1, 0)
-
-
-def test_an_older_listing_does_not_delete_what_was_listed_since_in_a_record_that_was_rejected(
-    sites: Sites, tmp_path: Path
-) -> None:
-    site = sites.open(images=6, page_size=100)
-    site.sweep()
-    at = site.database.now()
-    path = write(tmp_path, "dump.json", {"images": [image(n) for n in (0, 1, 2, 4)]})
-    site.cloud.add(too_deep(name_of(3)))
-    site.sweep()
-    site.cloud.delete(name_of(5))
-    backfill(site.database, site.source, [path], observed_at=at, complete=True)
-    assert site.live() == {name_of(n) for n in (0, 1, 2, 3, 4, 5)}
-    site.sweep()
-    assert site.reasons() == {name_of(5): "not_found"}
