@@ -29,14 +29,14 @@ from catalog.model import (
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
 from catalog.store.history.ledger import MISSED_KINDS, NOT_LISTED, Ledger
-from catalog.store.history.reach import common, project_of, without_keys
+from catalog.store.history.reach import common, is_keyed, project_of, without_keys
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.missing import MissingVerdict, decide_missing, hold_back, is_above_limit
-from catalog.sync.sight import is_keyed, none_like
+from catalog.sync.sight import none_like
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""
@@ -332,7 +332,7 @@ class ObservationWriter:
             return self._left_out(ids)
         project = None if self._is_another_key or not logins else project_of(logins[0])
         owner_of = stored_state.unseen(
-            self.connection, self.source_id, ids, missing, project, by_owner=is_keyed(logins)
+            self.connection, self.source_id, ids, missing, project, by_owner=any(map(is_keyed, logins))
         )
         return self._left_out(ids) | none_like(owner_of, self.record_set.restricted)
 

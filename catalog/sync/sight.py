@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Set
 
-from catalog.model import KEY, ImageService
+from catalog.model import ImageService
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import Reach, common, is_beyond, project_of, without_keys
+from catalog.store.history.reach import Reach, common, is_beyond, is_keyed, project_of, without_keys
 from catalog.store.state import stored_state
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext
-
-
-def is_keyed(logins: Iterable[Collection[str]]) -> bool:
-    """True if nothing tells what a login reaches."""
-    return any(right.startswith(KEY) for login in logins for right in login)
 
 
 def none_like(owner_of: Mapping[str, str], shown: Iterable[tuple[str | None, str | None]]) -> set[str]:
@@ -65,7 +60,7 @@ class Sight:
                 ids,
                 self.missing,
                 project,
-                by_owner=is_keyed(self.service.logins()),
+                by_owner=any(map(is_keyed, self.service.logins())),
             )
         return none_like(owner_of, self.buffer.restricted())
 
@@ -83,9 +78,7 @@ class Sight:
             images = stored_state.restricted(connection, source_id, self.missing, project)
             shown = Ledger(connection, source_id).shown(images, observed_at)
             was_private = any(images[i][1] == "private" for i in shown)
-            saw_all = (
-                project is not None and is_keyed(self.service.logins()) and len(shown) > 1 and was_private
-            )
+            saw_all = project is not None and is_keyed(login) and len(shown) > 1 and was_private
             seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
             doubtful = images.keys() & set(ids) - seen
             shows = stored_state.shows_private(connection, source_id, self.missing) if doubtful else set()

@@ -30,7 +30,7 @@ from catalog.store.history.ledger import (
     Observed,
     among,
 )
-from catalog.store.history.reach import Reach, is_beyond
+from catalog.store.history.reach import Reach, is_beyond, is_keyed, project_of
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.timelines import Timelines
 from catalog.store.state import sources
@@ -88,7 +88,7 @@ class BareAbsences:
             self._revisions[image_id].append(_Revision(*row))
         self.ids = self._revisions.keys()
         self._proved = ledger.absences(self.ids)
-        self._shows: dict[Reach, set[str | None]] = {}
+        self._shows: dict[tuple[Reach, datetime | None], set[str | None]] = {}
 
     def doubtful(self, at: datetime, ids: Set[str], *, covers_hidden: bool) -> dict[str, InconclusiveKind]:
         """Those of these images of whose absence a listing of that moment, still to be entered, proves nothing."""
@@ -205,7 +205,7 @@ class BareAbsences:
         """The kinds of the absences after a listing, up to the first one that proves something."""
         kind = None
         for row in sorted(row for row, _ in gap.bare if row.at > lister.at):
-            if row.login is not None and self._is_beyond(record, row.login, gap.shown(row.at, shown)):
+            if row.login is not None and self._is_beyond(record, row, row.login, gap.shown(row.at, shown)):
                 kind = UNREACHED
                 yield row.at, kind
             elif row.login is None and kind:
@@ -213,13 +213,16 @@ class BareAbsences:
             elif gap.kind(covers_hidden=row.covers_hidden) is None:
                 break
 
-    def _is_beyond(self, record: _Revision, login: Reach, shown: Reach | None) -> bool:
-        """True if a listing's login may not see an image, which a login that reached so much was `shown`."""
-        if shown is not None:
+    def _is_beyond(self, record: _Revision, row: Observed, login: Reach, shown: Reach | None) -> bool:
+        """True if a listing's login may not see an image, which a login that reached so much was `shown`. That a key
+        was proves nothing: the same one may reach less from one hour to the next. Its listing alone tells."""
+        may_reach_less = is_keyed(login) and project_of(login) is not None
+        if shown is not None and not (may_reach_less and shown <= login):
             return not shown <= login
-        if login not in self._shows:
-            self._shows[login] = self.ledger.shows_private(login)
-        return record.restricted and is_beyond(record.owner, login, self._shows[login])
+        key = login, row.at if may_reach_less else None
+        if key not in self._shows:
+            self._shows[key] = self.ledger.shows_private(*key)
+        return record.restricted and is_beyond(record.owner, login, self._shows[key])
 
     def _covering(self, image_id: str, at: datetime) -> _Revision:
         line = self._revisions[image_id]

@@ -277,9 +277,10 @@ class Ledger:
             image_id: logins[moments[image_id]] for (image_id,) in recorded if moments[image_id] in logins
         }
 
-    def shows_private(self, login: Reach) -> set[str | None]:
-        """Owners of the private images that the last complete observation with this login contained."""
-        return {owner for (owner,) in self._run("shows_private", login=sorted(login))}
+    def shows_private(self, login: Reach, at: datetime | None = None) -> set[str | None]:
+        """Owners of the private images that the last complete observation with this login contained, or the one of a
+        moment."""
+        return {owner for (owner,) in self._run("shows_private", login=sorted(login), at=at)}
 
     def reach_before(self, at: datetime) -> Reach:
         """What the logins before a moment reached, back to the last one whose absences count."""

@@ -30,6 +30,12 @@ def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
     return frozenset.intersection(*(reach for reach in reaches if reach is not None)) | {UNKNOWN_RIGHT}
 
 
+def is_keyed(login: Collection[str]) -> bool:
+    """True if nothing tells what a login reaches: not even that it is the same as before tells that."""
+    told = ("auth keystone", NO_LOGIN)
+    return any(right.startswith("auth ") and right not in told for right in login)
+
+
 def project_of(login: Reach) -> str | None:
     """The project that a login is for, as far as that is known."""
     return next((right.removeprefix(PROJECT) for right in login if right.startswith(PROJECT)), None)

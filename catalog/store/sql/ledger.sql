@@ -83,11 +83,13 @@ CROSS JOIN LATERAL (
 WHERE r.content_hash IS NOT NULL;
 
 -- name: shows_private
--- Owners of the private images that the last complete observation with a login contained.
+-- Owners of the private images that the last complete observation with a login contained, or the one of a moment.
 SELECT DISTINCT r.owner
 FROM (
     SELECT observed_at, inconclusive_set FROM observations
-    WHERE source_id = %(source)s AND complete AND login = %(login)s ORDER BY observed_at DESC LIMIT 1
+    WHERE source_id = %(source)s AND complete AND login = %(login)s
+        AND observed_at = coalesce(%(at)s::timestamptz, observed_at)
+    ORDER BY observed_at DESC LIMIT 1
 ) AS o
 JOIN revisions r ON r.source_id = %(source)s AND r.observed_at <= o.observed_at
 WHERE r.visibility = 'private' AND r.content_hash IS NOT NULL

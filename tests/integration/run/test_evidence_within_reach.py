@@ -406,3 +406,25 @@ def test_an_archive_of_a_key_deletes_no_more_than_its_sweep_would(
     lesser.sweep()
     load(site, archive(lesser))
     assert (site.reasons(), len(site.held_for())) == ({}, 5)
+
+
+@pytest.mark.parametrize("order", ["as", "sa"])
+def test_what_a_key_was_shown_before_it_reached_less_is_judged_by_owner(
+    keyed: Callable[..., Site], database: Database, tmp_path: Path, order: str
+) -> None:
+    """An older archive of its own comes after the sweep that lacks the images: nobody looked them up."""
+    site = keyed(image(8, **PRIVATE))
+    wipe(database)
+    site.source = dataclasses.replace(site.source, archive=tmp_path / "archive")
+    older = archive_of(site)
+    wipe(database)
+    lose_sight(site, 6, 7, 8)
+    site.cloud.delete(name_of(5))
+    for what in order:
+        if what == "a":
+            load(site, older)
+        else:
+            site.sweep()
+    for _ in range(2):
+        assert (site.reasons().keys(), len(site.held_for())) == ({name_of(5)}, 3)
+        site.sweep()
