@@ -152,6 +152,25 @@ class BareAbsences:
             judged |= BareAbsences(self.ledger, ids).follow(when, timelines, spare, passed_on=True)
         return judged
 
+    def keep(self, at: datetime, timelines: Timelines) -> dict[str, datetime]:
+        """Makes absences before a moment, however proved, evidence of nothing, as somebody keeps these images; as far
+        back as each was seen last, which is returned, and as history is kept."""
+        since = sources.history_from(self.ledger.connection, self.ledger.source_id)
+        seen: dict[str, datetime] = {}
+        left = set(self.ids)
+        for row in self.ledger.walk(at, "before"):
+            left = {image_id for image_id in left if self._is_known(image_id, row.at)}
+            if not left or (since is not None and row.at < since):
+                break
+            told = left - self.ledger.unsaid(row, left) | {i for i in left if (i, row.at) in self._proved}
+            absent = {image_id for image_id in told if not self._covering(image_id, row.at).is_record}
+            if absent:
+                self.ledger.remove_absences(row.at, absent)
+                self._change(row, dict.fromkeys(absent, "kept"), timelines)
+            seen |= dict.fromkeys(told - absent, row.at)
+            left -= seen.keys()
+        return seen
+
     def _look(
         self, gaps: Mapping[str, _Gap], rows: Iterable[Observed], *, past_proofs: bool = False
     ) -> set[str]:

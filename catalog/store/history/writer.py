@@ -273,6 +273,10 @@ class Merge:
                 self.ledger.remove(at)
                 for part in batched(ids, BATCH):
                     self.timelines.write(at, dict.fromkeys(part), {})
+                if kept := held_deletions.kept_since(self.connection, self.source_id, at):
+                    seen = BareAbsences(self.ledger, kept).keep(at, self.timelines)
+                    before = {image_id: seen.get(image_id) for image_id in kept}
+                    held_deletions.keep_since(self.connection, self.source_id, at, before)
                 self._follow(at)
             self.refresh_unlisted(self._ids("image_ids"))
         return self.counts

@@ -133,6 +133,16 @@ DELETE FROM kept_images k
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS held
 WHERE {shard(k, held)} AND k.image_id = held.image_id AND held.at BETWEEN k.seen_at AND k.kept_at;
 
+-- name: kept_since
+-- Images that somebody keeps, seen last at a moment.
+SELECT image_id FROM kept_images WHERE source_id = %(source)s AND seen_at = %(at)s;
+
+-- name: keep_since
+-- When they were seen before that, if ever.
+UPDATE kept_images k SET seen_at = coalesce(seen.at, 'epoch')
+FROM {named(ids text AS image_id, ats timestamptz AS at, %(at)s::timestamptz AS forgotten)} AS seen
+WHERE {shard(k, seen)} AND k.image_id = seen.image_id AND k.seen_at = seen.forgotten;
+
 -- name: kept_at
 -- Images whose absence at a moment proves nothing by such a decision.
 SELECT DISTINCT image_id FROM kept_images

@@ -45,8 +45,8 @@ SELECT observed_at, complete, contained_set, inconclusive_set, run_ids::text[], 
 WHERE source_id = %(source)s AND observed_at > %(at)s ORDER BY observed_at LIMIT %(limit)s;
 
 -- name: perhaps_unlisted
--- Images that some record calls hidden or of the marketplace, or that some observation missed without proof; and those
--- that merely are not listed from then on by a login that may not see them.
+-- Images that some record calls hidden or of the marketplace, or that some observation missed without proof; those that
+-- somebody keeps; and those that merely are not listed from then on by a login that may not see them.
 SELECT image_id FROM revisions
 WHERE source_id = %(source)s AND (hidden OR image_type = 'market')
     AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
@@ -54,6 +54,9 @@ UNION
 SELECT image_id FROM id_sets, unnest(image_ids) AS image_id
 WHERE source_id = %(source)s AND kind = ANY (%(kinds)s)
     AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
+UNION
+SELECT image_id FROM kept_images
+WHERE source_id = %(source)s AND (%(ids)s::text[] IS NULL OR image_id = ANY (%(ids)s::text[]))
 UNION
 SELECT r.image_id
 FROM revisions r JOIN observations o ON o.source_id = %(source)s AND o.observed_at = r.observed_at

@@ -103,6 +103,19 @@ def keep_no_longer(connection: Connection, source_id: str, held_since: Mapping[s
     _SQL.run(connection, "keep_no_longer", source=source_id, ids=ids, ats=ats)
 
 
+def kept_since(connection: Connection, source_id: str, at: datetime) -> set[str]:
+    """Images that somebody keeps, seen last at this moment before their deletion was held."""
+    return {image_id for (image_id,) in _SQL.run(connection, "kept_since", source=source_id, at=at)}
+
+
+def keep_since(
+    connection: Connection, source_id: str, at: datetime, before: Mapping[str, datetime | None]
+) -> None:
+    """Lets such decisions reach further back than to this moment, which is forgotten: to where the image was seen
+    `before`, if ever."""
+    _SQL.run(connection, "keep_since", source=source_id, at=at, ids=list(before), ats=list(before.values()))
+
+
 def kept_at(connection: Connection, source_id: str, at: datetime) -> set[str]:
     """Images whose absence at this moment proves nothing, as somebody decided later to keep them."""
     return {image_id for (image_id,) in _SQL.run(connection, "kept_at", source=source_id, at=at)}

@@ -536,6 +536,33 @@ def test_what_was_kept_is_deleted_by_what_lies_before_it_was_last_seen(
     assert [row["change"] for row in changes] == ["created", "deleted", "restored"]
 
 
+@pytest.mark.parametrize("said", ["not_found", None])
+@pytest.mark.parametrize("forgotten", [(3,), (4, 3), (3, 4), (3, 1)])
+def test_what_was_kept_stays_so_when_the_listing_before_it_was_held_is_forgotten(
+    database: Database, tmp_path: Path, said: str | None, forgotten: tuple[int, ...]
+) -> None:
+    """All that lacks it up to the decision proves nothing, since it was seen before that."""
+    rest = (*range(9), *range(10, 20))
+    for number, ids, nine in (
+        (0, ALL, None),
+        (1, ALL, None),
+        (2, rest, said),
+        (3, ALL, None),
+        (4, rest, "held"),
+    ):
+        backfill(database, source(), [archive(tmp_path, number, *ids, said=nine)])
+    settle(database, "keep")
+    for number in forgotten:
+        forget(database, source(), run_at(database, number))
+    assert rows(database, "SELECT change FROM revisions WHERE image_id = %s", name_of(9)) == [
+        {"change": "created"}
+    ]
+    assert {decision for decision, _ in held(database).values()} == {"kept"}
+    path = write(tmp_path, named(2, "-b"), listing(*rest))
+    backfill(database, source(), [path], complete=True, observed_at=hour(2) + timedelta(minutes=30))
+    assert name_of(9) in live(database)
+
+
 def test_an_approval_is_of_the_image_that_was_known_then(database: Database, tmp_path: Path) -> None:
     """Not of one that is made anew, once all that told of the old one is forgotten."""
     load(database, tmp_path, 1, *ALL)

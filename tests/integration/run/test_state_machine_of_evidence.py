@@ -344,7 +344,14 @@ class Evidence(RuleBasedStateMachine):
         assert sorted(gone.run_ids) == seen.run_id.split()
         self.loaded = [file for file in self.loaded if file.at != seen.at]
         self.swept &= self.live()
-        self.kept &= self.live()  # a decision goes with what it was about
+        # a decision goes with what it was about, and what was cut is not looked at again
+        self.kept &= (
+            self.live()
+            if self.cut is not None
+            else self.ids("SELECT image_id FROM images WHERE deletion_reason IS DISTINCT FROM 'reported'")
+        )
+        for image_id in [i for i, when in self.seen_before.items() if when == at]:
+            self.seen_before[image_id] = self.last_seen(image_id, at)
         self.check()
 
     def hold(self, number: int) -> None:
@@ -356,14 +363,20 @@ class Evidence(RuleBasedStateMachine):
 
     def keep(self, number: int) -> None:
         self.hold(number)
-        held = dict(self.all("SELECT image_id, observed_at FROM held_deletions WHERE decision = 'open'"))
+        held = dict(
+            self.all("SELECT image_id, observed_at FROM held_deletions WHERE decision IN ('open', 'kept')")
+        )
         chosen = self.decided("keep", number)
         self.kept |= chosen
         for image_id in chosen:
-            seen = [at for at, one in self.ledger.items() if image_id in one.records and at < held[image_id]]
-            self.seen_before[image_id] = max(seen)
+            self.seen_before[image_id] = self.last_seen(image_id, held[image_id])
+            self.approved_at.pop(image_id, None)
             self.decided_at[image_id] = self.world.database.now()
         self.check()
+
+    def last_seen(self, image_id: str, before: datetime) -> datetime:
+        seen = [at for at, one in self.ledger.items() if image_id in one.records and at < before]
+        return max(seen, default=datetime.min.replace(tzinfo=UTC))
 
     def approve(self, number: int) -> None:
         self.hold(number)
