@@ -323,7 +323,7 @@ class ObservationWriter:
         self.held |= too_much
         return too_much
 
-    def _unseen(self, ids: Collection[str], missing: Set[str]) -> set[str]:
+    def _unseen(self, ids: Collection[str], missing: set[str]) -> set[str]:
         """Those of some missing images of whose kind nothing is listed, or that a plain listing leaves out (semantics
         4.5, limit, and 7.3)."""
         logins = self.metadata.logins
@@ -331,10 +331,13 @@ class ObservationWriter:
         if asked_without:
             return self._left_out(ids)
         project = None if self._is_another_key or not logins else project_of(logins[0])
-        owner_of = stored_state.unseen(
-            self.connection, self.source_id, ids, missing, project, by_owner=any(map(is_keyed, logins))
-        )
-        return self._left_out(ids) | none_like(owner_of, self.record_set.restricted)
+        images = stored_state.not_public(self.connection, self.source_id, ids)
+        if not images:
+            return self._left_out(ids)
+        but = missing.union(self.record_set.ids)
+        shown = stored_state.kinds(self.connection, self.source_id, but) | self.record_set.restricted
+        by_owner = any(map(is_keyed, logins))
+        return self._left_out(ids) | none_like(images, shown, project, by_owner=by_owner)
 
     def _left_out(self, ids: Collection[str]) -> set[str]:
         """Those of these images that a plain listing leaves out: other projects' shares that are not accepted, and

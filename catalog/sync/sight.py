@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 from catalog.model import ImageService
+from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.reach import Reach, common, is_beyond, is_keyed, project_of, without_keys
 from catalog.store.state import stored_state
+from catalog.store.state.stored_state import Kind
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext
 
+OPENNESS = {"private": 0, "community": 2}
+"""Of a visibility; shared and all others are between."""
 
-def none_like(owner_of: Mapping[str, str], shown: Iterable[tuple[str | None, str | None]]) -> set[str]:
-    """Those of some missing images, with their owners, of which no record is of the kind; `shown`: visibility and owner
-    of new records that are not public. One alone is an image that was the last of its kind."""
-    for _, owner in shown if owner_of else ():
-        owner_of = {i: other for i, other in owner_of.items() if other not in ("", owner)}
-        if not owner_of:
+
+def none_like(
+    images: Mapping[str, Kind], shown: Iterable[Kind], project: str | None, *, by_owner: bool
+) -> set[str]:
+    """Those of some missing images that not everybody may see of whose kind none is shown. One alone is an image that
+    was the last of its kind.
+
+    A community image, which is for everybody, tells of others of that kind only. `by_owner`: but for the project's own,
+    it has to be the owner's too, and a private one to tell of private ones, as others are shown its shared ones.
+    """
+    unseen = set(images.values())
+    for shows, owner in shown if unseen else ():
+        openness = OPENNESS.get(shows or "", 1)
+        for one in list(unseen):
+            judged_by_owner = by_owner and one[1] not in (None, project)
+            most = max(0 if judged_by_owner else 1, OPENNESS.get(one[0] or "", 1))
+            if openness <= most and (not judged_by_owner or owner == one[1]):
+                unseen.remove(one)
+        if not unseen:
             break
-    return set(owner_of) if len(owner_of) > 1 else set()
+    ids = {image_id for image_id, kind in images.items() if kind in unseen}
+    return ids if len(ids) > 1 else set()
 
 
 class Sight:
@@ -32,7 +51,7 @@ class Sight:
         service: ImageService,
         buffer: ListingBuffer,
         measure: frozenset[str],
-        missing: Set[str],
+        missing: set[str],
     ) -> None:
         self.sweep = sweep
         self.service = service
@@ -54,15 +73,14 @@ class Sight:
             return set()
         project = None if self.lost() else self.service.project_id
         with self.sweep.database.transaction(read_only=True) as connection:
-            owner_of = stored_state.unseen(
-                connection,
-                self.sweep.source_id,
-                ids,
-                self.missing,
-                project,
-                by_owner=any(map(is_keyed, self.service.logins())),
-            )
-        return none_like(owner_of, self.buffer.restricted())
+            images = stored_state.not_public(connection, self.sweep.source_id, ids)
+            shown = self._shown(connection) if images else ()
+        return none_like(images, shown, project, by_owner=any(map(is_keyed, self.service.logins())))
+
+    def _shown(self, connection: Connection) -> Iterator[Kind]:
+        """The kinds of what was listed or found; what came with a new record is judged by that."""
+        but = self.missing.union(self.buffer.seen_parts[1])
+        return chain(stored_state.kinds(connection, self.sweep.source_id, but), self.buffer.restricted())
 
     def unreached(self, ids: Collection[str]) -> set[str]:
         """Those of some missing images that this login may not be able to see (semantics 4.5, login reach). A key that
@@ -81,8 +99,6 @@ class Sight:
             saw_all = project is not None and is_keyed(login) and len(shown) > 1 and was_private
             seen = set() if saw_all else {image_id for image_id, reach in shown.items() if reach <= login}
             doubtful = images.keys() & set(ids) - seen
-            shows = stored_state.shows_private(connection, source_id, self.missing) if doubtful else set()
-        for visibility, owner in self.buffer.restricted() if doubtful else ():
-            if visibility == "private":
-                shows.add(owner)
+            shown_now = self._shown(connection) if doubtful else ()
+        shows = {owner for visibility, owner in shown_now if visibility == "private"}
         return {i for i in doubtful if is_beyond(images[i][0], login, shows)}

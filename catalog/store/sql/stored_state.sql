@@ -52,20 +52,16 @@ FROM (
     FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility
 ) AS m;
 
--- name: unseen
--- Missing images that not everybody may see, where no other such live image is listed, with the owner if that counts.
-SELECT image_id, owner
-FROM (
-    SELECT image_id,
-        CASE WHEN %(by_owner)s AND owner IS DISTINCT FROM %(project)s::text THEN coalesce(owner, '') ELSE '' END AS owner
-    FROM images
-    WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public'
-) AS asked
-WHERE owner NOT IN (
-    SELECT DISTINCT unnest(ARRAY['', coalesce(owner, '')])
-    FROM images
-    WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
-        AND image_id <> ALL (%(missing)s));
+-- name: not_public
+-- Visibility and owner of those images that not everybody may see.
+SELECT image_id, visibility, owner FROM images
+WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND visibility IS DISTINCT FROM 'public';
+
+-- name: kinds
+-- Visibility and owner of the other live images that not everybody may see.
+SELECT DISTINCT visibility, owner FROM images
+WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
+    AND image_id <> ALL (%(but)s);
 
 -- name: restricted
 -- Live images that are neither for everybody nor of a project.
@@ -73,11 +69,6 @@ SELECT image_id, owner, visibility FROM images
 WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NULL
     AND coalesce(visibility, '') NOT IN ('public', 'community')
     AND owner IS DISTINCT FROM %(project)s::text;
-
--- name: shows_private
--- Owners of the private images that are listed.
-SELECT DISTINCT owner FROM images
-WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility = 'private' AND image_id <> ALL (%(missing)s);
 
 -- name: of_others
 -- Images of a visibility that are not of the project, if that is known, and whose they are.

@@ -22,6 +22,8 @@ _SQL = statements("stored_state.sql", open_and_kept=held_deletions.OPEN_AND_KEPT
 UNPROVED_WITHIN = timedelta(days=30)
 UNPROVED_AT_ONCE = 1000
 """Deletions known from listings alone that a sweep asks about: those of the last days, so many at most."""
+Kind = tuple[str | None, str | None]
+"""Visibility and owner."""
 STEP = 5_000
 """Fingerprints read at a time."""
 
@@ -185,21 +187,17 @@ def alike(
     return _SQL.run(connection, "alike", source=source_id, **values).fetchall()
 
 
-def unseen(
-    connection: Connection,
-    source_id: str,
-    ids: Collection[str],
-    missing: Collection[str],
-    project: str | None,
-    *,
-    by_owner: bool,
-) -> dict[str, str]:
-    """Those of some missing images that are not public, where no stored image that is not public is listed, with
-    `by_owner` none of their owner, unless that is the `project`; with that owner, or an empty text."""
+def not_public(connection: Connection, source_id: str, ids: Collection[str]) -> dict[str, Kind]:
+    """Those of some images that are not public."""
     if not ids:
         return {}
-    values = {"ids": list(ids), "missing": list(missing), "project": project, "by_owner": by_owner}
-    return dict(_SQL.run(connection, "unseen", source=source_id, **values).fetchall())
+    rows = _SQL.run(connection, "not_public", source=source_id, ids=list(ids))
+    return {image_id: (visibility, owner) for image_id, visibility, owner in rows}
+
+
+def kinds(connection: Connection, source_id: str, but: Collection[str]) -> set[Kind]:
+    """Of which kinds the live images are that are not public, but for some."""
+    return set(_SQL.run(connection, "kinds", source=source_id, but=list(but)).fetchall())
 
 
 def restricted(
@@ -210,12 +208,6 @@ def restricted(
         return {}
     rows = _SQL.run(connection, "restricted", source=source_id, ids=list(ids), project=project)
     return {image_id: (owner, visibility) for image_id, owner, visibility in rows}
-
-
-def shows_private(connection: Connection, source_id: str, missing: Collection[str]) -> set[str | None]:
-    """Owners of the live private images that are not missing."""
-    rows = _SQL.run(connection, "shows_private", source=source_id, missing=list(missing))
-    return {owner for (owner,) in rows}
 
 
 def of_others(

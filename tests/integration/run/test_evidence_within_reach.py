@@ -221,6 +221,17 @@ def test_who_is_shown_private_images_of_others_sees_all(sites: Sites, tmp_path: 
     assert (site.reasons().keys(), site.held_for()) == ({name_of(10)}, {})
 
 
+def test_a_private_image_that_was_published_since_shows_nothing_of_others(
+    site: Site, entry: CloudEntry, tmp_path: Path
+) -> None:
+    become_member(site, entry)
+    site.sweep()
+    dump = {"images": [*records(), image(8, visibility="private", owner="c")]}
+    load(site, write(tmp_path, "dump.json", dump), observed_at=site.database.now(), complete=True)
+    site.cloud.add(image(8, visibility="public", owner="c", updated_at="2026-05-05T00:00:00Z"))
+    assert (site.sweep().updated, site.reasons(), site.held_for()) == (1, {}, FOREIGN)
+
+
 def test_what_a_member_was_shown_is_missing(site: Site, entry: CloudEntry, tmp_path: Path) -> None:
     """An image that was shared with it, whatever listings were loaded since."""
     roles(entry, "reader")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,10 @@ def opened(sites: Sites, tmp_path: Path) -> Callable[..., Site]:
     return open_site
 
 
-def anonymous(site: Site) -> None:
+def anonymous(site: Site, shown: Collection[str] = ("public",)) -> None:
     """A gateway drops the token: the service shows what everybody may see."""
     for held in site.cloud.oldest_first():
-        held.forbidden = held.record["visibility"] != "public"
+        held.forbidden = held.record["visibility"] not in shown
 
     def not_found(exchange: Exchange) -> None:
         found = site.cloud.find(exchange.request.path.rsplit("/", 1)[1])
@@ -78,6 +78,34 @@ def test_a_listing_that_shows_public_images_only_deletes_no_private_one(
     site.cloud.delete(name_of(31))
     run = site.sweep()
     assert (run.held, site.held_for()) == (1, {name_of(31): "limit"})  # a person decides, as with the limit
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("owner", ["a", "z"])
+def test_community_images_are_no_sign_that_private_ones_are_shown(
+    opened: Callable[..., Site], kind: str, owner: str
+) -> None:
+    """They are for everybody too; and one that goes while another is listed is gone."""
+    community = {"visibility": "community", "owner": owner}
+    site = opened(kind, [*mixed(), *(image(n, **community) for n in (40, 41, 42))])
+    site.sweep()
+    anonymous(site, shown=("public", "community"))
+    site.cloud.delete(name_of(40))
+    site.cloud.delete(name_of(41))
+    assert site.sweep().held == 2
+    assert (site.held_for().keys(), site.reasons().keys()) == (
+        {name_of(30), name_of(31)},
+        {name_of(40), name_of(41)},
+    )
+
+
+def test_a_private_image_that_was_just_published_shows_no_private_ones(opened: Callable[..., Site]) -> None:
+    site = opened("glance", [*mixed(), image(32, **MINE)])
+    site.sweep()
+    site.cloud.change(name_of(32), visibility="public")
+    anonymous(site)
+    run = site.sweep()
+    assert (run.updated, run.held, run.deleted) == (1, 2, 0)
 
 
 @pytest.mark.parametrize("shown", [[], [image(32, **THEIRS)]], ids=["public only", "a private one"])
@@ -196,6 +224,20 @@ def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Ca
     assert "of their kind" in str(run.note)
     again = site.sweep(changed={"deletion_limit_count": 20})
     assert (again.deleted, site.held_for().keys()) == (0, theirs)
+
+
+@pytest.mark.parametrize("visibility", ["shared", "community"])
+def test_what_a_project_shows_others_tells_nothing_of_its_private_images(
+    keyed: tuple[Site, Callable[[str], Any]], visibility: str
+) -> None:
+    site, change_key = keyed
+    site.cloud.add(image(30, visibility=visibility, owner="b"))
+    site.sweep()
+    change_key("second")
+    for n in range(16, 22):
+        site.cloud.delete(name_of(n))
+    run = site.sweep(changed={"deletion_limit_count": 20})
+    assert (run.deleted, run.held) == (0, 6)
 
 
 def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Callable[[str], Any]]) -> None:
