@@ -168,7 +168,9 @@ def decide_missing(
             # what the limit holds was more than a sweep may decide, and is so when some of it came back
             open_still = stored.held_by_limit | (stored.held - result.absent.keys())
             hold_back([i for i in doubtful if i in open_still], result)
-            none_like_them = unseen([i for i in doubtful if i not in result.held])
+            # what is kept, or was found lately, was not shown either
+            missed = set(unseen([i for i in live if i not in result.found]))
+            none_like_them = [i for i in doubtful if i in missed and i not in result.held]
             hold_back(none_like_them, result)
         if known:
             result.unreached = set(unreached([i for i in doubtful if i not in result.held]))

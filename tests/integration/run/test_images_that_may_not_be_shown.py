@@ -12,6 +12,8 @@ import pytest
 from catalog.backfill.command import backfill
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer
+from catalog.sync.decisions import decide
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.sweep import sweep
 from tests.integration.run.test_renewed_logins import with_key_file, with_token_file
 from tests.support.cloud_server import Exchange
@@ -145,6 +147,29 @@ def test_the_last_one_of_its_kind_is_deleted_as_any_other(opened: Callable[..., 
     site.sweep()
     site.cloud.delete(name_of(30))
     assert (site.sweep().deleted, site.reasons()) == (1, {name_of(30): "not_found"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("other", ["found", "held", "kept"])
+def test_one_of_two_is_not_alone_though_only_it_is_in_doubt(
+    opened: Callable[..., Site], kind: str, other: str
+) -> None:
+    site = opened(kind, mixed())
+    site.sweep()
+    taken = site.cloud.find(name_of(30))
+    assert taken is not None
+    if other == "found":
+        taken.unlisted = True
+        site.sweep()
+    else:
+        taken.forbidden = True
+        site.sweep(changed={"deletion_limit_count": 0, "deletion_limit_percent": 0.0})
+        if other == "kept":
+            decide(site.database, site.source_id, "keep", MappingAdapter.of(site.source), by="somebody")
+    anonymous(site)
+    site.sweep()
+    site.sweep()
+    assert (site.reasons(), site.held_for().get(name_of(31))) == ({}, "limit")
 
 
 def test_who_asks_without_a_login_sees_what_everybody_does(sites: Sites) -> None:
