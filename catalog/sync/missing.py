@@ -17,8 +17,6 @@ ENDS_LOOKUPS = (DeadlineError, Stopped, ThrottledError, LoginError)
 """The next one would meet them as well: the time is over, or the cloud wants no more requests of ours."""
 CONTROL_EVERY = 20
 """Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
-CONTROLS = 2
-"""Listed images that may serve as control: the first may have been deleted since it was listed."""
 
 
 @dataclass(slots=True)
@@ -51,13 +49,13 @@ class MissingVerdict:
 class Control:
     """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
 
-    `listed`: divides missing images by kind, each with ids of listed ones to take (at most CONTROLS), the most alike
-    first. `lookup`: asks for one.
+    `listed`: divides missing images by kind, each with the id of a listed one, as much alike as there is. `lookup`:
+    asks for one.
     """
 
     def __init__(
         self,
-        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], Sequence[str]]]],
+        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], str | None]]],
         lookup: Callable[[str], Lookup],
     ) -> None:
         self._listed = listed
@@ -71,16 +69,17 @@ class Control:
         kinds = () if self._failed else self._listed(missing)
         return {image_id for ids, listed in kinds if self._vouch(listed) for image_id in ids}
 
-    def _vouch(self, listed: Sequence[str]) -> bool:
-        why = "no live image was listed that could be looked up in comparison"
-        for image_id in listed if not self._failed else ():
-            answer = self._lookup(image_id)
+    def _vouch(self, listed: str | None) -> bool:
+        if self._failed:
+            return False
+        why, error = "no live image was listed that could be looked up in comparison", None
+        if listed is not None:
+            answer = self._lookup(listed)
             if answer.answer == "found":
                 return True
-            why = f"image {image_id} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
-            if isinstance(answer.error, ENDS_LOOKUPS):
-                self._failed = True
-        if not self._failed:
+            why = f"image {listed} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
+            error = answer.error
+        if not isinstance(error, ENDS_LOOKUPS):
             again = "missing images stay live and are asked for again"
             self.failure = f"look-ups prove nothing in this sweep: {why}; {again}"
         self._failed = True

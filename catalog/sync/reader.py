@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import islice
 
 import structlog
 
@@ -18,7 +17,7 @@ from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext, Watch
-from catalog.sync.missing import CONTROLS, Control, MissingVerdict, decide_missing
+from catalog.sync.missing import Control, MissingVerdict, decide_missing
 from catalog.sync.sight import Sight
 
 log = structlog.get_logger("catalog.sweep")
@@ -60,12 +59,12 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     assert observed_at is not None
     fetched = read_passes(sweep, service, buffer)
 
-    def listed(missing: Collection[str]) -> list[tuple[list[str], list[str]]]:
-        """Missing images by kind, each with stored images that are not missing, the most alike first."""
+    def listed(missing: Collection[str]) -> list[tuple[list[str], str | None]]:
+        """Missing images by kind, each with a stored image that is not missing, as much alike as there is."""
         with sweep.database.transaction(read_only=True) as connection:
-            kinds = stored_state.alike(connection, sweep.source_id, missing, fetched.missing, CONTROLS)
-        new = list(islice(buffer.seen_parts[1], CONTROLS))
-        return [(ids, controls or new) for ids, controls in kinds]
+            day = observed_at.toordinal()
+            kinds = stored_state.alike(connection, sweep.source_id, missing, fetched.missing, day)
+        return [(ids, control or next(iter(buffer.seen_parts[1]), None)) for ids, control in kinds]
 
     def lookup(image_id: str) -> Lookup:
         answer = service.lookup(image_id)

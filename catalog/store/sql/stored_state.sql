@@ -33,22 +33,18 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- name: alike
--- Missing images by their visibility, each kind with some live ones that are not missing: of that visibility if there
--- are any, first those of the usual owner and os_type; for other missing images other ones.
-SELECT m.ids, ARRAY(
-    SELECT a.image_id
-    FROM (
-        SELECT image_id, owner, os_type, rank() OVER (ORDER BY visibility IS DISTINCT FROM m.visibility) AS likeness
-        FROM images WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
-    ) AS a
-    WHERE a.likeness = 1
-    ORDER BY a.owner IS DISTINCT FROM m.owner, a.os_type IS DISTINCT FROM m.os_type,
-        hashtextextended(a.image_id, m.seed)
-    LIMIT %(most)s
+-- Missing images by their visibility, each kind with a live one that is not missing: of that visibility if there is one,
+-- of the usual owner and os_type if there is one; for other missing images another one, and on another day.
+SELECT m.ids, (
+    SELECT image_id FROM images
+    WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
+    ORDER BY visibility IS DISTINCT FROM m.visibility, owner IS DISTINCT FROM m.owner,
+        os_type IS DISTINCT FROM m.os_type, hashtextextended(image_id, m.seed + %(day)s)
+    LIMIT 1
 )
 FROM (
     SELECT visibility, array_agg(image_id) AS ids, mode() WITHIN GROUP (ORDER BY owner) AS owner,
-        mode() WITHIN GROUP (ORDER BY os_type) AS os_type, hashtext(min(image_id)) AS seed
+        mode() WITHIN GROUP (ORDER BY os_type) AS os_type, hashtext(min(image_id))::bigint AS seed
     FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility
 ) AS m;
 

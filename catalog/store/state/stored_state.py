@@ -180,10 +180,11 @@ def present(connection: Connection, source_id: str) -> dict[str, Present]:
 
 
 def alike(
-    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], most: int
-) -> list[tuple[list[str], list[str]]]:
-    """Some missing images by kind, each with live ones that are not missing, the most alike first."""
-    values = {"ids": list(ids), "missing": list(missing), "most": most}
+    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], day: int
+) -> list[tuple[list[str], str | None]]:
+    """Some missing images by kind, each with a live one that is not missing, as much alike as there is; of several
+    ones another one each `day`."""
+    values = {"ids": list(ids), "missing": list(missing), "day": day}
     return _SQL.run(connection, "alike", source=source_id, **values).fetchall()
 
 
