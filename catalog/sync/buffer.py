@@ -20,11 +20,13 @@ from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, peek, rejected_text
 from catalog.mapping.credentials import redacted
 from catalog.mapping.values import timestamp
-from catalog.model import Candidate, InconclusiveKind, RejectedRecord
+from catalog.model import Candidate, InconclusiveKind, MappedImage, RejectedRecord
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.spill_file import SpillFile
 from catalog.text import bounded
 
+KIND = ("visibility", "owner", "os_type")
+Kind = tuple[str | None, str | None, str | None]
 MOST_NEW_IMAGES = 1_000_000
 """New or changed images of one sweep: their ids stay in memory. A source of more is read in several sweeps."""
 MOST_REJECTED = 10_000
@@ -96,17 +98,28 @@ class ListingBuffer:
 
     def restricted(self) -> Iterator[tuple[str | None, str | None]]:
         """Visibility and owner of each new or changed record that is not public, as far as there is time."""
+        for _, (visibility, owner, _) in self._kinds():
+            if visibility != "public":
+                yield visibility, owner
+
+    def listed_anew(self) -> dict[Kind, str]:
+        """Of each kind a live image that was listed with a new or changed record, as far as there is time."""
+        return {
+            kind: image.image_id
+            for image, kind in self._kinds()
+            if not image.reported_deleted and image.image_id not in self._found
+        }
+
+    def _kinds(self) -> Iterator[tuple[MappedImage, Kind]]:
         for image_id in self._entries:
             try:
                 self._reading.check()
-                values = map_record(self._read(image_id), self.rules).values
+                image = map_record(self._read(image_id), self.rules)
             except FetchError:
                 break
             except Rejected:
                 continue
-            if values[INDEX["visibility"]] != "public":
-                visibility, owner = values[INDEX["visibility"]], values[INDEX["owner"]]
-                yield cast("str | None", visibility), cast("str | None", owner)
+            yield image, cast("Kind", tuple(image.values[INDEX[column]] for column in KIND))
 
     @property
     def listed(self) -> int:

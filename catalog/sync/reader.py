@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 import structlog
 
@@ -59,12 +59,15 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     assert observed_at is not None
     fetched = read_passes(sweep, service, buffer)
 
+    listed_anew = cache(buffer.listed_anew)
+
     def listed(missing: Collection[str]) -> list[tuple[list[str], str | None]]:
-        """Missing images by kind, each with a stored image that is not missing, as much alike as there is."""
+        """Missing images by kind, each with an image that was listed, as much alike as there is."""
+        new = [(image_id, *kind) for kind, image_id in listed_anew().items()]
+        but = fetched.missing.union(buffer.seen_parts[1])
         with sweep.database.transaction(read_only=True) as connection:
             day = observed_at.toordinal()
-            kinds = stored_state.alike(connection, sweep.source_id, missing, fetched.missing, day)
-        return [(ids, control or next(iter(buffer.seen_parts[1]), None)) for ids, control in kinds]
+            return stored_state.alike(connection, sweep.source_id, missing, but, new, day)
 
     def lookup(image_id: str) -> Lookup:
         answer = service.lookup(image_id)

@@ -33,11 +33,17 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- name: alike
--- Missing images by their visibility, each kind with a live one that is not missing: of that visibility if there is one,
--- of the usual owner and os_type if there is one; for other missing images another one, and on another day.
+-- Missing images by their visibility, each kind with a live one that was listed, as it was stored before or new: of that
+-- visibility if there is one, of the usual owner and os_type if there is one; for other missing images another one, and
+-- on another day.
 SELECT m.ids, (
-    SELECT image_id FROM images
-    WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(missing)s)
+    SELECT image_id
+    FROM (
+        SELECT image_id, visibility, owner, os_type FROM images
+        WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(but)s)
+        UNION ALL
+        SELECT * FROM unnest(%(new)s::text[], %(visibilities)s::text[], %(owners)s::text[], %(systems)s::text[])
+    ) AS listed (image_id, visibility, owner, os_type)
     ORDER BY visibility IS DISTINCT FROM m.visibility, owner IS DISTINCT FROM m.owner,
         os_type IS DISTINCT FROM m.os_type, hashtextextended(image_id, m.seed + %(day)s)
     LIMIT 1

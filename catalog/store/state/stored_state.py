@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, filterfalse
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
@@ -180,11 +180,20 @@ def present(connection: Connection, source_id: str) -> dict[str, Present]:
 
 
 def alike(
-    connection: Connection, source_id: str, ids: Collection[str], missing: Collection[str], day: int
+    connection: Connection,
+    source_id: str,
+    ids: Collection[str],
+    but: Collection[str],
+    new: Collection[tuple[str, str | None, str | None, str | None]],
+    day: int,
 ) -> list[tuple[list[str], str | None]]:
-    """Some missing images by kind, each with a live one that is not missing, as much alike as there is; of several
-    ones another one each `day`."""
-    values = {"ids": list(ids), "missing": list(missing), "day": day}
+    """Some missing images by kind, each with a live one, as much alike as there is; of several ones another one each
+    `day`. Stored ones serve, `but` for some, and `new` ones: id, visibility, owner, os_type."""
+    columns = zip(*new, strict=True) if new else ((), (), (), ())
+    values: dict[str, Any] = dict(
+        zip(("new", "visibilities", "owners", "systems"), map(list, columns), strict=True)
+    )
+    values |= {"ids": list(ids), "but": list(but), "day": day}
     return _SQL.run(connection, "alike", source=source_id, **values).fetchall()
 
 

@@ -130,6 +130,35 @@ def test_an_image_listed_for_the_first_time_is_a_control(sites: Sites) -> None:
     assert site.sweep().deleted == 2
 
 
+@pytest.mark.parametrize("kind", [{"visibility": "private"}, {"owner": "b"}, {"__os_type": "Windows"}])
+@pytest.mark.parametrize("new", [True, False], ids=["new", "changed"])
+def test_a_new_or_changed_record_is_a_control_by_what_it_says(
+    sites: Sites, kind: dict[str, str], new: bool
+) -> None:
+    """All images of a kind lose their addresses; the only other one of it came with this sweep, or became one."""
+    site = sites.open(images=[*map(image, range(20)), image(30, **kind), *([] if new else [image(40)])])
+    site.sweep()
+    if new:
+        site.cloud.add(image(40, **kind))
+    else:
+        site.cloud.change(name_of(40), **kind)
+    site.cloud.delete(name_of(30))
+    site.server.faults.add(status(404), when=lambda r: r.path.endswith(name_of(40)), times=None)
+    run = site.sweep()
+    assert (run.deleted, run.unlisted, site.look_ups()) == (0, 1, [name_of(30), name_of(40)])
+    site.server.faults.clear()
+    assert site.sweep().deleted == 1
+
+
+def test_a_record_that_says_deleted_is_no_control(sites: Sites) -> None:
+    site = sites.open(images=[*map(image, range(4)), image(5, visibility="private")])
+    site.sweep()
+    site.cloud.add(image(6, visibility="private", status="deleted"))
+    site.cloud.delete(name_of(5))
+    site.sweep()
+    assert site.look_ups()[1] in {name_of(n) for n in range(4)}
+
+
 def test_an_address_that_dies_in_the_middle_of_a_sweep_is_noticed(sites: Sites) -> None:
     """A gateway that begins to refuse, a new release of the service: what was asked since proves nothing."""
     site = sites.open(images=40, page_size=100, deletion_limit_count=40)
