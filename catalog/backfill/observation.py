@@ -70,7 +70,7 @@ class ObservationMetadata:
 
     @property
     def logins(self) -> list[frozenset[str]]:
-        """What each login of an archive's sweep reached, as far as that is known."""
+        """The reach of each login of an archive's sweep, as far as that is known."""
         project = self.header.project_id if self.header is not None else None
         return [of_project(login, project) for login in (self.trailer and self.trailer.logins) or ()]
 

@@ -89,7 +89,7 @@ def say_warning(message: str) -> None:
 
 
 def say_hint(message: str) -> None:
-    """What to do, beside an answer that is empty; nothing with -q."""
+    """Says what to do, beside an answer that is empty; nothing with -q."""
     if not is_quiet():
         say_aside(message)
 

@@ -15,7 +15,7 @@ from catalog.text import storable
 
 
 def key_of(credential: str) -> str:
-    """What stands, in the reach of a login, for a credential that tells nothing of itself."""
+    """Stands, in the reach of a login, for a credential that tells nothing of itself."""
     return KEY + hashlib.sha256(credential.encode()).hexdigest()[:8]
 
 
@@ -106,7 +106,7 @@ class Connection:
 
 
 def of_project(login: Collection[str], project_id: str | None) -> frozenset[str]:
-    """What a login reaches, with the project that it is for, where only others know that: keys don't tell it."""
+    """The reach of a login with the project that it is for, where only others know that: keys don't tell it."""
     told = NO_LOGIN in login or any(right.startswith(PROJECT) for right in login)
     return (
         frozenset(login)

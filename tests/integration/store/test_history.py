@@ -218,6 +218,20 @@ def test_a_new_image_under_an_old_id_and_a_restored_older_one(connection: Connec
     ]
 
 
+def run_and_forget_first(connection: Connection, seen: list[Seen], order: list[Seen]) -> None:
+    run_timeline(connection, seen, order)
+    reset(connection)
+    for one in order:
+        load(connection, one)
+    forget(connection, seen[0])
+    check(connection, seen[1:])
+    connection.rollback()
+
+
+def forget(connection: Connection, gone: Seen) -> None:
+    Merge(connection, SOURCE, gone.run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(gone.at)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_what_a_login_was_shown_counts_past_a_saved_listing(
     connection: Connection, order: tuple[int, ...]
@@ -230,13 +244,7 @@ def test_what_a_login_was_shown_counts_past_a_saved_listing(
         Seen(moment(2), False, record, run_id=f"{UUID}2"),
         Seen(moment(3), True, {}, run_id=f"{UUID}3", login=frozenset({"a"})),
     ]
-    run_timeline(connection, seen, [seen[n] for n in order])
-    reset(connection)
-    for n in order:
-        load(connection, seen[n])
-    Merge(connection, SOURCE, seen[0].run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(moment(0))
-    check(connection, seen[1:])
-    connection.rollback()
+    run_and_forget_first(connection, seen, [seen[n] for n in order])
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -252,13 +260,7 @@ def test_where_a_first_record_comes_or_goes_absences_behind_a_proved_one_are_jud
         Seen(moment(3), True, {}, run_id=f"{UUID}2"),
         Seen(moment(4), True, {"a": json.dumps(later).encode()}, run_id=f"{UUID}3", unlisted={"a"}),
     ]
-    run_timeline(connection, seen, [seen[n] for n in order])
-    reset(connection)
-    for n in order:
-        load(connection, seen[n])
-    Merge(connection, SOURCE, seen[0].run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(moment(0))
-    check(connection, seen[1:])
-    connection.rollback()
+    run_and_forget_first(connection, seen, [seen[n] for n in order])
 
 
 timelines = st.lists(observations(), min_size=1, max_size=7)
@@ -298,6 +300,6 @@ def test_a_forgotten_observation_leaves_no_trace(
     for one in seen:
         load(connection, one)
     gone = data.draw(st.sampled_from(seen))
-    Merge(connection, SOURCE, gone.run_id, MappingAdapter(RULES), datetime.now(UTC)).forget(gone.at)
+    forget(connection, gone)
     check(connection, [one for one in seen if one is not gone])
     connection.rollback()
