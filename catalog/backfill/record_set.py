@@ -16,6 +16,7 @@ from catalog.fields import INDEX
 from catalog.fingerprint import fingerprint
 from catalog.mapping import MappingRules, Rejected, map_record, rejected_text
 from catalog.model import Candidate, MappedImage, RejectedRecord
+from catalog.store.state.stored_state import Kind
 from catalog.sync.spill_file import SpillError, SpillFile
 
 MOST_IMAGES = 1_000_000
@@ -31,8 +32,6 @@ _PLACE = 12
 """Bytes of a place in the spill file."""
 Step = Callable[[Dump, int], None]
 """Told after each step of reading: the file, and how many records came."""
-Kind = tuple[str | None, str | None]
-"""Visibility and owner of an image."""
 Identity = tuple[str, bytes, datetime | None, bool, Kind]
 """Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, visibility and owner."""
 

@@ -107,9 +107,6 @@ class Connection:
 
 def of_project(login: Collection[str], project_id: str | None) -> frozenset[str]:
     """The reach of a login with the project that it is for, where only others know that: keys don't tell it."""
-    told = NO_LOGIN in login or any(right.startswith(PROJECT) for right in login)
-    return (
-        frozenset(login)
-        if told or not project_id
-        else frozenset(login) | {PROJECT + storable(project_id)[:250]}
-    )
+    if not project_id or NO_LOGIN in login or any(right.startswith(PROJECT) for right in login):
+        return frozenset(login)
+    return frozenset(login) | {PROJECT + storable(project_id)[:250]}

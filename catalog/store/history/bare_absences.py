@@ -136,21 +136,27 @@ class BareAbsences:
         spared = spare({when: {i for i in kinds if not kinds[i]} for when, (_, kinds) in changes.items()})
         for when, (observed, kinds) in sorted(changes.items(), key=itemgetter(0)):
             self._change(observed, {**kinds, **spared.get(when, {})}, timelines)
-        further: dict[datetime, set[str]] = defaultdict(set)
-        if passed_on or here is None or here.shown_to is not None:
-            for image_id, gap in right.items():
-                if gap.end is not None and gap.end.shown_to is None:
-                    further[gap.end.at].add(image_id)
-        firsts = {image_id: _Gap() for image_id in self.ids if self._revisions[image_id][0].at >= at}
-        if not passed_on:
-            self._look(firsts, self.ledger.walk(at, "after"), past_proofs=True)
-        for image_id, gap in firsts.items():
-            if records := [*gap.found, *([gap.end] if gap.end else [])]:
-                further[min(records).at].add(image_id)
         judged = bool(changes)
-        for when, ids in sorted(further.items()):
+        for when, ids in sorted(self._further(at, here, right.items(), passed_on=passed_on)):
             judged |= BareAbsences(self.ledger, ids).follow(when, timelines, spare, passed_on=True)
         return judged
+
+    def _further(
+        self, at: datetime, here: Observed | None, right: Iterable[tuple[str, _Gap]], *, passed_on: bool
+    ) -> Iterable[tuple[datetime, set[str]]]:
+        """Later moments around which a change at one counts too, with the images."""
+        moments: dict[datetime, set[str]] = defaultdict(set)
+        if passed_on or here is None or here.shown_to is not None:
+            for image_id, gap in right:
+                if gap.end is not None and gap.end.shown_to is None:
+                    moments[gap.end.at].add(image_id)
+        if not passed_on:
+            firsts = {image_id: _Gap() for image_id in self.ids if self._revisions[image_id][0].at >= at}
+            self._look(firsts, self.ledger.walk(at, "after"), past_proofs=True)
+            for image_id, gap in firsts.items():
+                if records := [*gap.found, *([gap.end] if gap.end else [])]:
+                    moments[min(records).at].add(image_id)
+        return moments.items()
 
     def keep(self, at: datetime, timelines: Timelines) -> dict[str, datetime]:
         """Makes absences before a moment, however proved, evidence of nothing, as somebody keeps these images; as far
