@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,18 +45,24 @@ def records(count: int, state: int, *, rare_tags: bool = False) -> Iterator[Reco
 
 
 class States:
-    """A `catalog.demo` service that shows one state at a time: a source keeps its endpoint. `/show/1` chooses."""
+    """A `catalog.demo` service that shows one state at a time: a source keeps its endpoint. `/show/1` chooses,
+    `/pause/0.7` makes each page take so many seconds."""
 
     def __init__(self, count: int, states: Sequence[int], *, rare_tags: bool = False) -> None:
         self._listings = {
             str(state): PreparedListing("ims", records(count, state, rare_tags=rare_tags)) for state in states
         }
         self._shown = str(states[0])
+        self._pause = 0.0
 
     def __call__(self, request: Request) -> Answer:
         if request.path.startswith("/show/"):
             self._shown = request.path.removeprefix("/show/")
             return Answer(204, b"")
+        if request.path.startswith("/pause/"):
+            self._pause = float(request.path.removeprefix("/pause/"))
+            return Answer(204, b"")
+        time.sleep(self._pause)
         return self._listings[self._shown](request)
 
 
@@ -63,6 +70,11 @@ def show(address: str, state: int) -> str:
     """Lets the server at this address list that state from now on; the address, as an endpoint."""
     httpx.get(f"{address}/show/{state}", trust_env=False).raise_for_status()
     return address
+
+
+def pause(address: str, seconds: float) -> None:
+    """Lets the server at this address take so long for a page."""
+    httpx.get(f"{address}/pause/{seconds}", trust_env=False).raise_for_status()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from starlette.requests import Request
@@ -24,25 +24,35 @@ AWAY = "the database does not serve at the moment; try again later"
 """Its error may name role, host and database: it is for the log."""
 
 
-def answer(request: Request, body: str, media_type: str, **headers: str) -> Response:
-    """The body, or 304 if whoever asks has it already."""
+class Answer(NamedTuple):
+    """What is sent to whoever asks, unless it is there already. `headers`: its ETag among them."""
+
+    content: bytes
+    media_type: str
+    headers: dict[str, str]
+
+    def response(self, request: Request) -> Response:
+        """All of it, or 304 if whoever asks has it already."""
+        known = request.headers.get("if-none-match", "").split(",")
+        tags = {each.strip().removeprefix("W/") for each in known}
+        if not tags.isdisjoint((self.headers["ETag"], "*")):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=self.headers)
+        return Response(self.content, media_type=self.media_type, headers=self.headers)
+
+
+def answer(body: str, media_type: str, **headers: str) -> Answer:
     content = body.encode()
-    tag = f'"{fingerprint(content).hex()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
-    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)
+    standing = {"ETag": f'"{fingerprint(content).hex()}"', "Cache-Control": "private, no-cache"}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(content, media_type, standing | named)
 
 
-def json_answer(request: Request, value: Any) -> Response:
-    return answer(request, json_line(value) + "\n", JSON)
+def json_answer(value: Any) -> Answer:
+    return answer(json_line(value) + "\n", JSON)
 
 
-def page(request: Request, template: str, **context: Any) -> Response:
-    return answer(request, render(template, path=request.url.path, **context), "text/html")
+def page(request: Request, template: str, **context: Any) -> Answer:
+    return answer(render(template, path=request.url.path, **context), "text/html")
 
 
 def failure(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -24,15 +24,16 @@ from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
 from catalog.store.db.connection import Connection
 from catalog.store.state import events as log
-from catalog.web import cursors, openapi, parameters
-from catalog.web.answers import failure, json_answer
+from catalog.web import cursors, openapi
+from catalog.web.answers import json_answer
+from catalog.web.cache import Cache
+from catalog.web.endpoint import Asked, Show, endpoint
 from catalog.web.reading import NotThere, Reader
 
-Asked = dict[str, Any]
 Work = Callable[[Connection, Asked, Request], Any]
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
+def routes(reader: Reader, cache: Cache) -> list[BaseRoute]:
     """One for each path of the API's document, and the document."""
     work: dict[str, Work] = {
         "/api/v1/images": images,
@@ -44,28 +45,18 @@ def routes(reader: Reader) -> list[BaseRoute]:
         "/api/v1/sources": sources,
     }
     found: list[BaseRoute] = [
-        Route(path, _endpoint(reader, work[path], openapi.PARAMETERS[path])) for path in openapi.PARAMETERS
+        Route(path, endpoint(reader, None if work[path] is sources else cache, _as_json(work[path]), known))
+        for path, known in openapi.PARAMETERS.items()
     ]
     return [*found, Route("/api/v1/openapi.json", document)]
 
 
-def _endpoint(
-    reader: Reader, work: Work, known: Sequence[parameters.Parameter]
-) -> Callable[[Request], Response]:
-    def endpoint(request: Request) -> Response:
-        try:
-            asked = parameters.read(request.query_params, known)
-            with reader.reading() as connection:
-                value = work(connection, asked, request)
-            return json_answer(request, value)
-        except Exception as error:
-            return failure(request, error)
-
-    return endpoint
+def _as_json(work: Work) -> Show:
+    return lambda connection, asked, request: json_answer(work(connection, asked, request))
 
 
 def document(request: Request) -> Response:
-    return json_answer(request, openapi.DOCUMENT)
+    return json_answer(openapi.DOCUMENT).response(request)
 
 
 def image_filter(asked: Asked) -> ImageFilter:

@@ -20,6 +20,7 @@ from catalog.store.db import schema
 from catalog.store.db.connection import Database
 from catalog.web import api, pages
 from catalog.web.answers import answer, refusal
+from catalog.web.cache import Cache
 from catalog.web.guard import Guard
 from catalog.web.reading import STATEMENT_SECONDS, Reader
 
@@ -36,7 +37,7 @@ def application(
     seconds: float = STATEMENT_SECONDS,
 ) -> ASGIApp:
     """All of `catalog web` as an ASGI application."""
-    reader = Reader(database, seconds)
+    reader, cache = Reader(database, seconds), Cache()
 
     def ready(request: Request) -> Response:
         try:
@@ -51,8 +52,8 @@ def application(
         Route("/healthz", _alive),
         Route("/readyz", ready),
         Route("/static/style.css", _style),
-        *api.routes(reader),
-        *pages.routes(reader),
+        *api.routes(reader, cache),
+        *pages.routes(reader, cache),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused}, lifespan=_lifespan)
     app.router.redirect_slashes = False
@@ -70,7 +71,7 @@ async def _alive(request: Request) -> Response:
 
 
 def _style(request: Request) -> Response:
-    return answer(request, _STYLE.read_text(encoding="utf-8"), "text/css")
+    return answer(_STYLE.read_text(encoding="utf-8"), "text/css").response(request)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -25,7 +25,9 @@ from catalog.report.sources import asked_sources, matching_sources
 from catalog.store.db.connection import Connection
 from catalog.store.state import events as log
 from catalog.web import api, cursors, parameters
-from catalog.web.answers import answer, failure, page
+from catalog.web.answers import Answer, answer, page
+from catalog.web.cache import Cache
+from catalog.web.endpoint import Asked, Show, endpoint
 from catalog.web.parameters import Parameter
 from catalog.web.reading import Reader
 from catalog.web.templates import address
@@ -49,12 +51,10 @@ MOST_MARKS = 500
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 """The report stands alone: its styles are in it."""
 
-Asked = dict[str, Any]
 Question = dict[str, list[str]]
-Show = Callable[[Connection, Asked, Request], Response]
 
 
-def routes(reader: Reader) -> list[BaseRoute]:
+def routes(reader: Reader, cache: Cache) -> list[BaseRoute]:
     shown: tuple[tuple[str, Show, Sequence[Parameter]], ...] = (
         ("/images", images, parameters.IMAGES),
         ("/images/{source_id}/{image_id}", image, parameters.NONE),
@@ -64,24 +64,15 @@ def routes(reader: Reader) -> list[BaseRoute]:
         ("/sources", sources, parameters.NONE),
         ("/report", report, parameters.SOURCES),
     )
-    found: list[BaseRoute] = [Route(path, _endpoint(reader, show, known)) for path, show, known in shown]
+    found: list[BaseRoute] = [
+        Route(path, endpoint(reader, None if show is sources else cache, show, known))
+        for path, show, known in shown
+    ]
     return [Route("/", _home), *found]
 
 
 def _home(request: Request) -> Response:
     return RedirectResponse("/images", HTTPStatus.FOUND)
-
-
-def _endpoint(reader: Reader, show: Show, known: Sequence[Parameter]) -> Callable[[Request], Response]:
-    def endpoint(request: Request) -> Response:
-        try:
-            asked = parameters.read(request.query_params, known)
-            with reader.reading() as connection:
-                return show(connection, asked, request)
-        except Exception as error:
-            return failure(request, error)
-
-    return endpoint
 
 
 def question_of(request: Request) -> Question:
@@ -93,7 +84,7 @@ def question_of(request: Request) -> Question:
     return question
 
 
-def images(connection: Connection, asked: Asked, request: Request) -> Response:
+def images(connection: Connection, asked: Asked, request: Request) -> Answer:
     wanted = api.image_filter(asked)
     values = values_of(connection, wanted)
     found = page_of_images(connection, wanted, asked["limit"], asked["after"], values)
@@ -167,7 +158,7 @@ def _sortable(question: Question, sort: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def image(connection: Connection, asked: Asked, request: Request) -> Response:
+def image(connection: Connection, asked: Asked, request: Request) -> Answer:
     found = api.found_image(connection, request)
     whole = show_image(connection, found, explain=True)
     revisions, more = page_of_history(connection, found.source_id, found.image_id, MOST_MARKS)
@@ -194,7 +185,7 @@ def _source_ids(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, source_id FROM sources").fetchall())
 
 
-def changes(connection: Connection, asked: Asked, request: Request) -> Response:
+def changes(connection: Connection, asked: Asked, request: Request) -> Answer:
     rows, place = api.changed(connection, asked)
     question = question_of(request)
     feed_question = {"source": question.get("source", [])}
@@ -212,13 +203,13 @@ def changes(connection: Connection, asked: Asked, request: Request) -> Response:
     )
 
 
-def feed(connection: Connection, asked: Asked, request: Request) -> Response:
+def feed(connection: Connection, asked: Asked, request: Request) -> Answer:
     types = chosen_types(asked["type"])
     found = log.newest(connection, places(connection, asked["source"], {}), atom.MOST_ENTRIES, types)
-    return answer(request, atom.feed(found), "application/atom+xml")
+    return answer(atom.feed(found), "application/atom+xml")
 
 
-def comparison(connection: Connection, asked: Asked, request: Request) -> Response:
+def comparison(connection: Connection, asked: Asked, request: Request) -> Answer:
     ids = _source_ids(connection)
     known = sorted(ids)
     found, sides = None, {}
@@ -238,13 +229,13 @@ def comparison(connection: Connection, asked: Asked, request: Request) -> Respon
     )
 
 
-def sources(connection: Connection, asked: Asked, request: Request) -> Response:
+def sources(connection: Connection, asked: Asked, request: Request) -> Answer:
     now = datetime.now(UTC)
     rows = sources_of(connection, matching_sources(connection), now)
     return page(request, "sources", sources=rows, now=now.replace(second=0, microsecond=0))
 
 
-def report(connection: Connection, asked: Asked, request: Request) -> Response:
+def report(connection: Connection, asked: Asked, request: Request) -> Answer:
     patterns = asked["source"] and asked_sources(connection, asked["source"])
     text = make_page(connection, now=datetime.now(UTC), sources=patterns, home="/images")
-    return answer(request, text, "text/html", Content_Security_Policy=REPORT_POLICY)
+    return answer(text, "text/html", Content_Security_Policy=REPORT_POLICY)

@@ -14,7 +14,9 @@ from catalog.store.db.connection import Connection, Database
 STATEMENT_SECONDS = 10.0
 """Longest statement, and longest pause between two."""
 _LIMITS = """SELECT set_config('statement_timeout', %(limit)s, true),
-    set_config('idle_in_transaction_session_timeout', %(limit)s, true)"""
+    set_config('idle_in_transaction_session_timeout', %(limit)s, true),
+    set_config('max_parallel_workers_per_gather', '0', true)"""
+"""One processor an answer: readers leave the others to sweeps."""
 
 
 class TookTooLong(DatabaseError):

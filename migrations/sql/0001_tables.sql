@@ -926,6 +926,7 @@ CREATE TABLE leases (
     source_id TEXT COLLATE "C" NOT NULL,
     holder UUID,
     fence BIGINT NOT NULL,
+    writes BIGINT DEFAULT 0 NOT NULL,
     expires_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_leases PRIMARY KEY (source_id)
 );
@@ -935,6 +936,7 @@ COMMENT ON TABLE leases IS 'Who may write a source. Internal.';
 COMMENT ON COLUMN leases.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN leases.holder IS 'Run that holds the source; NULL = free.';
 COMMENT ON COLUMN leases.fence IS 'Grows with each holder.';
+COMMENT ON COLUMN leases.writes IS 'Grows with each transaction of a holder.';
 COMMENT ON COLUMN leases.expires_at IS 'End of the lease by the database''s clock. Unit: UTC.';
 
 COMMENT ON TABLE catalog_schema_version IS 'Version of this schema: one row, written by db upgrade. Internal.';

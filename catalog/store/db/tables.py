@@ -528,6 +528,7 @@ leases = Table(
     key_column("source_id", "Source, as in sources.source_id.", primary_key=True),
     uuid_column("holder", "Run that holds the source; NULL = free."),
     Column("fence", BigInteger, nullable=False, comment="Grows with each holder."),
+    count("writes", "Grows with each transaction of a holder."),
     moment("expires_at", "End of the lease by the database's clock."),
     comment="Who may write a source. Internal.",
 )

@@ -2,8 +2,18 @@
 -- tells it.
 
 -- name: lock
--- Who holds the source; nobody else can take it until the transaction ends.
-SELECT holder::text, fence FROM leases WHERE source_id = %(source)s FOR UPDATE;
+-- Who holds the source; nobody else can take it until the transaction ends. Counted, so that a reader sees that something
+-- was written.
+UPDATE leases SET writes = writes + 1 WHERE source_id = %(source)s RETURNING holder::text, fence;
+
+-- name: version
+-- A number that differs once anything of any source was written: who writes what is known of one counts up in its lease,
+-- and what does without (rename, retire, announce) is in the rows. NULL where not every source has a lease, as in a hub.
+SELECT CASE WHEN bool_and(l.source_id IS NOT NULL) THEN
+    sum(hashtextextended(concat_ws(' ', s::text, l.fence, l.writes), 0))
+        + (SELECT coalesce(sum(hashtextextended(a::text, 0)), 0) FROM image_announcements AS a)
+END
+FROM sources AS s LEFT JOIN leases AS l ON l.source_id = s.source_id;
 
 -- name: lock_source
 -- A source that nobody held before; none that is being removed.

@@ -20,7 +20,7 @@ import psycopg
 import structlog
 
 from catalog.errors import CatalogError, ConfigurationError, LeaseLost, SourceBusy
-from catalog.store.db.connection import WRITE_SECONDS, Connection, Database, T
+from catalog.store.db.connection import WRITE_SECONDS, Connection, Database, T, is_spread
 from catalog.store.db.statements import load
 from catalog.store.state import events, runs
 
@@ -69,6 +69,13 @@ class Lease(NamedTuple):
             raise LeaseLost(
                 "another process took this source over while this one was paused; nothing of this run was written"
             )
+
+
+def version(connection: Connection) -> str | None:
+    """Stands for all that is known of all sources, as this transaction sees it: the same as long as nothing of it was
+    written. None where that can't be told: without sources, in a hub, on Citus."""
+    row = None if is_spread(connection) else _SQL.run(connection, "version").fetchone()
+    return str(row[0]) if row is not None and row[0] is not None else None
 
 
 def acquire(connection: Connection, source_id: str, holder: str) -> Lease | None:

@@ -109,6 +109,8 @@ def test_one_source_is_compared_with_itself_at_two_moments(two: Shelf) -> None:
     assert short(compared(two, "a", from_=days(1), to=days(3))) == [("differs", "id", "name", "old", "new")]
     assert [row["difference"] for row in compared(two, "a", from_=days(3))] == ["only in b"]
     assert compared(two, "a", from_=days(5)) == []
+    assert short(compared(two, "a", from_=days(3), to=days(1))) == [("differs", "id", "name", "new", "old")]
+    assert compared(two, "a", from_=days(1), to=days(1)) == []
 
 
 def test_what_cannot_be_compared_is_said(two: Shelf) -> None:

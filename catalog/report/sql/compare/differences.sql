@@ -1,10 +1,12 @@
 -- What two sets of live images, `a` and `b`, lack of one another, and how those that belong together differ. They belong
 -- together by their id; else by the hash of their data, those of one name first; else by system, release, architecture,
--- visibility and family: of several the newest with the newest. Each image belongs to one at most.
+-- visibility and family: of several the newest with the newest. Each image belongs to one at most. Grouped, not joined:
+-- of how many there are the planner knows nothing, and would try each with each.
 WITH {members}, by_id AS (
-    SELECT a.place AS a, b.place AS b
-    FROM members AS a JOIN members AS b ON b.image_id = a.image_id
-    WHERE a.side = 'a' AND b.side = 'b'
+    SELECT min(m.place) FILTER (WHERE m.side = 'a') AS a, min(m.place) FILTER (WHERE m.side = 'b') AS b
+    FROM members AS m
+    GROUP BY m.image_id
+    HAVING count(*) = 2
 ), rest_1 AS (
     SELECT m.*, row_number() OVER (
             PARTITION BY m.side, m.hash, m.name ORDER BY m.born_at DESC, m.image_id
@@ -12,17 +14,21 @@ WITH {members}, by_id AS (
     FROM members AS m
     WHERE m.place NOT IN (SELECT a FROM by_id UNION ALL SELECT b FROM by_id)
 ), by_hash_and_name AS (
-    SELECT a.place AS a, b.place AS b
-    FROM rest_1 AS a JOIN rest_1 AS b ON b.hash = a.hash AND b.name = a.name AND b.namesake = a.namesake
-    WHERE a.side = 'a' AND b.side = 'b'
+    SELECT min(r.place) FILTER (WHERE r.side = 'a') AS a, min(r.place) FILTER (WHERE r.side = 'b') AS b
+    FROM rest_1 AS r
+    WHERE r.hash IS NOT NULL AND r.name IS NOT NULL
+    GROUP BY r.hash, r.name, r.namesake
+    HAVING count(*) = 2
 ), rest_2 AS (
     SELECT r.*, row_number() OVER (PARTITION BY r.side, r.hash ORDER BY r.born_at DESC, r.image_id) AS turn
     FROM rest_1 AS r
     WHERE r.place NOT IN (SELECT a FROM by_hash_and_name UNION ALL SELECT b FROM by_hash_and_name)
 ), by_hash AS (
-    SELECT a.place AS a, b.place AS b
-    FROM rest_2 AS a JOIN rest_2 AS b ON b.hash = a.hash AND b.turn = a.turn
-    WHERE a.side = 'a' AND b.side = 'b'
+    SELECT min(r.place) FILTER (WHERE r.side = 'a') AS a, min(r.place) FILTER (WHERE r.side = 'b') AS b
+    FROM rest_2 AS r
+    WHERE r.hash IS NOT NULL
+    GROUP BY r.hash, r.turn
+    HAVING count(*) = 2
 ), rest_3 AS (
     SELECT r.*, row_number() OVER (
             PARTITION BY r.side, r.distro, r.release, r.arch, r.visibility, r.family
@@ -31,12 +37,11 @@ WITH {members}, by_id AS (
     FROM rest_2 AS r
     WHERE r.place NOT IN (SELECT a FROM by_hash UNION ALL SELECT b FROM by_hash)
 ), by_os AS (
-    SELECT a.place AS a, b.place AS b
-    FROM rest_3 AS a
-    JOIN rest_3 AS b ON b.os_turn = a.os_turn AND b.family = a.family AND b.distro IS NOT DISTINCT FROM a.distro
-        AND b.release IS NOT DISTINCT FROM a.release AND b.arch IS NOT DISTINCT FROM a.arch
-        AND b.visibility IS NOT DISTINCT FROM a.visibility
-    WHERE a.side = 'a' AND b.side = 'b'
+    SELECT min(r.place) FILTER (WHERE r.side = 'a') AS a, min(r.place) FILTER (WHERE r.side = 'b') AS b
+    FROM rest_3 AS r
+    WHERE r.family IS NOT NULL
+    GROUP BY r.distro, r.release, r.arch, r.visibility, r.family, r.os_turn
+    HAVING count(*) = 2
 ), pairs AS (
     SELECT a, b, 'id' AS matched_by FROM by_id
     UNION ALL SELECT a, b, 'hash' FROM by_hash_and_name
