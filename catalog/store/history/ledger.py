@@ -17,7 +17,7 @@ from catalog.fingerprint import fingerprint_of
 from catalog.model import PROJECT, HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach
+from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach, together
 
 _SQL = load("ledger.sql")
 LISTED = "listed"
@@ -284,7 +284,7 @@ class Ledger:
 
     def reach_before(self, at: datetime) -> Reach:
         """What the logins before a moment reached, back to the last one whose absences count."""
-        return frozenset(right for (right,) in self._run("reach_before", at=at))
+        return together(right for (right,) in self._run("reach_before", at=at))
 
     def is_measured_after(self, at: datetime) -> bool:
         """True if after a moment a login was shown all that it reaches."""

@@ -9,8 +9,10 @@ from catalog.text import storable
 
 ADMIN = "role admin"
 """An OpenStack service shows whoever has it the images of all projects."""
-UNKNOWN_RIGHT = "what a forgotten run reached"
+UNKNOWN_RIGHT = "what nobody knows"
 """In the place of rights of logins: no login has it."""
+SOME = "some login: "
+"""Begins, among what all of several logins reach, what only some of them do."""
 
 Reach = frozenset[str]
 """The rights of a login, without the keys of which nobody knows what they reach."""
@@ -27,7 +29,15 @@ def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
     reaches = {None if login is None else without_keys(login) for login in logins}
     if len(reaches) < 2:
         return next(iter(reaches), None)
-    return frozenset.intersection(*(reach for reach in reaches if reach is not None)) | {UNKNOWN_RIGHT}
+    known = [reach for reach in reaches if reach is not None]
+    by_all = frozenset.intersection(*known)
+    by_some = together(frozenset().union(*known)) - by_all
+    return by_all | {SOME + right for right in by_some} | {UNKNOWN_RIGHT}
+
+
+def together(rights: Iterable[str]) -> Reach:
+    """What some of the logins of observations reached, of what `common` says of each."""
+    return frozenset(right.removeprefix(SOME) for right in rights) - {UNKNOWN_RIGHT}
 
 
 def is_keyed(login: Collection[str]) -> bool:

@@ -434,6 +434,30 @@ def test_an_archive_ends_what_was_held_before_it(
     assert held(database) == {name_of(9): ("deleted", 2)}
 
 
+@pytest.mark.parametrize("second", ["admin", "reader", "admin reader"])
+@pytest.mark.parametrize("first", [["admin reader"], ["admin reader", "admin"]], ids=["one", "two"])
+def test_what_a_login_reaches_is_compared_alike_whatever_comes_after(
+    database: Database, tmp_path: Path, first: list[str], second: str
+) -> None:
+    """A saved listing is of the very moment of a sweep, which had one login or two, and shows an image more."""
+    every, lacked = ["admin", "reader"], name_of(4)
+    files = {
+        "sweep": archive(tmp_path, 2, *range(4), logins=[one.split() for one in first], login=every),
+        "beside": write(tmp_path, named(2), listing(*range(5))),
+        "after": archive(tmp_path, 3, *range(4), logins=[second.split()], login=every),
+        "later": write(tmp_path, named(4), listing(*range(3))),
+    }
+    is_less = second.split() != every
+    for order in itertools.permutations(files):
+        if is_less and order.index("after") < max(order.index("sweep"), order.index("beside")):
+            continue  # less than what is known by then
+        wipe(database)
+        for name in order:
+            backfill(database, source(), [files[name]])
+        assert held(database) == ({lacked: ("open", 3)} if is_less else {}), order
+        assert (lacked in live(database)) == is_less, order
+
+
 def test_nothing_is_held_of_an_image_that_is_deleted(database: Database, tmp_path: Path) -> None:
     """Whatever the order: the sweep that held it did not know that it was gone."""
     rest = (*range(9), *range(10, 20))

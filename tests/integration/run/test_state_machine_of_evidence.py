@@ -42,7 +42,7 @@ from catalog.fetch.listing.service import open_service
 from catalog.mapping import MappingRules
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.reach import UNKNOWN_RIGHT
+from catalog.store.history.reach import SOME, UNKNOWN_RIGHT
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import sources
 from catalog.sync.decisions import Verb, decide
@@ -574,7 +574,7 @@ class Evidence(RuleBasedStateMachine):
                 " ".join(sorted(run_ids)),
                 covers_hidden,
                 frozenset((sets or {}).get("found", ())),
-                None if login is None else frozenset(login) - {UNKNOWN_RIGHT},
+                None if login is None else {r for r in login if not r.startswith((SOME, UNKNOWN_RIGHT))},
                 UNKNOWN_RIGHT in (login or ()),
             )
             if any(file.at == at and file.complete for file in self.loaded):
