@@ -70,12 +70,12 @@ def gather(
     moved = ask("flow", unit=unit, since=datetime.combine(days[0], datetime.min.time(), UTC))
     # a plot that begins long before anything is known is an empty one
     days = _from(days, min((row["day"] for row in moved if row["came"] or row["went"]), default=days[-1]))
-    matrix = ask("matrix")
+    matrix, ages = ask("matrix"), ask("ages")
     return {
         "now": now.astimezone(UTC),
         "sources": sources,
         "left_out": sum(retired and name not in names for name, retired in known),
-        "totals": ask("totals")[0],
+        "totals": {name: sum(row[name] or 0 for row in ages) for name in ("images", "bytes")},
         "week": ask("week")[0],
         "platforms": charts.stacked(
             {(row["platform"], row["source"]): row["images"] for row in ask("platforms")}
@@ -83,7 +83,7 @@ def gather(
         "flow": charts.flow(_steps(days, moved, unit, since)),
         "flow_unit": unit,
         "observed_since": since,
-        "ages": _ages(ask("ages")),
+        "ages": _ages(ages),
         "statuses": [row | {"age": _seconds(row["oldest"], now)} for row in ask("statuses")],
         "matrix": _matrix(matrix),
         "matrix_platforms": _matrix_platforms(matrix),
