@@ -169,8 +169,9 @@ def _sort(files: Sequence[Path], observed_at: datetime | None) -> dict[datetime,
         header = dump.header if dump is not None else None
         at = observed_at or (header.observed_at if header is not None else date_in_name(path.name))
         if at is None:
+            unread = f"{broken.reason}; " if broken is not None else ""
             raise UsageError(
-                f"{path}: when was it taken? Its name holds no date (ISO 8601), or more than one;"
+                f"{path}: {unread}when was it taken? Its name holds no date (ISO 8601), or more than one;"
                 " rename it, or give --observed-at; nothing was written"
             )
         moment = moments.setdefault(at, _Moment())

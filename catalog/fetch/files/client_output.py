@@ -58,6 +58,8 @@ def unnested(raw: bytes) -> bytes:
 
 def is_list(path: Path) -> bool:
     """True if a file begins as what `openstack image list` prints, in whatever format."""
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

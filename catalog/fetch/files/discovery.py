@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import NoReturn
 
 from catalog.errors import UsageError
 
@@ -45,33 +47,47 @@ _UNREAD_TIME = re.compile(
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """The files that these paths name, each once: folders with all below, sorted, hidden ones left out.
 
-    Raises UsageError for a path that does not exist, and if they name no file at all.
+    What stands in a folder and can't be opened as a file is among them, so that whoever opens it says so. Raises
+    UsageError for a path or a folder that can't be read, and if they name no file at all.
     """
     found: dict[Path, None] = {}
     for path in paths:
-        if path.is_dir():
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            _refuse(error)
+        if stat.S_ISDIR(mode):
             found.update(dict.fromkeys(_below(path)))
-        elif path.is_file():
+        elif stat.S_ISREG(mode):
             found[path] = None
-        elif path.exists():
-            raise UsageError(f"{path}: neither a file nor a folder; save the listing to a file first")
         else:
-            raise UsageError(f"{path}: no such file or folder")
-    files: dict[Path, Path] = {}
+            raise UsageError(f"{path}: neither a file nor a folder; save the listing to a file first")
+    files: dict[str, Path] = {}
     for path in found:
-        files.setdefault(path.resolve(), path)
+        files.setdefault(os.path.realpath(path), path)
     if not files:
         raise UsageError("no files in " + ", ".join(map(str, paths)))
     return list(files.values())
 
 
 def _below(folder: Path) -> Iterable[Path]:
-    for parent, folders, names in os.walk(folder):
+    """Links are followed: a folder that leads back to one above it ends there."""
+    met: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in met:
+            folders.clear()
+            continue
+        met.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                yield path
+            if not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Nobody knows of which moments a folder holds files, so no other one could count as complete."""
+    raise UsageError(f"{error.filename}: {error.strerror}; nothing was written") from error
 
 
 def date_in_name(name: str) -> datetime | None:

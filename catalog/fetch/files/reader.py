@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -158,7 +159,9 @@ def open_dump(path: Path) -> Dump:
     """Looks into a file for an archive's header. Raises BrokenDump if it cannot be opened or was written by
     a later release; any other damage shows when the file is read."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise BrokenDump(path, None, "a pipe, a socket or a device, and no file")
         with Lines(path) as lines:
             start = lines.next(65536)
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
@@ -166,11 +169,11 @@ def open_dump(path: Path) -> Dump:
     except OSError as error:
         raise BrokenDump(path, None, error.strerror or str(error)) from None
     if not start.startswith(archive_format.HEADER_START):
-        return Dump(path, None, size)
+        return Dump(path, None, status.st_size)
     try:
         header = archive_format.read_header(start)
     except UNREADABLE as error:
         raise BrokenDump(path, 1, f"the archive's header cannot be read ({error})") from None
     if header.catalog_archive > archive_format.VERSION:
         raise BrokenDump(path, 1, f"an archive of version {header.catalog_archive}; a later release reads it")
-    return Dump(path, header, size)
+    return Dump(path, header, status.st_size)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import os
+import socket
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -188,6 +191,44 @@ def test_a_file_that_cannot_be_opened_is_named(database: Database, tmp_path: Pat
     result = backfill(database, source(), [path, write(tmp_path, named(2), listing(2))])
     assert [(one.line, one.reason) for one in result.failures] == [(1, "the gzip stream ends before its end")]
     assert live(database) == {name_of(2)}
+
+
+def bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.symlink_to("unmounted/listing.json"), "No such file"),
+        (lambda path: path.symlink_to(path.name), "symbolic links"),
+        (lambda path: path.symlink_to("/dev/null"), "a pipe, a socket or a device"),
+        (os.mkfifo, "a pipe, a socket or a device"),
+        (bind, "a pipe, a socket or a device"),
+    ],
+    ids=["dangling link", "link to itself", "device", "pipe", "socket"],
+)
+def test_what_stands_in_a_folder_and_is_no_file_is_named_and_the_others_prove_no_absence(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    reason: str,
+) -> None:
+    """A folder of listings that was copied without what its links lead to, for example."""
+    backfill(database, source(), [write(tmp_path, named(0), listing(1, 2, 3))])
+    write(tmp_path, f"folder/{named(1, '-a')}", listing(1, 2))
+    monkeypatch.chdir(tmp_path / "folder")  # the address of a socket is short
+    make(Path(named(1, "-b")))
+    result = backfill(database, source(), [Path()], complete=True)
+    assert [(one.path, one.line) for one in result.failures] == [(named(1, "-b"), None)]
+    assert reason in result.failures[0].reason
+    assert not result.runs[0].proves_absence
+    assert live(database) == {name_of(1), name_of(2), name_of(3)}
+    Path(named(1, "-b")).rename("undated")
+    with pytest.raises(UsageError, match=r"undated: [^;]+; when was it taken"):
+        backfill(database, source(), [Path()], complete=True)
 
 
 def test_a_listing_whose_last_page_is_missing_proves_no_absence(database: Database, tmp_path: Path) -> None:

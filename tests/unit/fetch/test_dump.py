@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
+import os
 import tracemalloc
 import uuid
 from datetime import UTC, datetime
@@ -467,11 +469,40 @@ def test_folders_are_walked_sorted_and_without_hidden_files(tmp_path: Path) -> N
     found = find_files([tmp_path, tmp_path / "b.json", tmp_path / "a" / ".hidden"])
     names = [str(path.relative_to(tmp_path)) for path in found]
     assert names == ["b.json", "a/z.json", "a/b/c", "a/.hidden"]
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="nothing: No such file"):
         find_files([tmp_path / "nothing"])
+    with pytest.raises(UsageError, match="too long"):
+        find_files([tmp_path / ("x" * 300)])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no files"):
         find_files([tmp_path / "empty"])
+
+
+def test_linked_folders_are_walked_and_lead_round_in_no_circle(tmp_path: Path) -> None:
+    for name in ("here/a.json", "there/b.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("[]")
+    for link, target in (("linked", "../there"), ("up", ".."), ("self", "."), (".hidden", "../there")):
+        (tmp_path / "here" / link).symlink_to(target)
+    assert [path.name for path in find_files([tmp_path / "here"])] == ["a.json", "b.json"]
+
+
+def test_a_folder_that_cannot_be_read_refuses_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which moments it holds files, nobody can say."""
+    scan = os.scandir
+
+    def locked(path: str) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", path)  # root is never told
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(UsageError, match="locked: Permission denied"):
+        find_files([tmp_path])
 
 
 @pytest.mark.parametrize(
