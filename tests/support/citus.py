@@ -65,16 +65,23 @@ def close_database(server_url: str, name: str) -> None:
 
 
 def drop_database(server_url: str, name: str) -> None:
+    """Whatever is still there: transactions over several nodes that somebody killed, Citus's own daemons."""
     for node in nodes(server_url):
-        try:
-            _run(node, f"DROP DATABASE {name} WITH (FORCE)")
-        except psycopg.errors.ObjectInUse:  # transactions over several nodes that somebody killed
-            with psycopg.connect(node) as connection:
-                rows = connection.execute(
-                    "SELECT gid FROM pg_prepared_xacts WHERE database = %s", (name,)
-                ).fetchall()
-            _run(_at(node, dbname=name), *(f"ROLLBACK PREPARED '{gid}'" for (gid,) in rows))
-            _run(node, f"DROP DATABASE {name} WITH (FORCE)")
+        for _ in range(12):  # each waits for five seconds
+            try:
+                _run(node, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                break
+            except psycopg.errors.ObjectInUse:
+                _roll_back_prepared(node, name)
+        else:
+            raise AssertionError(f"{node}: database {name} is still in use")
+
+
+def _roll_back_prepared(node: str, name: str) -> None:
+    with psycopg.connect(node) as connection:
+        rows = connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (name,)).fetchall()
+    if rows:
+        _run(_at(node, dbname=name), *(f"ROLLBACK PREPARED '{gid}'" for (gid,) in rows))
 
 
 def _at(url: str, **place: Any) -> str:
