@@ -19,7 +19,14 @@ from typing import Any, TypeVar, cast
 import ijson
 import msgspec
 
-from catalog.fetch.listing.links import EVERYTHING, Listing, listing_of, next_link
+from catalog.fetch.listing.links import (
+    EVERYTHING,
+    PAGE_KEYS,
+    Listing,
+    listing_of,
+    next_link,
+    repeated_key,
+)
 from catalog.model import UNREADABLE
 from catalog.text import MOST_VALUES, short, without_unstorable_escapes
 
@@ -239,6 +246,7 @@ _any = msgspec.json.Decoder(msgspec.Raw)
 _decoded = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_LIST = "`images` is not a list: an answer that is not a listing"
+_REPEATED = "a page that holds `{}` twice; save each page as a value of its own"
 
 
 def in_batches(lines: Lines, records: Iterator[bytes]) -> Iterator[Batch]:
@@ -311,6 +319,8 @@ def _split_object(value: bytes, head: _Object, line: int, counts: Counts) -> lis
         return [value]
     if bytes(head.images)[:1] != b"[":
         raise BadValue(line, _NO_LIST)
+    if (key := repeated_key(value, bytes(head.images))) is not None:
+        raise BadValue(line, _REPEATED.format(key))
     records = [bytes(record) for record in _list.decode(head.images)]
     first, link, links = map(_value, (head.first, head.next, head.links))
     counts.add_page(len(records), first, next_link(link, links), line)
@@ -403,10 +413,13 @@ class _Walk:
     def _object(self) -> Iterator[bytes]:
         """A page or an image, whose bracket was just met. An `id` tells an image, unless it comes too late."""
         line, images, values = self._lines.number, None, dict[str, Any]()
+        repeated: str | None = None
         for event, key in self._events:
             if event == "end_map":
                 break
             event, value = next(self._events)
+            if key in PAGE_KEYS and (key in values or (key == "images" and images is not None)):
+                repeated = repeated or key
             if key == "images" and event == "start_array" and "id" not in values:
                 images = 0
                 for record in self._members():
@@ -417,6 +430,8 @@ class _Walk:
         if images is not None:
             if "id" in values:
                 raise BadValue(line, "an object with a list of `images` and an `id` after it")
+            if repeated is not None:
+                raise BadValue(line, _REPEATED.format(repeated))
             link = next_link(values.get("next"), values.get("links"))
             self._counts.add_page(images, values.get("first"), link, line)
         elif "images" in values and "id" not in values:

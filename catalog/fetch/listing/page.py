@@ -10,7 +10,7 @@ import msgspec
 
 from catalog.errors import BadListingError
 from catalog.fetch.http.body import CutBodyError
-from catalog.fetch.listing.links import next_link
+from catalog.fetch.listing.links import next_link, repeated_key
 from catalog.fetch.listing.nesting import without_deep_records
 from catalog.fingerprint import fingerprint
 from catalog.text import LONGEST_ID, has_too_many_values, outline, without_unstorable_escapes
@@ -31,6 +31,10 @@ class _Page(msgspec.Struct):
     links: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
+class _Images(msgspec.Struct):
+    images: msgspec.Raw
+
+
 class _Identity(msgspec.Struct):
     id: str
 
@@ -41,6 +45,7 @@ class _Identities(msgspec.Struct):
 
 T = TypeVar("T")
 _page = msgspec.json.Decoder(_Page)
+_images = msgspec.json.Decoder(_Images)
 _any = msgspec.json.Decoder()
 _identity = msgspec.json.Decoder(_Identity)
 _identities = msgspec.json.Decoder(_Identities)
@@ -81,6 +86,7 @@ def read_page(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
         raise BadListingError(
             f"the page holds more than {MOST_PAGE_VALUES:,} values; lower `page_size` if it is genuine"
         )
+    shallow = body
     try:
         page = _decoded(_page.decode, body)
     except _TooDeep:
@@ -89,6 +95,10 @@ def read_page(body: bytes, most_records: int = MOST_RECORDS) -> ParsedPage:
             raise
         page = _decoded(_page.decode, shallow)
         page.images = [msgspec.Raw(deep.get(bytes(record), record)) for record in page.images]
+    if shallow.count(b'"images"') > 1:
+        key = repeated_key(bytes(shallow), bytes(_decoded(_images.decode, shallow).images))
+        if key is not None:
+            raise BadListingError(f"the page holds `{key}` twice; what the first of them lists would be lost")
     if len(page.images) > most_records:
         raise BadListingError(f"the page holds {len(page.images):,} records, far more than were asked for")
     return ParsedPage(page.images, _ids(body, page.images), bytes(page.next), bytes(page.links))

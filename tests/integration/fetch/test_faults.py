@@ -117,6 +117,7 @@ def test_a_fault_that_passes_costs_a_retry_and_no_image(opened: Opened, kind: An
         (body(b"{}"), "bad_listing", 1),
         (body(b"[]"), "bad_listing", 1),
         (body(b'{"images": {}}'), "bad_listing", 1),
+        (body(b'{"images": [{"id": "a"}], "images": [{"id": "b"}]}'), "bad_listing", 1),
         (body(b'{"error": {"code": "IMG.0001", "message": "x"}}'), "bad_listing", 1),
         (body(b'{"images": [], "next": 7}'), "bad_listing", 1),
         (body(b'{"images": [], "next": "http://["}'), "bad_listing", 1),

@@ -154,6 +154,44 @@ def test_pages_of_endless_listings_are_no_listing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "form", [b"%s\n", b"[%s,\n%s]\n", b'[{"images": []}, %s]\n'], ids=["a page", "pages", "a list"]
+)
+@pytest.mark.parametrize("gap", [b" ", b"\n"], ids=["on one line", "on lines"])
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [
+        (b'{"images": [{"id": "a"}],~"images": [{"id": "b"}]}', "images"),
+        (b'{"images": [{"id": "a"}],~"images": [{"id": "a"}]}', "images"),
+        (b'{"images": [{"id": "a"}],~"images": []}', "images"),
+        (b'{"images": [{"id": "a"}],~"im\\u0061ges": [{"id": "b"}]}', "images"),
+        (b'{"images": null,~"images": [{"id": "b"}]}', "images"),
+        (b'{"images": [{"id": "a"}], "next": "x",~"images": [{"id": "b"}], "next": null}', "images"),
+        (b'{"next": "/v2/images?marker=a",~"images": [{"id": "a"}], "next": null}', "next"),
+        (b'{"images": [{"id": "a"}],~"links": {"next": "x"}, "links": {}}', "links"),
+        (b'{"first": "/v2/images?tag=a", "images": [],~"first": "/v2/images"}', "first"),
+    ],
+)  # fmt: skip
+def test_a_page_that_holds_a_key_twice_is_refused(
+    tmp_path: Path, page: bytes, key: str, gap: bytes, form: bytes
+) -> None:
+    """As two pages that were joined as text: a reader of JSON keeps the last list alone, and says nothing."""
+    page = page.replace(b"~", gap)
+    assert f"`{key}` twice" in broken(tmp_path, form.replace(b"%s", page)).reason
+
+
+@pytest.mark.parametrize("gap", [b" ", b"\n"], ids=["on one line", "on lines"])
+def test_a_records_own_keys_may_stand_twice(tmp_path: Path, gap: bytes) -> None:
+    """The last one counts (semantics 3.1)."""
+    record = b'{"id": "a",~"images": [1], "images": [2], "next": 1,~"next": 2}'.replace(b"~", gap)
+    for content in (
+        record,
+        b'{"images": [%s]}' % record,
+        b'{"x": {"images": 1, "images": 2}, "images": [%s]}' % record,
+    ):
+        assert read(written(tmp_path, content)) == [{"id": "a", "images": [2], "next": 2}]
+
+
+@pytest.mark.parametrize(
     ("content", "line", "reason"),
     [
         (b"", None, "empty"),

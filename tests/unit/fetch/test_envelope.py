@@ -31,6 +31,17 @@ def test_records_of_any_shape_come_back_as_they_were_sent(records: list[object],
     assert len(sheet.ids) == len(sheet.keys()) == len(sent)
 
 
+@pytest.mark.parametrize("deep", [b"[]", b"[" * 200_000 + b"]" * 200_000], ids=["flat", "deep"])
+def test_a_page_of_two_lists_is_none(deep: bytes) -> None:
+    """A decoder would keep the last list alone. A record's own keys may have that name."""
+    record = b'{"id": "a", "x": "images", "images": {"images": %s}}' % deep
+    page = b'{"next": "x", "images": [%s], "first": "y"}' % record
+    assert read_page(page).ids == ["a"]
+    for more in (b'"images": [%s]' % record, b'"images": []', b'"images" : [], "links": []'):
+        with pytest.raises(BadListingError, match="`images` twice"):
+            read_page(b'{"images": [%s], ' % record + more + b"}")
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_are_more_than_a_bad_listing(body: bytes) -> None:
     for text in (body, b'{"images": [' + body + b"]}"):
