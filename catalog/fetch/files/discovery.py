@@ -35,11 +35,14 @@ _TIMES = tuple(
     )
 )
 _UNREAD = re.compile(
-    r"[A-Za-z+]|[.,:][0-9]|-[0-9]{2}(?![0-9])|[ _-]?[A-Z]{2,4}T(?![A-Za-z])|[ _.-]*[AaPp]\.?[Mm](?![A-Za-z])"
+    r"[A-Za-z+[]|[.,:][0-9]|-[0-9]{2}(?![0-9])|[ _-]?[A-Z]{2,4}T(?![A-Za-z])|[ _.-]*[AaPp]\.?[Mm](?![A-Za-z])"
+    r"|[ _]+(?:\+|-[0-9]{2}:?(?:[0-9]{2})?(?![0-9]))"
 )
-"""After a time: more of it (a zone's name, a page or a zone, a fraction of a minute, half of a day)."""
+"""After a time: more of it (a zone's name, a page or a zone, a fraction of a minute, half of a day, a zone that stands
+apart, as `date '+%F %T %z'` writes it)."""
 _UNREAD_TIME = re.compile(
-    r"[^0-9A-Za-z]*(?:[Tt]|[Aa][Tt])?[^0-9A-Za-z]*(?:[0-9]{2}|[0-9][-_.:h][0-9])|[Tt][0-9]"
+    r"[^0-9A-Za-z]*(?:[TtHh]|[Aa][Tt])?[^0-9A-Za-z]*(?:[0-9]{2}|[0-9](?:[-_.:h][0-9]|[ _.-]*[AaPp]\.?[Mm](?![A-Za-z])))"
+    r"|[Tt][0-9]"
 )
 """After a date: a time is meant, but none that can surely be read."""
 
