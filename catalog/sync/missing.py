@@ -276,8 +276,9 @@ def _believe(unvouched: dict[str, AbsenceReason], result: MissingVerdict, contro
 
 
 def _asked_recently(stored: StoredState, image_id: str, now: datetime) -> bool:
+    """Not in days to come: the clock was ahead when that was written."""
     asked = stored.asked.get(image_id)
-    return asked is not None and asked[1] == "found" and now - asked[0] < ASK_AGAIN
+    return asked is not None and asked[1] == "found" and abs(now - asked[0]) < ASK_AGAIN
 
 
 def _withdraw(image_id: str, result: MissingVerdict) -> None:

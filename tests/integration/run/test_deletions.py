@@ -77,6 +77,19 @@ def test_once_a_day_goes_by_the_clock_where_observations_are_ahead_of_it(sites: 
     assert site.sweep().looked_up == 1
 
 
+def test_once_a_day_goes_by_the_clock_after_it_was_ahead(sites: Sites) -> None:
+    """Else nobody would ask until that time is reached."""
+    site = sites.open("ims", 3)
+    site.sweep()
+    site.cloud.hide(name_of(1))
+    assert site.sweep().looked_up == 1
+    with site.database.transaction() as connection:
+        connection.execute(f"UPDATE lookups SET {moved('asked_at', '30 days')}")
+        connection.execute(f"UPDATE observations SET {moved('observed_at', '30 days')}")
+    assert site.sweep().looked_up == 1
+    assert site.sweep().looked_up == 0
+
+
 def test_an_unlisted_image_that_is_listed_again_is_no_longer_marked(sites: Sites) -> None:
     site = sites.open("ims", 3)
     site.sweep()
