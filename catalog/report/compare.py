@@ -21,10 +21,9 @@ COLUMNS = (
 )  # fmt: skip
 """Columns that are compared, or tell which images belong together."""
 _CHANGED = """
-        AND EXISTS (
-            SELECT FROM revisions AS r
-            WHERE r.source_id = i.source_id AND r.image_id = i.image_id
-                AND r.valid_from > least(%(from)s::timestamptz, %(to)s::timestamptz)
+        AND (i.source_id, i.image_id) IN (
+            SELECT r.source_id, r.image_id FROM revisions AS r JOIN sources AS s ON s.source_id = r.source_id
+            WHERE s.name = %(a)s AND r.valid_from > least(%(from)s::timestamptz, %(to)s::timestamptz)
                 AND (%(to)s::timestamptz IS NULL
                     OR r.valid_from <= greatest(%(from)s::timestamptz, %(to)s::timestamptz))
         )"""
