@@ -13,8 +13,8 @@ SPREAD = {placement.table for placement in placements() if placement.how == BY_S
 ABOUT_MANY = {
     ("announcements", "families"), ("announcements", "in_force"), ("due_sources", "due_sources"),
     ("due_sources", "health"), ("due_sources", "image_counts"), ("events", "newest"), ("events", "read"),
-    ("held_deletions", "held"), ("runs", "recent"), ("sources", "listing"), ("stored_state", "known_in"),
-    ("webhooks", "states"),
+    ("held_deletions", "held"), ("leases", "version"), ("runs", "recent"), ("sources", "listing"),
+    ("stored_state", "known_in"), ("webhooks", "states"),
 }  # fmt: skip
 """Questions about all sources, or those that somebody chose."""
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|USING) (\w+)(?: (?:AS )?\w+)?(?=[\s,)])")
