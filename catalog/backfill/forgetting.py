@@ -184,12 +184,17 @@ def _effects(before: Mapping[str, Present], after: Mapping[str, Present]) -> dic
 def _refusal(
     before: Mapping[str, Present], after: Mapping[str, Present], source: SourceSettings
 ) -> str | None:
-    """Why this must be asked for, if more live images than the deletion limit would go."""
+    """Why this must be asked for, if more live images than the deletion limit would go; where some would be deleted,
+    those that are held then count too."""
     live = [image_id for image_id, image in before.items() if image.live]
-    lost = [i for i in live if (image := after.get(i)) is None or image.is_inferred_deletion]
-    if not is_above_limit(len(lost), len(live), source):
+    erased = [image_id for image_id in live if image_id not in after]
+    deleted = [i for i in live if i in after and after[i].is_inferred_deletion]
+    held = sum(image.held == "open" for image in after.values()) if deleted else 0
+    lost = len(erased) + len(deleted)
+    if not is_above_limit(lost + held, len(live), source):
         return None
     return (
-        f"{len(lost)} of {len(live)} live images would be deleted or erased, more than the deletion limit allows:"
-        " nothing was changed; see --plan, forget the run that lacks them instead, or give --accept-deletions"
+        f"{lost} of {len(live)} live images would be deleted or erased{f', and {held} are held' if held else ''},"
+        " more than the deletion limit allows: nothing was changed; see --plan, forget the run that lacks them"
+        " instead, or give --accept-deletions"
     )

@@ -206,6 +206,21 @@ def test_erased_images_count(database: Database, tmp_path: Path) -> None:
     assert len(live(database)) == 12
 
 
+def test_what_is_held_already_counts_beside_what_would_be_deleted(database: Database, tmp_path: Path) -> None:
+    """And not beside what would be erased alone."""
+    load(database, tmp_path, 1, *range(20))
+    backfill(database, source(), [write(tmp_path, named(2), listing(*range(9)))], complete=True)
+    seen = load(database, tmp_path, 4, *range(9), 30, complete=False)
+    backfill(database, source(), [write(tmp_path, named(3), listing(*range(7)))], complete=True)
+    before = contents_of(database, "s", (*HISTORY, "runs", "held_deletions"))
+    with pytest.raises(UsageError, match="3 of 21 live images would be deleted or erased, and 11 are held"):
+        forget(database, source(), seen)
+    assert contents_of(database, "s", (*HISTORY, "runs", "held_deletions")) == before
+    later = load(database, tmp_path, 5, *range(9), 31, complete=False)
+    assert forget(database, source(), later).counts["erased"] == 1
+    assert forget(database, source(), seen, accept_deletions=True).counts["deleted"] == 2
+
+
 def test_what_a_span_changes_and_takes_back_is_no_change(database: Database, tmp_path: Path) -> None:
     """Deleted for a while by each of two observations, and only between them."""
     load(database, tmp_path, 1, *range(20))
