@@ -22,7 +22,7 @@ from catalog.store.db.connection import Database
 from tests.migration.filled import fill
 from tests.support import citus
 from tests.support.rows import HISTORY, SWEEPS, contents_of
-from tests.support.statements import EVERY, OF_BATCHES
+from tests.support.statements import ABOUT_MANY, EVERY, OF_BATCHES
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "00000000-0000-0000-0000-000000000001"
@@ -40,7 +40,6 @@ VALUES: dict[str, Any] = {
     "owners": ["x"], "systems": ["x"],
 }  # fmt: skip
 FILES = (*OF_BATCHES, "leases")
-ABOUT_MANY = {("held_deletions", "held"), ("leases", "version"), ("stored_state", "known_in")}
 OF_ONE_SOURCE = sorted(
     key for key, text in EVERY.items() if key[0] in FILES and key not in ABOUT_MANY and "COPY" not in text
 )

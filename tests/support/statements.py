@@ -32,3 +32,10 @@ OF_BATCHES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_de
 STATEMENTS = {name: text for file in OF_BATCHES for name, text in _LOADED[file].items()}
 EVERY = {(file, name): text for file, texts in _LOADED.items() for name, text in texts.spread.items()}
 """All of them by file and name, as they are said where Citus keeps the tables."""
+ABOUT_MANY = {
+    ("announcements", "families"), ("announcements", "in_force"), ("due_sources", "due_sources"),
+    ("due_sources", "health"), ("due_sources", "image_counts"), ("events", "newest"), ("events", "read"),
+    ("held_deletions", "held"), ("leases", "version"), ("runs", "recent"), ("sources", "listing"),
+    ("stored_state", "known_in"), ("webhooks", "states"),
+}  # fmt: skip
+"""Questions about all sources, or those that somebody chose."""

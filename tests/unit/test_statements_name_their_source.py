@@ -7,16 +7,9 @@ import re
 import pytest
 
 from catalog.store.db.distribution import BY_SOURCE, placements
-from tests.support.statements import EVERY
+from tests.support.statements import ABOUT_MANY, EVERY
 
 SPREAD = {placement.table for placement in placements() if placement.how == BY_SOURCE}
-ABOUT_MANY = {
-    ("announcements", "families"), ("announcements", "in_force"), ("due_sources", "due_sources"),
-    ("due_sources", "health"), ("due_sources", "image_counts"), ("events", "newest"), ("events", "read"),
-    ("held_deletions", "held"), ("leases", "version"), ("runs", "recent"), ("sources", "listing"),
-    ("stored_state", "known_in"), ("webhooks", "states"),
-}  # fmt: skip
-"""Questions about all sources, or those that somebody chose."""
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|USING) (\w+)(?: (?:AS )?\w+)?(?=[\s,)])")
 _NAMED = re.compile(r"source_id = (?:%\(source\)s|\{\}|\w+\.source_id)|USING \(source_id")
 
