@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from catalog.store.db.privileges import grant_statements
 from tests.integration.views.conftest import Shelf
+from tests.integration.views.readers import reader
 from tests.integration.web.conftest import PATIENCE, Start
 
 TOKEN = "0123456789abcdef:x"
@@ -79,12 +79,8 @@ def test_a_database_that_is_away_is_said_so_without_its_address(start: Start, da
 def test_a_readers_rights_are_enough(start: Start, shelf: Shelf, database_url: str) -> None:
     source = shelf.source()
     shelf.image(source, "i", tags=["t"])
-    role = "reader_of_" + database_url.rpartition("/")[2].partition("?")[0]
-    with_admin(database_url, f"CREATE ROLE {role} LOGIN")
-    try:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            for statement in grant_statements(connection, role, "reader"):
-                connection.execute(statement.encode())
+    with reader(database_url) as connection:
+        role = connection.execute("SELECT current_user::text").fetchall()[0][0]
         site = start(url=make_url(database_url).set(username=role).render_as_string(hide_password=False))
         for path in (
             "/images",
@@ -97,10 +93,6 @@ def test_a_readers_rights_are_enough(start: Start, shelf: Shelf, database_url: s
             assert site.get(path).status_code == 200, path
         for path in ("images", f"images/{source}/i", "latest", "changes", "events", "sources"):
             assert site.get(f"/api/v1/{path}").status_code == 200, path
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute(f"DROP OWNED BY {role}".encode())
-        with_admin(database_url, f"DROP ROLE {role}")
 
 
 def with_admin(database_url: str, statement: str) -> None:
