@@ -26,6 +26,7 @@ from catalog.store.db.embedded.server import EmbeddedServer
 from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
 from tests.conftest import FAST
 from tests.integration.faults.refusals import raise_in
+from tests.support import citus
 from tests.support.cloud_server import CloudServer, Exchange
 from tests.support.faults import drip, hang, html
 
@@ -238,6 +239,7 @@ def test_an_address_that_is_not_ours_is_refused(bind: str) -> None:
 # --- others
 
 
+@citus.unfit("its tables have no triggers")
 def test_a_shorter_interval_counts_although_others_were_in_the_way(
     config: Path, database_url: str, cloud: CloudServer
 ) -> None:

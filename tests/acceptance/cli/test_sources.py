@@ -14,6 +14,7 @@ from catalog.store.db.connection import ATTEMPTS
 from catalog.store.state import leases
 from tests.acceptance.cli.conftest import Desk
 from tests.integration.faults.refusals import raise_in
+from tests.support import citus
 from tests.support.faults import status
 
 Make = Callable[..., Record]
@@ -76,7 +77,7 @@ def test_a_source_that_is_swept_is_not_adopted_meanwhile(
     desk.run("sync")
     with psycopg.connect(str(desk.database_url)) as somebody:
         somebody.execute(
-            "UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 hour'"
+            "UPDATE leases SET holder = md5(source_id)::uuid, expires_at = now() + interval '1 hour'"
         )
     refused = desk.run("sources", "adopt", "lab")
     assert (refused.code, "source 'lab' is busy; try again" in refused.error) == (5, True)
@@ -158,6 +159,7 @@ def test_two_sources_on_one_service_are_warned_of_until_one_is_gone(desk: Desk, 
     assert desk.run("sync").err == ""
 
 
+@citus.unfit("its tables have no triggers")
 @pytest.mark.parametrize("arguments", [("rename", "lab", "new"), ("retire", "lab"), ("adopt", "lab")])
 def test_another_users_locks_are_waited_out(desk: Desk, record: Make, arguments: tuple[str, ...]) -> None:
     desk.add_source("lab", Cloud("glance", [record(1)]))

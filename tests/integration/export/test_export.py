@@ -94,7 +94,7 @@ def test_what_somebody_was_about_to_write_is_in_the_next_export(catalog: Catalog
     """Who holds the lease already will not count it up again."""
     with catalog.database.transaction() as connection:
         connection.execute(
-            "UPDATE leases SET holder = gen_random_uuid(), expires_at = now() + interval '1 minute'"
+            "UPDATE leases SET holder = md5(source_id)::uuid, expires_at = now() + interval '1 minute'"
         )
     catalog.export(tmp_path)
     with catalog.database.transaction() as connection:
