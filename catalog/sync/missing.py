@@ -60,17 +60,18 @@ class Control:
     ) -> None:
         self._listed = listed
         self._lookup = lookup
-        self._failed = False
+        self.failed = False
+        """Look-ups prove nothing in this sweep."""
         self.failure: str | None = None
         """The wrong answer about a listed image, in one line."""
 
     def believed(self, missing: Collection[str]) -> set[str]:
         """Those whose look-ups can be believed. Once some can't, none in this sweep can."""
-        kinds = () if self._failed else self._listed(missing)
+        kinds = () if self.failed else self._listed(missing)
         return {image_id for ids, listed in kinds if self._vouch(listed) for image_id in ids}
 
     def _vouch(self, listed: str | None) -> bool:
-        if self._failed:
+        if self.failed:
             return False
         why, error = "no live image was listed that could be looked up in comparison", None
         if listed is not None:
@@ -82,7 +83,7 @@ class Control:
         if not isinstance(error, ENDS_LOOKUPS):
             again = "missing images stay live and are asked for again"
             self.failure = f"look-ups prove nothing in this sweep: {why}; {again}"
-        self._failed = True
+        self.failed = True
         return False
 
 
@@ -128,7 +129,9 @@ def decide_missing(
         for image_id in list(result.absent):
             _withdraw(image_id, result)
             result.inconclusive[image_id] = "unanswered"
-    unasked_proves = absence_proves and (accept or source.lookup_limit == 0)
+    # of a cloud that denies what it lists, what nobody asked about may live as well
+    denied = control is not None and control.failed
+    unasked_proves = absence_proves and not denied and (accept or source.lookup_limit == 0)
     found_before = set()
     elsewhere = set() if "market" in source.passes else stored.market
     for image_id in waiting:

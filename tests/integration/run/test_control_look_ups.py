@@ -204,11 +204,25 @@ def test_a_control_that_takes_too_long_costs_the_answers_and_not_the_merge(sites
 
 
 def test_accepted_deletions_spare_what_a_dead_address_says_of(sites: Sites) -> None:
+    """And what was not asked about: the order of asking tells nothing."""
+    site = sites.open(images=6)
+    site.sweep()
+    for n in range(3):
+        site.cloud.delete(name_of(n))
+    no_address_answers(site)
+    run = site.sweep(accept_deletions=True, changed={"lookup_limit": 1})
+    assert (run.deleted, run.unlisted, run.looked_up) == (0, 3, 1)
+    assert "look-ups prove nothing" in str(run.note)
+    site.server.faults.clear()
+    assert site.sweep(accept_deletions=True, changed={"lookup_limit": 1}).deleted == 3
+    assert sorted(site.reasons().values()) == ["not_found", "not_listed", "not_listed"]
+
+
+def test_where_none_are_made_no_dead_address_is_met(sites: Sites) -> None:
     site = sites.open(images=6)
     site.sweep()
     site.cloud.delete(name_of(0))
     no_address_answers(site)
-    assert site.sweep(accept_deletions=True).deleted == 0
     assert site.sweep(changed={"lookup_limit": 0}).deleted == 1
 
 

@@ -51,7 +51,8 @@ def applies(value: str, cell: str) -> bool:
 
 
 def done(lookup: str, control: str, login: str, kept: str, over: str, complete: str) -> MissingVerdict:
-    """What the product does of the image "x"; others are listed, and "a" is missing and found."""
+    """What the product does of the image "x"; others are listed, and "a" is missing and found, or denied where it is
+    asked about instead of "x"."""
     unlimited, limited = {"lookup_limit": 200}, {"lookup_limit": 1}
     limit = {
         "not asked: `lookup_limit = 0`": {"lookup_limit": 0},
@@ -73,7 +74,7 @@ def done(lookup: str, control: str, login: str, kept: str, over: str, complete: 
     def ask(image_id: str) -> Lookup:
         asked.append(image_id)
         if image_id == "a":
-            return Lookup("found", b'{"id": "a"}')
+            return Lookup("not_found" if lookup == "`--accept-deletions`" else "found", b'{"id": "a"}')
         if image_id != "x":
             return Lookup("found" if control == "found" else "not_found", b"{}")
         return Lookup(ANSWERS[lookup], b'{"id": "x"}')  # type: ignore[arg-type]
