@@ -49,6 +49,18 @@ def query(url: str, statement: str) -> list[Any]:
         return connection.execute(statement).fetchall()
 
 
+def between_sweeps(url: str, name: str, change: str, where: str = "true") -> bool:
+    """Changes the source's row if nobody sweeps it, and it is as it shall be; whether it was."""
+    with psycopg.connect(url) as connection:
+        free = connection.execute(
+            "SELECT s.source_id FROM sources s JOIN leases l ON l.source_id = s.source_id"
+            " WHERE s.name = %s AND l.holder IS NULL",
+            (name,),
+        ).fetchone()
+        update = f"UPDATE sources SET {change} WHERE source_id = %s AND {where}"
+        return free is not None and connection.execute(update.encode(), free).rowcount == 1
+
+
 def one(url: str, statement: str) -> Any:
     return query(url, statement)[0][0]
 

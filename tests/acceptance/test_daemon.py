@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,15 @@ import pytest
 from catalog.demo.answers import Request
 from catalog.demo.cloud import Cloud
 from catalog.demo.images import example_images
-from tests.acceptance.daemon_process import LEASE_SECONDS, DaemonProcess, configuration, one, query, until
+from tests.acceptance.daemon_process import (
+    LEASE_SECONDS,
+    DaemonProcess,
+    between_sweeps,
+    configuration,
+    one,
+    query,
+    until,
+)
 from tests.support.cloud_server import CloudServer
 from tests.support.faults import drip, hang, html
 
@@ -64,7 +73,7 @@ def test_after_a_restart_gauges_are_right_at_once_and_a_late_run_takes_place_onc
         assert metrics['catalog_images{source="moon",state="live"}'] == len(IMAGES)
         assert metrics['catalog_runs_total{outcome="complete",source="moon"}'] == 0
         with psycopg.connect(database_url) as connection:
-            connection.execute("UPDATE sources SET next_due_at = next_due_at - interval '3 days'")
+            connection.execute("UPDATE sources SET next_due_at = now() - interval '3 days'")
         daemon.wait_for("sweep", source="moon")
         assert daemon.stop() == 0
     assert one(database_url, "SELECT count(*) FROM runs") == 2
@@ -89,17 +98,6 @@ def test_each_source_has_its_row_from_the_start_though_nothing_was_read_of_it(
     with DaemonProcess(config, text.replace('"glance"', '"ims"')) as daemon:
         until(lambda: query(database_url, "SELECT DISTINCT kind FROM sources") == [("ims",)], "another kind")
         assert daemon.stop() == 0
-
-
-def retired(url: str, name: str) -> bool:
-    """Retires a source between two sweeps: a sweep that was under way would take it into use again."""
-    with psycopg.connect(url) as connection:
-        changed = connection.execute(
-            "UPDATE sources SET retired_at = now() FROM leases"
-            " WHERE name = %s AND leases.source_id = sources.source_id AND holder IS NULL",
-            (name,),
-        ).rowcount
-    return changed == 1
 
 
 # --- signals
@@ -158,7 +156,9 @@ def test_sighup_takes_over_the_sources_of_the_configuration_and_refuses_a_broken
         config.write_text(configuration(database_url, sources))
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("configuration read again", 2)
-        until(lambda: retired(database_url, "venus"), "a moment between two sweeps of venus")
+        # a sweep that was under way would take it into use again
+        retire = partial(between_sweeps, database_url, "venus", "retired_at = now()")
+        until(retire, "a moment between two sweeps of venus")
         count = {name: len(daemon.logged("sweep", source=name)) for name in ("moon", "mars", "venus")}
         daemon.wait_for("sweep", count["mars"] + 3, source="mars")
         for name in ("moon", "venus"):

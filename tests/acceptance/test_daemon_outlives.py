@@ -23,7 +23,7 @@ from catalog.errors import ConfigurationError
 from catalog.store.db import schema
 from catalog.store.db.connection import ATTEMPTS, Database
 from catalog.store.db.embedded.server import EmbeddedServer
-from tests.acceptance.daemon_process import DaemonProcess, configuration, one, until
+from tests.acceptance.daemon_process import DaemonProcess, between_sweeps, configuration, one, until
 from tests.conftest import FAST
 from tests.integration.faults.refusals import raise_in
 from tests.support import citus
@@ -117,23 +117,14 @@ def test_it_outlives_a_database_whose_clock_is_set_back(
         daemon.wait_for("sweep", source="moon", outcome="complete")
         daemon.wait_for("sweep", 2, source="mars", outcome="failed")
         for name in sources:
-            until(partial(made_ahead_of_time, database_url, name), f"a rest of {name}")
+            ahead = "next_due_at = now() + interval '3 days'"  # as a clock made it
+            until(
+                partial(between_sweeps, database_url, name, ahead, "next_due_at > now()"), f"a rest of {name}"
+            )
             runs = f"FROM runs JOIN sources USING (source_id) WHERE name = '{name}'"
             swept = one(database_url, f"SELECT count(*) {runs}")
             until(partial(one, database_url, f"SELECT count(*) > {swept} {runs}"), f"a sweep of {name}")
         assert daemon.stop() == 0
-
-
-def made_ahead_of_time(url: str, name: str) -> bool:
-    """The source's next turn as a clock made it that was three days ahead; between two sweeps."""
-    with psycopg.connect(url) as connection:
-        changed = connection.execute(
-            "UPDATE sources SET next_due_at = next_due_at + interval '3 days' FROM leases"
-            " WHERE name = %s AND leases.source_id = sources.source_id AND holder IS NULL"
-            " AND next_due_at > now()",
-            (name,),
-        ).rowcount
-    return changed == 1
 
 
 def test_a_database_frozen_in_mid_sweep_does_not_keep_it_from_stopping(

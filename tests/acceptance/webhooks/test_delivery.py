@@ -125,7 +125,7 @@ def test_events_that_are_no_longer_kept_end_the_waiting(plant: Plant, receiver: 
     plant.change(3)
     daemon.wait_for("webhook failed", webhook="alerts")
     with psycopg.connect(plant.database_url) as connection:
-        connection.execute("UPDATE events SET time = time - interval '31 days'")
+        connection.execute("UPDATE events SET time = now() - interval '31 days'")
     plant.change(1)
     plant.change(2)
     daemon.wait_for("events are gone that this webhook was not told of", webhook="alerts", events=1)
