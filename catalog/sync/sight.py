@@ -19,26 +19,42 @@ OPENNESS = {"private": 0, "community": 2}
 
 
 def none_like(
-    images: Mapping[str, Kind], shown: Iterable[Kind], project: str | None, *, by_owner: bool
+    images: Mapping[str, Kind],
+    shown: Iterable[Kind],
+    project: str | None,
+    *,
+    by_owner: bool,
+    another_key: bool = False,
 ) -> set[str]:
     """Those of some missing images that not everybody may see of whose kind none is shown. One alone is an image that
     was the last of its kind.
 
     A community image, which is for everybody, tells of others of that kind only. `by_owner`: but for the project's own,
     it has to be the owner's too, and a private one to tell of private ones, as others are shown its shared ones.
+    `another_key`: nobody knows who asks now, so that one alone may not be the last either; and who is shown private
+    images of its own project only is shown those of others that are shared with it, which tell of no other share.
     """
-    unseen = set(images.values())
+    unseen, beyond, own = set(images.values()), set[Kind](), project
+    if another_key:
+        shown = list(shown)
+        private = {owner for visibility, owner in shown if visibility == "private"} - {None}
+        own = None
+        project = project or (next(iter(private)) if len(private) == 1 else None)
+        if project is not None and private <= {project}:
+            beyond = {one for one in unseen if one[0] != "community" and one[1] not in (None, project)}
+    unseen -= beyond
     for shows, owner in shown if unseen else ():
         openness = OPENNESS.get(shows or "", 1)
         for one in list(unseen):
-            judged_by_owner = by_owner and one[1] not in (None, project)
+            judged_by_owner = by_owner and one[1] not in (None, own)
             most = max(0 if judged_by_owner else 1, OPENNESS.get(one[0] or "", 1))
             if openness <= most and (not judged_by_owner or owner == one[1]):
                 unseen.remove(one)
         if not unseen:
             break
+    unseen |= beyond
     ids = {image_id for image_id, kind in images.items() if kind in unseen}
-    return ids if len(ids) > 1 else set()
+    return ids if len(ids) > 1 or another_key else set()
 
 
 class Sight:
@@ -71,11 +87,12 @@ class Sight:
         """Those of some missing images of whose kind nothing is listed (semantics 4.5, limit)."""
         if self.sweep.source.auth == "none":
             return set()
-        project = None if self.lost() else self.service.project_id
+        by_owner = any(map(is_keyed, self.service.logins()))
         with self.sweep.database.transaction(read_only=True) as connection:
             images = stored_state.not_public(connection, self.sweep.source_id, ids)
             shown = self._shown(connection) if images else ()
-        return none_like(images, shown, project, by_owner=any(map(is_keyed, self.service.logins())))
+        project, another = self.service.project_id, by_owner and bool(self.lost())
+        return none_like(images, shown, project, by_owner=by_owner, another_key=another)
 
     def _shown(self, connection: Connection) -> Iterator[Kind]:
         """The kinds of what was listed or found; what came with a new record is judged by that."""

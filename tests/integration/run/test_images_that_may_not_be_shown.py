@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.integration.run.test_renewed_logins import with_key_file, with_token_
 from tests.support.cloud_server import Exchange
 from tests.support.faults import by_address, status
 from tests.support.records import body_of, image, name_of, write
+from tests.support.rows import contents_of, wipe
 from tests.support.world import Site, Sites, hasty
 
 KINDS = ("glance", "ims")
@@ -217,27 +220,42 @@ def ready_made(site: Site, folder: Path, auth_type: str) -> Callable[[str], Any]
     return change
 
 
+Keyed = tuple[Site, Callable[[str], Any]]
+"""A source with a secret, and what changes it."""
+
+
 @pytest.fixture(params=["token", "access key", "admin_token", "http_basic"])
-def keyed(
+def open_keyed(
     request: pytest.FixtureRequest, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Site, Callable[[str], Any]]:
-    """A source with a secret, what changes it, and twenty-two images, some of them another project's."""
+) -> Callable[..., Keyed]:
+    """Opens a site that is asked with a secret that tells nothing of itself, and sweeps it once."""
     monkeypatch.chdir(tmp_path)
-    records = [*map(image, range(10)), *(image(n, **(MINE if n < 16 else THEIRS)) for n in range(10, 22))]
-    site = sites.open("ims" if request.param == "access key" else "glance", records)
-    change: Callable[[str], Any]
-    if request.param == "token":
-        change = with_token_file(site, tmp_path).write_text
-    elif request.param == "access key":
-        change = with_key_file(site, tmp_path).write_text
-    else:
-        change = ready_made(site, tmp_path, request.param)
-    change("first")
-    assert site.sweep(changed={"page_size": 100}).inserted == 22
-    return site, change
+
+    def open_site(records: list[dict[str, Any]], project: str = "p") -> Keyed:
+        site = sites.open("ims" if request.param == "access key" else "glance", records)
+        change: Callable[[str], Any]
+        if request.param == "token":
+            change = with_token_file(site, tmp_path).write_text
+        elif request.param == "access key":
+            change = with_key_file(site, tmp_path).write_text
+            site.source = dataclasses.replace(site.source, project_id=project)
+        else:
+            change = ready_made(site, tmp_path, request.param)
+        change("first")
+        assert site.sweep(changed={"page_size": 100}).inserted == len(records)
+        return site, change
+
+    return open_site
 
 
-def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Callable[[str], Any]]) -> None:
+@pytest.fixture
+def keyed(open_keyed: Callable[..., Keyed]) -> Keyed:
+    """Twenty-two images, some of them another project's."""
+    private = (image(n, **(MINE if n < 16 else THEIRS)) for n in range(10, 22))
+    return open_keyed([*map(image, range(10)), *private])
+
+
+def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: Keyed) -> None:
     """It sees one project's private images and not the other's: nobody can tell whether these are gone."""
     site, change_key = keyed
     change_key("second")
@@ -253,7 +271,7 @@ def test_with_another_key_what_it_may_not_be_shown_is_held(keyed: tuple[Site, Ca
 
 @pytest.mark.parametrize("visibility", ["shared", "community"])
 def test_what_a_project_shows_others_tells_nothing_of_its_private_images(
-    keyed: tuple[Site, Callable[[str], Any]], visibility: str
+    keyed: Keyed, visibility: str
 ) -> None:
     site, change_key = keyed
     site.cloud.add(image(30, visibility=visibility, owner="b"))
@@ -265,7 +283,38 @@ def test_what_a_project_shows_others_tells_nothing_of_its_private_images(
     assert (run.deleted, run.held) == (0, 6)
 
 
-def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Callable[[str], Any]]) -> None:
+@pytest.mark.parametrize(
+    ("key", "more", "held"), [("second", [], 3), ("first", [], 0), ("second", [image(40, **THEIRS)], 0)],
+    ids=["another key", "the same key", "another key that is shown all"],
+)  # fmt: skip
+def test_a_share_that_another_key_is_shown_tells_of_no_other(
+    open_keyed: Callable[..., Keyed], key: str, more: list[dict[str, Any]], held: int
+) -> None:
+    """Of its own project private images are listed, of another one a single share."""
+    shares = [image(n, visibility="shared", owner="b") for n in range(10, 14)]
+    site, change_key = open_keyed([*map(image, range(10)), *shares, image(30, **MINE), *more], "a")
+    change_key(key)
+    for n in range(11, 14):
+        site.cloud.delete(name_of(n))
+    run = site.sweep()
+    assert (run.outcome, run.deleted, run.held) == ("complete", 3 - held, held)
+    assert (site.sweep().deleted, len(site.held_for())) == (0, held)
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared"])
+def test_a_single_image_of_another_project_is_not_its_last_one_to_another_key(
+    open_keyed: Callable[..., Keyed], visibility: str
+) -> None:
+    theirs = image(12, visibility=visibility, owner="b")
+    site, change_key = open_keyed([*map(image, range(10)), image(10, **MINE), image(11, **MINE), theirs], "a")
+    change_key("second")
+    site.cloud.delete(name_of(11))
+    site.cloud.delete(name_of(12))
+    run = site.sweep()
+    assert (run.deleted, site.held_for()) == (1, {name_of(12): "limit"})
+
+
+def test_another_key_holds_up_nothing_else(keyed: Keyed) -> None:
     """Tokens end by the hour: each new one is the measure from its first complete sweep on."""
     site, change_key = keyed
     for number in range(3):
@@ -285,7 +334,7 @@ def test_another_key_holds_up_nothing_else(keyed: tuple[Site, Callable[[str], An
 
 
 def test_a_key_that_comes_in_the_middle_of_a_sweep_is_another_one(
-    keyed: tuple[Site, Callable[[str], Any]],
+    keyed: Keyed,
 ) -> None:
     site, change_key = keyed
     for n in range(16, 22):
@@ -298,3 +347,32 @@ def test_a_key_that_comes_in_the_middle_of_a_sweep_is_another_one(
     site.server.faults.add(play, at=len(site.server.requests) + 2)
     run = site.sweep(changed={"deletion_limit_count": 20})
     assert (run.outcome, run.deleted, run.held) == ("complete", 0, 6)
+
+
+def test_what_is_held_for_another_key_is_held_in_any_order(
+    open_keyed: Callable[..., Keyed], tmp_path: Path
+) -> None:
+    """Rebuilt from the sweeps' archives, and beside a saved listing from between them."""
+    shares = [image(n, visibility="shared", owner="b") for n in range(10, 14)]
+    records = [*map(image, range(10)), *shares, image(30, **MINE)]
+    site, change_key = open_keyed(records, "a")
+    site.source = dataclasses.replace(site.source, archive=tmp_path / "archive")
+    site.sweep()
+    between = site.database.now()
+    change_key("second")
+    for n in range(11, 14):
+        site.cloud.delete(name_of(n))
+    assert site.sweep().held == 3
+    held = site.held_for()
+    archives = sorted((tmp_path / "archive").rglob("*.gz"))
+    dump = write(tmp_path, "dump.json", {"images": records})
+    histories = []
+    for order in itertools.permutations([*archives, dump]):
+        wipe(site.database)
+        for path in order:
+            at = between if path == dump else None
+            result = backfill(site.database, site.source, [path], observed_at=at, confirmed=True)
+            assert result.failures == []
+        assert (site.reasons(), site.held_for()) == ({}, held)
+        histories.append(contents_of(site.database, "s"))
+    assert all(one == histories[0] for one in histories)
