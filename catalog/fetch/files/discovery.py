@@ -48,7 +48,8 @@ _UNREAD_TIME = re.compile(
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files that these paths name, each once: folders with all below, sorted, hidden ones left out.
+    """The files that these paths name, each once, or once for each date by which links name it: folders with all
+    below, sorted, hidden ones left out.
 
     What stands in a folder and can't be opened as a file is among them, so that whoever opens it says so. Raises
     UsageError for a path or a folder that can't be read, and if they name no file at all.
@@ -65,12 +66,13 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
             found[path] = None
         else:
             raise UsageError(f"{path}: neither a file nor a folder; save the listing to a file first")
-    files: dict[str, Path] = {}
-    for path in found:
-        files.setdefault(os.path.realpath(path), path)
-    if not files:
+    if not found:
         raise UsageError("no files in " + ", ".join(map(str, paths)))
-    return list(files.values())
+    files: dict[str, dict[datetime | None, Path]] = {}
+    for path in found:
+        files.setdefault(os.path.realpath(path), {}).setdefault(date_in_name(path.name), path)
+    # a link without a date ("latest") is no listing of its own
+    return [path for names in files.values() for at, path in names.items() if at or len(names) == 1]
 
 
 def _below(folder: Path) -> Iterable[Path]:

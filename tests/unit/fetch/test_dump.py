@@ -533,6 +533,20 @@ def test_linked_folders_are_walked_and_lead_round_in_no_circle(tmp_path: Path) -
     assert [path.name for path in find_files([tmp_path / "here"])] == ["a.json", "b.json"]
 
 
+def test_links_to_one_file_are_as_many_listings_as_they_name_dates(tmp_path: Path) -> None:
+    """A store that keeps equal listings once; and a link to the latest one."""
+    (tmp_path / ".store").write_text("[]")
+    names = ["2026-03-01.json", "2026-03-02.json", "a/2026-03-02.json", "a/latest.json", "latest.json"]
+    (tmp_path / "a").mkdir()
+    for name in names:
+        (tmp_path / name).symlink_to(tmp_path / ".store")
+    found = find_files([tmp_path])
+    assert [str(path.relative_to(tmp_path)) for path in found] == names[:2]
+    (tmp_path / names[0]).unlink()
+    assert [path.name for path in find_files([tmp_path / "latest.json", tmp_path / "a"])] == [names[1]]
+    assert find_files([tmp_path / "latest.json"]) == [tmp_path / "latest.json"]
+
+
 def test_a_folder_that_cannot_be_read_refuses_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
