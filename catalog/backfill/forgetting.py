@@ -10,6 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from catalog.backfill.command import EARLIEST
+from catalog.backfill.last_word import unseen
 from catalog.config.settings import SourceSettings
 from catalog.errors import SourceBusy, UsageError
 from catalog.store.db.connection import Connection, Database, clock
@@ -121,7 +122,7 @@ def forget(
         if forgotten.effects["restored"]:
             stored_state.doubt_login(connection, source_id)
         if not accept_deletions:
-            forgotten.refusal = _refusal(before, after, source)
+            forgotten.refusal = _refusal(connection, source, source_id, before, after)
         if plan:
             connection.rollback()
         elif forgotten.refusal is not None:
@@ -182,7 +183,11 @@ def _effects(before: Mapping[str, Present], after: Mapping[str, Present]) -> dic
 
 
 def _refusal(
-    before: Mapping[str, Present], after: Mapping[str, Present], source: SourceSettings
+    connection: Connection,
+    source: SourceSettings,
+    source_id: str,
+    before: Mapping[str, Present],
+    after: Mapping[str, Present],
 ) -> str | None:
     """Why this must be asked for, if more live images than the deletion limit would go; where some would be deleted,
     those that are held then count too."""
@@ -191,10 +196,22 @@ def _refusal(
     deleted = [i for i in live if i in after and after[i].is_inferred_deletion]
     held = sum(image.held == "open" for image in after.values()) if deleted else 0
     lost = len(erased) + len(deleted)
-    if not is_above_limit(lost + held, len(live), source):
+    if is_above_limit(lost + held, len(live), source):
+        why = f"{lost} of {len(live)} live images would be deleted or erased{f', and {held} are held' if held else ''},"
+        why += " more than the deletion limit allows"
+    elif doubted := _doubted(connection, source, source_id, {i: after[i].told_at for i in deleted}):
+        why = f"{doubted} live images would be deleted by listings that may just not have shown them"
+    else:
         return None
-    return (
-        f"{lost} of {len(live)} live images would be deleted or erased{f', and {held} are held' if held else ''},"
-        " more than the deletion limit allows: nothing was changed; see --plan, forget the run that lacks them"
-        " instead, or give --accept-deletions"
-    )
+    return f"{why}: nothing was changed; see --plan, forget the run that lacks them instead, or give --accept-deletions"
+
+
+def _doubted(
+    connection: Connection, source: SourceSettings, source_id: str, deleted: Mapping[str, datetime]
+) -> int:
+    """How many of these deletions the limit would hold, whatever their number: by listings alone."""
+    proved = Ledger(connection, source_id).absence_reasons(deleted.keys(), deleted.values())
+    moments: dict[datetime, set[str]] = {}
+    for image_id, at in deleted.items() - proved.keys():
+        moments.setdefault(at, set()).add(image_id)
+    return sum(len(unseen(connection, source, source_id, at, ids)) for at, ids in moments.items())

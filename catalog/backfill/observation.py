@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 from msgspec import structs
 
+from catalog.backfill.last_word import unseen
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
@@ -143,7 +144,7 @@ class ObservationWriter:
         observation = self._observation(appending=appending)
         run.proves_absence = observation.complete
         merge = Merge(
-            connection, self.source_id, metadata.run_id, contents, run.started_at, self._is_too_much
+            connection, self.source_id, metadata.run_id, contents, run.started_at, self._beyond_limit
         )
         counts = merge.apply(observation)
         run.take(counts)
@@ -314,14 +315,20 @@ class ObservationWriter:
             self.held = bool(self._verdict.held)
         return undecided | (missing & self._proved.keys())
 
-    def _is_too_much(self, ids: Set[str]) -> bool:
-        """True if the deletion limit holds these images back, of which later observations prove the absence now."""
-        if self.accept:
-            return False
-        known, gone = stored_state.load_contents(self.connection, self.source_id), len(self._verdict.absent)
-        too_much = is_above_limit(len(ids | known.held) + gone, known.live + gone, self.source)
-        self.held |= too_much
-        return too_much
+    def _beyond_limit(self, gone: Mapping[datetime, Set[str]]) -> Set[str]:
+        """Those of these images, of which later observations prove the absence now, that the deletion limit holds."""
+        if self.accept or not gone:
+            return frozenset()
+        known, deleted = (
+            stored_state.load_contents(self.connection, self.source_id),
+            len(self._verdict.absent),
+        )
+        ids = frozenset().union(*gone.values())
+        if not is_above_limit(len(ids | known.held) + deleted, known.live + deleted, self.source):
+            where = self.connection, self.source, self.source_id
+            ids = frozenset().union(*(unseen(*where, at, some) for at, some in gone.items()))
+        self.held |= bool(ids)
+        return ids
 
     def _unseen(self, ids: Collection[str], missing: set[str]) -> set[str]:
         """Those of some missing images of whose kind nothing is listed, or that a plain listing leaves out (semantics

@@ -282,6 +282,10 @@ class Ledger:
         moment."""
         return {owner for (owner,) in self._run("shows_private", login=sorted(login), at=at)}
 
+    def shown_kinds(self, at: datetime) -> set[tuple[str | None, str | None]]:
+        """Visibility and owner of what the complete observation of a moment listed."""
+        return set(self._run("shown_kinds", at=at).fetchall())
+
     def reach_before(self, at: datetime) -> Reach:
         """What the logins before a moment reached, back to the last one whose absences count."""
         return together(right for (right,) in self._run("reach_before", at=at))

@@ -52,8 +52,9 @@ class BeforeHistory(UsageError):
 
 
 class Merge:
-    """Merges observations of one source. `recorded_at` is the database's clock. `is_too_much`: whether so many live
-    images would be deleted, as an older observation lets the absence in later ones count, that they are held."""
+    """Merges observations of one source. `recorded_at` is the database's clock. `beyond_limit`: of live images that
+    would be deleted, as an older observation lets the absence in later ones of these moments count, those that are
+    held."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Merge:
         run_id: str,
         rules: ContentRules,
         recorded_at: datetime,
-        is_too_much: Callable[[Set[str]], bool] = lambda ids: False,
+        beyond_limit: Callable[[Mapping[datetime, Set[str]]], Set[str]] = lambda gone: frozenset(),
     ) -> None:
         self.connection = connection
         self.source_id = source_id
@@ -74,7 +75,7 @@ class Merge:
         self._capabilities: set[str] = {capability.capability for capability in CAPABILITIES}
         self._new_capabilities: set[str] = set()
         self._more_warnings = 0
-        self._is_too_much = is_too_much
+        self._beyond_limit = beyond_limit
         self.is_judged_again = False
         """Absences in other observations, or of unlisted images, count otherwise than before."""
 
@@ -395,16 +396,16 @@ class Merge:
 
     def _spare(self, absences: Mapping[datetime, set[str]]) -> dict[datetime, dict[str, str]]:
         """Of images whose absence comes to count at these moments: those that somebody keeps, and those of which it
-        would be the last word, if they are too many."""
+        would be the last word, if that is beyond the limit."""
         spared = {
             at: dict.fromkeys(ids & held_deletions.kept_at(self.connection, self.source_id, at), "kept")
             for at, ids in absences.items()
             if ids
         }
         last = {at: self._live(absences[at] - kept.keys(), at) for at, kept in spared.items()}
-        if (gone := set().union(*last.values())) and self._is_too_much(gone):
-            for at, ids in last.items():
-                spared[at] |= dict.fromkeys(ids, "held")
+        held = self._beyond_limit({at: ids for at, ids in last.items() if ids})
+        for at, ids in last.items():
+            spared[at] |= dict.fromkeys(ids & held, "held")
         return spared
 
     def _live(self, ids: set[str], at: datetime) -> set[str]:

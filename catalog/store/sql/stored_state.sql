@@ -143,8 +143,9 @@ CROSS JOIN ({open_and_kept}) AS h
 WHERE s.source_id = %(source)s;
 
 -- name: present
--- Every image of a source: what is stored of it, whether it lives, and the deletion of it that is held.
-SELECT i.image_id, f.content_hash, i.deleted_at, i.deletion_reason, h.decision
+-- Every image of a source: what is stored of it and by which observation, whether it lives, and the deletion of it that
+-- is held.
+SELECT i.image_id, f.content_hash, i.deleted_at, i.deletion_reason, h.decision, i.last_changed_at
 FROM images i
 JOIN image_state f USING (source_id, image_id)
 LEFT JOIN held_deletions h ON h.source_id = i.source_id AND h.image_id = i.image_id AND h.decision IN ('open', 'kept')

@@ -98,6 +98,8 @@ class Present(NamedTuple):
     deletion_reason: str | None
     held: str | None
     """`open` or `kept`."""
+    told_at: datetime
+    """When the observation was made that says so first."""
 
     @property
     def live(self) -> bool:

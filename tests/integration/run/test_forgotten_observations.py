@@ -221,6 +221,32 @@ def test_what_is_held_already_counts_beside_what_would_be_deleted(database: Data
     assert forget(database, source(), seen, accept_deletions=True).counts["deleted"] == 2
 
 
+PUBLIC = [image(n, visibility="public", owner="p") for n in range(3)]
+PRIVATE = [image(n, visibility="private", owner="p") for n in range(3, 7)]
+SHARED = [image(n, visibility="shared", owner="q") for n in (7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("before", "listed"),
+    [(PUBLIC, []), (PUBLIC + PRIVATE, PUBLIC), (PRIVATE + SHARED, PRIVATE)],
+    ids=["empty", "public ones alone", "no shares"],
+)
+def test_what_a_listing_may_not_have_shown_is_not_deleted_by_it(
+    database: Database, tmp_path: Path, before: list[dict[str, object]], listed: list[dict[str, object]]
+) -> None:
+    """Though it was no last word when it was loaded."""
+    runs = [
+        backfill(database, source(auth="token"), [write(tmp_path, named(n), {"images": records})], complete=n < 3)
+        for n, records in ((1, before), (3, before), (2, listed))
+    ]  # fmt: skip
+    seen = runs[1].runs[0].run_id
+    lacked = len(before) - len(listed)
+    with pytest.raises(UsageError, match=f"^{lacked} live images would be deleted by listings that may"):
+        forget(database, source(auth="token"), seen)
+    assert len(live(database)) == len(before)
+    assert forget(database, source(auth="token"), seen, accept_deletions=True).counts["deleted"] == lacked
+
+
 def test_what_a_span_changes_and_takes_back_is_no_change(database: Database, tmp_path: Path) -> None:
     """Deleted for a while by each of two observations, and only between them."""
     load(database, tmp_path, 1, *range(20))

@@ -661,6 +661,34 @@ def test_the_listing_of_visible_images_counts_again_without_the_record_that_said
     assert images(database)[name_of(9)]["deleted_at"] == hour(3)
 
 
+@pytest.mark.parametrize("order", ["123", "132", "312", "213", "231"])
+@pytest.mark.parametrize(
+    ("hidden", "listed"),
+    [
+        ({"visibility": "private", "owner": "p"}, []),
+        ({"visibility": "private", "owner": "p"}, [image(0)]),
+        ({"visibility": "shared", "owner": "q"}, [image(0), image(1, visibility="private", owner="p")]),
+    ],
+    ids=["empty", "public ones alone", "no shares"],
+)
+def test_what_a_listing_may_not_have_shown_is_held_when_an_older_one_makes_it_the_last_word(
+    database: Database, tmp_path: Path, hidden: dict[str, Any], listed: list[dict[str, Any]], order: str
+) -> None:
+    """Images that were hidden at first, and not later (2); a listing that lacks them (3), or has none."""
+    files = {
+        number: write(tmp_path, named(int(number)), {"images": [*listed, *records]})
+        for number, records in {
+            "1": [image(n, os_hidden=True, **hidden) for n in (7, 8)],
+            "2": [image(n, os_hidden=False, **hidden) for n in (7, 8)],
+            "3": [],
+        }.items()
+    }
+    for number in order:
+        backfill(database, source(auth="token"), [files[number]], complete=number != "2")
+    assert {name_of(7), name_of(8)} <= live(database)
+    assert held(database) == dict.fromkeys((name_of(7), name_of(8)), ("open", 3))
+
+
 # ---- what is dated anew ------------------------------------------------------------------------------
 
 
