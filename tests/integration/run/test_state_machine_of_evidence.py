@@ -522,8 +522,21 @@ class Evidence(RuleBasedStateMachine):
         self.world.direct.execute(A_DAY_LATER)
         live = self.live()
         kept = self.kept & live
+        doubted = UNKNOWN_RIGHT in (self.one("SELECT login FROM sources") or ())
         run = self.sweep(accept=True, lookup_limit=100)
-        assert (run.outcome, run.held, run.error) == ("complete", 0, None)
+        assert (run.outcome, run.error) == ("complete", None)
+        if (
+            doubted and run.held
+        ):  # as some lived again by `--forget`, no login is trusted to miss them (semantics 7.7)
+            held = self.ids("SELECT image_id FROM held_deletions WHERE decision = 'open'")
+            assert held.isdisjoint(
+                str(one.record["id"]) for one in self.cloud.oldest_first() if not one.forbidden
+            )
+            rules = MappingAdapter.of(self.source)
+            decide(self.world.database, self.stored(), "approve", rules, by="me", image_ids=sorted(held))
+            self.comparable = False
+        else:
+            assert run.held == 0
         check_present(self.world.direct, self.cloud, live, kept)
 
     # ---- what must hold ----------------------------------------------------------------------------
