@@ -19,7 +19,7 @@ from catalog.config.selection import NO_SOURCE, select_names
 from catalog.config.settings import check_new_name, configured_source, source_settings
 from catalog.errors import ExitCode, NothingSwept
 from catalog.report.terminal import Format
-from catalog.store.maintenance import removal
+from catalog.store.maintenance import source_removal
 from catalog.store.state import leases
 from catalog.store.state import sources as stored
 from catalog.sync.archive import folder_of
@@ -178,12 +178,12 @@ def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: For
     with invocation.existing_database() as database:
         with database.transaction(read_only=True) as connection:
             source = stored.known(connection, name)
-            rows = removal.count(connection, source.source_id)
+            rows = source_removal.count(connection, source.source_id)
         if not plan:
             images = number(rows.get("images", 0), "image")
             ask(f"remove source {name!r} with {images}, {sum(rows.values())} rows in all", yes=yes)
             with counting("rows", sum(rows.values())) as advance:
-                removal.remove(database, source, advance)
+                source_removal.remove(database, source, advance)
     print_rows(("source", "table", "rows"), [(name, table, count) for table, count in rows.items()], format)
     if not plan and configured_source(invocation.settings, name) is not None:
         say_warning(f"{name} is still configured: the next sweep begins a new source of this name")

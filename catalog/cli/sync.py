@@ -32,7 +32,7 @@ from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
 from catalog.store.history.preview import MOST_NAMED
-from catalog.store.maintenance.removal import drop_unread
+from catalog.store.maintenance.source_removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.sync.changes import sweep_changes
 from catalog.sync.context import Watch

@@ -43,7 +43,7 @@ from catalog.errors import CatalogError, DatabaseError, DatabaseUnavailable, Sch
 from catalog.model import RunResult
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, clock
-from catalog.store.maintenance.removal import drop_unread
+from catalog.store.maintenance.source_removal import drop_unread
 from catalog.store.state import due_sources, sources
 from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep

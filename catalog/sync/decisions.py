@@ -13,7 +13,7 @@ from typing import Literal
 from catalog.errors import SourceBusy, UsageError
 from catalog.model import ContentRules
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.ledger import Ledger
+from catalog.store.history.ledger import NOT_LISTED, Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups
 from catalog.store.state.events import EventWriter
@@ -21,7 +21,6 @@ from catalog.store.state.held_deletions import HeldDeletion
 
 Verb = Literal["approve", "keep"]
 DECISION: dict[Verb, str] = {"approve": "approved", "keep": "kept"}
-NOT_LISTED = "not_listed"
 
 
 def _observed_at(row: HeldDeletion) -> datetime:

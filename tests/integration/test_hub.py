@@ -19,7 +19,7 @@ from catalog.store.db import schema
 from catalog.store.db.connection import Database
 from catalog.store.db.embedded.server import EmbeddedServer
 from catalog.store.db.tables import metadata
-from catalog.store.maintenance.removal import remove
+from catalog.store.maintenance.source_removal import remove
 from catalog.store.state import sources
 from tests.conftest import FAST
 from tests.support.rows import HISTORY, SWEEPS, contents_of, rows

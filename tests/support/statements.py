@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.store.db.statements import Statements
 from catalog.store.history import ledger, stage, timelines, writer
-from catalog.store.maintenance import prune, remap, removal
+from catalog.store.maintenance import prune, remap, source_removal
 from catalog.store.state import (
     announcements,
     due_sources,
@@ -21,8 +21,8 @@ from catalog.store.state import (
 
 _PUBLIC = (stage, prune, remap)
 _OWN = (
-    announcements, due_sources, events, held_deletions, leases, ledger, lookups, projects, removal, runs, sources,
-    stored_state, timelines, webhooks, writer,
+    announcements, due_sources, events, held_deletions, leases, ledger, lookups, projects, runs, source_removal,
+    sources, stored_state, timelines, webhooks, writer,
 )  # fmt: skip
 _LOADED: dict[str, Statements] = {
     module.__name__.rpartition(".")[2]: statements

@@ -19,6 +19,13 @@ from tools import new_column
 ROOT = Path(__file__).parent.parent.parent
 
 
+def test_each_file_that_it_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:catalog|tests|docs|tools|migrations|benchmarks)/[a-z0-9_./-]+)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_a_field_is_added_by_the_steps_of_contributing(
     tmp_path: Path, server_url: str, empty_database_url: str
 ) -> None:

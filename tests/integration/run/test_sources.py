@@ -16,7 +16,7 @@ from catalog.deadline import Deadline
 from catalog.errors import UsageError
 from catalog.model import ImageService
 from catalog.store.db.connection import Database
-from catalog.store.maintenance import removal
+from catalog.store.maintenance import source_removal
 from catalog.store.state import leases
 from catalog.store.state import sources as stored_sources
 from catalog.sync.sweep import sweep
@@ -205,7 +205,7 @@ def test_a_source_that_is_removed_while_somebody_waits_for_it_is_gone(sites: Sit
     with site.database.transaction(read_only=True) as connection:
         source = stored_sources.known(connection, "s")
     with site.database.transaction() as connection:
-        removal.remove(site.database, source)
+        source_removal.remove(site.database, source)
         assert leases.acquire(connection, row["source_id"], str(uuid.uuid4())) is None
     assert rows(site.database, "SELECT FROM leases") == []
     assert site.sweep().inserted == 2

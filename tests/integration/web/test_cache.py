@@ -11,7 +11,7 @@ import pytest
 
 from catalog.store.db.connection import Connection, Database, is_spread
 from catalog.store.maintenance.prune import prune
-from catalog.store.maintenance.removal import remove
+from catalog.store.maintenance.source_removal import remove
 from catalog.store.state import announcements, leases, sources
 from catalog.sync.decisions import decide
 from catalog.sync.mapping_adapter import MappingAdapter

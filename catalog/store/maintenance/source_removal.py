@@ -20,7 +20,7 @@ TABLES = (
     *_LAST,
 )
 """Every table with rows of a source. The source's own row goes last: what was interrupted can be done again."""
-_SQL = load("removal.sql")
+_SQL = load("source_removal.sql")
 
 
 def count(connection: Connection, source_id: str) -> dict[str, int]:
