@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from catalog.config.settings import DatabaseSettings
 from catalog.store.db.connection import Database
 from tests.migration.portrait import Portrait, portrait
+from tests.support import citus
 from tests.support.environment import bare
 
 CHECKOUT = Path(__file__).parents[2]
@@ -31,6 +32,10 @@ def empty(empty_database_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def expected(server_url: str, template: str) -> Portrait:
     """What `catalog db upgrade` makes of an empty database."""
+    if citus.URL:
+        pytest.skip(
+            "on Citus: tables of the template are spread, so its schema is another; test_citus migrates there"
+        )
     url = make_url(server_url).set(database=template)
     return portrait(url.render_as_string(hide_password=False))
 
