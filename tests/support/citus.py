@@ -77,6 +77,12 @@ def drop_database(server_url: str, name: str) -> None:
             raise AssertionError(f"{node}: database {name} is still in use")
 
 
+def keep_to_one_connection(connection: psycopg.Connection[Any]) -> None:
+    """Of each node, for this transaction: one that writes, and reads all sources in between, could not go on else."""
+    if URL:
+        connection.execute("SET LOCAL citus.max_adaptive_executor_pool_size = 1")
+
+
 def _roll_back_prepared(node: str, name: str) -> None:
     with psycopg.connect(node) as connection:
         rows = connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (name,)).fetchall()

@@ -27,6 +27,7 @@ from catalog.sync.buffer import ListingBuffer
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.hostile.records import NARROW, WIDE, Spelled, body, listings, noise
 from tests.integration.run.truth import check_history, fetch
+from tests.support import citus
 from tests.support.examples import examples
 
 RULES = MappingRules(redact=["owner", "__support_kvm", "x*"], ignore=["os_glance_*"])
@@ -136,6 +137,7 @@ def check(stored: tuple[Database, str], listing: list[Any], later: list[Any]) ->
     database, source_id = stored
     with database.session() as connection:
         database.begin(connection)
+        citus.keep_to_one_connection(connection)
         set_json_loads(LOADS, connection)
         sweeps = Sweeps(connection, source_id)
         accepted, _ = sweeps.observe(body(listing))

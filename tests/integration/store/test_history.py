@@ -18,6 +18,7 @@ from catalog.store.db.connection import Connection, Database
 from catalog.store.history.writer import Merge
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.reference import RULES, Seen, evidence, fold, unite
+from tests.support import citus
 from tests.support.examples import examples
 from tests.support.observations import observe
 
@@ -185,6 +186,7 @@ def connection(module_database: Database) -> Iterator[Connection]:
 def reset(connection: Connection) -> None:
     """An empty catalog: nothing here is ever committed."""
     connection.rollback()
+    citus.keep_to_one_connection(connection)
     connection.execute(
         "INSERT INTO sources (source_id, name, kind, created_at) VALUES (%s, 's', 'glance', now())", (SOURCE,)
     )
