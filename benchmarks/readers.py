@@ -1,8 +1,8 @@
 """Readers of `catalog web` beside a sweep: does anybody wait, and what does the sweep pay?
 
 Each reader asks for a page, looks at it for some seconds, and asks for the next. Sweeps of two states, one per cent
-apart, follow one another meanwhile, as they did before the readers came: first from a service that answers as fast as
-it is read, so that there is always a sweep at work; then from one that takes the time that a real Glance takes.
+apart, follow one another meanwhile, some seconds apart, as they did before the readers came: first of a service that
+answers from memory, as fast as it is read; then of one that takes the time that a real Glance takes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ SELDOM_OF = 30
 
 GLANCE_PAGE_SECONDS = 0.74
 """For a page of a thousand images, as measured of a real one: 1,350 images a second."""
-COURSES = {"sweeps without a pause": 0.0, "a sweep at the speed of a real Glance": GLANCE_PAGE_SECONDS}
+COURSES = {
+    "sweeps of a service that answers from memory": 0.0,
+    "a sweep at the speed of a real Glance": GLANCE_PAGE_SECONDS,
+}
 
 
 def measure(track: Track, report: Report, asked: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ AWAY = "the database does not serve at the moment; try again later"
 
 
 class Answer(NamedTuple):
-    """What is sent to whoever asks, unless it is there already. `headers`: its ETag among them."""
+    """Sent to whoever asks, unless it is there already. `headers`: its ETag among them."""
 
     content: bytes
     media_type: str

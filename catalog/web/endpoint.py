@@ -1,4 +1,4 @@
-"""What each address does: it reads its question, answers it in a transaction, or says what went wrong."""
+"""The work of each address: reading its question, answering it in a transaction, or saying what went wrong."""
 
 from __future__ import annotations
 

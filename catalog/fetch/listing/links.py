@@ -15,7 +15,7 @@ EVERYTHING = (
 )  # fmt: skip
 """Parameters by which a listing leaves no image out."""
 PAGE_KEYS = ("images", "next", "links", "first")
-"""What tells of a listing."""
+"""Keys of a page that tell of its listing."""
 _LONGEST = 64 * 2**10
 
 Listing = frozenset[tuple[str, str]]

@@ -36,7 +36,7 @@ def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
 
 
 def together(rights: Iterable[str]) -> Reach:
-    """What some of the logins of observations reached, of what `common` says of each."""
+    """The rights that some of the logins of observations had, of what `common` says of each."""
     return frozenset(right.removeprefix(SOME) for right in rights) - {UNKNOWN_RIGHT}
 
 
