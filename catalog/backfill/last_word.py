@@ -3,7 +3,7 @@ forgotten: what the deletion limit holds there beside mere numbers (semantics 4.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Collection, Set
 from datetime import datetime
 
 from catalog.config.settings import SourceSettings
@@ -26,10 +26,8 @@ def unseen(
     login, result = observed.login, set()
     if login is None:
         own = sources.known(connection, source.name).project_id
-        shares = stored_state.of_others(connection, source_id, own, ids, "shared")
-        community = stored_state.of_others(connection, source_id, own, ids, "community")
-        owners = {owner for visibility, owner in shown if visibility == "community"} - {own, None}
-        result = {*shares, *(community if len(owners) <= (own is None) else ())}
+        owners = {owner for visibility, owner in shown if visibility == "community"}
+        result = left_out(connection, source_id, own, ids, lambda: owners)
     if NO_LOGIN in login if login is not None else source.auth == "none":
         return result
     opened, kept, _ = held_deletions.open_and_kept(connection, source_id)
@@ -37,3 +35,21 @@ def unseen(
     others = {kind for kind in shown if kind[0] != "public"}
     project = None if login is None else project_of(login)
     return (result | none_like(images, others, project, by_owner=is_keyed(login or ()))) & ids
+
+
+def left_out(
+    connection: Connection,
+    source_id: str,
+    project: str | None,
+    ids: Collection[str],
+    owners: Callable[[], Set[str | None]],
+) -> set[str]:
+    """Those of some images that a plain listing leaves out: other projects' shares that are not accepted, and Glance's
+    community images of others, unless it was asked for them and holds some. `owners`: of community images that it
+    holds. `project`: the listing's own."""
+    shares = stored_state.of_others(connection, source_id, project, ids, "shared")
+    community = stored_state.of_others(connection, source_id, project, ids, "community")
+    # not knowing which project is its own, one of two owners is another
+    if community and len(owners() - {project, None}) > (project is None):
+        community = {}
+    return {*shares, *community}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 import structlog
 from msgspec import structs
 
-from catalog.backfill.last_word import unseen
+from catalog.backfill.last_word import left_out, unseen
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
@@ -319,10 +318,8 @@ class ObservationWriter:
         """Those of these images, of which later observations prove the absence now, that the deletion limit holds."""
         if self.accept or not gone:
             return frozenset()
-        known, deleted = (
-            stored_state.load_contents(self.connection, self.source_id),
-            len(self._verdict.absent),
-        )
+        known = stored_state.load_contents(self.connection, self.source_id)
+        deleted = len(self._verdict.absent)
         ids = frozenset().union(*gone.values())
         if not is_above_limit(len(ids | known.held) + deleted, known.live + deleted, self.source):
             where = self.connection, self.source, self.source_id
@@ -351,17 +348,17 @@ class ObservationWriter:
         Glance's community images of others, unless it was asked for them and holds some."""
         if self.metadata.trailer is not None:
             return set()
-        others = partial(stored_state.of_others, self.connection, self.source_id, self._project)
-        shares, community = others(ids, "shared"), others(ids, "community")
-        if community:
+
+        def owners() -> set[str | None]:
             ledger = Ledger(self.connection, self.source_id)
             existing = ledger.observed(self.at)
             beside = ledger.listed(existing) if existing else ()  # by other parts of this moment
-            owners = self.record_set.community_owners | set(others(beside, "community").values())
-            # not knowing which project is its own, one of two owners is another
-            if len(owners - {self._project, None}) > (self._project is None):
-                community = {}
-        return {*shares, *community}
+            known = stored_state.of_others(
+                self.connection, self.source_id, self._project, beside, "community"
+            )
+            return self.record_set.community_owners | set(known.values())
+
+        return left_out(self.connection, self.source_id, self._project, ids, owners)
 
     def _kept(self, *, appending: bool) -> set[str]:
         """Images whose absence proves nothing, as somebody keeps them: until they are listed again, or by a decision

@@ -20,14 +20,6 @@ COLUMNS = (
     "min_disk", "platform", "os_version", "architecture", "tags", "capabilities",
 )  # fmt: skip
 """Columns that are compared, or tell which images belong together."""
-_CHANGED = """
-        AND (i.source_id, i.image_id) IN (
-            SELECT r.source_id, r.image_id FROM revisions AS r JOIN sources AS s ON s.source_id = r.source_id
-            WHERE s.name = %(a)s AND r.valid_from > least(%(from)s::timestamptz, %(to)s::timestamptz)
-                AND (%(to)s::timestamptz IS NULL
-                    OR r.valid_from <= greatest(%(from)s::timestamptz, %(to)s::timestamptz))
-        )"""
-"""Of one source at two moments: an image without a revision between them is the same at both."""
 
 
 def compare(
@@ -57,7 +49,7 @@ def compare(
     }
     values["sources"] = [values["a"], values["b"]]
     sql = statement("compare/differences").replace("{members}", statement("compare/members"))
-    sql = sql.replace("{changed}", _CHANGED if b is None else "")
+    sql = sql.replace("{changed}", statement("compare/changed") if b is None else "")
     sql = sql.replace("{columns}", ", ".join(f"i.{name}" for name in COLUMNS))
     for side, parameter, moment in (("a", "from", from_), ("b", "to", to)):
         sql = sql.replace(f"{{{side}}}", _side(parameter, moment))

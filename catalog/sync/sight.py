@@ -34,27 +34,33 @@ def none_like(
     `another_key`: nobody knows who asks now, so that one alone may not be the last either; and who is shown private
     images of its own project only is shown those of others that are shared with it, which tell of no other share.
     """
-    unseen, beyond, own = set(images.values()), set[Kind](), project
+    unseen, beyond = set(images.values()), set[Kind]()
     if another_key:
         shown = list(shown)
-        private = {owner for visibility, owner in shown if visibility == "private"} - {None}
-        own = None
-        project = project or (next(iter(private)) if len(private) == 1 else None)
-        if project is not None and private <= {project}:
-            beyond = {one for one in unseen if one[0] != "community" and one[1] not in (None, project)}
-    unseen -= beyond
+        beyond = _beyond_shares(unseen, shown, project)
+        unseen -= beyond
+        project = None  # it may be another one's
     for shows, owner in shown if unseen else ():
         openness = OPENNESS.get(shows or "", 1)
         for one in list(unseen):
-            judged_by_owner = by_owner and one[1] not in (None, own)
+            judged_by_owner = by_owner and one[1] not in (None, project)
             most = max(0 if judged_by_owner else 1, OPENNESS.get(one[0] or "", 1))
             if openness <= most and (not judged_by_owner or owner == one[1]):
                 unseen.remove(one)
         if not unseen:
             break
-    unseen |= beyond
-    ids = {image_id for image_id, kind in images.items() if kind in unseen}
+    ids = {image_id for image_id, kind in images.items() if kind in unseen | beyond}
     return ids if len(ids) > 1 or another_key else set()
+
+
+def _beyond_shares(kinds: set[Kind], shown: Iterable[Kind], project: str | None) -> set[Kind]:
+    """Kinds of which shares that are shown tell nothing, as no private images are shown but those of one project: the
+    configured one, else the only one there is."""
+    private = {owner for visibility, owner in shown if visibility == "private"} - {None}
+    project = project or (next(iter(private)) if len(private) == 1 else None)
+    if project is None or not private <= {project}:
+        return set()
+    return {kind for kind in kinds if kind[0] != "community" and kind[1] not in (None, project)}
 
 
 class Sight:

@@ -19,7 +19,12 @@ from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach, together
 
-_SQL = load("ledger.sql")
+_IN_FORCE = """NOT EXISTS (
+        SELECT FROM revisions n
+        WHERE n.source_id = %(source)s AND n.image_id = r.image_id AND n.observed_at > r.observed_at
+            AND n.observed_at <= o.observed_at)"""
+"""Of the revision `r`: it is the last one of its image that the observation `o` or one before it made."""
+_SQL = load("ledger.sql", in_force=_IN_FORCE)
 LISTED = "listed"
 FOUND = "found"
 HIDDEN = "hidden"

@@ -96,10 +96,7 @@ FROM (
 ) AS o
 JOIN revisions r ON r.source_id = %(source)s AND r.observed_at <= o.observed_at
 WHERE r.visibility = 'private' AND r.content_hash IS NOT NULL
-    AND NOT EXISTS (
-        SELECT FROM revisions n
-        WHERE n.source_id = %(source)s AND n.image_id = r.image_id AND n.observed_at > r.observed_at
-            AND n.observed_at <= o.observed_at)
+    AND {in_force}
     AND NOT EXISTS (
         SELECT FROM id_sets s
         WHERE s.source_id = %(source)s AND s.set_id = o.inconclusive_set AND s.kind <> 'found'
@@ -110,10 +107,7 @@ WHERE r.visibility = 'private' AND r.content_hash IS NOT NULL
 SELECT DISTINCT r.visibility, r.owner
 FROM observations o JOIN revisions r ON r.source_id = %(source)s AND r.observed_at <= o.observed_at
 WHERE o.source_id = %(source)s AND o.observed_at = %(at)s AND r.content_hash IS NOT NULL
-    AND NOT EXISTS (
-        SELECT FROM revisions n
-        WHERE n.source_id = %(source)s AND n.image_id = r.image_id AND n.observed_at > r.observed_at
-            AND n.observed_at <= o.observed_at)
+    AND {in_force}
     AND NOT EXISTS (
         SELECT FROM id_sets s
         WHERE s.source_id = %(source)s AND s.set_id = o.inconclusive_set AND r.image_id = ANY (s.image_ids));

@@ -3,12 +3,14 @@ sides AS (
     SELECT 'a' AS side, {columns}, os.family, os.distro, os.release, os.arch
     FROM {a} AS i
     LEFT JOIN {a_systems} AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
-    WHERE i.source = %(a)s AND i.deleted_at IS NULL{changed}
+    WHERE i.source = %(a)s AND i.deleted_at IS NULL
+    {changed}
     UNION ALL
     SELECT 'b', {columns}, os.family, os.distro, os.release, os.arch
     FROM {b} AS i
     LEFT JOIN {b_systems} AS os ON os.source_id = i.source_id AND os.image_id = i.image_id
-    WHERE i.source = %(b)s AND i.deleted_at IS NULL{changed}
+    WHERE i.source = %(b)s AND i.deleted_at IS NULL
+    {changed}
 ), members AS MATERIALIZED (
     SELECT row_number() OVER () AS place, s.*,
         coalesce(s.hash_algo || ':' || s.hash_value, 'md5:' || s.checksum) AS hash,
