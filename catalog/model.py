@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from msgspec import MsgspecError, Struct
 
@@ -21,6 +21,11 @@ Outcome = Literal["complete", "partial", "failed", "busy"]
 Scope = Literal["complete", "changes"]
 """The whole listing, or only what is new (semantics 4.8)."""
 AbsenceReason = Literal["not_found", "no_access", "not_listed"]
+NOT_LISTED: Literal["not_listed"] = "not_listed"
+"""Of an absence that only a listing, or a person, tells of; the others are answers to look-ups."""
+ABSENCE_REASONS: tuple[AbsenceReason, ...] = get_args(AbsenceReason)
+DELETION_REASONS = ("reported", *ABSENCE_REASONS)
+"""How a deletion is known (semantics 3.6): by the record itself, or as its absence is."""
 HeldReason = Literal["limit", "login_changed", "adopted"]
 InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted", "hidden", "unreached"]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""

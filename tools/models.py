@@ -17,7 +17,7 @@ import yaml
 from catalog import __version__
 from catalog.config.settings import DatabaseSettings
 from catalog.fields import CapabilityFamily
-from catalog.model import AbsenceReason, HeldReason, Outcome, Scope, SourceKind, Verdict
+from catalog.model import DELETION_REASONS, HeldReason, Outcome, Scope, SourceKind, Verdict
 from catalog.report.images import STATES
 from catalog.report.queries import CHANGES
 from catalog.store.db import schema
@@ -50,8 +50,6 @@ VIEW_KEYS: dict[str, Sequence[str]] = {
     "status_durations": ("source_id", "image_id", "entered_at"),
 }
 """Columns by which a view has one row each; tables have their primary keys."""
-
-DELETIONS = ("reported", *get_args(AbsenceReason))
 FAILURES = ("login", "network", "throttled", "upstream", "bad_listing", "deadline", "database", "config")
 PHASES = ("active", "security", "lts", "extended")
 CLOSED: dict[str, Sequence[str]] = {
@@ -60,7 +58,7 @@ CLOSED: dict[str, Sequence[str]] = {
     "capability_matrix.family": get_args(CapabilityFamily),
     "change": CHANGES,
     "decision": ("open", "approved", "kept", "returned", "deleted"),
-    "deletion_reason": DELETIONS,
+    "deletion_reason": DELETION_REASONS,
     "error_kind": FAILURES,
     "held_deletions.reason": get_args(HeldReason),
     "image_lifecycle.state": STATES,

@@ -27,7 +27,8 @@ from catalog.config.settings import (
     source_settings,
 )
 from catalog.errors import UsageError
-from catalog.fetch.files.discovery import date_in_name, find_files
+from catalog.fetch.files.discovery import find_files
+from catalog.fetch.files.moment import date_in_name
 from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
 from catalog.model import SourceKind
 from catalog.store.db.connection import Database, clock

@@ -21,8 +21,8 @@ from catalog.store.state import held_deletions, leases, lookups, runs, sources, 
 from catalog.store.state.runs import MergedRun
 from catalog.store.state.stored_state import Present
 from catalog.sync.archive import set_aside
+from catalog.sync.deletion_limit import is_above_limit
 from catalog.sync.mapping_adapter import MappingAdapter
-from catalog.sync.missing import is_above_limit
 
 EFFECTS = ("deleted", "erased", "restored", "updated", "held", "released")
 """Effects on images. Erased: no record is left. Held, released: a deletion is held that was not, or is no longer."""

@@ -12,7 +12,7 @@ from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.reach import is_keyed, project_of
 from catalog.store.state import held_deletions, sources, stored_state
-from catalog.sync.sight import none_like
+from catalog.sync.deletion_limit import none_like
 
 
 def unseen(

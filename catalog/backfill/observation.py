@@ -16,6 +16,7 @@ from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.fetch.http.connection import of_project
 from catalog.model import (
     NO_LOGIN,
+    NOT_LISTED,
     AbsenceReason,
     Candidate,
     HeldReason,
@@ -28,15 +29,15 @@ from catalog.model import (
 )
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
-from catalog.store.history.ledger import MISSED_KINDS, NOT_LISTED, Ledger
+from catalog.store.history.ledger import MISSED_KINDS, Ledger
 from catalog.store.history.reach import common, is_keyed, project_of, without_keys
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
+from catalog.sync.deletion_limit import is_above_limit, none_like
 from catalog.sync.mapping_adapter import MappingAdapter
-from catalog.sync.missing import MissingVerdict, decide_missing, hold_back, is_above_limit
-from catalog.sync.sight import none_like
+from catalog.sync.missing import MissingVerdict, decide_missing, hold_back
 
 KEPT_IN_MEMORY = 100_000
 """Images whose fingerprints are kept between observations."""

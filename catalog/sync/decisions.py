@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import Literal
 
 from catalog.errors import SourceBusy, UsageError
-from catalog.model import ContentRules
+from catalog.model import NOT_LISTED, ContentRules
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.ledger import NOT_LISTED, Ledger
+from catalog.store.history.ledger import Ledger
 from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups
 from catalog.store.state.events import EventWriter

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from catalog.config.settings import SourceSettings
-from catalog.errors import DeadlineError, FetchError, LoginError, Stopped, ThrottledError
-from catalog.model import AbsenceReason, HeldReason, InconclusiveKind, Lookup
+from catalog.errors import FetchError
+from catalog.model import NOT_LISTED, AbsenceReason, HeldReason, InconclusiveKind, Lookup
 from catalog.store.state.stored_state import StoredState
+from catalog.sync.control_lookup import CONTROL_EVERY, ENDS_LOOKUPS, Control
+from catalog.sync.deletion_limit import is_above_limit
 
 ASK_AGAIN = timedelta(days=1)
 """An image that a look-up found, though no listing holds it, is asked for once a day (semantics 4.5)."""
-ENDS_LOOKUPS = (DeadlineError, Stopped, ThrottledError, LoginError)
-"""The next one would meet them as well: the time is over, or the cloud wants no more requests of ours."""
-CONTROL_EVERY = 20
-"""Answers that one control look-up vouches for; the first answer of a sweep has one of its own."""
 
 
 @dataclass(slots=True)
@@ -44,47 +42,6 @@ class MissingVerdict:
     """The login reaches less than it did, or who knows: absence proves nothing."""
     login_reaches_all: bool = False
     """Each live image that is known was listed or found with this login: later ones are compared with it."""
-
-
-class Control:
-    """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
-
-    `listed`: divides missing images by kind, each with the id of a listed one, as much alike as there is. `lookup`:
-    asks for one.
-    """
-
-    def __init__(
-        self,
-        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], str | None]]],
-        lookup: Callable[[str], Lookup],
-    ) -> None:
-        self._listed = listed
-        self._lookup = lookup
-        self.failed = False
-        """Look-ups prove nothing in this sweep."""
-        self.failure: str | None = None
-        """The wrong answer about a listed image, in one line."""
-
-    def believed(self, missing: Collection[str]) -> set[str]:
-        """Those whose look-ups can be believed. Once some can't, none in this sweep can."""
-        kinds = () if self.failed else self._listed(missing)
-        return {image_id for ids, listed in kinds if self._vouch(listed) for image_id in ids}
-
-    def _vouch(self, listed: str | None) -> bool:
-        if self.failed:
-            return False
-        why, error = "no live image was listed that could be looked up in comparison", None
-        if listed is not None:
-            answer = self._lookup(listed)
-            if answer.answer == "found":
-                return True
-            why = f"image {listed} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
-            error = answer.error
-        if not isinstance(error, ENDS_LOOKUPS):
-            again = "missing images stay live and are asked for again"
-            self.failure = f"look-ups prove nothing in this sweep: {why}; {again}"
-        self.failed = True
-        return False
 
 
 def decide_missing(
@@ -139,7 +96,7 @@ def decide_missing(
             found_before.add(image_id)
             result.inconclusive[image_id] = "unanswered"
         elif unasked_proves:
-            result.absent[image_id] = "not_listed"
+            result.absent[image_id] = NOT_LISTED
         else:
             result.inconclusive[image_id] = "unanswered"
     doubtful = []
@@ -206,12 +163,6 @@ def _lost(
             f" failed: {error}"
         )
         return [], False
-
-
-def is_above_limit(count: int, live: int, source: SourceSettings) -> bool:
-    """`count`: all that is missing and that no look-up found, asked for in this sweep or not; `live`: before that."""
-    share = live * source.deletion_limit_percent / 100
-    return count > source.deletion_limit_count and count > share
 
 
 def hold_back(ids: Collection[str], result: MissingVerdict) -> None:
@@ -287,5 +238,5 @@ def _asked_recently(stored: StoredState, image_id: str, now: datetime) -> bool:
 def _withdraw(image_id: str, result: MissingVerdict) -> None:
     """No deletion after all; an answer to a look-up is remembered, so that others get their turn first."""
     reason = result.absent.pop(image_id, None)
-    if reason is not None and reason != "not_listed":
+    if reason is not None and reason != NOT_LISTED:
         result.answers[image_id] = reason

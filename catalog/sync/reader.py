@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, partial
 
 import structlog
 
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
 from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
-from catalog.store.state import stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.context import SweepContext, Watch
-from catalog.sync.missing import Control, MissingVerdict, decide_missing
-from catalog.sync.sight import Sight
+from catalog.sync.control_lookup import control_of
+from catalog.sync.login_reach import LoginReach
+from catalog.sync.missing import MissingVerdict, decide_missing
 
 log = structlog.get_logger("catalog.sweep")
 
@@ -59,16 +57,6 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     assert observed_at is not None
     fetched = read_passes(sweep, service, buffer)
 
-    listed_anew = cache(buffer.listed_anew)
-
-    def listed(missing: Collection[str]) -> list[tuple[list[str], str | None]]:
-        """Missing images by kind, each with an image that was listed, as much alike as there is."""
-        new = [(image_id, *kind) for kind, image_id in listed_anew().items()]
-        but = fetched.missing.union(buffer.seen_parts[1])
-        with sweep.database.transaction(read_only=True) as connection:
-            day = observed_at.toordinal()
-            return stored_state.alike(connection, sweep.source_id, missing, but, new, day)
-
     def lookup(image_id: str) -> Lookup:
         answer = service.lookup(image_id)
         if answer.record is None:
@@ -86,7 +74,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     )
     if fetched.all_complete:
         fetched.missing = known.missing(*buffer.seen_parts)
-    sight = Sight(sweep, service, buffer, known.login, fetched.missing)
+    reach = LoginReach(sweep, service, buffer, known.login, fetched.missing)
     if fetched.all_complete:
         main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
 
@@ -99,18 +87,18 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             absence_proves=fetched.complete,
             accept=sweep.accept,
             nothing_listed=not buffer.listed or main_is_empty,
-            lost_rights=sight.lost_rights,
-            unseen=sight.unseen,
-            unreached=sight.unreached,
+            lost_rights=reach.lost_rights,
+            unseen=reach.unseen,
+            unreached=reach.unreached,
             # with nothing listed all is held anyway, unless somebody accepts it
-            control=Control(listed, partial(service.lookup, listed=True)) if buffer.listed else None,
+            control=control_of(sweep, service, buffer, fetched.missing) if buffer.listed else None,
             unproved=[i for i in known.unproved if not any(i in part for part in buffer.seen_parts)],
         )
         fetched.complete &= not fetched.verdict.login_changed
     narrows = fetched.verdict.login_reaches_all
     try:
         # one login may be granted less by mistake: a second one has to be granted as little
-        fetched.logins = service.logins(again=narrows and bool(sight.lost_rights()))
+        fetched.logins = service.logins(again=narrows and bool(reach.lost_rights()))
     except FetchError:
         fetched.logins, narrows = service.logins(), False
     # what one of several logins, or one of an incomplete sweep, saw is known too: a lesser one must not delete it

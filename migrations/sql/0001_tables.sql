@@ -232,7 +232,7 @@ COMMENT ON TABLE absences IS 'Absences known by more than a listing that leaves 
 COMMENT ON COLUMN absences.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN absences.image_id IS 'Id of the image in its cloud. Upstream: id.';
 COMMENT ON COLUMN absences.observed_at IS 'Observation that proves the absence. Unit: UTC.';
-COMMENT ON COLUMN absences.reason IS 'not_found, no_access or not_listed.';
+COMMENT ON COLUMN absences.reason IS 'not_found, no_access, not_listed.';
 
 CREATE TABLE lookups (
     source_id TEXT COLLATE "C" NOT NULL,

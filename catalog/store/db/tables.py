@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
 from catalog.fields import FIELDS, Field
+from catalog.model import ABSENCE_REASONS, DELETION_REASONS
 
 VERSION_TABLE = "catalog_schema_version"
 
@@ -118,7 +119,7 @@ def deletion() -> list[Column[Any]]:
         moment(
             "deleted_at", "When the image was deleted; NULL = live. Upstream: deleted_at, where reported."
         ),
-        text_column("deletion_reason", "How deletion is known: reported, not_found, no_access, not_listed."),
+        text_column("deletion_reason", f"How deletion is known: {', '.join(DELETION_REASONS)}."),
     ]
 
 
@@ -143,7 +144,7 @@ def revision_columns() -> list[Column[Any]]:
         hash_column("content_hash", "Hash of the canonical form; NULL = absence."),
         flag("reported", "True: the record itself says deleted."),
         text_column(
-            "absence_reason", "Why the absence is known: not_found, no_access, not_listed; NULL = a record."
+            "absence_reason", f"Why the absence is known: {', '.join(ABSENCE_REASONS)}; NULL = a record."
         ),
         moment("cloud_time", "The cloud's own time of the content."),
         moment("cloud_deleted_at", "deleted_at as the record delivered it."),
@@ -636,7 +637,7 @@ absences = table(
     "absences",
     ["source_id", "image_id", "observed_at"],
     moment("observed_at", "Observation that proves the absence.", nullable=False),
-    text_column("reason", "not_found, no_access or not_listed.", nullable=False),
+    text_column("reason", f"{', '.join(ABSENCE_REASONS)}.", nullable=False),
     Index("ix_absences_observed_at", "source_id", "observed_at"),
     comment="Absences known by more than a listing that leaves an image out: look-ups and approvals. Internal.",
 )

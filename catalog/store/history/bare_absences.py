@@ -16,14 +16,13 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from catalog.model import InconclusiveKind
+from catalog.model import NOT_LISTED, InconclusiveKind
 from catalog.store.history.ledger import (
     BARE_KINDS,
     FOUND,
     HELD_KINDS,
     INCONCLUSIVE_KINDS,
     LIVES_UNLISTED,
-    NOT_LISTED,
     UNLISTED,
     UNREACHED,
     Ledger,

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import psycopg
 
 from catalog.fingerprint import fingerprint_of
-from catalog.model import PROJECT, HeldReason
+from catalog.model import NOT_LISTED, PROJECT, HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach, together
@@ -40,7 +40,6 @@ it counts before what else is said of them."""
 INCONCLUSIVE_KINDS = ("rejected", *LIVES_UNLISTED[1:], *BARE_KINDS)
 MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED, UNREACHED)
 """Of images that are missing from listings, and live."""
-NOT_LISTED: Literal["not_listed"] = "not_listed"
 HELD_KINDS = ("held", "kept", UNREACHED)
 Side = Literal["before", "after"]
 _STEP = 8

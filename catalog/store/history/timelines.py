@@ -9,14 +9,13 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from catalog.fields import INDEX
-from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
+from catalog.model import NOT_LISTED, Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.ledger import (
     BARE_KINDS,
     FOUND,
     INCONCLUSIVE_KINDS,
-    NOT_LISTED,
     Ledger,
     Observed,
     among,

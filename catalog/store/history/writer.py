@@ -16,7 +16,7 @@ import psycopg
 from catalog.batches import batched
 from catalog.errors import UsageError
 from catalog.fields import CAPABILITIES
-from catalog.model import Candidate, ContentRules, MappedImage, MergeCounts, Observation
+from catalog.model import NOT_LISTED, Candidate, ContentRules, MappedImage, MergeCounts, Observation
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
 from catalog.store.history.bare_absences import BareAbsences
@@ -26,7 +26,6 @@ from catalog.store.history.ledger import (
     LISTED,
     LIVES_UNLISTED,
     MISSED_KINDS,
-    NOT_LISTED,
     Ledger,
     Observed,
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.demo.answers import Request
-from catalog.sync.missing import CONTROL_EVERY
+from catalog.sync.control_lookup import CONTROL_EVERY
 from catalog.sync.sweep import sweep
 from tests.support.faults import by_address, hang, status
 from tests.support.records import image, name_of

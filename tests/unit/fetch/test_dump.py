@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from catalog.errors import UsageError
 from catalog.fetch.files import archive_format
-from catalog.fetch.files.discovery import date_in_name, find_files
+from catalog.fetch.files.discovery import find_files
+from catalog.fetch.files.moment import date_in_name
 from catalog.fetch.files.reader import BrokenDump, Dump, open_dump
 from catalog.fetch.files.records import Counts, Lines, in_batches, read_records
 from catalog.mapping import MappingRules, map_record

@@ -11,7 +11,8 @@ from catalog.config.settings import SourceSettings
 from catalog.errors import LoginError
 from catalog.model import Lookup
 from catalog.store.state.stored_state import StoredState
-from catalog.sync.missing import Control, MissingVerdict, decide_missing
+from catalog.sync.control_lookup import Control
+from catalog.sync.missing import MissingVerdict, decide_missing
 from tests.unit.test_semantics import table_below
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
