@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # called as a script: our checkout, whatever is installed
     sys.path.insert(0, str(ROOT))
 
+from catalog.config.configured_sources import PASSES, DefaultsTable, SourceTable  # noqa: E402
 from catalog.config.load import MAX_PARALLEL_SOURCES, DaemonTable, DatabaseTable  # noqa: E402
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, WebhookSettings  # noqa: E402
-from catalog.config.sources import PASSES, DefaultsTable, SourceTable  # noqa: E402
 from catalog.config.toml import Duration  # noqa: E402
 from catalog.config.webhooks import WebhookTable  # noqa: E402
 from catalog.fields import CAPABILITIES, FIELDS  # noqa: E402

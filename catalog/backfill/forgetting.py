@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
-from catalog.backfill.command import EARLIEST
-from catalog.backfill.last_word import unseen
+from catalog.backfill.backfill import EARLIEST
+from catalog.backfill.last_absences import unseen
 from catalog.config.settings import SourceSettings
 from catalog.errors import SourceBusy, UsageError
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
+from catalog.store.history.merge import Merge
 from catalog.store.history.preview import MOST_NAMED
-from catalog.store.history.writer import Merge
 from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
 from catalog.store.state.runs import MergedRun
 from catalog.store.state.stored_state import Present

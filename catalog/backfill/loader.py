@@ -22,7 +22,7 @@ from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.model import InconclusiveKind, PassResult, RunResult
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.writer import BeforeHistory
+from catalog.store.history.merge import BeforeHistory
 from catalog.store.state import leases, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from msgspec import structs
 
-from catalog.backfill.last_word import left_out, unseen
+from catalog.backfill.last_absences import left_out, unseen
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
@@ -30,8 +30,8 @@ from catalog.model import (
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
 from catalog.store.history.ledger import MISSED_KINDS, Ledger
-from catalog.store.history.reach import common, is_keyed, project_of, without_keys
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
+from catalog.store.history.within_reach import common, is_keyed, project_of, without_keys
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState

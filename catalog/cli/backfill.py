@@ -10,9 +10,9 @@ from typing import Any
 import click
 import structlog
 
-from catalog.backfill import command as loading
+from catalog.backfill import backfill as loading
 from catalog.backfill import forgetting
-from catalog.backfill.command import BackfillResult, FileFailure
+from catalog.backfill.backfill import BackfillResult, FileFailure
 from catalog.backfill.forgetting import EFFECTS, Forgotten
 from catalog.cli.completion import source_names
 from catalog.cli.failures import say_error, say_warning

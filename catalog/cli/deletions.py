@@ -20,7 +20,7 @@ from catalog.report.terminal import Format
 from catalog.store.db.connection import Connection
 from catalog.store.state.held_deletions import HeldDeletion, held
 from catalog.store.state.sources import Source, matching
-from catalog.sync.decisions import DECISION, Verb, decidable, decide, seen_since
+from catalog.sync.approve_or_keep import DECISION, Verb, decidable, decide, seen_since
 
 TABLE_COLUMNS = ("source", "image_id", "name", "owner", "observed_at", "reason", "decision")
 """Columns that fit side by side; JSON and CSV carry every column."""

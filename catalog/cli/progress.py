@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.theme import Theme
 
 from catalog.cli.failures import is_quiet
-from catalog.sync.context import Watch, ignore
+from catalog.sync.sweep_context import Watch, ignore
 from catalog.text import visible
 
 PLAIN = ("progress.elapsed", "progress.percentage", "progress.spinner")

@@ -35,8 +35,8 @@ from catalog.store.history.preview import MOST_NAMED
 from catalog.store.maintenance.source_removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.sync.changes import sweep_changes
-from catalog.sync.context import Watch
 from catalog.sync.sweep import sweep
+from catalog.sync.sweep_context import Watch
 
 TERMINAL_LINES = 40
 """Images of a plan that a terminal shows; a pipe gets them all."""

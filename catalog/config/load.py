@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from catalog.config.configured_sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.database_url import parse_database_url, with_password
 from catalog.config.openstack import (
     ENVIRONMENT_CLOUD,
@@ -26,7 +27,6 @@ from catalog.config.openstack import (
     unknown_cloud,
 )
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
-from catalog.config.sources import DefaultsTable, SourceTable, read_defaults, read_sources
 from catalog.config.toml import Place, from_environment
 from catalog.config.web import bind_address
 from catalog.config.webhooks import read_webhooks

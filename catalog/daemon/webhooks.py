@@ -15,7 +15,7 @@ import structlog
 
 from catalog.config.settings import WebhookSettings
 from catalog.errors import DatabaseError
-from catalog.events.delivery import Delivery
+from catalog.events.webhook_delivery import Delivery
 from catalog.store.db.connection import Database
 from catalog.store.state import webhooks as stored
 

@@ -6,9 +6,9 @@
 
 from catalog.mapping.canonical import encode_json
 from catalog.mapping.difference import show_difference
+from catalog.mapping.key_rules import MappingRules
 from catalog.mapping.record import map_document, map_record
 from catalog.mapping.rejection import rejected_text
-from catalog.mapping.rules import MappingRules
 from catalog.mapping.wire import Buffer, Rejected, peek
 
 __all__ = [

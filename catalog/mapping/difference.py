@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from catalog.mapping.canonical import encode_bytes
+from catalog.mapping.key_rules import MappingRules
 from catalog.mapping.record import meanings
-from catalog.mapping.rules import MappingRules
 from catalog.mapping.wire import Rejected, read_record
 
 Document = dict[str, Any] | str | bytes

@@ -12,8 +12,8 @@ from catalog.fingerprint import fingerprint
 from catalog.mapping.canonical import canonical_set, canonicalise, encode_document, encode_json, redact
 from catalog.mapping.capabilities import read_capability
 from catalog.mapping.credentials import is_redacted, may_hold_secret, scrub, scrub_location
+from catalog.mapping.key_rules import LONGEST_NAME, MappingRules, Use
 from catalog.mapping.numbers import LARGEST_BIGINT
-from catalog.mapping.rules import LONGEST_NAME, MappingRules, Use
 from catalog.mapping.values import text, timestamp
 from catalog.mapping.wire import Buffer, Rejected, read_record
 from catalog.model import CapabilityValue, MappedImage

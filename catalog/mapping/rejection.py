@@ -6,7 +6,7 @@ import re
 
 from catalog.mapping.canonical import canonicalise, encode_json
 from catalog.mapping.credentials import may_hold_secret, redacted, scrub_unread
-from catalog.mapping.rules import MappingRules
+from catalog.mapping.key_rules import MappingRules
 from catalog.mapping.wire import Buffer, Rejected, read_record, record_text
 
 _NAME = re.compile(r'"([^"\\]*+)"\s*+:|([\w.-]++)')

@@ -22,7 +22,7 @@ from catalog.fetch.files.archive_format import Header, Trailer
 from catalog.files import make_private
 from catalog.model import ImageService, PassResult, RunResult
 from catalog.store.state.sources import Source
-from catalog.sync.reader import Fetched
+from catalog.sync.completeness import Fetched
 
 log = structlog.get_logger("catalog.archive")
 COUNTERS = ("pages", "requests", "retries", "listed", "looked_up", "unlisted", "held")

@@ -33,8 +33,8 @@ from catalog.store.state import leases, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.archive import Archive, open_archive
-from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
-from catalog.sync.reader import Fetched, read_passes
+from catalog.sync.completeness import Fetched
+from catalog.sync.reader import read_passes
 from catalog.sync.sweep import (
     closing_row,
     count,
@@ -46,6 +46,7 @@ from catalog.sync.sweep import (
     take,
     write,
 )
+from catalog.sync.sweep_context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
 
 log = structlog.get_logger("catalog.sweep")
 STEP = 1000

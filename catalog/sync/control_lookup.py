@@ -9,7 +9,7 @@ from catalog.errors import DeadlineError, LoginError, Stopped, ThrottledError
 from catalog.model import ImageService, Lookup
 from catalog.store.state import stored_state
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import SweepContext
+from catalog.sync.sweep_context import SweepContext
 
 ENDS_LOOKUPS = (DeadlineError, Stopped, ThrottledError, LoginError)
 """The next one would meet them as well: the time is over, or the cloud wants no more requests of ours."""

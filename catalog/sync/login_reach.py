@@ -8,12 +8,12 @@ from itertools import chain
 from catalog.model import ImageService
 from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import Reach, common, is_beyond, is_keyed, project_of, without_keys
+from catalog.store.history.within_reach import Reach, common, is_beyond, is_keyed, project_of, without_keys
 from catalog.store.state import stored_state
 from catalog.store.state.stored_state import Kind
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import SweepContext
 from catalog.sync.deletion_limit import none_like
+from catalog.sync.sweep_context import SweepContext
 
 
 class LoginReach:

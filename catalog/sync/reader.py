@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
 from catalog.errors import FetchError, ThrottledError
 from catalog.logs import PAGE
-from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup, Outcome
+from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import SweepContext, Watch
+from catalog.sync.completeness import Fetched
 from catalog.sync.control_lookup import control_of
 from catalog.sync.login_reach import LoginReach
-from catalog.sync.missing import MissingVerdict, decide_missing
+from catalog.sync.missing import decide_missing
+from catalog.sync.sweep_context import SweepContext, Watch
 
 log = structlog.get_logger("catalog.sweep")
-
-
-@dataclass(slots=True)
-class Fetched:
-    """All that a sweep brought before it writes."""
-
-    buffer: ListingBuffer
-    passes: list[Listing] = field(default_factory=list)
-    verdict: MissingVerdict = field(default_factory=MissingVerdict)
-    complete: bool = False
-    """Absence alone proves lack (semantics 4.6)."""
-    missing: set[str] = field(default_factory=set)
-    logins: frozenset[frozenset[str]] = frozenset()
-    """The rights of each login that some of this was read with."""
-    login: frozenset[str] = frozenset()
-    """Rights that later logins are compared with."""
-
-    @property
-    def all_complete(self) -> bool:
-        return all(listing.verdict == "complete" for listing in self.passes)
-
-    @property
-    def outcome(self) -> Outcome:
-        if self.all_complete:
-            return "complete"
-        return "partial" if self.buffer.listed else "failed"
-
-    @property
-    def failure(self) -> Listing | None:
-        return next((listing for listing in self.passes if listing.verdict != "complete"), None)
 
 
 def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer: ListingBuffer) -> Fetched:
@@ -67,11 +37,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             return Lookup("unanswered", error=error)
         return Lookup("found")  # the record itself waits in the spill file: two hundred may be large
 
-    everything = set(DEFAULT_PASSES[source.kind]) <= {listing.name for listing in fetched.passes}
-    refused = any(listing.refused for listing in fetched.passes)
-    fetched.complete = (
-        fetched.all_complete and everything and not source.filters and not refused and not buffer.has_nameless
-    )
+    fetched.complete = fetched.observation_is_complete(source)
     if fetched.all_complete:
         fetched.missing = known.missing(*buffer.seen_parts)
     reach = LoginReach(sweep, service, buffer, known.login, fetched.missing)

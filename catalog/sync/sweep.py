@@ -31,16 +31,17 @@ from catalog.model import ImageService, Observation, PassResult, RunResult
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history import preview
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import common
-from catalog.store.history.writer import MOST_WARNINGS, Merge
+from catalog.store.history.merge import MOST_WARNINGS, Merge
+from catalog.store.history.within_reach import common
 from catalog.store.state import events, held_deletions, leases, lookups, projects, runs, sources, stored_state
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.archive import Archive, open_archive
 from catalog.sync.buffer import ListingBuffer
-from catalog.sync.context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
+from catalog.sync.completeness import Fetched
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.project_names import ask_names
-from catalog.sync.reader import Fetched, fetch
+from catalog.sync.reader import fetch
+from catalog.sync.sweep_context import DueClaim, NotDue, Opener, SweepContext, Watch, ignore
 
 log = structlog.get_logger("catalog.sweep")
 LONGER = 3

@@ -153,7 +153,7 @@ class Stage:
 
     def play(self, step: dict[str, Any], *, accept: bool = False) -> RunResult:
         key = step["source"]
-        assert "command" not in step, "a case with a backfill: play it by catalog.backfill.command"
+        assert "command" not in step, "a case with a backfill: play it by catalog.backfill.backfill"
         self.scripts[key].begin(step["exchange"])
         source = self.settings(key, self.case.get("config", {}), step.get("config", {}))
         return sweep(self.database, source, accept_deletions=accept, opener=hasty)

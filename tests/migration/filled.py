@@ -11,7 +11,7 @@ from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation, PassResult, RejectedRecord, RunResult
 from catalog.store.db.connection import Database
 from catalog.store.db.tables import TRANSFERRED
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
 from catalog.store.state import runs, sources
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.migration.portrait import CONTENTS

@@ -11,7 +11,7 @@ from typing import Any
 from catalog.mapping import MappingRules, map_record
 from catalog.model import Candidate, Observation
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.records import START
 

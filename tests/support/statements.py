@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from catalog.store.db.statements import Statements
-from catalog.store.history import ledger, stage, timelines, writer
+from catalog.store.history import ledger, merge, stage, stored_timelines
 from catalog.store.maintenance import prune, remap, source_removal
 from catalog.store.state import (
     announcements,
@@ -22,13 +22,13 @@ from catalog.store.state import (
 _PUBLIC = (stage, prune, remap)
 _OWN = (
     announcements, due_sources, events, held_deletions, leases, ledger, lookups, projects, runs, source_removal,
-    sources, stored_state, timelines, webhooks, writer,
+    sources, stored_state, stored_timelines, merge, webhooks,
 )  # fmt: skip
 _LOADED: dict[str, Statements] = {
     module.__name__.rpartition(".")[2]: statements
     for module, statements in (*((m, m.SQL) for m in _PUBLIC), *((m, m._SQL) for m in _OWN))
 }
-OF_BATCHES = ("stage", "timelines", "ledger", "stored_state", "writer", "held_deletions", "lookups")
+OF_BATCHES = ("stage", "stored_timelines", "ledger", "stored_state", "merge", "held_deletions", "lookups")
 STATEMENTS = {name: text for file in OF_BATCHES for name, text in _LOADED[file].items()}
 EVERY = {(file, name): text for file, texts in _LOADED.items() for name, text in texts.spread.items()}
 """All of them by file and name, as they are said where Citus keeps the tables."""

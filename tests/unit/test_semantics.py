@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.config.sources import DefaultsTable
+from catalog.config.configured_sources import DefaultsTable
 from catalog.store.db.tables import metadata
 from tests.reference import Seen, fold
 

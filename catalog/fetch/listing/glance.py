@@ -12,7 +12,7 @@ from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.http.endpoint import AddressError, parse_address
 from catalog.fetch.listing.page import ParsedPage, read_record
-from catalog.fetch.listing.paging import LIMIT, MARKER, Dialect, PagedListing
+from catalog.fetch.listing.passes import LIMIT, MARKER, Dialect, PagedListing
 from catalog.model import Lookup
 
 LISTING = "/v2/images"

@@ -11,7 +11,7 @@ from catalog.fetch.http.background import DeadlineTask
 from catalog.fetch.http.client import HttpClient, Params, RefusedError
 from catalog.fetch.listing import glance
 from catalog.fetch.listing.page import ParsedPage, read_page
-from catalog.fetch.listing.paging import MARKER, Dialect, PagedListing
+from catalog.fetch.listing.passes import MARKER, Dialect, PagedListing
 from catalog.model import Lookup
 
 LISTING = "/v2/cloudimages"

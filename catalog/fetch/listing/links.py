@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from urllib.parse import parse_qsl, urlsplit
 
-from catalog.config.sources import PAGING_PARAMETERS
+from catalog.config.configured_sources import PAGING_PARAMETERS
 from catalog.text import outline
 
 EVERYTHING = (

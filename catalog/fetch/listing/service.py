@@ -13,7 +13,7 @@ from catalog.fetch.http.connection import Connection, of_project
 from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.glance import GLANCE
 from catalog.fetch.listing.ims import IMS
-from catalog.fetch.listing.paging import LIMIT, Dialect, PagedListing, PageSize, Pass
+from catalog.fetch.listing.passes import LIMIT, Dialect, PagedListing, PageSize, Pass
 from catalog.model import ImageService, Lookup, SourceKind
 
 

@@ -29,9 +29,9 @@ from catalog.store.history.ledger import (
     Observed,
     among,
 )
-from catalog.store.history.reach import Reach, is_beyond, is_keyed, project_of
 from catalog.store.history.rule import Content, Evidence
-from catalog.store.history.timelines import Timelines
+from catalog.store.history.stored_timelines import Timelines
+from catalog.store.history.within_reach import Reach, is_beyond, is_keyed, project_of
 from catalog.store.state import sources
 
 Spare = Callable[[Mapping[datetime, set[str]]], Mapping[datetime, Mapping[str, str]]]

@@ -17,7 +17,7 @@ from catalog.fingerprint import fingerprint_of
 from catalog.model import NOT_LISTED, PROJECT, HeldReason
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.reach import ADMIN, UNKNOWN_RIGHT, Reach, together
+from catalog.store.history.within_reach import ADMIN, UNKNOWN_RIGHT, Reach, together
 
 _IN_FORCE = """NOT EXISTS (
         SELECT FROM revisions n

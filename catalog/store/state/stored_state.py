@@ -13,7 +13,7 @@ from psycopg import sql
 from catalog.model import SourceKind
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load as statements
-from catalog.store.history.reach import UNKNOWN_RIGHT
+from catalog.store.history.within_reach import UNKNOWN_RIGHT
 from catalog.store.state import held_deletions
 from catalog.text import storable
 

@@ -15,7 +15,7 @@ from catalog.store.db.connection import Database, clock
 from catalog.store.history.stage import Stage
 from catalog.store.state import leases
 from catalog.store.state.events import LOADED, EventWriter
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support import citus
 from tests.support.faults import status

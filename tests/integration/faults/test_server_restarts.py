@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.config.settings import DatabaseSettings
 from catalog.errors import CatalogError
 from catalog.store.db import schema

@@ -10,12 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.store.db.connection import ATTEMPTS, Database
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import leases, sources
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from tests.integration.faults.refusals import raise_in

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.deadline import Deadline
 from catalog.errors import CatalogError
 from catalog.fetch.auth import login

@@ -21,7 +21,7 @@ from catalog.fields import FIELDS
 from catalog.mapping import MappingRules, map_document
 from catalog.model import Candidate, MappedImage, MergeCounts, Observation, RunResult
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
 from catalog.store.state import runs, sources, stored_state
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.mapping_adapter import MappingAdapter

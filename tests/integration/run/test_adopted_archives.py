@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.errors import UsageError
 from catalog.fetch.files.archive_format import HEADER_START

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill, find_source
+from catalog.backfill.backfill import backfill, find_source
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import DatabaseSettings, Settings
 from catalog.errors import UsageError

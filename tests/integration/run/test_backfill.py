@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.backfill import command
-from catalog.backfill.command import backfill, find_source
+from catalog.backfill.backfill import AHEAD, backfill, find_source
 from catalog.config.settings import DatabaseSettings, Settings, SourceSettings
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
@@ -279,7 +278,7 @@ def test_settings_of_the_source_hold_for_its_dumps(database: Database, tmp_path:
     backfill(database, strict, [tmp_path])
     assert len(rows(database, "SELECT * FROM revisions")) == 1
     assert "hush" not in str(rows(database, "SELECT * FROM revision_documents"))
-    assert timedelta(minutes=5) == command.AHEAD
+    assert timedelta(minutes=5) == AHEAD
     assert LEDGER
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.backfill import yielding_lease
-from catalog.backfill.command import Progress, backfill
+from catalog.backfill.backfill import Progress, backfill
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import leases, sources

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import Progress, backfill
+from catalog.backfill.backfill import Progress, backfill
 from catalog.store.db.connection import Database
 from tests.support.records import image, listing, name_of, named, write
 from tests.support.rows import HISTORY, contents_of, images, snapshot

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, name_of, named, write
 from tests.support.rows import images, live, rows

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.cli import main
 from catalog.config.settings import SourceSettings
 from catalog.demo.cloud import Cloud

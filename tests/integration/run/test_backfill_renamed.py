@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
 from tests.support.records import hour, image, listing, name_of, named, too_deep, write

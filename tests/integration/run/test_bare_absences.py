@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.store.db.connection import Database
 from tests.integration.run.test_held_in_any_order import ALL, archive, held, load, run_at, settle

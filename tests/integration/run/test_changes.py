@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.daemon.schedule import Schedule, ScheduledClaim
 from catalog.demo.answers import Answer, Request, Service
 from catalog.model import ImageService, RunResult

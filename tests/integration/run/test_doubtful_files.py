@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from tests.support.records import hour, image, listing, named, write

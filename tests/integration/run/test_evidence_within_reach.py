@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.store.db.connection import Database
 from catalog.store.state import sources as stored_sources
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.run.cloud_entry import CloudEntry
 from tests.integration.run.test_login_reach import lose_sight, roles

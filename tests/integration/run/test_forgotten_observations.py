@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from catalog.backfill import forgetting
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.cli.output import DONE, changes
 from catalog.errors import UsageError

@@ -14,14 +14,14 @@ import pytest
 from msgspec import structs
 
 from catalog.backfill import observation
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.backfill.loader import BackfillResult
 from catalog.errors import UsageError
 from catalog.fetch.files import archive_format
 from catalog.model import PassResult
 from catalog.store.db.connection import Database
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support.records import hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import contents_of, images, live, rows, wipe

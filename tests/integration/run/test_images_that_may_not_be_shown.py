@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Answer
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.sweep import sweep
 from tests.integration.run.test_renewed_logins import with_key_file, with_token_file

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database

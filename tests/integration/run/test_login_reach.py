@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.demo.answers import Request
 from catalog.store.state import sources as stored_sources
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.sweep import sweep
 from tests.identity import PASSWORD

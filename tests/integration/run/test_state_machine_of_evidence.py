@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.deadline import Deadline
@@ -42,10 +42,10 @@ from catalog.fetch.listing.service import open_service
 from catalog.mapping import MappingRules
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.reach import SOME, UNKNOWN_RIGHT
+from catalog.store.history.within_reach import SOME, UNKNOWN_RIGHT
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import sources
-from catalog.sync.decisions import Verb, decide
+from catalog.sync.approve_or_keep import Verb, decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from catalog.sync.sweep import sweep

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.store.db.connection import Connection, Database
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.reference import RULES, Seen, evidence, fold, unite
 from tests.support import citus

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalog.backfill.command import backfill
+from catalog.backfill.backfill import backfill
 from catalog.config.settings import SourceSettings
 from catalog.mapping import MappingRules
 from catalog.store.db.connection import Database

@@ -13,7 +13,7 @@ from catalog.store.db.connection import Connection, Database, is_spread
 from catalog.store.maintenance.prune import prune
 from catalog.store.maintenance.source_removal import remove
 from catalog.store.state import announcements, leases, sources
-from catalog.sync.decisions import decide
+from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap
 from catalog.web.answers import Answer, answer

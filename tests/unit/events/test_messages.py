@@ -14,11 +14,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from catalog.config.settings import WebhookSettings
 from catalog.errors import ConfigurationError
-from catalog.events.delivery import back_off
 from catalog.events.filters import wanted
 from catalog.events.message import chat_text
 from catalog.events.sentences import sentence
 from catalog.events.signature import headers, secret_of
+from catalog.events.webhook_delivery import back_off
 from catalog.store.state.events import Event
 
 KEY = b"nobody shall read this secret..."

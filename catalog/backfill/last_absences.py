@@ -10,7 +10,7 @@ from catalog.config.settings import SourceSettings
 from catalog.model import NO_LOGIN
 from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.reach import is_keyed, project_of
+from catalog.store.history.within_reach import is_keyed, project_of
 from catalog.store.state import held_deletions, sources, stored_state
 from catalog.sync.deletion_limit import none_like
 

@@ -29,13 +29,13 @@ from catalog.store.history.ledger import (
     Ledger,
     Observed,
 )
-from catalog.store.history.reach import common
 from catalog.store.history.rule import Content, Evidence
 from catalog.store.history.stage import Stage
-from catalog.store.history.timelines import Parts, Timelines, content_of, run_name
+from catalog.store.history.stored_timelines import Parts, Timelines, content_of, run_name
+from catalog.store.history.within_reach import common
 from catalog.store.state import held_deletions, stored_state
 
-_SQL = load("writer.sql")
+_SQL = load("merge.sql")
 
 BATCH = 1000
 """Images per step: bounds memory; larger ones are no faster."""

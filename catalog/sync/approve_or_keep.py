@@ -14,7 +14,7 @@ from catalog.errors import SourceBusy, UsageError
 from catalog.model import NOT_LISTED, ContentRules
 from catalog.store.db.connection import Connection, Database
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.writer import Merge
+from catalog.store.history.merge import Merge
 from catalog.store.state import held_deletions, leases, lookups
 from catalog.store.state.events import EventWriter
 from catalog.store.state.held_deletions import HeldDeletion

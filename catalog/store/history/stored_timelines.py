@@ -23,7 +23,7 @@ from catalog.store.history.ledger import (
 from catalog.store.history.rule import Content, Evidence, Next, Revision, edit
 from catalog.store.history.stage import Batch, Stage, StageRow
 
-_SQL = load("timelines.sql")
+_SQL = load("stored_timelines.sql")
 _STATUS, _CREATED_AT = INDEX["status"], INDEX["created_at"]
 Documents = Mapping[tuple[str, datetime], str]
 """(image_id, timestamp) -> text of the last stored record at or before it."""
