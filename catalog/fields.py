@@ -97,6 +97,8 @@ ROLES: dict[str, Role] = {
 """Keys that are neither columns nor properties alone. `set`: a list whose order means nothing."""
 LINK_KEYS = frozenset(key for field in FIELDS if not field.opens_revision for key in field.keys)
 COLUMNS = tuple(field.column for field in FIELDS)
+REVISION_FIELDS = tuple(field for field in FIELDS if field.opens_revision)
+REVISION_FIELD_COLUMNS = tuple(field.column for field in REVISION_FIELDS)
 INDEX = {column: position for position, column in enumerate(COLUMNS)}
 
 CAPABILITY_PREFIX = "__support_"

@@ -200,6 +200,10 @@ class PlannedChange(NamedTuple):
     name: str | None
 
 
+MOST_NAMED = 10_000
+"""Images of a plan that are named; the rest is counted."""
+
+
 @dataclass(slots=True)
 class RunResult:
     """One row of `runs`, as `catalog sync` prints it."""

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.sql.schema import SchemaItem
 
 from catalog.config.settings import DatabaseSettings
-from catalog.store.db.tables import VERSION_TABLE, metadata
+from catalog.store.db.schema import VERSION_TABLE
+from catalog.store.db.tables import metadata
 
 SETTINGS = ("SET LOCAL standard_conforming_strings = on", "SET LOCAL check_function_bodies = on")
 """What the files' text means must not depend on the server's, the database's or the role's settings."""

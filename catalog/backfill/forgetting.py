@@ -13,10 +13,10 @@ from catalog.backfill.backfill import EARLIEST
 from catalog.backfill.last_absences import unseen
 from catalog.config.settings import SourceSettings
 from catalog.errors import SourceBusy, UsageError
+from catalog.model import MOST_NAMED
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.merge import Merge
-from catalog.store.history.preview import MOST_NAMED
 from catalog.store.state import held_deletions, leases, lookups, runs, sources, stored_state
 from catalog.store.state.runs import MergedRun
 from catalog.store.state.stored_state import Present

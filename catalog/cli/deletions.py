@@ -21,6 +21,7 @@ from catalog.store.db.connection import Connection
 from catalog.store.state.held_deletions import HeldDeletion, held
 from catalog.store.state.sources import Source, matching
 from catalog.sync.approve_or_keep import DECISION, Verb, decidable, decide, seen_since
+from catalog.sync.mapping_adapter import MappingAdapter
 
 TABLE_COLUMNS = ("source", "image_id", "name", "owner", "observed_at", "reason", "decision")
 """Columns that fit side by side; JSON and CSV carry every column."""
@@ -187,7 +188,7 @@ def _decide(
         decided: list[HeldDeletion] = []
 
         def decide_one(known: Source) -> None:
-            rules = invocation.rules_of(known)
+            rules = MappingAdapter.of(invocation.settings_of(known))
             decided.extend(decide(database, known.source_id, verb, rules, by=user(), image_ids=images))
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])

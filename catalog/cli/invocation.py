@@ -12,12 +12,11 @@ from pathlib import Path
 from catalog import logs
 from catalog.cli.failures import say_warning
 from catalog.config.load import load_settings, with_only_cloud
-from catalog.config.settings import Settings, source_settings
+from catalog.config.settings import Settings, SourceSettings, source_settings
 from catalog.errors import NothingSwept, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
 from catalog.store.state.sources import Source, ever_observed
-from catalog.sync.mapping_adapter import MappingAdapter
 
 WHAT_TO_SWEEP = (
     "nothing was swept; run `catalog sync` (`OS_CLOUD=mycloud catalog sync` needs no configuration),"
@@ -93,6 +92,6 @@ class Invocation:
             if not was_made(database.data_dir):
                 raise NothingSwept(f"there is no catalog in {database.data_dir} yet: {WHAT_TO_SWEEP}")
 
-    def rules_of(self, known: Source) -> MappingAdapter:
-        """The rules by which a recorded source's records are read: `[defaults]` if it is not configured any more."""
-        return MappingAdapter.of(source_settings(self.settings, known.name, known.kind))
+    def settings_of(self, known: Source) -> SourceSettings:
+        """The settings of a recorded source: `[defaults]` if it is not configured any more."""
+        return source_settings(self.settings, known.name, known.kind)

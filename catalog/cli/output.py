@@ -12,11 +12,10 @@ import click
 from catalog.cli.failures import say_hint
 from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.errors import CatalogError
-from catalog.model import RunResult
+from catalog.model import MOST_NAMED, RunResult
 from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
-from catalog.store.history.preview import MOST_NAMED
 from catalog.store.state import sources
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.text import visible

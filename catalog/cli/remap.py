@@ -12,6 +12,7 @@ from catalog.cli.parameters import format_option
 from catalog.cli.progress import counting
 from catalog.report.terminal import Format
 from catalog.store.state.sources import Source, matching
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.remap import remap as rebuild
 
 
@@ -36,7 +37,7 @@ def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> in
             chosen = matching(connection, source)
 
         def rebuild_one(known: Source) -> None:
-            contents = invocation.rules_of(known)
+            contents = MappingAdapter.of(invocation.settings_of(known))
             result = rebuild(database, known, contents, progress=advance)
             changed = result.rows or {"": 0}
             rows.extend((known.name, result.documents, table, count) for table, count in changed.items())

@@ -27,12 +27,10 @@ from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services
 from catalog.cli.stopping import PoliteStop
 from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError, ExitCode, UnexpectedError
-from catalog.model import RunResult
+from catalog.model import MOST_NAMED, RunResult
 from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
-from catalog.store.history.preview import MOST_NAMED
-from catalog.store.maintenance.source_removal import drop_unread
 from catalog.store.state.runs import RUN_COLUMNS
 from catalog.sync.changes import sweep_changes
 from catalog.sync.sweep import sweep
@@ -127,6 +125,9 @@ class Sweeper:
         try:
             run = self._sweep(source)
             if run.outcome == "failed" and not self.plan:
+                # needs SQLAlchemy's tables, which a sweep that goes well can spare itself to build
+                from catalog.store.maintenance.source_removal import drop_unread
+
                 drop_unread(self.database, source.name)
             return run
         except CatalogError as error:

@@ -11,13 +11,24 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from catalog.errors import UsageError
-from catalog.report.page_data import STATES as PRESENT_STATES
 from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
 from catalog.report.systems import systems_sql, systems_then
 from catalog.store.db.connection import is_spread
 
+PRESENT_STATES = {
+    "current": "the one to use",
+    "superseded": "offered, but a newer one of its family is too",
+    "deprecated": "announced: choose another one",
+    "obsolete": "announced: use it no more",
+    "unlisted": "usable by id, no longer listed",
+    "hidden": "usable by id, left out of default listings",
+    "withdrawn": "was public, is not any more",
+    "off_shelf": "taken off the shelf",
+    "deactivated": "not active, so not usable",
+}
+"""States of live images in `image_lifecycle`, and what they mean."""
 GONE = "gone"
 STATES = (*PRESENT_STATES, GONE)
 """States of `image_lifecycle`, from what can be used to what is gone."""

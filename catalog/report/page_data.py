@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from catalog.report import charts
+from catalog.report.images import PRESENT_STATES
 from catalog.report.statements import prepare, statement
 
 LATEST = 40
@@ -30,20 +31,9 @@ AGES = (
     "to 5 years",
     "older",
 )
-STATES = {
-    "current": "the one to use",
-    "superseded": "offered, but a newer one of its family is too",
-    "deprecated": "announced: choose another one",
-    "obsolete": "announced: use it no more",
-    "unlisted": "usable by id, no longer listed",
-    "hidden": "usable by id, left out of default listings",
-    "withdrawn": "was public, is not any more",
-    "off_shelf": "taken off the shelf",
-    "deactivated": "not active, so not usable",
-}
 UNFINISHED = "unfinished"
 """State, on the page alone, of a live image that never became usable; the view has no row of it."""
-_MEANINGS = {**STATES, UNFINISHED: "queued, saving or failed: never usable so far"}
+_MEANINGS = {**PRESENT_STATES, UNFINISHED: "queued, saving or failed: never usable so far"}
 _FEWEST_STEPS = 7
 """Steps of time that the plot of arrivals and departures shows at least."""
 
@@ -167,7 +157,7 @@ def _matrix(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _states(rows: Rows) -> list[dict[str, Any]]:
-    """States in the order of STATES, then others; together they are all live images."""
+    """States in the order of PRESENT_STATES, then others; together they are all live images."""
     order = list(_MEANINGS)
     known = sorted(rows, key=lambda row: order.index(row["state"]) if row["state"] in order else len(order))
     return [row | {"meaning": _MEANINGS.get(row["state"], "")} for row in known]

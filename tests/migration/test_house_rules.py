@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Text
 
 from catalog.store.db.connection import Database
 from catalog.store.db.tables import metadata
+from catalog.store.state.runs import RUN_COLUMNS
 from tests.migration.portrait import Portrait
 
 
@@ -96,3 +97,7 @@ def test_the_code_knows_the_same_collations(expected: Portrait) -> None:
         if isinstance(text := column.type.item_type if isinstance(column.type, ARRAY) else column.type, Text)
     }
     assert {place: collation for place, collation in found.items() if collation != "-"} == known
+
+
+def test_the_ledger_of_runs_is_shown_with_all_its_columns() -> None:
+    assert list(RUN_COLUMNS[1:]) == [column.name for column in metadata.tables["runs"].columns]

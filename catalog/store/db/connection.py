@@ -136,6 +136,7 @@ class Database:
                 max_overflow=2,
                 pool_recycle=600,
                 pool_pre_ping=True,
+                use_native_hstore=False,  # no column has it: SQLAlchemy need not ask each server for its number
             )
         return self._engine
 

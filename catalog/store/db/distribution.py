@@ -10,8 +10,9 @@ import psycopg
 from catalog.errors import SchemaError, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
+from catalog.store.db.schema import VERSION_TABLE
 from catalog.store.db.statements import load
-from catalog.store.db.tables import VERSION_TABLE, metadata
+from catalog.store.db.tables import metadata
 
 _SQL = load("distribution.sql")
 _PART = re.compile(r"\b(\w+) AS (?:MATERIALIZED )?\(\n")

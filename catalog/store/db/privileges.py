@@ -12,8 +12,9 @@ from psycopg import sql
 from catalog.errors import DatabaseError, SchemaError, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, is_spread
+from catalog.store.db.schema import VERSION_TABLE
 from catalog.store.db.statements import load
-from catalog.store.db.tables import VERSION_TABLE, metadata
+from catalog.store.db.tables import metadata
 
 Level = Literal["reader", "writer", "viewer"]
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -13,10 +13,11 @@ from psycopg import sql
 
 from catalog.errors import SchemaError
 from catalog.store.db.connection import Connection, Database
-from catalog.store.db.tables import VERSION_TABLE
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+VERSION_TABLE = "catalog_schema_version"
 
 
 def migrations_folder() -> Path:

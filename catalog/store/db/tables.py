@@ -27,10 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
-from catalog.fields import FIELDS, Field
+from catalog.fields import FIELDS, REVISION_FIELDS, Field
 from catalog.model import ABSENCE_REASONS, DELETION_REASONS
-
-VERSION_TABLE = "catalog_schema_version"
 
 metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
@@ -121,9 +119,6 @@ def deletion() -> list[Column[Any]]:
         ),
         text_column("deletion_reason", f"How deletion is known: {', '.join(DELETION_REASONS)}."),
     ]
-
-
-REVISION_FIELDS = tuple(field for field in FIELDS if field.opens_revision)
 
 
 def revision_columns() -> list[Column[Any]]:
@@ -748,6 +743,3 @@ TRANSFERRED = tuple(name for name in metadata.tables if name not in ("stage", "l
 def key_in_source(name: str) -> str:
     """The columns that tell the rows of one source in a table apart; "" where nothing does."""
     return ", ".join(c.name for c in metadata.tables[name].primary_key if c.name != "source_id")
-
-
-REVISION_FIELD_COLUMNS = tuple(field.column for field in REVISION_FIELDS)

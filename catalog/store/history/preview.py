@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from catalog.fields import INDEX
-from catalog.model import Candidate, MergeCounts, PlannedChange
+from catalog.model import MOST_NAMED, Candidate, MergeCounts, PlannedChange
 from catalog.store.db.connection import Connection
 from catalog.store.state import stored_state
 
 BATCH = 2000
-MOST_NAMED = 10_000
-"""Images of a plan that are named; the rest is counted."""
 
 
 def plan(

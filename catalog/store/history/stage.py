@@ -15,11 +15,10 @@ from types import TracebackType
 from msgspec import Struct
 from psycopg.adapt import Dumper
 
-from catalog.fields import FIELDS
+from catalog.fields import FIELDS, REVISION_FIELD_COLUMNS
 from catalog.model import MappedImage
 from catalog.store.db.connection import Connection, settle
 from catalog.store.db.statements import load
-from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Revision
 from catalog.store.state import os_rules
 from catalog.systems import System, Systems

@@ -9,10 +9,10 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from catalog.fields import REVISION_FIELD_COLUMNS
 from catalog.model import ContentRules, MappedImage
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.db.tables import REVISION_FIELD_COLUMNS
 from catalog.store.history.rule import Content, Revision
 from catalog.store.history.stage import OWNER_HASH, Stage, StageRow, prefixed
 from catalog.store.history.stage import SQL as STAGE

@@ -11,7 +11,6 @@ from catalog.fingerprint import fingerprint
 from catalog.model import PassResult, RejectedRecord, RunResult
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.db.tables import runs
 from catalog.store.state import events
 from catalog.text import storable
 
@@ -26,7 +25,11 @@ _LAST_COMPLETE = (
     "SELECT max(observed_at) FROM runs WHERE source_id = %(source)s AND scope = 'complete' AND outcome = 'complete'"
     f" AND (kind = 'sync' OR {ARCHIVED})"
 )
-RUN_COLUMNS = ("source", *(column.name for column in runs.columns))
+RUN_COLUMNS: tuple[str, ...] = (
+    "source", "source_id", "run_id", "kind", "scope", "started_at", "observed_at", "finished_at", "outcome", *COUNTERS,
+    "error_kind", "error", "note", "file",
+)  # fmt: skip
+"""For people: the source's name, and the columns of the table."""
 _SQL = load(
     "runs.sql",
     counters=", ".join(f"{name} = %({name})s" for name in COUNTERS),
