@@ -20,13 +20,13 @@ CONTROL_EVERY = 20
 class Control:
     """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
 
-    `listed`: divides missing images by kind, each with the id of a listed one, as much alike as there is. `lookup`:
-    asks for one.
+    `listed`: divides missing images by kind, each with the ids of listed ones, as much alike as there is, None where
+    there is none. `lookup`: asks for one.
     """
 
     def __init__(
         self,
-        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], str | None]]],
+        listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], Collection[str | None]]]],
         lookup: Callable[[str], Lookup],
     ) -> None:
         self._listed = listed
@@ -39,7 +39,8 @@ class Control:
     def believed(self, missing: Collection[str]) -> set[str]:
         """Those whose look-ups can be believed. Once some can't, none in this sweep can."""
         kinds = () if self.failed else self._listed(missing)
-        return {image_id for ids, listed in kinds if self._vouch(listed) for image_id in ids}
+        vouches = cache(self._vouch)  # one image may be the control of several kinds
+        return {image_id for ids, listed in kinds if all(map(vouches, listed)) for image_id in ids}
 
     def _vouch(self, listed: str | None) -> bool:
         if self.failed:
@@ -66,7 +67,7 @@ def control_of(
     assert observed_at is not None
     listed_anew, day = cache(buffer.listed_anew), observed_at.toordinal()
 
-    def listed(asked: Collection[str]) -> list[tuple[list[str], str | None]]:
+    def listed(asked: Collection[str]) -> list[tuple[list[str], list[str | None]]]:
         new = [(image_id, *kind) for kind, image_id in listed_anew().items()]
         but = {*missing, *buffer.seen_parts[1]}
         with sweep.database.transaction(read_only=True) as connection:

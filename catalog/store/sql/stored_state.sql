@@ -33,25 +33,32 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- name: alike
--- Missing images by their visibility, each kind with a live one that was listed, as it was stored before or new: of that
--- visibility if there is one, of the usual owner and os_type if there is one; for other missing images another one, and
--- on another day.
-SELECT m.ids, (
-    SELECT image_id
-    FROM (
-        SELECT image_id, visibility, owner, os_type FROM images
-        WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(but)s)
-        UNION ALL
-        SELECT * FROM unnest(%(new)s::text[], %(visibilities)s::text[], %(owners)s::text[], %(systems)s::text[])
-    ) AS listed (image_id, visibility, owner, os_type)
-    ORDER BY visibility IS DISTINCT FROM m.visibility, owner IS DISTINCT FROM m.owner,
-        os_type IS DISTINCT FROM m.os_type, hashtextextended(image_id, m.seed + %(day)s)
-    LIMIT 1
+-- Missing images by visibility and os_type, each kind with live ones that were listed, as they were stored before or new:
+-- one of that visibility and one of that os_type, if there is one, of the usual owner if there is one; for other missing
+-- images others, and on another day.
+WITH listed AS (
+    SELECT image_id, visibility, owner, os_type FROM images
+    WHERE source_id = %(source)s AND deleted_at IS NULL AND image_id <> ALL (%(but)s)
+    UNION ALL
+    SELECT * FROM unnest(%(new)s::text[], %(visibilities)s::text[], %(owners)s::text[], %(systems)s::text[])
 )
+SELECT m.ids, ARRAY[
+    (
+        SELECT image_id FROM listed
+        ORDER BY visibility IS DISTINCT FROM m.visibility, owner IS DISTINCT FROM m.owner,
+            os_type IS DISTINCT FROM m.os_type, hashtextextended(image_id, m.seed + %(day)s)
+        LIMIT 1
+    ), (
+        SELECT image_id FROM listed
+        ORDER BY os_type IS DISTINCT FROM m.os_type, visibility IS DISTINCT FROM m.visibility,
+            owner IS DISTINCT FROM m.owner, hashtextextended(image_id, m.seed + %(day)s)
+        LIMIT 1
+    )
+]
 FROM (
-    SELECT visibility, array_agg(image_id) AS ids, mode() WITHIN GROUP (ORDER BY owner) AS owner,
-        mode() WITHIN GROUP (ORDER BY os_type) AS os_type, hashtext(min(image_id))::bigint AS seed
-    FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility
+    SELECT visibility, os_type, array_agg(image_id) AS ids, mode() WITHIN GROUP (ORDER BY owner) AS owner,
+        hashtext(min(image_id))::bigint AS seed
+    FROM images WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) GROUP BY visibility, os_type
 ) AS m;
 
 -- name: not_public

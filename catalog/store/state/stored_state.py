@@ -188,8 +188,8 @@ def alike(
     but: Collection[str],
     new: Collection[tuple[str, str | None, str | None, str | None]],
     day: int,
-) -> list[tuple[list[str], str | None]]:
-    """Some missing images by kind, each with a live one, as much alike as there is; of several ones another one each
+) -> list[tuple[list[str], list[str | None]]]:
+    """Some missing images by kind, each with live ones, as much alike as there is; of several ones another one each
     `day`. Stored ones serve, `but` for some, and `new` ones: id, visibility, owner, os_type."""
     columns = zip(*new, strict=True) if new else ((), (), (), ())
     values: dict[str, Any] = dict(
