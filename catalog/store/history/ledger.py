@@ -271,12 +271,14 @@ class Ledger:
             yield from self._observed(f"nearest_{side}", complete_only=complete_only(), **which)
 
     def shown(self, ids: Iterable[str], before: datetime) -> dict[str, Reach]:
-        """What the last login reached that was shown each of these images, as far as that is known."""
+        """What the last login reached that was shown each of these images, as far as that is known. Shown what was for
+        others to see then, say a public image that is private by now, it tells nothing.
+        """
         moments = self.nearest(ids, before, "before", by_login=True)
         if not moments:
             return {}
         logins = {at: frozenset(login) for at, login in self._run("logins", ats=list({*moments.values()}))}
-        recorded = self._run("recorded", ids=list(moments), ats=list(moments.values()))
+        recorded = self._run("recorded", ids=list(moments), ats=list(moments.values()), before=before)
         return {
             image_id: logins[moments[image_id]] for (image_id,) in recorded if moments[image_id] in logins
         }

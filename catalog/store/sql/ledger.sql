@@ -75,15 +75,20 @@ SELECT observed_at, login FROM observations
 WHERE source_id = %(source)s AND observed_at = ANY (%(ats)s) AND login IS NOT NULL;
 
 -- name: recorded
--- Those of some images that a record shows at these moments.
+-- Those of some images that a record shows at these moments, whose visibility and owner are still the same `before` another.
 SELECT asked.image_id
 FROM unnest(%(ids)s::text[], %(ats)s::timestamptz[]) AS asked (image_id, at)
 CROSS JOIN LATERAL (
-    SELECT r.content_hash FROM revisions r
+    SELECT r.content_hash, r.visibility, r.owner FROM revisions r
     WHERE r.source_id = %(source)s AND r.image_id = asked.image_id AND r.observed_at <= asked.at
     ORDER BY r.observed_at DESC LIMIT 1
 ) AS r
-WHERE r.content_hash IS NOT NULL;
+CROSS JOIN LATERAL (
+    SELECT l.visibility, l.owner FROM revisions l
+    WHERE l.source_id = %(source)s AND l.image_id = asked.image_id AND l.observed_at <= %(before)s
+    ORDER BY l.observed_at DESC LIMIT 1
+) AS l
+WHERE r.content_hash IS NOT NULL AND (r.visibility, r.owner) IS NOT DISTINCT FROM (l.visibility, l.owner);
 
 -- name: shows_private
 -- Owners of the private images that the last complete observation with a login contained, or the one of a moment.

@@ -192,6 +192,34 @@ def test_what_only_a_saved_listing_shows_is_not_missing_from_a_members(
     assert (site.sweep(changed=settings).deleted, site.held_for()) == (2, {})
 
 
+@pytest.mark.parametrize("since", [PRIVATE, THEIRS, {**THEIRS, "visibility": "private"}])
+@pytest.mark.parametrize("by", ["dump", "archive"])
+@pytest.mark.parametrize("settings", [{}, {"lookup_limit": 0}], ids=["looked up", "not looked up"])
+def test_who_was_shown_an_image_before_it_became_private_may_not_be_shown_it_now(
+    site: Site, entry: CloudEntry, tmp_path: Path, since: dict[str, Any], by: str, settings: dict[str, Any]
+) -> None:
+    """Public, or shared, for a member's sweep; its owner shows it to nobody by the time of an administrator's."""
+    was = PUBLIC if since != {**THEIRS, "visibility": "private"} else THEIRS
+    become_member(site, entry)
+    site.cloud.add(image(8, **was))
+    assert site.sweep().listed == 7
+    site.cloud.change(name_of(8), **since)
+    if by == "dump":
+        path = write(tmp_path, "dump.json", {"images": [*records(), image(8, **since)]})
+        load(site, path, observed_at=site.database.now(), complete=True)
+    else:
+        roles(entry, "admin", "reader")
+        site.sweep()
+        roles(entry, "reader")
+    lose_sight(site, 8)
+    run = site.sweep(changed=settings)
+    assert (run.outcome, run.deleted, site.reasons()) == ("complete", 0, {})
+    assert site.held_for()[name_of(8)] == "login_changed"
+    roles(entry, "admin", "reader")
+    site.sweep(changed=settings)
+    assert site.reasons().keys() >= {name_of(8)}
+
+
 @pytest.mark.parametrize("first", ["dump", "sweep"])
 def test_an_administrator_misses_what_old_listings_show(site: Site, tmp_path: Path, first: str) -> None:
     at = site.database.now()
