@@ -108,8 +108,9 @@ def backfill(
         raise click.UsageError("--since, --until and --plan go with --forget")
     if forget and bool(run_ids) == bool(since or until):
         raise click.UsageError("--forget takes run ids, or a span by --since and --until")
+    configured = invocation.settings
     with invocation.database() as database:
-        settings = loading.find_source(database, invocation.settings, source, kind=kind, paths=path)
+        settings = loading.find_source(database, configured, source, kind=kind, paths=path)
         if forget:
             going = forgetting.meant(database, source, run_ids, since, until)
             take_out = partial(

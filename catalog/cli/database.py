@@ -63,7 +63,7 @@ def upgrade(invocation: Invocation, sql: bool) -> None:
     Runs as `migration_url` where one is configured. A running daemon of the release before goes on.
     """
     if sql:
-        schema.print_sql(sys.stdout, invocation.settings.database.schema)
+        schema.print_sql(sys.stdout, invocation.database_settings.schema)
         return
     with invocation.bare_database() as database:
         before, after = schema.upgrade(database)

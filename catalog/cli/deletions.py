@@ -14,6 +14,7 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_found, print_rows, say
 from catalog.cli.parameters import F, format_option
 from catalog.cli.several import listed_if_several
+from catalog.config.settings import source_settings
 from catalog.errors import ExitCode, UsageError
 from catalog.report.find import find_image
 from catalog.report.terminal import Format
@@ -172,6 +173,7 @@ def _decide(
     plan: bool,
     format: Format,
 ) -> int:
+    settings = invocation.settings
     with invocation.existing_database() as database:
         with listed_if_several(format), database.transaction(read_only=True) as connection:
             chosen = matching(connection, names)
@@ -188,7 +190,7 @@ def _decide(
         decided: list[HeldDeletion] = []
 
         def decide_one(known: Source) -> None:
-            rules = MappingAdapter.of(invocation.settings_of(known))
+            rules = MappingAdapter.of(source_settings(settings, known.name, known.kind))
             decided.extend(decide(database, known.source_id, verb, rules, by=user(), image_ids=images))
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from catalog import logs
 from catalog.cli.failures import say_warning
-from catalog.config.load import load_settings, with_only_cloud
-from catalog.config.settings import Settings, SourceSettings, source_settings
+from catalog.config.load import load_database, load_settings, with_only_cloud
+from catalog.config.settings import DatabaseSettings, Settings
 from catalog.errors import NothingSwept, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
-from catalog.store.state.sources import Source, ever_observed
+from catalog.store.state.sources import ever_observed
 
 WHAT_TO_SWEEP = (
     "nothing was swept; run `catalog sync` (`OS_CLOUD=mycloud catalog sync` needs no configuration),"
@@ -38,6 +38,11 @@ class Invocation:
     def settings(self) -> Settings:
         """Raises ConfigurationError."""
         return load_settings(self.config, os.environ, self.database_url)
+
+    @cached_property
+    def database_settings(self) -> DatabaseSettings:
+        """Where the database is; says nothing of the rest of the configuration. Raises ConfigurationError."""
+        return load_database(self.config, os.environ, self.database_url)
 
     @cached_property
     def sweepable(self) -> Settings:
@@ -67,7 +72,7 @@ class Invocation:
     def bare_database(self, *, pool_size: int = 5) -> Iterator[Database]:
         """The database, whatever its schema."""
         logs.configure(self.verbosity)
-        with Database(self.settings.database, pool_size=pool_size) as database:
+        with Database(self.database_settings, pool_size=pool_size) as database:
             yield database
 
     @contextmanager
@@ -85,13 +90,9 @@ class Invocation:
 
     def require_contents(self) -> None:
         """Raises NothingSwept where the embedded database was not made yet."""
-        database = self.settings.database
+        database = self.database_settings
         if database.url is None:
             from catalog.store.db.embedded.server import was_made
 
             if not was_made(database.data_dir):
                 raise NothingSwept(f"there is no catalog in {database.data_dir} yet: {WHAT_TO_SWEEP}")
-
-    def settings_of(self, known: Source) -> SourceSettings:
-        """The settings of a recorded source: `[defaults]` if it is not configured any more."""
-        return source_settings(self.settings, known.name, known.kind)

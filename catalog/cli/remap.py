@@ -10,6 +10,7 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.output import print_rows
 from catalog.cli.parameters import format_option
 from catalog.cli.progress import counting
+from catalog.config.settings import source_settings
 from catalog.report.terminal import Format
 from catalog.store.state.sources import Source, matching
 from catalog.sync.mapping_adapter import MappingAdapter
@@ -32,12 +33,13 @@ def remap(invocation: Invocation, source: tuple[str, ...], format: Format) -> in
     added. Shows how many rows were not as the mapping says.
     """
     rows: list[tuple[object, ...]] = []
+    settings = invocation.settings
     with invocation.existing_database() as database, counting("documents", None) as advance:
         with database.transaction(read_only=True) as connection:
             chosen = matching(connection, source)
 
         def rebuild_one(known: Source) -> None:
-            contents = MappingAdapter.of(invocation.settings_of(known))
+            contents = MappingAdapter.of(source_settings(settings, known.name, known.kind))
             result = rebuild(database, known, contents, progress=advance)
             changed = result.rows or {"": 0}
             rows.extend((known.name, result.documents, table, count) for table, count in changed.items())

@@ -175,6 +175,7 @@ def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: For
     Its archive files stay: `catalog backfill` loads them again. Take it out of the configuration too, or the next
     sweep begins anew.
     """
+    is_configured = configured_source(invocation.settings, name) is not None
     with invocation.existing_database() as database:
         with database.transaction(read_only=True) as connection:
             source = stored.known(connection, name)
@@ -185,7 +186,7 @@ def remove(invocation: Invocation, name: str, plan: bool, yes: bool, format: For
             with counting("rows", sum(rows.values())) as advance:
                 source_removal.remove(database, source, advance)
     print_rows(("source", "table", "rows"), [(name, table, count) for table, count in rows.items()], format)
-    if not plan and configured_source(invocation.settings, name) is not None:
+    if is_configured and not plan:
         say_warning(f"{name} is still configured: the next sweep begins a new source of this name")
     return ExitCode.WOULD_CHANGE if plan else ExitCode.OK
 

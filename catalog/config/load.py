@@ -71,9 +71,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
 
     Raises ConfigurationError: a file can't be read, or something in it is not understood.
     """
-    found = _find_file(path, environ)
-    place = Place(file=str(found or FILE_NAME), folder=found.parent.absolute() if found else Path.cwd())
-    tables = place.convert(_read_toml(found), FileTable) if found else FileTable()
+    found, place, tables = _read_file(path, environ)
     daemon_place, defaults_place = place.into("daemon"), place.into("defaults")
     daemon = daemon_place.convert(tables.daemon, DaemonTable)
     daemon_place.within("parallel_sources", daemon.parallel_sources, 1, MAX_PARALLEL_SOURCES)
@@ -99,6 +97,18 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
     )
 
 
+def load_database(
+    path: Path | None, environ: Mapping[str, str], database_url: str | None
+) -> DatabaseSettings:
+    """Reads where the database is, for a command that asks nothing else: as `load_settings`, without the sources.
+
+    They may name clouds of a clouds.yaml that is not at hand where people only look; and to read that takes longer
+    than most of what they ask.
+    """
+    _, place, tables = _read_file(path, environ)
+    return _database(place.into("database"), tables.database, environ, database_url)
+
+
 def with_only_cloud(settings: Settings) -> Settings:
     """Where nothing says what to sweep: the cloud of clouds.yaml, if it is the only one there.
 
@@ -111,6 +121,13 @@ def with_only_cloud(settings: Settings) -> Settings:
         return settings
     sources = _cloud_sources(*clouds[0], os.environ.get("OS_REGION_NAME") or None, settings.defaults)
     return replace(settings, sources=sources)
+
+
+def _read_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, Place, FileTable]:
+    """The file, its name and folder for what is read from it, and its tables; empty ones without a file."""
+    found = _find_file(path, environ)
+    place = Place(file=str(found or FILE_NAME), folder=found.parent.absolute() if found else Path.cwd())
+    return found, place, place.convert(_read_toml(found), FileTable) if found else FileTable()
 
 
 def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
