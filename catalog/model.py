@@ -241,6 +241,8 @@ class RunResult:
     """False, of a backfill: its observation is incomplete, though all was read."""
     supported: bool = True
     """False: the service can't be asked for changes alone."""
+    stopped: bool = False
+    """We ended it before its end, so that it tells nothing of how its source is."""
     warnings: list[str] = field(default_factory=list)
     planned: list[PlannedChange] = field(default_factory=list)
     """Of a plan: the images that would change, as many as are named at most."""

@@ -319,7 +319,7 @@ class Daemon:
 
     def _sweep(self, name: str) -> None:
         def work(source: SourceSettings) -> None:
-            claim = ScheduledClaim(lambda: self.registry.schedule_of(source), self.stopping)
+            claim = ScheduledClaim(lambda: self.registry.schedule_of(source))
             self._tell(sweep(self.database, source, stop=self.stopping, claim=claim), claim)
 
         self._work(name, work)

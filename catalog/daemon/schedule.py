@@ -7,7 +7,6 @@ with a zone; "now" is always the database's clock.
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -148,9 +147,8 @@ class ScheduledClaim:
     `current` gives the schedule as configured when the run ends. `due_at`, `failures`: what was written.
     """
 
-    def __init__(self, current: Callable[[], Schedule], stop: threading.Event) -> None:
+    def __init__(self, current: Callable[[], Schedule]) -> None:
         self._current = current
-        self._stop = stop
         self.due_at: datetime | None = None
         self.failures = 0
 
@@ -160,8 +158,8 @@ class ScheduledClaim:
 
     def done(self, connection: Connection, source_id: str, run: RunResult) -> None:
         """Sets the next time, in the transaction that closes the run's row."""
-        if self._stop.is_set() and run.outcome != "complete":
-            return  # cancelled by us: still due, for the next daemon or our restart
+        if run.stopped:
+            return  # still due, for the next daemon or our restart
         now = clock(connection)
         schedule = self._current()
         self.failures = store.failures(connection, source_id)

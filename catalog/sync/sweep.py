@@ -315,6 +315,7 @@ def _finish(
 ) -> bool:
     """Closes the run's row; False where that was done already."""
     run = sweep.run
+    run.stopped = run.outcome != "complete" and sweep.deadline.stop.is_set()
     finished = runs.finish(connection, sweep.source_id, run, passes, buffer.rejected if buffer else ())
     if finished and sweep.claim is not None:
         sweep.claim.done(connection, sweep.source_id, run)

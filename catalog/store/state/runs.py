@@ -94,7 +94,7 @@ def finish(
     if run.scope == "changes":
         if run.kind == "sync" and run.outcome == "complete":
             note_changes(connection, source_id, run)
-    elif run.kind == "sync":
+    elif run.kind == "sync" and not run.stopped:
         is_well = run.outcome == "complete"
         since = (
             _SQL.value(connection, "succeed", started=run.started_at, **values)

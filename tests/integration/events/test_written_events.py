@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from catalog.store.state.events import LOADED, EventWriter
 from catalog.sync.approve_or_keep import decide
 from catalog.sync.mapping_adapter import MappingAdapter
 from tests.support import citus
-from tests.support.faults import status
+from tests.support.faults import hang, status
 from tests.support.records import image, name_of
 from tests.support.rows import snapshot
 from tests.support.world import LEDGER, Site, Sites
@@ -150,6 +151,22 @@ def test_a_source_fails_and_recovers_once(site: Site) -> None:
     for _ in range(2):
         site.sweep()
     assert new(site) == [("source.failing", None), ("source.recovered", None)]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["well", "failing"])
+def test_a_sweep_that_we_stopped_tells_nothing_of_its_source(site: Site, fails: bool) -> None:
+    """A daemon that is restarted in the middle of a sweep rings nobody, and spoils no back-off."""
+    before = len(told(site))
+    if fails:
+        site.server.faults.add(status(401), times=None)
+        site.sweep()
+    health = site.rows("SELECT failing_since, failures, error_kind FROM sources")
+    stop = threading.Event()
+    site.server.faults.clear()
+    site.server.faults.add(lambda exchange: (stop.set(), hang()(exchange)))
+    assert site.sweep(stop=stop).outcome == "failed"
+    assert site.rows("SELECT failing_since, failures, error_kind FROM sources") == health
+    assert new(site, before) == [("source.failing", None)] * fails
 
 
 @citus.unfit("the nodes count what is read")

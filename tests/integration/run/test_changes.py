@@ -257,7 +257,7 @@ def test_one_that_was_killed_says_nothing_of_the_source(sites: Sites, kind: str)
 
 def test_they_come_after_a_complete_sweep(sites: Sites, kind: str) -> None:
     site = sites.open(kind, changes_interval=30.0)
-    claim = ScheduledClaim(lambda: Schedule.of(site.source), threading.Event())
+    claim = ScheduledClaim(lambda: Schedule.of(site.source))
     site.server.faults.add(status(500), times=None)
     assert site.sweep(claim=claim).outcome == "failed"
     assert of_source(site)["next_changes_at"] is None
