@@ -112,8 +112,8 @@ class Dump:
         yield from read_records(lines, counts)
         self.pages = counts.pages
         self.listings = counts.listings
-        self.listings.others = int(not counts.pages)
         self.is_record = counts.with_id == 1 and not counts.pages and not counts.lists
+        self.listings.others = int(not counts.pages and not self.is_record)
         if counts.stranger is not None and (counts.pages or not counts.with_id):
             raise BadValue(counts.stranger, "an object that is neither an image nor a page of a listing")
         if not (counts.pages or counts.with_id or counts.lists):

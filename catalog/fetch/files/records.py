@@ -156,9 +156,11 @@ class _Inflated(gzip.GzipFile):
 @dataclass(slots=True)
 class Listings:
     """The listings that pages are of, as far as these tell: those that go on after some page, and those of which there
-    is the last one. `ends`: last pages that don't tell whose. `others`: files of records that stand in no page."""
+    is the last one. `named`: those that tell their beginning, as each of their pages does, the last one too. `ends`:
+    last pages that don't tell whose. `others`: files of records that stand in no page, and may be listings."""
 
     go_on: set[Listing | None] = field(default_factory=set)
+    named: set[Listing] = field(default_factory=set)
     ended: set[Listing] = field(default_factory=set)
     ends: int = 0
     others: int = 0
@@ -167,6 +169,8 @@ class Listings:
         listing = listing_of(first) if first else listing_of(link)
         if link is not None:
             self.go_on.add(listing)
+            if first and listing is not None:
+                self.named.add(listing)
         elif listing is not None:
             self.ended.add(listing)
         else:
@@ -175,6 +179,7 @@ class Listings:
     def __or__(self, other: Listings) -> Listings:
         return Listings(
             self.go_on | other.go_on,
+            self.named | other.named,
             self.ended | other.ended,
             self.ends + other.ends,
             self.others + other.others,
@@ -184,7 +189,7 @@ class Listings:
         """Why they are not all that the service lists; None where nothing tells so. Nothing tells of a page that is
         missing before the last one."""
         unended, told = self.go_on - self.ended, self.go_on | self.ended
-        if len(unended) > self.ends:
+        if unended & self.named or len(unended) > self.ends:
             return "its last page names a next one that is missing"
         filters = [listing.difference(EVERYTHING) for listing in told if listing is not None]
         if (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,26 @@ def test_a_listing_with_a_filter_proves_no_absence(database: Database, tmp_path:
     result = backfill(database, source(), [path], complete=True)
     assert (live(database), len(result.warnings)) == ({name_of(1), name_of(2)}, 1)
     assert "filter (tag)" in result.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("beside", "proves"),
+    [
+        (image(3, visibility="private"), False),
+        ([image(3, visibility="private")], True),
+        ({"images": [image(3, visibility="private")]}, True),
+    ],
+    ids=["one record", "a list", "a page"],
+)
+def test_one_record_beside_a_listing_with_a_filter_makes_it_no_whole_one(
+    database: Database, tmp_path: Path, beside: Any, proves: bool
+) -> None:
+    """What `image show` prints, saved at the same moment. A list may be the rest of a listing, or all of it."""
+    backfill(database, source(), [write(tmp_path, named(1), listing(1, 2))])
+    filtered = {"first": "/v2/images?visibility=public", **listing(1)}
+    paths = [write(tmp_path, named(2), filtered), write(tmp_path, named(2, "-golden"), beside)]
+    result = backfill(database, source(), paths, complete=True)
+    assert (name_of(2) in live(database), len(result.warnings)) == (not proves, not proves)
 
 
 def test_community_images_are_held_where_a_listing_shows_none(database: Database, tmp_path: Path) -> None:

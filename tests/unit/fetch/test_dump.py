@@ -137,6 +137,9 @@ NEXT = "/v2/images?limit=2&marker=b"
         ([{"images": [A], "next": NEXT + "&visibility=public"}, {"images": [B]}], "filter (visibility)"),
         ([{"images": [A], "first": "/v2/images?limit=5&sort=created_at%3Aasc&visibility=all&member_status=all"}], None),
         ([{"images": [A], "first": 7, "next": "http://[::"}], "next"),
+        # each page of a listing tells its beginning, if one does: an end that tells none is of another one
+        ([{"images": [A], "first": "/v2/images", "next": NEXT}, {"images": []}], "next"),
+        ([{"images": [A], "first": "/v2/images", "next": NEXT}, {"images": [B], "first": "/v2/images?limit=2"}], None),
     ],
 )  # fmt: skip
 def test_pages_that_are_not_the_whole_listing_are_noticed(
