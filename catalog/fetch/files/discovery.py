@@ -37,7 +37,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     files: dict[str, dict[datetime | None, Path]] = {}
     for path in found:
         files.setdefault(os.path.realpath(path), {}).setdefault(date_in_name(path.name), path)
-    # a link without a date ("latest") is no listing of its own
+    # a link without a date ("latest") is not a listing of its own
     return [path for names in files.values() for at, path in names.items() if at or len(names) == 1]
 
 
