@@ -31,7 +31,7 @@ from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
 from catalog.store.history.ledger import MISSED_KINDS, Ledger
 from catalog.store.history.merge import Merge
-from catalog.store.history.within_reach import common, is_keyed, project_of, without_keys
+from catalog.store.history.within_reach import common, is_keyed, lacking, project_of, without_keys
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
 from catalog.store.state.sources import Source
 from catalog.store.state.stored_state import StoredState
@@ -179,7 +179,7 @@ class ObservationWriter:
                 measure = stored_state.login(self.connection, self.source_id)
             else:
                 measure = Ledger(self.connection, self.source_id).reach_before(self.at)
-            lost = measure - measure.intersection(*self.metadata.logins)
+            lost = lacking(measure, self.metadata.logins)
             self._lost, self._is_another_key = without_keys(lost), bool(lost) or not appending
         self._doubted = not self._is_own and (trailer.logins is None or bool(self._lost))
         if not self._is_own:

@@ -8,7 +8,15 @@ from itertools import chain
 from catalog.model import ImageService
 from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
-from catalog.store.history.within_reach import Reach, common, is_beyond, is_keyed, project_of, without_keys
+from catalog.store.history.within_reach import (
+    Reach,
+    common,
+    is_beyond,
+    is_keyed,
+    lacking,
+    project_of,
+    without_keys,
+)
 from catalog.store.state import stored_state
 from catalog.store.state.stored_state import Kind
 from catalog.sync.buffer import ListingBuffer
@@ -36,7 +44,7 @@ class LoginReach:
 
     def lost(self, again: bool = False) -> frozenset[str]:
         """Rights that some login so far doesn't have; given True, one that is made now."""
-        return self.measure - self.measure.intersection(*self.service.logins(again=again))
+        return lacking(self.measure, self.service.logins(again=again))
 
     def lost_rights(self, again: bool = False) -> Reach:
         """Those of them that tell what a login reaches."""

@@ -115,7 +115,7 @@ def decide_missing(
         hold_back(doubtful, result)
         if doubtful:
             result.note = (
-                f"the login reaches less than at the last complete sweep (no longer {', '.join(lost[:5])}), so that"
+                f"the login reaches less than before (no longer {', '.join(lost[:5])}), so that"
                 " what it doesn't list may still be there: log in with the same rights again, or decide by"
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )

@@ -23,6 +23,13 @@ def without_keys(rights: Collection[str]) -> Reach:
     return frozenset(storable(right) for right in rights if not right.startswith(KEY))
 
 
+def lacking(measure: Set[str], logins: Collection[Set[str]]) -> frozenset[str]:
+    """The rights that some login of an observation doesn't have, of those that they are compared with or another one
+    had: what was listed with more of them may be hidden by now."""
+    had = frozenset(measure).union(*logins)
+    return had - had.intersection(*logins)
+
+
 def common(logins: Iterable[Collection[str] | None]) -> Reach | None:
     """What several logins of one observation reach, None where none is known. Who sees as much as only some of them do
     may not see all that they brought."""

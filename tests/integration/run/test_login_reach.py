@@ -247,6 +247,37 @@ def test_a_role_that_is_lost_in_the_middle_of_a_sweep_counts(
     assert site.sweep().deleted == 1
 
 
+@pytest.mark.parametrize("when", [later_page, lookup], ids=["listing", "look-ups"])
+def test_a_role_that_only_this_sweep_had_is_lost_as_well(sites: Sites, entry: CloudEntry, when: Any) -> None:
+    """Granted while the sweep before was listing, which was shown more by it: no complete sweep's token tells of it."""
+    site = entry.lead_to(sites.open(images=20), page_size=7)
+    roles(entry, "reader")
+    site.sweep()
+    roles(entry, "admin", "reader")
+    (record,) = lose_sight(site, 4)
+    expire(site, when, lambda: roles(entry, "reader"))
+    run = site.sweep()
+    assert (run.outcome, run.deleted, site.held_for()) == ("complete", 0, {name_of(4): "login_changed"})
+    assert "reaches less than before (no longer role admin)" in str(run.note)
+    assert (site.sweep().deleted, site.sweep().held) == (0, 1)
+    site.cloud.add(record)
+    roles(entry, "admin", "reader")
+    assert (site.sweep().held, site.reasons()) == (0, {})
+
+
+def test_a_role_that_is_gained_in_the_middle_of_a_sweep_holds_for_one(
+    sites: Sites, entry: CloudEntry
+) -> None:
+    """What is missing by then may have been left out of the lesser one's pages; the next sweep tells."""
+    site = entry.lead_to(sites.open(images=20), page_size=7)
+    roles(entry, "reader")
+    site.sweep()
+    site.cloud.delete(name_of(4))
+    expire(site, later_page, lambda: roles(entry, "admin", "reader"))
+    assert (site.sweep().deleted, site.held_for()) == (0, {name_of(4): "login_changed"})
+    assert (site.sweep().deleted, site.held_for()) == (1, {})
+
+
 def test_a_partial_sweep_is_no_measure(site: Site, entry: CloudEntry) -> None:
     roles(entry, "reader")
     site.server.faults.add(status(500), when=lambda r: "os_hidden" in r.query, times=None)
