@@ -26,7 +26,11 @@ _LISTS = re.compile(
     rb"""|^-\s+(?:[A-Z]\w+:[^\n]*\n\s+)*(?:ID|Name):"""  # -f yaml
     rb"""|^\+-+\+"""  # the table
 )
-SAVE = "for id in $(openstack image list -f value -c ID); do openstack image show -f json $id; done > images.json"
+SAVE = (
+    "for id in $(openstack image list -f value -c ID); do openstack image show -f json $id || echo '{'; done"
+    " > images.json"
+)
+"""Where one image can't be shown, the file shall not be taken for a whole listing: no brace closes that one."""
 
 
 class UnreadableOutput(ValueError):

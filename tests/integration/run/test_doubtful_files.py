@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 from catalog.backfill.backfill import backfill
 from catalog.errors import UsageError
+from catalog.fetch.files.client_output import SAVE
 from catalog.store.db.connection import Database
-from tests.support.records import hour, image, listing, named, write
-from tests.support.rows import contents_of, images, rows, snapshot, wipe
+from tests.support.records import hour, image, listing, name_of, named, write
+from tests.support.rows import contents_of, images, live, rows, snapshot, wipe
 from tests.support.world import source
 
 OWN = {
@@ -45,6 +47,34 @@ def test_what_image_show_prints_is_the_record(database: Database, tmp_path: Path
     for number in (2, 1):
         backfill(database, source(), [tmp_path / named(number)], complete=True)
     assert contents_of(database, "s") == expected
+
+
+@pytest.mark.parametrize("fails", [None, "image-000", "image-001", "image-002"])
+def test_the_command_that_saves_a_listing_spoils_it_where_an_image_is_not_shown(
+    database: Database, tmp_path: Path, fails: str | None
+) -> None:
+    """The loop goes on behind a client that failed for one image, first, last or between."""
+    client, saved = tmp_path / "bin" / "openstack", tmp_path / named(2)
+    client.parent.mkdir()
+    lists = " ".join(name_of(n) for n in range(3))
+    client.write_text(f"""#!/bin/sh
+if [ "$2" = list ]; then echo {lists}
+elif [ "$5" = "{fails}" ]; then exit 1
+else echo "{{\\"id\\": \\"$5\\", \\"status\\": \\"active\\"}}"
+fi
+""")
+    client.chmod(0o755)
+    environment = {"PATH": f"{client.parent}:/usr/bin:/bin"}
+    subprocess.run(
+        ["bash", "-c", SAVE.replace("images.json", saved.name)], cwd=tmp_path, env=environment, check=True
+    )
+    backfill(database, source(), [write(tmp_path, named(1), listing(0, 1, 2))], complete=True)
+    result = backfill(database, source(), [saved], complete=True)
+    assert (len(live(database)), len(result.failures), len(result.runs)) == (
+        3,
+        int(bool(fails)),
+        int(not fails),
+    )
 
 
 def test_one_record_alone_is_no_whole_listing(database: Database, tmp_path: Path) -> None:
