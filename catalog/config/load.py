@@ -72,15 +72,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
     Raises ConfigurationError: a file can't be read, or something in it is not understood.
     """
     found, place, tables = _read_file(path, environ)
-    daemon_place, defaults_place = place.into("daemon"), place.into("defaults")
-    daemon = daemon_place.convert(tables.daemon, DaemonTable)
-    daemon_place.within("parallel_sources", daemon.parallel_sources, 1, MAX_PARALLEL_SOURCES)
-    defaults = defaults_place.convert(tables.defaults, DefaultsTable)
-    entries: list[tuple[Place, SourceTable]] = []
-    for index, table in enumerate(tables.sources):
-        entry_place = place.into(f"sources[{index}]", table.get("name"))
-        entries.append((entry_place, entry_place.convert(table, SourceTable)))
-    shared = read_defaults(defaults_place, defaults)
+    daemon, shared, entries = _read_tables(place, tables)
     notes = []
     cloud = environ.get("OS_CLOUD")
     if cloud and entries and cloud not in {entry.cloud for _, entry in entries}:
@@ -90,7 +82,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         sources=read_sources(entries, shared) if entries else _environment_source(environ, shared),
         path=found,
         parallel_sources=daemon.parallel_sources,
-        http_bind=_http_bind(daemon_place, daemon.http_bind, environ),
+        http_bind=_http_bind(place.into("daemon"), daemon.http_bind, environ),
         defaults=shared,
         notes=tuple(notes),
         webhooks=read_webhooks(place, tables.webhooks),
@@ -100,12 +92,13 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
 def load_database(
     path: Path | None, environ: Mapping[str, str], database_url: str | None
 ) -> DatabaseSettings:
-    """Reads where the database is, for a command that asks nothing else: as `load_settings`, without the sources.
+    """Reads where the database is, for a command that asks nothing else: as `load_settings`, without a look at clouds.
 
-    They may name clouds of a clouds.yaml that is not at hand where people only look; and to read that takes longer
-    than most of what they ask.
+    Their clouds.yaml and their secrets may not be at hand where people only look; and to read it takes longer than
+    most of what they ask.
     """
     _, place, tables = _read_file(path, environ)
+    _read_tables(place, tables)
     return _database(place.into("database"), tables.database, environ, database_url)
 
 
@@ -128,6 +121,24 @@ def _read_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | No
     found = _find_file(path, environ)
     place = Place(file=str(found or FILE_NAME), folder=found.parent.absolute() if found else Path.cwd())
     return found, place, place.convert(_read_toml(found), FileTable) if found else FileTable()
+
+
+def _read_tables(
+    place: Place, tables: FileTable
+) -> tuple[DaemonTable, dict[str, Any], list[tuple[Place, SourceTable]]]:
+    """The tables of the daemon, of defaults and of sources: keys and types, as far as they tell by themselves."""
+    daemon_place, defaults_place = place.into("daemon"), place.into("defaults")
+    daemon = daemon_place.convert(tables.daemon, DaemonTable)
+    daemon_place.within("parallel_sources", daemon.parallel_sources, 1, MAX_PARALLEL_SOURCES)
+    entries: list[tuple[Place, SourceTable]] = []
+    for index, table in enumerate(tables.sources):
+        entry_place = place.into(f"sources[{index}]", table.get("name"))
+        entries.append((entry_place, entry_place.convert(table, SourceTable)))
+    return (
+        daemon,
+        read_defaults(defaults_place, defaults_place.convert(tables.defaults, DefaultsTable)),
+        entries,
+    )
 
 
 def _find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:

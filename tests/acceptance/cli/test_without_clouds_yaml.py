@@ -62,3 +62,18 @@ def test_what_goes_by_a_source_s_settings_writes_nothing_by_half_of_them(viewer:
     assert (
         viewer.query("SELECT xmin::text, * FROM sources") + viewer.query("SELECT run_id FROM runs") == before
     )
+
+
+@pytest.mark.parametrize(
+    ("odd", "expected"),
+    [("typo = 1\n", "typo"), ("page_size = []\n", "page_size")],
+    ids=["a key that nobody knows", "a wrong type"],
+)
+@pytest.mark.parametrize("command", ["images", "db check"])
+def test_a_wrong_table_of_a_source_is_named_by_every_command(
+    viewer: Desk, command: str, odd: str, expected: str
+) -> None:
+    viewer.entries.append(AWAY + odd)
+    viewer.write_configuration()
+    wrong = viewer.run(*command.split())
+    assert (wrong.code, expected in wrong.error, "sources[2]" in wrong.error) == (2, True, True)
