@@ -32,7 +32,7 @@ from catalog.report import terminal
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
 from catalog.store.state.runs import RUN_COLUMNS
-from catalog.sync.changes import sweep_changes
+from catalog.sync.changes_only import sweep_changes
 from catalog.sync.sweep import sweep
 from catalog.sync.sweep_context import Watch
 

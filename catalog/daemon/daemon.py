@@ -45,7 +45,7 @@ from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, clock
 from catalog.store.maintenance.source_removal import drop_unread
 from catalog.store.state import due_sources, sources
-from catalog.sync.changes import sweep_changes
+from catalog.sync.changes_only import sweep_changes
 from catalog.sync.sweep import sweep
 
 log = structlog.get_logger("catalog.daemon")

@@ -15,7 +15,7 @@ import pytest
 from catalog.config.settings import SourceSettings
 from catalog.model import RunResult
 from catalog.store.db.connection import Database
-from catalog.sync.changes import sweep_changes
+from catalog.sync.changes_only import sweep_changes
 from catalog.sync.sweep import sweep
 from tests.real_cloud.services import Glance
 from tests.real_cloud.test_real_glance import KINDS, token_of

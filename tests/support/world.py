@@ -15,7 +15,7 @@ from catalog.fetch.http.retry import Patience
 from catalog.fetch.listing.service import open_service
 from catalog.model import ImageService, RunResult
 from catalog.store.db.connection import Database
-from catalog.sync.changes import sweep_changes
+from catalog.sync.changes_only import sweep_changes
 from catalog.sync.sweep import sweep
 from tests.support.cloud_server import CloudServer
 from tests.support.records import image
