@@ -58,7 +58,7 @@ def latest(os: str) -> Work:
 
 def answer(name: str, *sources: str) -> Work:
     """`catalog report`."""
-    return lambda connection: len(run_report(connection, name, sources=sources).rows)
+    return lambda connection: len(run_report(connection, name, source=sources).rows)
 
 
 FIRST = "SELECT name, status, platform, tags_text, size_bytes FROM image_overview"
@@ -108,8 +108,8 @@ SEARCHES = {
     "newest": ImageFilter(sort="-created"),
     "by a common word": ImageFilter(text="debian", sort="-created"),
     "by a word that nothing has": ImageFilter(text="nothing has this", sort="-created"),
-    "by a common tag": ImageFilter(tags=("golden",), sort="-created"),
-    "by a rare tag": ImageFilter(tags=("ticket=77",), sort="-created"),
+    "by a common tag": ImageFilter(tag=("golden",), sort="-created"),
+    "by a rare tag": ImageFilter(tag=("ticket=77",), sort="-created"),
     "by system, sorted by name": ImageFilter(os="ubuntu", sort="name"),
     "sorted by source": ImageFilter(sort="source"),
     "by state": ImageFilter(state="current", sort="-created"),
@@ -124,9 +124,9 @@ AT_A_MILLION = (
         for title, wanted in SEARCHES.items()
         if "sorted" not in title
     ),
-    Query("`catalog images --tag golden --limit 50`", listing(tags=("golden",)), 100),
-    Query("`catalog images --tag ticket=77 --limit 50`", listing(tags=("ticket=77",)), 100),
-    Query("`catalog images --capability kvm --limit 50`", listing(capabilities=("kvm",)), 100),
+    Query("`catalog images --tag golden --limit 50`", listing(tag=("golden",)), 100),
+    Query("`catalog images --tag ticket=77 --limit 50`", listing(tag=("ticket=77",)), 100),
+    Query("`catalog images --capability kvm --limit 50`", listing(capability=("kvm",)), 100),
     Query("`catalog images --os ubuntu --limit 50`", listing(os="ubuntu"), 100),
     Query("`catalog images 'Debian 042' --limit 50`", listing(text="Debian 042"), 100),
     Query("by a rare tag, all rows", OVERVIEW[0].asked, 300),

@@ -46,7 +46,7 @@ def announce(
     invocation: Invocation,
     image: str | None,
     family: str | None,
-    sources: tuple[str, ...],
+    source: tuple[str, ...],
     deprecated: datetime | None,
     obsolete: datetime | None,
     use_instead: str | None,
@@ -70,7 +70,7 @@ def announce(
         if withdraw or any(said):
             raise click.UsageError("name an IMAGE, or a --family")
         with invocation.reading() as connection:
-            rows = announcements.in_force(connection, asked_sources(connection, sources))
+            rows = announcements.in_force(connection, asked_sources(connection, source))
         _print(rows, format)
         return ExitCode.OK
     if not (withdraw or any(said)):
@@ -80,7 +80,7 @@ def announce(
         invocation.existing_database() as database,
         database.transaction() as connection,
     ):
-        subjects = _subjects(connection, image, family, sources)
+        subjects = _subjects(connection, image, family, source)
         if withdraw:
             rows = [row for one in subjects for row in announcements.withdraw(connection, one, by=user())]
             if not rows:

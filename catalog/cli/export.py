@@ -9,6 +9,7 @@ import click
 
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number
+from catalog.cli.parameters import sources_option
 from catalog.cli.progress import counting
 from catalog.errors import UsageError
 from catalog.export.export import export as export_files
@@ -35,9 +36,7 @@ Example:
     required=True,
     help="Parquet needs pyarrow: pip install 'image-catalog-sync[parquet]'.",
 )
-@click.option(
-    "--source", multiple=True, metavar="GLOB", help="Only sources whose name fits; may be repeated."
-)
+@sources_option
 @click.option(
     "--table",
     multiple=True,

@@ -37,10 +37,8 @@ Example:
 )
 @click.argument("text", required=False)
 @sources_option
-@click.option("--tag", "tags", multiple=True, help="Only with this tag; repeated: with all of them.")
-@click.option(
-    "--capability", "capabilities", multiple=True, help="Only images that support it; repeated: all of them."
-)
+@click.option("--tag", multiple=True, help="Only with this tag; repeated: with all of them.")
+@click.option("--capability", multiple=True, help="Only images that support it; repeated: all of them.")
 @click.option("--os", metavar="OS", help="Operating system: ubuntu, or with its release: ubuntu-22.04.")
 @click.option("--arch", help="Processor architecture: x86_64, aarch64, ...")
 @click.option("--status", help="Status, in the cloud's words: active, queued, ...")

@@ -23,8 +23,8 @@ TABLE_COLUMNS = ("source", "name", "distro", "release", "arch", "purpose", "crea
 _LONGEST_QUESTION = 1 << 20
 """Characters of the object that Terraform sends."""
 _QUESTION = ("family", "os", "arch", "purpose", "capability", "tag", "visibility", "source", "as_of")
-_SEVERAL = {"capability": "capabilities", "tag": "tags", "source": "sources"}
-"""Keys of such an object that may hold a list, as JSON text, and what they are called here."""
+_SEVERAL = ("capability", "tag", "source")
+"""Keys of such an object that may hold a list, as JSON text."""
 
 
 @click.command(
@@ -40,10 +40,8 @@ Example:
 @click.option("--os", metavar="OS", help="Operating system: ubuntu, or with its release: ubuntu-22.04.")
 @click.option("--arch", help="Processor architecture: x86_64, aarch64, ...")
 @click.option("--purpose", help="generic, minimal, gpu, k8s, ...; oldgeneric only if asked for.")
-@click.option(
-    "--capability", "capabilities", multiple=True, help="Only images that support it; repeated: all of them."
-)
-@click.option("--tag", "tags", multiple=True, help="Only with this tag; repeated: with all of them.")
+@click.option("--capability", multiple=True, help="Only images that support it; repeated: all of them.")
+@click.option("--tag", multiple=True, help="Only with this tag; repeated: with all of them.")
 @click.option("--visibility", help="public, private, shared, community, ...")
 @sources_option
 @click.option("--as-of", type=past, help="As the catalog knew it then, instead of now.")
@@ -141,11 +139,10 @@ def _with_question(asked: dict[str, Any]) -> dict[str, Any]:
     for key, value in question.items():
         if key not in _QUESTION or not isinstance(value, str):
             raise UsageError(f"{expected}; found {key!r}: {json_line(value)[:80]}")
-        name = str(_SEVERAL.get(key, key))
-        if value and asked[name]:
+        if value and asked[key]:
             raise UsageError(f"{key!r} is asked for twice: on standard input and by an option")
         if value:
-            asked[name] = _texts(value) if key in _SEVERAL else past(value) if key == "as_of" else value
+            asked[key] = _texts(value) if key in _SEVERAL else past(value) if key == "as_of" else value
     return asked
 
 

@@ -73,10 +73,9 @@ yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
 def sources_option(command: F) -> F:
-    """`--source`, as often as wanted: the argument `sources`."""
+    """`--source`, as often as wanted."""
     return click.option(
         "--source",
-        "sources",
         multiple=True,
         metavar="GLOB",
         shell_complete=source_names,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -68,18 +68,12 @@ Reports, and the options that each takes:
 @click.pass_context
 def report(
     context: click.Context,
+    /,
     name: str | None,
-    image: str | None,
-    sources: tuple[str, ...],
-    since: datetime | None,
-    as_of: datetime | None,
-    change: tuple[str, ...],
-    field: tuple[str, ...],
-    tag: tuple[str, ...],
-    limit: int | None,
     exit_code: bool,
     html: Path | None,
     format: Format,
+    **asked: Any,
 ) -> int:
     """Answer the ready-made question NAME; without NAME list the questions.
 
@@ -90,9 +84,9 @@ def report(
         key for key in context.params if context.get_parameter_source(key) is ParameterSource.COMMANDLINE
     }
     if html is not None:
-        if given - {"html", "sources"}:
+        if given - {"html", "source"}:
             raise click.UsageError("--html is a report of its own: it takes --source alone")
-        _write_page(invocation, html, sources)
+        _write_page(invocation, html, asked["source"])
         return ExitCode.OK
     if name is None:
         if given - {"format", "safe"}:
@@ -104,22 +98,11 @@ def report(
         print_rows(("name", "answers", "options"), rows, format)
         return ExitCode.OK
     with listed_if_several(format), invocation.reading() as connection:
-        answer = run_report(
-            connection,
-            name,
-            sources=sources,
-            since=since,
-            as_of=as_of,
-            image=image,
-            change=change,
-            field=field,
-            tag=tag,
-            limit=limit,
-        )
+        answer = run_report(connection, name, **asked)
     columns, rows = answer.columns, answer.rows
     if format == "table":
         columns, rows = owners_by_name(columns, rows)
-    recent = name == "changes" and since is None
+    recent = name == "changes" and asked["since"] is None
     none = "nothing in the last 7 days; --since 30d looks further back" if recent else ""
     print_found(invocation, columns, rows, format, if_none=none)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK

@@ -45,7 +45,7 @@ Example:
 )
 @format_option
 @click.pass_obj
-def show(invocation: Invocation, image: str, sources: tuple[str, ...], explain: bool, format: Format) -> None:
+def show(invocation: Invocation, image: str, source: tuple[str, ...], explain: bool, format: Format) -> None:
     """Show one image whole: columns, tags, flags, properties, status periods, latest changes, lineage.
 
     IMAGE is an id, the beginning of one (8 characters or more), or a name; deleted images are found too. If it means
@@ -53,7 +53,7 @@ def show(invocation: Invocation, image: str, sources: tuple[str, ...], explain: 
     """
     with listed_if_several(format), invocation.reading() as connection:
         shown = [
-            show_image(connection, found, explain=explain) for found in find_image(connection, image, sources)
+            show_image(connection, found, explain=explain) for found in find_image(connection, image, source)
         ]
     if format in ("json", "jsonl"):
         columns = tuple(shown[0])

@@ -12,7 +12,7 @@ from catalog.cli.completion import source_names
 from catalog.cli.failures import say_warning
 from catalog.cli.invocation import Invocation
 from catalog.cli.output import number, print_rows
-from catalog.cli.parameters import ask, format_option, yes_option
+from catalog.cli.parameters import ask, format_option, sources_option, yes_option
 from catalog.cli.progress import counting
 from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
 from catalog.config.selection import NO_SOURCE, select_names
@@ -44,18 +44,11 @@ Example:
 )
 @click.option("--check", is_flag=True, help="Log in to each source and list one image; needs no database.")
 @click.option("--failed", is_flag=True, help="With --check: show only those that fail.")
-@click.option(
-    "--source",
-    "patterns",
-    multiple=True,
-    metavar="GLOB",
-    shell_complete=source_names,
-    help="Only these; may be repeated.",
-)
+@sources_option
 @format_option
 @click.pass_context
 def sources(
-    context: click.Context, check: bool, failed: bool, patterns: tuple[str, ...], format: Format
+    context: click.Context, check: bool, failed: bool, source: tuple[str, ...], format: Format
 ) -> int | None:
     """Show the configured sources, and those that the database knows.
 
@@ -63,15 +56,15 @@ def sources(
     With --check, exit 1 if one of them fails.
     """
     if context.invoked_subcommand is not None:
-        if check or failed or patterns or format != "table":
+        if check or failed or source or format != "table":
             raise click.UsageError("options of `catalog sources` do not go with its commands")
         return None
     if failed and not check:
         raise click.UsageError("--failed goes with --check")
     invocation: Invocation = context.obj
     if check:
-        return _check(invocation, patterns, failed, format)
-    _list(invocation, patterns, format)
+        return _check(invocation, source, failed, format)
+    _list(invocation, source, format)
     return ExitCode.OK
 
 

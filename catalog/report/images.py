@@ -96,10 +96,10 @@ class ImageFilter:
 
     text: str | None = None
     """Part of a name or an id, in any case."""
-    sources: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
     """Globs; none: all that are not retired."""
-    tags: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    capability: tuple[str, ...] = ()
     os: str | None = None
     arch: str | None = None
     status: str | None = None
@@ -304,12 +304,12 @@ def _of_state(state: str) -> str:
 
 def values_of(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
     """The parameters of statements about images that fit. Raises UsageError for a glob that no source fits."""
-    sources = asked_sources(connection, wanted.sources, wanted.as_of)
+    sources = asked_sources(connection, wanted.source, wanted.as_of)
     return {
         "text": wanted.text,
         "sources": sources,
-        "tags": list(wanted.tags) or None,
-        "capabilities": list(wanted.capabilities) or None,
+        "tags": list(wanted.tag) or None,
+        "capabilities": list(wanted.capability) or None,
         "os": wanted.os,
         "arch": ARCHITECTURES.get(wanted.arch.lower(), wanted.arch) if wanted.arch else None,
         "status": wanted.status,

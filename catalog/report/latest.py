@@ -28,8 +28,8 @@ _CONDITIONS = {
     "--arch": ("arch", "i.arch = lower(%(arch)s)"),
     "--purpose": ("purpose", "i.purpose = lower(%(purpose)s)"),
     "--visibility": ("visibility", "i.visibility = %(visibility)s"),
-    "--capability": ("capabilities", "i.capabilities @> %(capabilities)s::text[]"),
-    "--tag": ("tags", "i.tags @> %(tags)s::text[]"),
+    "--capability": ("capability", "i.capabilities @> %(capabilities)s::text[]"),
+    "--tag": ("tag", "i.tags @> %(tags)s::text[]"),
 }
 """Option -> its attribute, and what it asks for."""
 _ANSWER = """SELECT DISTINCT ON (f.source) f.source, f.image_id, f.name, f.distro, f.release, f.arch, f.purpose,
@@ -47,10 +47,10 @@ class Wanted:
     """ubuntu, or with its release: ubuntu-22.04."""
     arch: str | None = None
     purpose: str | None = None
-    capabilities: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    capability: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
     visibility: str | None = None
-    sources: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
     """Globs; none: all that are not retired."""
     as_of: datetime | None = None
 
@@ -119,7 +119,7 @@ def _sql(wanted: Wanted, conditions: str, answer: str, *, chosen: str = "i.*") -
 
 
 def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[str, Any]:
-    sources = asked_sources(connection, wanted.sources, wanted.as_of)
+    sources = asked_sources(connection, wanted.source, wanted.as_of)
     values: dict[str, Any] = {
         "sources": sources,
         "as_of": wanted.as_of,
@@ -129,8 +129,8 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[st
         "arch": ARCHITECTURES.get(wanted.arch.lower(), wanted.arch) if wanted.arch else None,
         "purpose": wanted.purpose,
         "visibility": wanted.visibility,
-        "capabilities": list(wanted.capabilities),
-        "tags": list(wanted.tags),
+        "capabilities": list(wanted.capability),
+        "tags": list(wanted.tag),
     }
     if wanted.as_of is not None:
         _refuse_pruned(connection, sources, wanted.as_of)

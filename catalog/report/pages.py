@@ -30,7 +30,7 @@ def page_of_changes(
     after: Place | None = None,
     *,
     since: datetime,
-    sources: Sequence[str] = (),
+    source: Sequence[str] = (),
     change: Sequence[str] = (),
     field: Sequence[str] = (),
     tag: Sequence[str] = (),
@@ -41,7 +41,7 @@ def page_of_changes(
     source.
     """
     values = {
-        "sources": asked_sources(connection, sources),
+        "sources": asked_sources(connection, source),
         "since": since,
         "change": list(change) or None,
         "field": list(field) or None,

@@ -95,7 +95,7 @@ def run_report(
     connection: psycopg.Connection[TupleRow],
     name: str,
     *,
-    sources: Sequence[str] = (),
+    source: Sequence[str] = (),
     since: datetime | None = None,
     as_of: datetime | None = None,
     image: str | None = None,
@@ -106,7 +106,7 @@ def run_report(
 ) -> Report:
     """Carries out one ready-made query inside the connection's transaction.
 
-    `sources` are globs on names of sources, `field` on upstream keys (`*` and `?`); `change` and `field` are
+    `source` are globs on names of sources, `field` on upstream keys (`*` and `?`); `change` and `field` are
     alternatives, and each `tag` must be there.
     Raises UsageError for an unknown name, a filter that the query does not take, a glob that fits no source, an IMAGE
     that is missing or unknown or several, or an `as_of` whose history was pruned.
@@ -115,7 +115,7 @@ def run_report(
     if query is None:
         raise UsageError(f"no report is called {name!r}; there are: {', '.join(BY_NAME)}")
     filters: dict[str, Any] = {
-        SOURCE: list(sources) or None, SINCE: since, AS_OF: as_of, IMAGE: image, CHANGE: list(change) or None,
+        SOURCE: list(source) or None, SINCE: since, AS_OF: as_of, IMAGE: image, CHANGE: list(change) or None,
         FIELD: [_like(glob) for glob in field] or None, TAG: list(tag) or None, LIMIT: limit,
     }  # fmt: skip
     for filter_name, value in filters.items():
@@ -126,10 +126,10 @@ def run_report(
     if IMAGE in query.takes:
         if image is None:
             raise UsageError(f"report {name} needs an IMAGE: its id, the beginning of it, or its name")
-        found = find_image(connection, image, sources)
+        found = find_image(connection, image, source)
         values |= {IMAGE: found[0].image_id, "source_ids": [each.source_id for each in found]}
-    elif sources or query.of_the_present:
-        values["sources"] = asked_sources(connection, sources, as_of)
+    elif source or query.of_the_present:
+        values["sources"] = asked_sources(connection, source, as_of)
     values |= systems_then(connection, as_of, values["sources"]) if "{systems}" in query.sql else {}
     sql = (
         query.sql.replace("{systems}", systems_sql(as_of))

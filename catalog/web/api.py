@@ -61,22 +61,7 @@ def document(request: Request) -> Response:
 
 def image_filter(asked: Asked) -> ImageFilter:
     """The question to the listing, without how much of it is shown."""
-    return ImageFilter(
-        text=asked["text"],
-        sources=asked["source"],
-        tags=asked["tag"],
-        capabilities=asked["capability"],
-        os=asked["os"],
-        arch=asked["arch"],
-        status=asked["status"],
-        visibility=asked["visibility"],
-        owner=asked["owner"],
-        kind=asked["kind"],
-        state=asked["state"],
-        as_of=asked["as_of"],
-        deleted=asked["deleted"],
-        sort=asked["sort"],
-    )
+    return ImageFilter(**{name: value for name, value in asked.items() if name not in ("limit", "after")})
 
 
 def images(connection: Connection, asked: Asked, request: Request) -> Any:
@@ -106,36 +91,12 @@ def history(connection: Connection, asked: Asked, request: Request) -> Any:
 
 
 def latest(connection: Connection, asked: Asked, request: Request) -> Any:
-    wanted = Wanted(
-        family=asked["family"],
-        os=asked["os"],
-        arch=asked["arch"],
-        purpose=asked["purpose"],
-        capabilities=asked["capability"],
-        tags=asked["tag"],
-        visibility=asked["visibility"],
-        sources=asked["source"],
-        as_of=asked["as_of"],
-    )
-    return {"images": latest_images(connection, wanted).dicts()}
+    return {"images": latest_images(connection, Wanted(**asked)).dicts()}
 
 
 def changes(connection: Connection, asked: Asked, request: Request) -> Any:
-    rows, place = changed(connection, asked)
+    rows, place = page_of_changes(connection, **asked)
     return {"changes": rows, "next": cursors.after_change(place)}
-
-
-def changed(connection: Connection, asked: Asked) -> Any:
-    return page_of_changes(
-        connection,
-        asked["limit"],
-        asked["after"],
-        since=asked["since"],
-        sources=asked["source"],
-        change=asked["change"],
-        field=asked["field"],
-        tag=asked["tag"],
-    )
 
 
 def events(connection: Connection, asked: Asked, request: Request) -> Any:

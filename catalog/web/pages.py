@@ -19,7 +19,7 @@ from catalog.report.html import make_page
 from catalog.report.images import ORDERS, STATES, count_images, page_of_images, values_of
 from catalog.report.one_image import show_image
 from catalog.report.page_data import change_fields, sources_of
-from catalog.report.pages import page_of_history
+from catalog.report.pages import page_of_changes, page_of_history
 from catalog.report.queries import CHANGES
 from catalog.report.sources import asked_sources, matching_sources
 from catalog.store.db.connection import Connection
@@ -186,7 +186,7 @@ def _source_ids(connection: Connection) -> dict[str, str]:
 
 
 def changes(connection: Connection, asked: Asked, request: Request) -> Answer:
-    rows, place = api.changed(connection, asked)
+    rows, place = page_of_changes(connection, **asked)
     question = question_of(request)
     feed_question = {"source": question.get("source", [])}
     return page(

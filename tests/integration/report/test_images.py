@@ -68,12 +68,12 @@ def stock(shelf: Shelf) -> Shelf:
         ({"text": "UBUNTU"}, [ID, "b1"]),
         ({"text": "3B7B"}, [ID]),
         ({"text": "%"}, []),
-        ({"sources": ("a", "o*")}, ["a2", ID, "o1"]),
-        ({"sources": ("b",)}, ["b2", "b1"]),
-        ({"tags": ("golden",)}, [ID, "b1"]),
-        ({"tags": ("golden", "x")}, [ID]),
-        ({"capabilities": ("kvm",)}, [ID]),
-        ({"capabilities": ("kvm", "arm")}, []),
+        ({"source": ("a", "o*")}, ["a2", ID, "o1"]),
+        ({"source": ("b",)}, ["b2", "b1"]),
+        ({"tag": ("golden",)}, [ID, "b1"]),
+        ({"tag": ("golden", "x")}, [ID]),
+        ({"capability": ("kvm",)}, [ID]),
+        ({"capability": ("kvm", "arm")}, []),
         ({"os": "ubuntu"}, [ID, "b1"]),
         ({"os": "Ubuntu-22.04"}, [ID, "b1"]),
         ({"os": "ubuntu-22"}, [ID, "b1"]),
@@ -89,7 +89,7 @@ def stock(shelf: Shelf) -> Shelf:
         ({"state": "hidden"}, ["b2"]),
         ({"state": "gone"}, ["a3"]),
         ({"deleted": True}, ["a3"]),
-        ({"deleted": True, "tags": ("x",)}, []),
+        ({"deleted": True, "tag": ("x",)}, []),
         ({"as_of": days(5)}, ["a3"]),
         ({"as_of": days(5), "os": "debian"}, ["a3"]),
         ({"as_of": days(10)}, []),
@@ -104,7 +104,7 @@ def test_each_condition_leaves_what_fits_it(stock: Shelf, asked: dict[str, Any],
 
 
 def test_a_row_says_what_people_look_for(stock: Shelf) -> None:
-    [row] = listed(stock, tags=("x",))
+    [row] = listed(stock, tag=("x",))
     assert (row["source"], row["image_id"], row["name"]) == ("a", ID, "Ubuntu-22.04-golden")
     assert (row["os"], row["arch"], row["owner"], row["owner_name"]) == (
         "ubuntu-22.04",
@@ -151,7 +151,7 @@ def test_every_state_of_a_life_can_be_asked_for(stock: Shelf) -> None:
 
 def test_what_cannot_be_listed_is_said(stock: Shelf) -> None:
     with pytest.raises(UsageError, match="no source is called 'x'"):
-        listed(stock, sources=("x",))
+        listed(stock, source=("x",))
     with pytest.raises(UsageError, match="states are known for the present only"):
         listed(stock, state="current", as_of=days(1))
     with pytest.raises(UsageError, match="images are sorted by source, name"):

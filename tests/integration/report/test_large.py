@@ -57,10 +57,10 @@ def catalog(shelf: Shelf) -> Iterator[psycopg.Connection[TupleRow]]:
     "asked",
     [
         {},
-        {"tags": ("third",)},
-        {"tags": ("rare",)},
+        {"tag": ("third",)},
+        {"tag": ("rare",)},
         {"text": "nothing"},
-        {"sources": ("a",)},
+        {"source": ("a",)},
         {"state": "current"},
         {"state": "hidden"},
     ],
@@ -92,7 +92,7 @@ def test_a_large_catalog_is_estimated(catalog: psycopg.Connection[TupleRow]) -> 
 
 
 def test_what_few_images_have_is_counted(catalog: psycopg.Connection[TupleRow]) -> None:
-    wanted = ImageFilter(tags=("rare",))
+    wanted = ImageFilter(tag=("rare",))
     few = len(list_images(catalog, wanted).rows)
     assert 1 < few < 10
     counts = count_images(catalog, wanted, 12)

@@ -46,13 +46,12 @@ def test_each_query_takes_its_filters_and_refuses_others(shelf: Shelf, query: Qu
     shelf.image(source, "i")
     shelf.revision(source, "i", T0, change="created")
     given: dict[str, Any] = {
-        "image": "i", "sources": ["a*"], "as_of": days(1), "since": days(-1), "change": ["created"],
+        "image": "i", "source": ["a*"], "as_of": days(1), "since": days(-1), "change": ["created"],
         "field": ["name"], "tag": ["golden"], "limit": 5,
     }  # fmt: skip
-    takes = {"sources" if key == "source" else key for key in query.takes}
-    asked(shelf, query.name, **{key: value for key, value in given.items() if key in takes})
+    asked(shelf, query.name, **{key: value for key, value in given.items() if key in query.takes})
     needed = {"image": "i"} if "image" in query.takes else {}
-    for key in set(given) - takes:
+    for key in set(given) - query.takes:
         with pytest.raises(UsageError, match="takes no"):
             asked(shelf, query.name, **needed, **{key: given[key]})
 
@@ -62,7 +61,7 @@ def test_what_cannot_be_answered_is_said_in_one_line(shelf: Shelf) -> None:
     with pytest.raises(UsageError, match="no report is called 'nonsense'; there are: summary, "):
         asked(shelf, "nonsense")
     with pytest.raises(UsageError, match="no source is called 'b'; known: a"):
-        asked(shelf, "summary", sources=["b"])
+        asked(shelf, "summary", source=["b"])
     with pytest.raises(UsageError, match="needs an IMAGE"):
         asked(shelf, "timeline")
     with pytest.raises(UsageError, match="no image has the id or the name 'x'"):
@@ -115,7 +114,7 @@ def test_summary_counts_what_came_changed_and_went_within_day_week_and_month(she
     }
     assert (empty["source"], empty["live"], empty["gone_30d"]) == ("empty", 0, 0)
     assert [
-        row["live"] for row in ask(shelf, "summary", as_of=moment - timedelta(days=10), sources=["a"])
+        row["live"] for row in ask(shelf, "summary", as_of=moment - timedelta(days=10), source=["a"])
     ] == [2]
     assert [row["live"] for row in ask(shelf, "summary")] == [2, 0]
 
@@ -140,7 +139,7 @@ def test_changes_come_newest_first_without_the_noise_of_updated_at(shelf: Shelf)
         shelf.revision(
             source, "i", days(1), changed={"name": ["x", "y"], "updated_at": ["2026-01-01", "2026-01-02"]}
         )
-    rows = ask(shelf, "changes", since=T0, sources=["a"])
+    rows = ask(shelf, "changes", since=T0, source=["a"])
     assert [(row["changed_at"], row["change"], row["field"], row["new_text"]) for row in rows] == [
         (days(1), "updated", "name", "y"),
         (T0, "created", None, None),
@@ -220,7 +219,7 @@ def test_a_retired_source_is_left_out_of_the_present_unless_it_is_named(shelf: S
             shelf.revision(source, image, T0, change="created", name="i", visibility=name, platform=name)
     everything = str(asked(shelf, query.name).rows)
     assert "retired" not in everything
-    assert "retired" in str(asked(shelf, query.name, sources=["*"]).rows)
+    assert "retired" in str(asked(shelf, query.name, source=["*"]).rows)
     if "as_of" in query.takes:
         assert "retired" in str(asked(shelf, query.name, as_of=days(4)).rows), "it was in use then"
 
@@ -335,7 +334,7 @@ def test_drift_shows_each_value_with_the_sources_that_say_so(shelf: Shelf) -> No
         ("same", "visibility", "private", ["c"]),
         ("same", "visibility", "public", ["a", "b"]),
     ]
-    assert ask(shelf, "drift", sources=["[ab]"]) == []
+    assert ask(shelf, "drift", source=["[ab]"]) == []
 
 
 def test_storage_charges_each_month_for_the_part_of_it_that_an_image_lived(shelf: Shelf) -> None:

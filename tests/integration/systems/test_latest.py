@@ -73,13 +73,13 @@ CHOICE = {
         ({"os": "rocky-9.5"}, None),
         ({"os": "rock"}, None),
         ({"os": "ubuntu-22"}, "gpu"),
-        ({"tags": ("golden",)}, "new"),
-        ({"tags": ("golden", "other")}, None),
-        ({"capabilities": ("kvm",)}, "new"),
+        ({"tag": ("golden",)}, "new"),
+        ({"tag": ("golden", "other")}, None),
+        ({"capability": ("kvm",)}, "new"),
         ({"visibility": "private"}, "rocky"),
         ({"purpose": "oldgeneric"}, "was"),
         ({"purpose": "k8s"}, None),
-        ({"sources": ("cl*",), "os": "rocky"}, "rocky"),
+        ({"source": ("cl*",), "os": "rocky"}, "rocky"),
     ],
 )
 def test_the_newest_that_is_offered_and_fits(
@@ -110,13 +110,13 @@ def test_one_row_per_source_and_retired_ones_only_if_they_are_named(filled: Data
                 f'INSERT INTO {table} SELECT (jsonb_populate_record(t, \'{{"source_id": "t"}}\')).* FROM {table} t'
             )
     assert ids(filled) == ["a", "a"]
-    assert ids(filled, sources=("sec*",)) == ["a"]
+    assert ids(filled, source=("sec*",)) == ["a"]
     with filled.transaction() as connection:
         connection.execute("UPDATE sources SET retired_at = now() WHERE source_id = 't'")
     assert ids(filled) == ["a"]
-    assert ids(filled, sources=("second",)) == ["a"]
+    assert ids(filled, source=("second",)) == ["a"]
     with pytest.raises(UsageError, match="nothing"):
-        ids(filled, sources=("nothing",))
+        ids(filled, source=("nothing",))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_one_row_per_source_and_retired_ones_only_if_they_are_named(filled: Data
     [
         ({"os": "ubuntu-26.04", "arch": "x86_64"}, "--os ubuntu-26.04 leaves none of the 5 that are offered"),
         (
-            {"os": "ubuntu", "tags": ("golden", "x")},
+            {"os": "ubuntu", "tag": ("golden", "x")},
             "--tag golden --tag x leaves none of the 4 that are offered, --os ubuntu",
         ),
         ({"family": "Debian 12"}, "FAMILY Debian 12 leaves none of the 5"),

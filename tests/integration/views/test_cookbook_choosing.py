@@ -109,7 +109,7 @@ def test_the_newest_of_a_region(shelf: Shelf, answer_by: str) -> None:
     shelf.image(other, "elsewhere", created_at=days(9), **public)
     assert told(shelf, answer_by, "source", "image_id", "created_at") == [("otc/eu-de", "second", days(2))]
     asked_for = Wanted(
-        os="ubuntu-22.04", arch="x86_64", purpose="generic", visibility="public", sources=("otc/eu-de",)
+        os="ubuntu-22.04", arch="x86_64", purpose="generic", visibility="public", source=("otc/eu-de",)
     )
     with psycopg.connect(shelf.connection.info.dsn) as connection:
         assert [row["image_id"] for row in latest_images(connection, asked_for).dicts()] == ["second"]
