@@ -32,7 +32,7 @@ def contexts(command: click.Command, parent: click.Context | None, name: str) ->
     yield context
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
-            inner = command.get_command(context, each)
+            _, inner, _ = command.resolve_command(context, [each])
             assert inner is not None
             yield from contexts(inner, context, each)
 

@@ -13,40 +13,36 @@ import click
 
 from catalog import __version__
 from catalog.cli.failures import Program, explain_usage, open_missing_streams
-from catalog.cli.lazy import Later
 from catalog.errors import ExitCode
 
 COMMANDS = {
-    "demo": Later("catalog.cli.demo:demo", "Try it: a simulated cloud, a database, two sweeps."),
-    "sync": Later("catalog.cli.sync:sync", "Read each source once and merge what it lists."),
-    "daemon": Later("catalog.cli.daemon:daemon", "Sweep on schedule until SIGTERM or SIGINT."),
-    "backfill": Later("catalog.cli.backfill:backfill", "Turn saved listings into history."),
-    "deletions": Later("catalog.cli.deletions:deletions", "Decide on deletions that the limit holds back."),
-    "remap": Later("catalog.cli.remap:remap", "Rebuild columns from the stored documents."),
-    "images": Later("catalog.cli.images:images", "List images: by name, tag, system, owner, as of a moment."),
-    "show": Later("catalog.cli.show:show", "Show one image whole, and explain why it is live or deleted."),
-    "compare": Later("catalog.cli.compare:compare", "Compare two sources, or one at two moments."),
-    "latest": Later("catalog.cli.latest:latest", "Show the image to use, per source."),
-    "export": Later(
-        "catalog.cli.export:export", "Write the tables as files: Parquet, CSV, JSON Lines, SQLite."
-    ),
-    "announce": Later("catalog.cli.announce:announce", "Announce which images to choose or use no more."),
-    "support": Later("catalog.cli.support:support", "Until when vendors support their systems."),
-    "report": Later("catalog.cli.report:report", "Answer a ready-made question."),
-    "runs": Later("catalog.cli.runs:runs", "Show the ledger of runs, newest first."),
-    "events": Later("catalog.cli.events:events", "Show what sweeps changed, and follow it."),
-    "web": Later("catalog.cli.web:web", "Serve pages and an API to look at the catalog with."),
-    "webhooks": Later("catalog.cli.webhooks:webhooks", "Show, test and retry those that events are sent to."),
-    "sources": Later("catalog.cli.sources:sources", "Show, check, rename and remove sources."),
-    "files": Later("catalog.cli.files:files", "Copy the files for deployment and dashboards to a folder."),
-    "db": Later("catalog.cli.database:db", "Upgrade, check, dump and restore the database."),
-    "version": Later("catalog.cli.version:version", "Show the version."),
+    "demo": "Try it: a simulated cloud, a database, two sweeps.",
+    "sync": "Read each source once and merge what it lists.",
+    "daemon": "Sweep on schedule until SIGTERM or SIGINT.",
+    "backfill": "Turn saved listings into history.",
+    "deletions": "Decide on deletions that the limit holds back.",
+    "remap": "Rebuild columns from the stored documents.",
+    "images": "List images: by name, tag, system, owner, as of a moment.",
+    "show": "Show one image whole, and explain why it is live or deleted.",
+    "compare": "Compare two sources, or one at two moments.",
+    "latest": "Show the image to use, per source.",
+    "export": "Write the tables as files: Parquet, CSV, JSON Lines, SQLite.",
+    "announce": "Announce which images to choose or use no more.",
+    "support": "Until when vendors support their systems.",
+    "report": "Answer a ready-made question.",
+    "runs": "Show the ledger of runs, newest first.",
+    "events": "Show what sweeps changed, and follow it.",
+    "web": "Serve pages and an API to look at the catalog with.",
+    "webhooks": "Show, test and retry those that events are sent to.",
+    "sources": "Show, check, rename and remove sources.",
+    "files": "Copy the files for deployment and dashboards to a folder.",
+    "db": "Upgrade, check, dump and restore the database.",
 }
 
 
 @click.group(
     cls=Program,
-    later=COMMANDS,
+    commands={name: click.Command(name, short_help=summary) for name, summary in COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Example:
@@ -73,7 +69,13 @@ rows; else 0.""",
     "-v", "--verbose", count=True, help="Say more on standard error: sources and pages; -vv: each request."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print no warnings, no progress, and nothing that is well.")
-@click.version_option(__version__, "-V", "--version", prog_name="catalog")
+@click.version_option(
+    __version__,
+    "-V",
+    "--version",
+    prog_name="catalog",
+    message=f"%(prog)s %(version)s, Python {sys.version.split()[0]}",
+)
 @click.pass_context
 def program(
     context: click.Context, config: Path | None, database_url: str | None, verbose: int, quiet: bool

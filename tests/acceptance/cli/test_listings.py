@@ -94,7 +94,7 @@ def listings() -> set[tuple[str, ...]]:
             yield path
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
-                inner = command.get_command(context, name)
+                _, inner, _ = command.resolve_command(context, [name])
                 assert inner is not None
                 yield from found(inner, (*path, name), context)
 
@@ -285,7 +285,7 @@ def test_closed_standard_streams_change_nothing_else(desk: Desk) -> None:
     """As under some supervisors, or after `>&-`: the work is done, and its code is the usual one."""
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(
-            ["sh", "-c", f'exec "$@" {closed}', "sh", *desk.command("version")],
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *desk.command("--version")],
             cwd=desk.folder,
             env=desk.environment(),
             capture_output=True,
