@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.theme import Theme
 
 from catalog.cli.failures import is_quiet
-from catalog.sync.sweep_context import Watch, ignore
+from catalog.sync.sweep_context import Watch
 from catalog.text import visible
 
 PLAIN = ("progress.elapsed", "progress.percentage", "progress.spinner")
@@ -26,9 +26,6 @@ Measure = Callable[[int, int, str], None]
 def counting(what: str, total: int | None) -> Iterator[Advance]:
     """Yields a function that takes the number of things done since its last call."""
     with _bar(what, "{task.completed}" if total is None else "{task.completed}/{task.total}") as bar:
-        if bar is None:
-            yield lambda more: None
-            return
         task = bar.add_task(what, total=total, note="")
         yield lambda more: bar.advance(task, more)
 
@@ -37,9 +34,6 @@ def counting(what: str, total: int | None) -> Iterator[Advance]:
 def measuring(what: str) -> Iterator[Measure]:
     """Yields a function that takes the amount done so far, the total, and a note."""
     with _bar(what, "{task.percentage:>3.0f}%") as bar:
-        if bar is None:
-            yield lambda done, total, note: None
-            return
         task = bar.add_task(what, total=None, note="")
 
         def measure(done: int, total: int, note: str) -> None:
@@ -52,9 +46,6 @@ def measuring(what: str) -> Iterator[Measure]:
 def reading(sources: int) -> Iterator[tuple[Advance, Watch]]:
     """Yields a function that takes the number of sources that ended, and one that takes each page as it is read."""
     with _bar("sources", "{task.completed}/{task.total}") as bar:
-        if bar is None:
-            yield lambda more: None, ignore
-            return
         task = bar.add_task("sources", total=sources, note="")
         pages = images = 0
         lock = threading.Lock()
@@ -69,21 +60,19 @@ def reading(sources: int) -> Iterator[tuple[Advance, Watch]]:
 
 
 @contextmanager
-def _bar(what: str, numbers: str) -> Iterator[Progress | None]:
-    """The bar; None where standard error is not a terminal."""
-    if not sys.stderr.isatty() or is_quiet():
-        yield None
-        return
-    columns = (
+def _bar(what: str, numbers: str) -> Iterator[Progress]:
+    """The bar, which is shown where standard error is a terminal."""
+    bar = Progress(
         SpinnerColumn(),
         TextColumn(what),
         BarColumn(bar_width=30),
         TextColumn(numbers),
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
+        console=Console(stderr=True, theme=Theme(dict.fromkeys(PLAIN, "none"))),
+        transient=True,
+        # Where standard output is not the terminal, rich must not redirect it to standard error.
+        redirect_stdout=sys.stdout.isatty(),
     )
-    # Where standard output is not the terminal, rich must not redirect it to standard error.
-    both = sys.stdout.isatty()
-    console = Console(stderr=True, theme=Theme(dict.fromkeys(PLAIN, "none")))
-    with Progress(*columns, console=console, transient=True, redirect_stdout=both) as bar:
+    with bar if sys.stderr.isatty() and not is_quiet() else nullcontext():
         yield bar

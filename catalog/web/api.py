@@ -66,7 +66,7 @@ def image_filter(asked: Asked) -> ImageFilter:
 
 def images(connection: Connection, asked: Asked, request: Request) -> Any:
     page = page_of_images(connection, image_filter(asked), asked["limit"], asked["after"])
-    return {"images": page.images, "next": cursors.after_image(page.next)}
+    return {"images": page.images, "next": cursors.IMAGES.render(page.next)}
 
 
 def found_image(connection: Connection, request: Request) -> Found:
@@ -87,7 +87,7 @@ def image(connection: Connection, asked: Asked, request: Request) -> Any:
 def history(connection: Connection, asked: Asked, request: Request) -> Any:
     found = found_image(connection, request)
     rows, last = page_of_history(connection, found.source_id, found.image_id, asked["limit"], asked["after"])
-    return {"revisions": rows, "next": cursors.after_revision(last)}
+    return {"revisions": rows, "next": cursors.HISTORY.render([last] if last else None)}
 
 
 def latest(connection: Connection, asked: Asked, request: Request) -> Any:
@@ -96,7 +96,7 @@ def latest(connection: Connection, asked: Asked, request: Request) -> Any:
 
 def changes(connection: Connection, asked: Asked, request: Request) -> Any:
     rows, place = page_of_changes(connection, **asked)
-    return {"changes": rows, "next": cursors.after_change(place)}
+    return {"changes": rows, "next": cursors.CHANGES.render(place)}
 
 
 def events(connection: Connection, asked: Asked, request: Request) -> Any:

@@ -2,86 +2,55 @@
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from catalog.model import UNREADABLE
 from catalog.report import images, pages
+
+Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+"""As PostgreSQL can hold it."""
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Of one listing. `make` raises ValueError or TypeError for values that are not a place in it."""
+    """Of one listing. `type`: of its name and the values of a place; `make` raises ValueError for values that are not
+    one."""
 
     name: str
+    type: Any
     make: Callable[..., Any]
 
-    def render(self, values: Sequence[Any]) -> str:
-        plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
-        text = json.dumps([self.name, *plain], ensure_ascii=False, separators=(",", ":"))
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    def render(self, place: Iterable[Any] | None) -> str | None:
+        """The cursor of a place; None for none."""
+        if place is None:
+            return None
+        return urlsafe_b64encode(msgspec.json.encode((self.name, *place))).decode().rstrip("=")
 
     def read(self, text: str) -> Any:
         """Raises ValueError for text that is not a cursor of this listing."""
         try:
-            values = json.loads(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
-            if not isinstance(values, list) or values[0] != self.name:
-                raise ValueError
-            return self.make(*(_storable(value) for value in values[1:]))
-        except (ValueError, TypeError, IndexError, RecursionError, OverflowError):
-            raise ValueError("expected the `next` of an answer of the same address") from None
+            decoded = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            name, *values = msgspec.json.decode(decoded, type=self.type)
+            if name == self.name:
+                return self.make(*values)
+        except (ValueError, *UNREADABLE):
+            pass
+        raise ValueError("expected the `next` of an answer of the same address")
 
 
-def _storable(value: Any) -> str | None:
-    """The text; ValueError for what no cursor holds, or PostgreSQL can't."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError
-    value.encode()
-    return value
-
-
-def _text(value: str | None) -> str:
-    if value is None:
-        raise ValueError
-    return value
-
-
-def _moment(value: str | None) -> datetime:
-    found = datetime.fromisoformat(_text(value))
-    if found.tzinfo is None:
-        raise ValueError
-    return found
-
-
-def _of_image(
-    sort: str | None, key: str | None, source: str | None, name: str | None, image_id: str | None
-) -> images.Place:
+def _image(sort: str, key: str | None, *image: Any) -> images.Place:
     if key is not None:
-        images.check_key(_text(sort), key)
-    return images.Place(_text(sort), key, _text(source), name, _text(image_id))
+        images.check_key(sort, key)
+    return images.Place(sort, key, *image)
 
 
-def _of_change(changed_at: str | None, source_id: str | None, image_id: str | None) -> pages.Place:
-    return pages.Place(_moment(changed_at), _text(source_id), _text(image_id))
-
-
-IMAGES = Kind("images", _of_image)
-CHANGES = Kind("changes", _of_change)
-HISTORY = Kind("history", _moment)
-
-
-def after_image(place: images.Place | None) -> str | None:
-    return None if place is None else IMAGES.render(astuple(place))
-
-
-def after_change(place: pages.Place | None) -> str | None:
-    return None if place is None else CHANGES.render(place)
-
-
-def after_revision(valid_from: datetime | None) -> str | None:
-    return None if valid_from is None else HISTORY.render([valid_from])
+IMAGES = Kind("images", tuple[str, Text, Text | None, Text, Text | None, Text], _image)
+CHANGES = Kind("changes", tuple[str, Moment, Text, Text], pages.Place)
+HISTORY = Kind("history", tuple[str, Moment], lambda valid_from: valid_from)
