@@ -8,8 +8,8 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Its `commands` only list themselves, in their order; the one that is called is loaded from the module of its
-    name."""
+    """Those of its `commands` that do nothing only list themselves, in their order; the one that is called is loaded
+    from the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -18,6 +18,6 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        if name is not None:
+        if name and command and command.callback is None:
             command = getattr(import_module(f"catalog.cli.{name}"), name)
         return name, command, rest

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.errors import UsageError
 from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import matching_sources
 from catalog.report.statements import statement
 from catalog.report.systems import systems_sql, systems_then
+from catalog.store.db.connection import Connection
 
 COLUMNS = (
     "source_id", "image_id", "kind", "name", "status", "visibility", "owner", "protected", "hidden", "disk_format",
@@ -23,7 +21,7 @@ COLUMNS = (
 
 
 def compare(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     a: str,
     b: str | None = None,
     *,
@@ -62,7 +60,7 @@ def _side(parameter: str, moment: datetime | None) -> str:
     return IMAGES_NOW if moment is None else IMAGES_THEN.replace("%(as_of)s", f"%({parameter})s")
 
 
-def _one(connection: psycopg.Connection[TupleRow], pattern: str) -> str:
+def _one(connection: Connection, pattern: str) -> str:
     names = matching_sources(connection, [pattern])
     if len(names) > 1:
         raise UsageError(f"{pattern!r} means {len(names)} sources, {', '.join(names[:5])}; name one")

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.errors import UsageError
 from catalog.report.sources import matching_sources
 from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
 
 SHORTEST_PREFIX = 8
 """Characters of an id's beginning that stand for it."""
@@ -43,22 +41,20 @@ class SeveralImages(UsageError):
         super().__init__(f"{image!r} means {len(ids)} images; name one by its id: {shown}")
 
 
-def beginning_with(
-    connection: psycopg.Connection[TupleRow], beginning: str, most: int
-) -> list[tuple[str, str | None]]:
+def beginning_with(connection: Connection, beginning: str, most: int) -> list[tuple[str, str | None]]:
     """(id, name) of live images whose id or name begins so, at most so many."""
     values = {"beginning": beginning, "most": most}
     return connection.execute(statement("images/beginning_with"), values).fetchall()
 
 
-def image_of(connection: psycopg.Connection[TupleRow], source_id: str, image_id: str) -> Found | None:
+def image_of(connection: Connection, source_id: str, image_id: str) -> Found | None:
     """The image of this id in one source, deleted or not; None if the source never held it."""
     row = connection.execute(statement("images/by_key"), {"source": source_id, "image": image_id}).fetchone()
     return None if row is None else Found(*row)
 
 
 def find_image(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     image: str,
     sources: Sequence[str] = (),
     *,

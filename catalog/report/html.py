@@ -13,21 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import psycopg
 from markupsafe import Markup
-from psycopg.rows import TupleRow
 
 from catalog.files import written_whole
 from catalog.report.charts import duration
 from catalog.report.page_data import gather
 from catalog.report.sources import matching_sources
+from catalog.store.db.connection import Connection
 from catalog.text import visible
 
 TEMPLATE = "page.html.j2"
 
 
 def write_page(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     file: str | os.PathLike[str],
     *,
     now: datetime,
@@ -48,7 +47,7 @@ def write_page(
 
 
 def make_page(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     *,
     now: datetime,
     sources: Sequence[str] = (),

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.errors import UsageError
 from catalog.report.queries import IMAGES_NOW, IMAGES_THEN, Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
 from catalog.report.systems import systems_sql, systems_then
-from catalog.store.db.connection import is_spread
+from catalog.store.db.connection import Connection, is_spread
 
 PRESENT_STATES = {
     "current": "the one to use",
@@ -136,7 +133,7 @@ class Page:
     next: Place | None
 
 
-def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> Report:
+def list_images(connection: Connection, wanted: ImageFilter) -> Report:
     """The images that fit. Raises UsageError for a glob that no source fits, for a state of the past, an unknown order,
     and a moment whose history was pruned."""
     sql = _sql("images/list", wanted).replace("{more}", "").replace("{after}", "true")
@@ -144,7 +141,7 @@ def list_images(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -
 
 
 def page_of_images(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     wanted: ImageFilter,
     limit: int,
     after: Place | None = None,
@@ -223,7 +220,7 @@ class Counts:
 
 
 def count_images(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     wanted: ImageFilter,
     most: int,
     found: Page | None = None,
@@ -255,7 +252,7 @@ def count_images(
 
 
 def _count(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     wanted: ImageFilter,
     values: dict[str, Any],
     images: str | None = None,
@@ -272,7 +269,7 @@ def _scaled(images: int, percent: float) -> int:
     return int(float(f"{images * 100 / percent:.2g}"))
 
 
-def _size(connection: psycopg.Connection[TupleRow]) -> int | None:
+def _size(connection: Connection) -> int | None:
     """About how many images a catalog has that is too large to be looked through for each page, deleted ones included;
     None: it is not."""
     name = "images/size_spread" if is_spread(connection) else "images/size"
@@ -301,7 +298,7 @@ def _of_state(state: str) -> str:
     return _OF_STATE.replace("{view}", f"{view} AS l").replace("{column}", column)
 
 
-def values_of(connection: psycopg.Connection[TupleRow], wanted: ImageFilter) -> dict[str, Any]:
+def values_of(connection: Connection, wanted: ImageFilter) -> dict[str, Any]:
     """The parameters of statements about images that fit. Raises UsageError for a glob that no source fits."""
     sources = asked_sources(connection, wanted.source, wanted.as_of)
     return {

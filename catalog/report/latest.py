@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.errors import UsageError
 from catalog.report.images import ARCHITECTURES
 from catalog.report.queries import Report, ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
 from catalog.report.systems import systems_then
+from catalog.store.db.connection import Connection
 
 _OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved IS NOT TRUE AND NOT i.unlisted
     AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true)
@@ -55,7 +53,7 @@ class Wanted:
     as_of: datetime | None = None
 
 
-def latest_images(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> Report:
+def latest_images(connection: Connection, wanted: Wanted) -> Report:
     """One row per source that has an image that fits.
 
     Raises UsageError for a glob that no source fits, and for a moment whose history was pruned.
@@ -65,7 +63,7 @@ def latest_images(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> R
     return ask(connection, _sql(wanted, conditions, _ANSWER), values)
 
 
-def why_none(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> str:
+def why_none(connection: Connection, wanted: Wanted) -> str:
     """Says, in one line, which condition leaves no image."""
     values = _values(connection, wanted)
     asked = _asked(wanted)
@@ -118,7 +116,7 @@ def _sql(wanted: Wanted, conditions: str, answer: str, *, chosen: str = "i.*") -
     return sql.replace("{conditions}", conditions).replace("{answer}", answer)
 
 
-def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[str, Any]:
+def _values(connection: Connection, wanted: Wanted) -> dict[str, Any]:
     sources = asked_sources(connection, wanted.source, wanted.as_of)
     values: dict[str, Any] = {
         "sources": sources,
@@ -138,7 +136,7 @@ def _values(connection: psycopg.Connection[TupleRow], wanted: Wanted) -> dict[st
     return values
 
 
-def _refuse_pruned(connection: psycopg.Connection[TupleRow], sources: list[str], as_of: datetime) -> None:
+def _refuse_pruned(connection: Connection, sources: list[str], as_of: datetime) -> None:
     row = connection.execute(
         "SELECT name, history_from FROM sources WHERE history_from > %s AND name = ANY (%s) ORDER BY name LIMIT 1",
         (as_of, sources),

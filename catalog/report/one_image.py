@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.report.find import Found
 from catalog.report.queries import ask
 from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
 
 LATEST_CHANGES = 20
 """Changes shown of one image."""
@@ -44,7 +42,7 @@ LIMITS = {
 Row = dict[str, Any]
 
 
-def show_image(connection: psycopg.Connection[TupleRow], found: Found, *, explain: bool = False) -> Row:
+def show_image(connection: Connection, found: Found, *, explain: bool = False) -> Row:
     """All that is stored of one image of one source: its columns by name, then `tags`, `capabilities`, `properties`,
     `status_periods`, `changes` (the latest), `lineage`, `other_sources`, and with `explain` what `explanation` says."""
     values = {"source": found.source_id, "image": found.image_id, "limit": LATEST_CHANGES}
@@ -67,7 +65,7 @@ def show_image(connection: psycopg.Connection[TupleRow], found: Found, *, explai
     return whole | {"explanation": explanation(connection, whole)} if explain else whole
 
 
-def explanation(connection: psycopg.Connection[TupleRow], image: Row) -> Row:
+def explanation(connection: Connection, image: Row) -> Row:
     """Why an image is where it is: `standing` (live, unlisted, held, kept or deleted), `because` in one sentence,
     `last_listed_at`, `evidence` (observations since then, newest first, each with its run), the state of `lookup`, and
     `decisions` on deletions that were held."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import dict_row
 
 from catalog.report import charts
 from catalog.report.images import PRESENT_STATES
 from catalog.report.statements import prepare, statement
+from catalog.store.db.connection import Connection
 
 LATEST = 40
 """Changes shown."""
@@ -38,9 +38,7 @@ _FEWEST_STEPS = 7
 """Steps of time that the plot of arrivals and departures shows at least."""
 
 
-def gather(
-    connection: psycopg.Connection[TupleRow], now: datetime, names: Sequence[str] | None = None
-) -> dict[str, Any]:
+def gather(connection: Connection, now: datetime, names: Sequence[str] | None = None) -> dict[str, Any]:
     """The template's data on the sources named, else on all that are not retired."""
     prepare(connection)
     known = connection.execute("SELECT name, retired_at IS NOT NULL FROM sources").fetchall()
@@ -176,9 +174,7 @@ def change_fields(changed: Mapping[str, Any] | None) -> list[dict[str, str]]:
     ]
 
 
-def sources_of(
-    connection: psycopg.Connection[TupleRow], names: Sequence[str], now: datetime
-) -> list[dict[str, Any]]:
+def sources_of(connection: Connection, names: Sequence[str], now: datetime) -> list[dict[str, Any]]:
     """The sources named, each with its `health` (fresh, stale, failing, retired) and `age` in seconds."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(statement("page/sources"), {"sources": list(names)}).fetchall()

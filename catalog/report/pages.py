@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.report.queries import ask
 from catalog.report.sources import asked_sources
 from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
 
 Rows = list[dict[str, Any]]
 
@@ -25,7 +23,7 @@ class Place(NamedTuple):
 
 
 def page_of_changes(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     limit: int,
     after: Place | None = None,
     *,
@@ -59,7 +57,7 @@ def page_of_changes(
 
 
 def page_of_history(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     source_id: str,
     image_id: str,
     limit: int,

@@ -16,14 +16,13 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from catalog.errors import UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources
 from catalog.report.statements import prepare, statement
 from catalog.report.systems import systems_sql, systems_then
-from catalog.store.db.connection import is_spread
+from catalog.store.db.connection import Connection, is_spread
 
 NAMES = (
     "summary", "changes", "lifecycle", "support", "promises", "capabilities", "platforms", "stale", "duplicates",
@@ -92,7 +91,7 @@ BY_NAME = {query.name: query for query in QUERIES}
 
 
 def run_report(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     name: str,
     *,
     source: Sequence[str] = (),
@@ -139,7 +138,7 @@ def run_report(
     return ask(connection, sql, values)
 
 
-def ask(connection: psycopg.Connection[TupleRow], sql: str, values: Mapping[str, Any]) -> Report:
+def ask(connection: Connection, sql: str, values: Mapping[str, Any]) -> Report:
     """The answer to a query. Raises UsageError for a moment whose history was pruned."""
     prepare(connection)
     if is_spread(connection):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.config.selection import select_names
 from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
 
 
 def asked_sources(
-    connection: psycopg.Connection[TupleRow], patterns: Sequence[str], as_of: datetime | None = None
+    connection: Connection, patterns: Sequence[str], as_of: datetime | None = None
 ) -> list[str]:
     """Names of the recorded sources that any of the globs picks; without globs all that are not retired, now or as of
     a moment. Raises UsageError for a glob that picks none."""
@@ -23,9 +21,7 @@ def asked_sources(
     return [str(name) for (name,) in rows]
 
 
-def matching_sources(
-    connection: psycopg.Connection[TupleRow], patterns: Sequence[str] | None = None
-) -> list[str]:
+def matching_sources(connection: Connection, patterns: Sequence[str] | None = None) -> list[str]:
     """Names of the recorded sources that any of the globs picks, sorted; without globs all.
 
     Raises UsageError for a glob that picks none.

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from catalog.report.statements import statement
+from catalog.store.db.connection import Connection
 from catalog.store.state import os_rules
 from catalog.systems import Keys
 
@@ -23,7 +21,7 @@ def systems_sql(as_of: datetime | None, prefix: str = "then") -> str:
 
 
 def systems_then(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     as_of: datetime | None,
     sources: Sequence[str] | None,
     *,

@@ -42,7 +42,7 @@ def test_sources_reports_and_images_are_completed(desk: Desk, record: Make) -> N
     assert completed(desk, "catalog report timeline image-00") == ["plain,image-002", "plain,image-001"]
     assert "summary" in completed(desk, "catalog report su", "zsh")
     assert "plain,summary" in completed(desk, "catalog report su", "fish")
-    assert completed(desk, "catalog ver") == ["plain,version"]
+    assert completed(desk, "catalog exp") == ["plain,export"]
 
 
 def test_what_cannot_be_known_is_not_offered_and_no_database_is_made(desk: Desk) -> None:
