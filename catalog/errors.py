@@ -155,8 +155,6 @@ class ThrottledError(FetchError):
 class UpstreamError(FetchError):
     """The service answered with an unusable status; `status` holds it."""
 
-    error_kind = "upstream"
-
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
@@ -164,8 +162,6 @@ class UpstreamError(FetchError):
 
 class NotSupported(FetchError):
     """The service can't be asked only for what is new."""
-
-    error_kind = "upstream"
 
     def __init__(self, why: str) -> None:
         super().__init__(

@@ -57,7 +57,7 @@ def configure(verbosity: int = 0, *, daemon: bool = False) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _conceal,
-            _as_json if json_lines else _as_line,
+            structlog.processors.JSONRenderer() if json_lines else _as_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_Output,
@@ -132,10 +132,6 @@ def _concealed(name: str, value: object) -> object:
     whole = str(value)
     text = _NAMED_SECRET.sub(r"\1\2***", _USER_INFO.sub("***@", whole[: 8 * LONGEST_VALUE]))
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(whole)} characters)"
-
-
-def _as_json(_: object, __: str, event: Event) -> str:
-    return json.dumps(event)
 
 
 def _as_line(_: object, __: str, event: Event) -> str:

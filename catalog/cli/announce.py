@@ -8,9 +8,8 @@ import click
 
 from catalog.cli.deletions import user
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_rows
+from catalog.cli.output import listed_if_several, print_rows
 from catalog.cli.parameters import format_option, moment, sources_option
-from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
 from catalog.report.find import find_image
 from catalog.report.sources import asked_sources

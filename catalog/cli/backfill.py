@@ -20,7 +20,7 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.output import TO_DO, as_row, changes, in_short, number, planned, print_rows, say
 from catalog.cli.parameters import ask, format_option, moment
 from catalog.cli.progress import measuring
-from catalog.cli.stopping import PoliteStop
+from catalog.cli.stopping import polite_stop
 from catalog.errors import ExitCode, UsageError
 from catalog.model import SourceKind
 from catalog.report.terminal import Format
@@ -137,7 +137,7 @@ def backfill(
             )
             _say_forgotten(source, take_out())
             return ExitCode.OK
-        with PoliteStop() as stopping, measuring("files") as measure:
+        with polite_stop() as stopping, measuring("files") as measure:
             result = loading.backfill(
                 database,
                 settings,

@@ -11,9 +11,8 @@ import click
 from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import number, print_found, print_rows, say
+from catalog.cli.output import listed_if_several, number, print_found, print_rows, say
 from catalog.cli.parameters import F, format_option
-from catalog.cli.several import listed_if_several
 from catalog.config.settings import source_settings
 from catalog.errors import ExitCode, UsageError
 from catalog.report.find import find_image

@@ -15,7 +15,7 @@ from catalog.cli.completion import source_names
 from catalog.cli.failures import say_hint
 from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.cli.output import say
-from catalog.cli.stopping import PoliteStop
+from catalog.cli.stopping import polite_stop
 from catalog.errors import DatabaseUnavailable
 from catalog.events import atom, cursor
 from catalog.events.cloudevents import envelope
@@ -76,7 +76,7 @@ def events(
         if format == "atom":
             _print_feed(database, source, positions, chosen)
         elif follow:
-            with PoliteStop() as stopping:
+            with polite_stop() as stopping:
                 _follow(database, source, positions, chosen, stopping.asked)
         else:
             _print_lines(database, source, positions, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from catalog.cli.invocation import WHAT_TO_SWEEP, Invocation
 from catalog.errors import CatalogError
 from catalog.model import MOST_NAMED, RunResult
 from catalog.report import terminal
+from catalog.report.find import FOUND_COLUMNS, SeveralImages
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
 from catalog.store.state import sources
@@ -142,6 +144,16 @@ def print_found(
     print_rows(columns, rows, format, if_none="" if invocation.never_swept else if_none)
     if not rows and invocation.never_swept:
         say_hint(WHAT_TO_SWEEP)
+
+
+@contextmanager
+def listed_if_several(format: Format) -> Iterator[None]:
+    """Prints the images that are meant if they are several; the error goes on, and ends the command (exit 2)."""
+    try:
+        yield
+    except SeveralImages as error:
+        print_rows(FOUND_COLUMNS, [tuple(each[1:]) for each in error.found], format)
+        raise
 
 
 def as_row(database: Database, run: RunResult) -> dict[str, Any]:

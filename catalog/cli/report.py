@@ -11,9 +11,8 @@ from click.core import ParameterSource
 
 from catalog.cli.completion import image_names, report_names
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import owners_by_name, print_found, print_rows
+from catalog.cli.output import listed_if_several, owners_by_name, print_found, print_rows
 from catalog.cli.parameters import format_option, moment, past, sources_option
-from catalog.cli.several import listed_if_several
 from catalog.errors import ExitCode, UsageError
 from catalog.report.html import make_page, write_page
 from catalog.report.queries import CHANGES, QUERIES, run_report

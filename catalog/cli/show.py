@@ -11,9 +11,8 @@ import click
 
 from catalog.cli.completion import image_names
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import print_rows, say
+from catalog.cli.output import listed_if_several, print_rows, say
 from catalog.cli.parameters import format_option, sources_option
-from catalog.cli.several import listed_if_several
 from catalog.report.find import find_image
 from catalog.report.one_image import Row, show_image
 from catalog.report.terminal import Format, print_pairs

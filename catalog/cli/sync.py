@@ -24,7 +24,7 @@ from catalog.cli.output import as_row, number, planned_lines, print_rows, say, s
 from catalog.cli.parameters import duration, format_option
 from catalog.cli.progress import reading
 from catalog.cli.side_by_side import choose, side_by_side, warn_of_same_services, workers
-from catalog.cli.stopping import PoliteStop
+from catalog.cli.stopping import polite_stop
 from catalog.config.settings import SourceSettings
 from catalog.errors import CatalogError, ExitCode, UnexpectedError
 from catalog.model import MOST_NAMED, RunResult
@@ -83,7 +83,7 @@ def sync(
     at_once = workers(settings, len(chosen))
     results = [_failed(name, error) for name, error in failures.items()]
     # two connections a source: one works, one keeps the lease
-    with invocation.database(pool_size=2 * at_once + 1) as database, PoliteStop() as stopping:
+    with invocation.database(pool_size=2 * at_once + 1) as database, polite_stop() as stopping:
         with _printer(database, format, plan) as show, reading(len(chosen)) as (advance, watch):
             seconds = wait.total_seconds()
             sweeper = Sweeper(database, plan, changes, accept_deletions, seconds, stopping.asked, watch)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from catalog import __version__
 from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.health import HealthServer, Probe
-from catalog.daemon.metrics import CONTENT_TYPE, Metrics, RunCounts, read, schema_is_current
+from catalog.daemon.metrics import CONTENT_TYPE, OUTCOMES, Counts, Metrics, read, schema_is_current
 from catalog.daemon.notify import notify, watchdog_seconds
 from catalog.daemon.schedule import ChangesClaim, Schedule, ScheduledClaim
 from catalog.daemon.source_registry import Projects, SourceRegistry
@@ -108,7 +109,7 @@ class Daemon:
     def __init__(self, settings: Settings, stack: ExitStack) -> None:
         self.settings = settings
         self.stopping = threading.Event()
-        self.counts = RunCounts()
+        self.counts = Counts()
         self.registry = SourceRegistry.of(settings)
         self.projects = Projects(settings, self.stopping, self._renew)
         self._wake = threading.Event()
@@ -228,7 +229,7 @@ class Daemon:
     def _renew(self) -> None:
         """The configuration or a cloud's list of projects is another."""
         self.registry = self.projects.registry
-        self.counts.know(list(self.registry.sources))
+        self.counts.know(product(self.registry.sources, OUTCOMES))
         self._wake.set()
 
     def stop(self, received: signal.Signals | None) -> None:

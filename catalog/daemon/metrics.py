@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from catalog import __version__
-from catalog.daemon.webhooks import DeliveryFailures
 from catalog.errors import CatalogError
 from catalog.store.db import schema
 from catalog.store.db.connection import Database
@@ -55,37 +54,35 @@ def schema_is_current(database: Database) -> bool:
     return have is not None and have >= schema.head()
 
 
-class RunCounts:
-    """Runs that this process ended, by source and outcome; thread-safe."""
+class Counts:
+    """What happened in this process, counted by labels; thread-safe."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, ...]] = Counter()
         self._lock = threading.Lock()
 
-    def know(self, sources: Sequence[str]) -> None:
-        """Sources of today's configuration: their counters begin at 0, others' are forgotten."""
-        known = {(source, outcome) for source in sources for outcome in OUTCOMES}
+    def know(self, known: Iterable[tuple[str, ...]]) -> None:
+        """Labels of today's configuration: their counters begin at 0, others' are forgotten."""
         with self._lock:
-            self._counts = Counter({key: self._counts[key] for key in sorted(known)})
+            self._counts = Counter({labels: self._counts[labels] for labels in sorted(known)})
 
-    def add(self, source: str, outcome: str) -> None:
+    def add(self, *labels: str) -> None:
         with self._lock:
-            self._counts[source, outcome] += 1
+            self._counts[labels] += 1
 
-    def items(self) -> list[tuple[tuple[str, str], int]]:
+    def items(self) -> list[tuple[tuple[str, ...], int]]:
         with self._lock:
             return list(self._counts.items())
 
 
 class Metrics:
-    """A collector for prometheus_client. `ask` gives the database's reading, or raises CatalogError."""
+    """A collector for prometheus_client. `ask` gives the database's reading, or raises CatalogError; `runs` are counted
+    by source and outcome, `failures` of deliveries by webhook."""
 
-    def __init__(
-        self, ask: Callable[[], Reading], counts: RunCounts, failures: DeliveryFailures | None = None
-    ) -> None:
+    def __init__(self, ask: Callable[[], Reading], runs: Counts, failures: Counts) -> None:
         self._ask = ask
-        self._counts = counts
-        self._failures = failures or DeliveryFailures()
+        self._runs = runs
+        self._failures = failures
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -100,7 +97,7 @@ class Metrics:
         runs = CounterMetricFamily(
             "catalog_runs", "Sweeps that this process ended.", labels=["source", "outcome"]
         )
-        for labels, count in self._counts.items():
+        for labels, count in self._runs.items():
             runs.add_metric(labels, count)
         yield runs
         failures = CounterMetricFamily(
@@ -109,8 +106,8 @@ class Metrics:
             labels=["webhook"],
         )
         configured = self._failures.items()
-        for name, count in configured:
-            failures.add_metric([name], count)
+        for labels, count in configured:
+            failures.add_metric(labels, count)
         yield failures
         try:
             reading = self._ask()
@@ -128,7 +125,7 @@ class Metrics:
             backlog = GaugeMetricFamily(
                 "catalog_webhook_backlog", "Events that a webhook was not told of yet.", labels=["webhook"]
             )
-            for name, _ in configured:
+            for (name,), _ in configured:
                 backlog.add_metric([name], reading.waiting.get(name, 0))
             yield backlog
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from catalog.config.settings import WebhookSettings
+from catalog.daemon.metrics import Counts
 from catalog.errors import DatabaseError
 from catalog.events.webhook_delivery import Delivery
 from catalog.store.db.connection import Database
@@ -24,29 +24,9 @@ POLL_SECONDS = 1.0
 """Seconds between two looks at what waits."""
 
 
-class DeliveryFailures:
-    """Attempts of this process that failed, by webhook; thread-safe."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def know(self, names: Sequence[str]) -> None:
-        """Webhooks of today's configuration: their counters begin at 0, others' are forgotten."""
-        with self._lock:
-            self._counts = Counter({name: self._counts[name] for name in names})
-
-    def add(self, name: str) -> None:
-        with self._lock:
-            self._counts[name] += 1
-
-    def items(self) -> list[tuple[str, int]]:
-        with self._lock:
-            return list(self._counts.items())
-
-
 class Webhooks:
-    """`lost` and `found` are told of a database that is unavailable, and of one that answers."""
+    """`lost` and `found` are told of a database that is unavailable, and of one that answers. `failures`: attempts that
+    failed, by webhook."""
 
     def __init__(
         self,
@@ -56,7 +36,7 @@ class Webhooks:
         lost: Callable[[DatabaseError], None],
         found: Callable[[], None],
     ) -> None:
-        self.failures = DeliveryFailures()
+        self.failures = Counts()
         self._database = database
         self._stopping = stopping
         self._lost = lost
@@ -69,7 +49,7 @@ class Webhooks:
         """The webhooks of the configuration as it is now."""
         self._webhooks = {webhook.name: webhook for webhook in webhooks}
         self._unknown = set(self._webhooks)
-        self.failures.know(list(self._webhooks))
+        self.failures.know((name,) for name in self._webhooks)
         self._wake.set()
 
     def meet(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -104,9 +104,8 @@ class Delivery:
                     "events are gone that this webhook was not told of", webhook=self.webhook.name,
                     source=backlog.source, events=page[0].number - done - 1,
                 )  # fmt: skip
-            for event, is_wanted in zip(
-                page, wanted(self.webhook, page, self._families(connection)), strict=True
-            ):
+            asked_for = wanted(self.webhook, page, partial(events.families, connection))
+            for event, is_wanted in zip(page, asked_for, strict=True):
                 if is_wanted:
                     room -= size(event)
                     if message and (
@@ -118,9 +117,6 @@ class Delivery:
             if len(page) < MOST_EVENTS:
                 return message, max(last, backlog.newest) if not message else last
         return message, last
-
-    def _families(self, connection: Connection) -> Callable[[Iterable[str]], dict[str, str]]:
-        return partial(events.families, connection)
 
     def _attempt(self, message: list[Event], last: int) -> bool:
         """Sends it; False: it was not accepted. One that is worth trying in halves leaves `_most_events` smaller."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from catalog.errors import CatalogError, UsageError
@@ -24,22 +24,11 @@ ABANDONED: Final = timedelta(days=1)
 _OPTIONS = ("region", "scheme", "endpoint_override")
 
 
-class Found(Protocol):
+class Listed(NamedTuple):
     """A file that is there. `abandoned`: nobody can be writing it."""
 
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def abandoned(self) -> bool: ...
-
-
-class Listed:
-    __slots__ = ("abandoned", "size")
-
-    def __init__(self, size: int, *, abandoned: bool) -> None:
-        self.size = size
-        self.abandoned = abandoned
+    size: int
+    abandoned: bool
 
 
 class Target(Protocol):

@@ -16,8 +16,7 @@ from kubernetes_validate import validate
 
 from catalog.config.load import load_settings
 from catalog.config.web import web_settings
-from catalog.daemon.metrics import Metrics, Reading, RunCounts
-from catalog.daemon.webhooks import DeliveryFailures
+from catalog.daemon.metrics import Counts, Metrics, Reading
 from catalog.store.state.due_sources import SourceHealth
 
 ROOT = Path(__file__).parents[2]
@@ -313,10 +312,9 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path, name: str) -> None:
 def metric_names() -> set[str]:
     """All that a daemon may show."""
     health = SourceHealth("moon", 1.0, 1.0, 1.0, True, "login", 1, 1, 1.0, 1, 1, 1)
-    counts = RunCounts()
-    counts.know(["moon"])
-    failures = DeliveryFailures()
-    failures.know(["alerts"])
+    counts, failures = Counts(), Counts()
+    counts.know([("moon", "complete")])
+    failures.know([("alerts",)])
     text = Metrics(lambda: Reading(True, [health]), counts, failures).text().decode()
     return {re.split(r"[ {]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
@@ -347,7 +345,7 @@ def test_each_image_is_counted_in_one_state() -> None:
     health = SourceHealth(**dict.fromkeys(SourceHealth.__annotations__) | {  # type: ignore[arg-type]
         "name": "moon", "failing": False, "held": 0, "rejected": 0, "live": 5, "unlisted": 2, "deleted": 4,
     })  # fmt: skip
-    text = Metrics(lambda: Reading(True, [health]), RunCounts()).text().decode()
+    text = Metrics(lambda: Reading(True, [health]), Counts(), Counts()).text().decode()
     counted = re.findall(r'^catalog_images\{source="moon",state="(\w+)"\} (\S+)$', text, re.MULTILINE)
     assert counted == [("live", "3.0"), ("unlisted", "2.0"), ("deleted", "4.0")]
 
