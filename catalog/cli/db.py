@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
-from psycopg import sql
 
 from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one, say_error
@@ -23,7 +20,6 @@ from catalog.errors import ExitCode
 from catalog.report.terminal import Format
 from catalog.store.db import distribution, privileges, schema
 from catalog.store.db import dump as transfer
-from catalog.store.db.connection import Connection
 from catalog.store.db.privileges import Level
 from catalog.store.db.tables import TRANSFERRED
 from catalog.store.maintenance import prune as pruning
@@ -239,8 +235,8 @@ def dump(invocation: Invocation, file: Path, yes: bool) -> None:
     """
     if file.is_file():
         ask(f"replace {file}", yes=yes)
-    with _whole_database(invocation) as connection:
-        rows = transfer.dump(connection, TRANSFERRED, file)
+    with invocation.database() as database:
+        rows = transfer.dump(database, TRANSFERRED, file)
     click.echo(f"{file}: {rows} rows")
 
 
@@ -253,8 +249,8 @@ Example:
 @click.pass_obj
 def restore(invocation: Invocation, file: Path) -> None:
     """Read what `catalog db dump` wrote into a database that was only upgraded; all or nothing."""
-    with _whole_database(invocation) as connection:
-        rows = transfer.restore(connection, TRANSFERRED, file, replace=SEEDED)
+    with invocation.database() as database:
+        rows = transfer.restore(database, TRANSFERRED, file, replace=SEEDED)
     click.echo(f"{file}: {rows} rows restored")
 
 
@@ -316,14 +312,3 @@ def distribute(invocation: Invocation, plan: bool, format: Format) -> int:
         rows = distribution.distribute(database, plan=plan)
     print_rows(("table", "spread"), [tuple(row) for row in rows], format)
     return ExitCode.WOULD_CHANGE if plan and rows else 0
-
-
-@contextmanager
-def _whole_database(invocation: Invocation) -> Iterator[Connection]:
-    """A connection that finds our tables in each of its transactions."""
-    with invocation.database() as database, database.session() as connection:
-        if database.settings.schema:
-            path = sql.Identifier(database.settings.schema)
-            connection.execute(sql.SQL("SET search_path TO {}").format(path))
-            connection.commit()
-        yield connection

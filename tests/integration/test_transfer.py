@@ -7,13 +7,17 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from catalog.config.database_url import database_url
+from catalog.config.settings import DatabaseSettings
 from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.store.db import dump as transfer
 from catalog.store.db import schema
-from catalog.store.db.dump import dump, restore
+from catalog.store.db.connection import Database
 from catalog.store.db.tables import TRANSFERRED, metadata
 from tests.support.measured import PEAK_MIB, run_measured
 
@@ -59,6 +63,28 @@ def empty(full: psycopg.Connection) -> Iterator[psycopg.Connection]:
     full.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def of(connection: psycopg.Connection) -> Database:
+    parameters = connection.info.get_parameters() | {"password": connection.info.password}
+    url = database_url({name: value for name, value in parameters.items() if value}, secrets=True)
+    return Database(DatabaseSettings(url, Path()))
+
+
+def prefer(connection: psycopg.Connection, **settings: str) -> None:
+    """What new sessions of the connection's database have."""
+    for name, value in settings.items():
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {name} = '{value}'")
+
+
+def dump(connection: psycopg.Connection, tables: list[str], file: Path) -> int:
+    with of(connection) as database:
+        return transfer.dump(database, tables, file)
+
+
+def restore(connection: psycopg.Connection, tables: list[str], file: Path, **options: Any) -> int:
+    with of(connection) as database:
+        return transfer.restore(database, tables, file, **options)
+
+
 def rows(connection: psycopg.Connection) -> list[list[tuple[object, ...]]]:
     return [
         connection.execute("SELECT * FROM clouds ORDER BY 1").fetchall(),
@@ -68,19 +94,17 @@ def rows(connection: psycopg.Connection) -> list[list[tuple[object, ...]]]:
 
 def test_every_value_arrives_as_it_was(full, empty, tmp_path) -> None:
     """Types, NULLs, odd characters and generated columns, whatever the sessions' zones and formats are."""
-    full.execute("SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'; SET extra_float_digits = -5")
-    empty.execute("SET timezone = 'America/New_York'; SET datestyle = 'SQL, MDY'")
+    prefer(full, timezone="Asia/Kolkata", datestyle="SQL, DMY", extra_float_digits="-5")
+    prefer(empty, timezone="America/New_York", datestyle="SQL, MDY")
     assert dump(full, TABLES, tmp_path / "d") == 5005
     assert restore(empty, TABLES, tmp_path / "d") == 5005
-    for connection in (full, empty):
-        connection.execute("RESET ALL")
     assert rows(empty) == rows(full)
 
 
 def test_the_same_rows_make_the_same_file(full, tmp_path) -> None:
     """Whatever zone the session has: two dumps can be compared byte by byte."""
     for name, zone in (("one", "Asia/Kolkata"), ("two", "America/New_York")):
-        full.execute(f"SET timezone = '{zone}'")
+        prefer(full, timezone=zone)
         dump(full, TABLES, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 

@@ -267,6 +267,14 @@ class Database:
                     _make_schema(_driver(connection), schema)
                 yield connection
 
+    @contextmanager
+    def owner(self) -> Iterator[Connection]:
+        """A transaction as the migration role; what is not committed is rolled back."""
+        with self.migration_connection() as connection:
+            driver = _driver(connection)
+            self.begin(driver)
+            yield driver
+
 
 def is_spread(connection: psycopg.Connection[Any]) -> bool:
     """True where Citus keeps the tables: statements then name the shard of each one, see `statements.load`."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import psycopg
-
 from catalog.errors import SchemaError, UsageError
 from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database
@@ -68,10 +66,7 @@ def distribute(database: Database, *, plan: bool = False) -> list[Placement]:
 
     Raises like `missing`, and SchemaError without a schema of this release.
     """
-    with database.migration_connection() as owner:
-        connection = owner.connection.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        database.begin(connection)
+    with database.owner() as connection:
         if schema.version(connection) is None:
             raise SchemaError(
                 f"database {database.safe_url} has no catalog schema; run `catalog db upgrade` first"

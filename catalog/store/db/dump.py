@@ -17,19 +17,18 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import psycopg
 from psycopg import sql
 
-from catalog.errors import DatabaseError, SchemaError, UsageError
+from catalog.errors import SchemaError, UsageError
 from catalog.files import open_regular, written_whole
 from catalog.model import UNREADABLE
-from catalog.store.db.connection import SETTINGS
+from catalog.store.db.connection import Connection, Database, settle
 from catalog.text import first_line
 
 FORMAT: Final = "image-catalog-sync dump"
@@ -41,15 +40,16 @@ LONGEST_HEAD: Final = 1 << 16
 """Longest line that is not a row. Unit: bytes."""
 LONGEST_ROW: Final = 128 << 20
 """Longest row that is read: two documents of the largest size, escaped. Unit: bytes."""
+ROLE_LIMITS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
+RESTORE_SECONDS: Final = 7 * 86_400.0
+"""Longest statement of a restore."""
 
-Connection = psycopg.Connection[Any]
 
-
-def dump(connection: Connection, tables: Sequence[str], file: Path) -> int:
+def dump(database: Database, tables: Sequence[str], file: Path) -> int:
     """Writes all rows of `tables` as of one moment to `file` (mode 0600); the number of rows.
 
-    `tables` are found by the search_path; list referenced tables before those that refer to them.
-    `connection` has no transaction open. The file appears when complete; one that was there is replaced.
+    List referenced tables before those that refer to them. The file appears when complete; one that was there is
+    replaced.
 
     Raises SchemaError (no schema), UsageError (`file` can't be written), DatabaseError.
     """
@@ -59,18 +59,17 @@ def dump(connection: Connection, tables: Sequence[str], file: Path) -> int:
         with (
             written_whole(file, private=True) as raw,
             gzip.GzipFile(fileobj=raw, filename="", mode="wb", compresslevel=6, mtime=0) as out,
-            _transaction(connection),
+            database.transaction(read_only=True) as connection,
         ):
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # What was set for short statements is not meant for these.
+            settle(connection, *(f"SET LOCAL {limit} TO 0" for limit in ROLE_LIMITS))
             rows = _write(connection, tables, out)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; nothing was written") from error
     return rows
 
 
-def restore(
-    connection: Connection, tables: Sequence[str], file: Path, *, replace: Collection[str] = ()
-) -> int:
+def restore(database: Database, tables: Sequence[str], file: Path, *, replace: Collection[str] = ()) -> int:
     """Reads what `dump` wrote into the same, empty, tables of another database, all or nothing; the rows.
 
     The rows of the tables in `replace`, those that a migration fills itself, make room for the file's. A
@@ -83,7 +82,11 @@ def restore(
         raw = open_regular(file.resolve(), os.O_RDONLY)
         if raw is None:
             raise UsageError(f"{file} is not a regular file; name one that `catalog db dump` wrote")
-        with raw, gzip.GzipFile(fileobj=raw, mode="rb") as dumped, _transaction(connection):
+        with (
+            raw,
+            gzip.GzipFile(fileobj=raw, mode="rb") as dumped,
+            database.transaction(seconds=RESTORE_SECONDS) as connection,
+        ):
             return _read(connection, tables, dumped, file, replace)
     except (gzip.BadGzipFile, zlib.error, EOFError, *UNREADABLE) as error:
         raise UsageError(f"{file} is not a whole dump ({error}); nothing was restored") from error
@@ -214,24 +217,6 @@ def _read_table(connection: Connection, table: str, dumped: gzip.GzipFile, file:
 
 
 # --- the database
-
-
-@contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    """One transaction in which text means the same on every server."""
-    try:
-        with connection.transaction():
-            settings = (
-                *SETTINGS,
-                "client_encoding TO 'UTF8'",
-                # Whatever was set for short statements is not meant for these.
-                "statement_timeout TO 0",
-                "idle_in_transaction_session_timeout TO 0",
-            )
-            connection.execute("; ".join(f"SET LOCAL {setting}" for setting in settings).encode())
-            yield
-    except psycopg.Error as error:
-        raise DatabaseError(first_line(error.diag.message_primary or error)) from error
 
 
 def _names(names: Sequence[str]) -> sql.Composed:

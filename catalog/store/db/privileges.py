@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-import psycopg
 from psycopg import sql
 
 from catalog.errors import DatabaseError, SchemaError, UsageError
@@ -112,12 +111,7 @@ def grant(database: Database, role: str, level: Level) -> list[str]:
 
     Raises like `grant_statements`, and DatabaseError where that role may not grant all of it.
     """
-    with database.migration_connection() as owner:
-        connection = owner.connection.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        if database.settings.schema:
-            path = sql.Identifier(database.settings.schema)
-            connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(path))
+    with database.owner() as connection:
         statements = grant_statements(connection, role, level)
         warnings: list[str | None] = []
         connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
