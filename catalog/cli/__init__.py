@@ -74,7 +74,7 @@ rows; else 0.""",
     "-V",
     "--version",
     prog_name="catalog",
-    message=f"%(prog)s %(version)s, Python {sys.version.split()[0]}",
+    message=f"%(prog)s, version %(version)s (Python {sys.version.split()[0]})",
 )
 @click.pass_context
 def program(

@@ -8,13 +8,16 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from catalog.cli.lazy import LazyGroup
 from catalog.errors import CatalogError, ExitCode
 from catalog.text import visible
+
+if TYPE_CHECKING:
+    from catalog.store.state.sources import Source
 
 OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Errors of writing: the disk is full, the quota used up, the terminal gone, the file limited."""
@@ -94,17 +97,7 @@ def say_hint(message: str) -> None:
         say_aside(message)
 
 
-class Named(Protocol):
-    """Something with a source's name."""
-
-    @property
-    def name(self) -> str: ...
-
-
-N = TypeVar("N", bound=Named)
-
-
-def one_by_one(work: Callable[[N], None], sources: Iterable[N]) -> ExitCode:
+def one_by_one(work: Callable[[Source], None], sources: Iterable[Source]) -> ExitCode:
     """Does the work for each source, even if it fails for others; returns the exit code: 1 failed, else 5 busy."""
     codes: set[ExitCode] = set()
     for source in sources:

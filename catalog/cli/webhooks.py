@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -65,15 +66,8 @@ def _row(webhook: WebhookSettings, state: WebhookState | None) -> dict[str, obje
     }  # fmt: skip
     if state is None:
         return dict.fromkeys(COLUMNS) | told | {"state": "new", "backlog": 0, "failures": 0}
-    return told | {
-        "state": "failing" if state.failures else "ok",
-        "backlog": state.waiting,
-        "answer": state.answer,
-        "failures": state.failures,
-        "attempted_at": state.attempted_at,
-        "delivered_at": state.delivered_at,
-        "next_attempt_at": state.next_attempt_at,
-    }
+    health = "failing" if state.failures else "ok"
+    return told | asdict(state) | {"state": health, "backlog": state.waiting}
 
 
 @webhooks.command(

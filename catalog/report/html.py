@@ -67,7 +67,7 @@ def render(context: dict[str, Any]) -> str:
 
 
 def environment(folder: Path) -> jinja2.Environment:
-    """Templates of a folder, with the filters `moment`, `number`, `size` and `duration`."""
+    """Templates of a folder, with the filters `moment`, `number` and `duration`."""
 
     def finalize(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -80,7 +80,7 @@ def environment(folder: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=_moment, number=_number, size=_size, duration=duration)
+    made.filters.update(moment=_moment, number=_number, duration=duration)
     return made
 
 
@@ -90,13 +90,3 @@ def _moment(value: datetime | None) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:,}".replace(",", "\u202f")  # a narrow blank, as the standard for units asks
-
-
-def _size(value: Any) -> str:
-    """Bytes in the largest fitting binary unit."""
-    amount = float(value or 0)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}"
-        amount /= 1024
-    return f"{amount:,.1f} TiB"

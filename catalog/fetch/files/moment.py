@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 _DATE = re.compile(
     r"(?<![0-9])(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
@@ -63,22 +63,11 @@ def _moment(day: datetime, rest: str) -> datetime | None:
         return None if _UNREAD_TIME.match(rest) else day
     if time["zone"] is None and _UNREAD.match(rest, time.end()):
         return None
-    parts = time.groupdict()
+    parts = {name: value for name, value in time.groupdict().items() if value}
+    clock = f"{parts['hour']}:{parts.get('minute', '00')}:{parts.get('second', '00')}.{parts.get('fraction', '0')}"
     try:
-        return day.replace(
-            hour=int(parts["hour"]),
-            minute=int(parts.get("minute") or 0),
-            second=int(parts.get("second") or 0),
-            microsecond=int((parts.get("fraction") or "").ljust(6, "0")[:6]),
-            tzinfo=_zone(time["zone"]),
-        ).astimezone(UTC)
+        return datetime.fromisoformat(f"{day.date()}T{clock}{parts.get('zone', 'Z').upper()}").astimezone(
+            UTC
+        )
     except (ValueError, OverflowError):
         return None
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text in "Zz":
-        return UTC
-    digits = text[1:].replace(":", "")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
-    return timezone(-offset if text[0] == "-" else offset)
