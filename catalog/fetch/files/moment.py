@@ -66,8 +66,6 @@ def _moment(day: datetime, rest: str) -> datetime | None:
     parts = {name: value for name, value in time.groupdict().items() if value}
     clock = f"{parts['hour']}:{parts.get('minute', '00')}:{parts.get('second', '00')}.{parts.get('fraction', '0')}"
     try:
-        return datetime.fromisoformat(f"{day.date()}T{clock}{parts.get('zone', 'Z').upper()}").astimezone(
-            UTC
-        )
+        return datetime.fromisoformat(f"{day.date()}T{clock}{parts.get('zone', 'Z').upper()}").astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -76,8 +76,16 @@ def flag(name: str, comment: str, **options: Any) -> Column[Any]:
     return Column(name, Boolean, nullable=False, comment=comment, **options)
 
 
+def integer(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, Integer, comment=comment, **options)
+
+
+def bigint(name: str, comment: str, **options: Any) -> Column[Any]:
+    return Column(name, BigInteger, comment=comment, **options)
+
+
 def count(name: str, comment: str) -> Column[Any]:
-    return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
+    return bigint(name, comment, nullable=False, server_default=text("0"))
 
 
 def field_column(field: Field) -> Column[Any]:
@@ -101,6 +109,11 @@ def table(name: str, key: Sequence[str], *items: Any, comment: str) -> Table:
     known = {"source_id": source_id, "image_id": image_id}
     leading = [known[column]() for column in key if column in known]
     return Table(name, metadata, *leading, *items, PrimaryKeyConstraint(*key), comment=comment)
+
+
+def partial_index(name: str, where: str, *columns: Any) -> Index:
+    """An index of the rows that meet a condition, by image unless other columns are named."""
+    return Index(name, *(columns or ("source_id", "image_id")), postgresql_where=text(where))
 
 
 def facets() -> list[Column[Any]]:
@@ -178,13 +191,7 @@ sources = Table(
         "Start of the first of the failed or partial runs in a row, changes-only sweeps left out; NULL = the last"
         " was complete.",
     ),
-    Column(
-        "failures",
-        Integer,
-        nullable=False,
-        server_default=text("0"),
-        comment="Runs in a row that were not complete.",
-    ),
+    integer("failures", "Runs in a row that were not complete.", nullable=False, server_default=text("0")),
     text_column(
         "error_kind",
         "Kind of the last failure: login, network, throttled, upstream, bad_listing, deadline, database, config;"
@@ -210,30 +217,17 @@ images = table(
     moment("first_seen_at", "observed_at of the image's first evidence.", nullable=False),
     moment("last_changed_at", "observed_at of the image's open revision.", nullable=False),
     *facets(),
-    Index(
-        "ix_images_promising",
-        "source_id",
-        "image_id",
-        postgresql_where=text(
-            "properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'"
-        ),
+    partial_index(
+        "ix_images_promising", "properties ?| '{provided_until,replace_frequency,uuid_validity,hotfix_hours}'"
     ),
-    Index("ix_images_updated_at", "source_id", "updated_at", postgresql_where=text("deleted_at IS NULL")),
-    Index(
-        "ix_images_created",
-        text("created_at DESC NULLS LAST"),
-        postgresql_where=text("deleted_at IS NULL"),
-    ),
-    Index(
+    partial_index("ix_images_updated_at", "deleted_at IS NULL", "source_id", "updated_at"),
+    partial_index("ix_images_created", "deleted_at IS NULL", text("created_at DESC NULLS LAST")),
+    partial_index(
         "ix_images_apart",
-        "source_id",
-        "image_id",
-        postgresql_where=text(
-            "created_at IS NULL OR status IS DISTINCT FROM 'active' OR hidden OR is_off_shelved"
-            " OR unlisted_since IS NOT NULL OR protected AND 'golden' = ANY (tags)"
-        ),
+        "created_at IS NULL OR status IS DISTINCT FROM 'active' OR hidden OR is_off_shelved"
+        " OR unlisted_since IS NOT NULL OR protected AND 'golden' = ANY (tags)",
     ),
-    Index("ix_images_market", "source_id", "image_id", postgresql_where=text("image_type = 'market'")),
+    partial_index("ix_images_market", "image_type = 'market'"),
     comment="One row per image ever seen; live = deleted_at IS NULL.",
 )
 
@@ -251,11 +245,7 @@ image_state = table(
     ),
     text_column("family", "Family of the name, by image_family_rules; NULL = no name."),
     moment("created_at", "As in images.created_at."),
-    Column(
-        "owner_hash",
-        BigInteger,
-        comment="Hash of the owner; NULL = a snapshot or a backup, which is of no line.",
-    ),
+    bigint("owner_hash", "Hash of the owner; NULL = a snapshot or a backup, which is of no line."),
     comment="Fingerprints, what image_os tells, and what images are compared by; narrow, so that sweeps and views read"
     " little. Internal.",
 )
@@ -369,7 +359,7 @@ rejected_records = table(
     text_column("record", "The record as text; NUL shown as U+FFFD.", nullable=False),
     uuid_column("first_run_id", "First run that met it.", nullable=False),
     uuid_column("last_run_id", "Last run that met it.", nullable=False),
-    Column("count", BigInteger, nullable=False, comment="Runs that met it."),
+    bigint("count", "Runs that met it.", nullable=False),
     comment="Records that could not be stored as images, kept whole.",
 )
 
@@ -438,13 +428,7 @@ projects = table(
 image_family_rules = Table(
     "image_family_rules",
     metadata,
-    Column(
-        "rank",
-        Integer,
-        primary_key=True,
-        autoincrement=False,
-        comment="Order; the lowest that matches decides.",
-    ),
+    integer("rank", "Order; the lowest that matches decides.", primary_key=True, autoincrement=False),
     text_column("pattern", "Regular expression on the name.", nullable=False),
     text_column("family", "Family: a replacement that may use the pattern's groups.", nullable=False),
     flag("builtin", "True: came with the product.", server_default=text("false")),
@@ -454,12 +438,11 @@ image_family_rules = Table(
 image_os_rules = table(
     "image_os_rules",
     ["rank"],
-    Column(
+    integer(
         "rank",
-        Integer,
+        "Order; of the rules of a kind the lowest that matches decides.",
         autoincrement=False,
         nullable=False,
-        comment="Order; of the rules of a kind the lowest that matches decides.",
     ),
     text_column("tells", "What the rule tells: system, arch or purpose.", nullable=False),
     text_column(
@@ -523,7 +506,7 @@ leases = Table(
     metadata,
     key_column("source_id", "Source, as in sources.source_id.", primary_key=True),
     uuid_column("holder", "Run that holds the source; NULL = free."),
-    Column("fence", BigInteger, nullable=False, comment="Grows with each holder."),
+    bigint("fence", "Grows with each holder.", nullable=False),
     count("writes", "Grows with each transaction of a holder."),
     moment("expires_at", "End of the lease by the database's clock."),
     comment="Who may write a source. Internal.",
@@ -551,30 +534,10 @@ revisions = table(
     *deletion(),
     *facets(),
     Index("ix_revisions_valid", "source_id", "image_id", "valid_from", unique=True),
-    Index(
-        "ix_revisions_dated_back",
-        "source_id",
-        "observed_at",
-        postgresql_where=text("valid_from < observed_at"),
-    ),
-    Index(
-        "ix_revisions_unlisted",
-        "source_id",
-        "image_id",
-        postgresql_where=text("hidden OR image_type = 'market'"),
-    ),
-    Index(
-        "ix_revisions_withdrawn",
-        "source_id",
-        "image_id",
-        postgresql_where=text("changed -> 'visibility' ->> 0 = 'public'"),
-    ),
-    Index(
-        "ix_revisions_promises",
-        "source_id",
-        "image_id",
-        postgresql_where=text("changed ?| '{provided_until,uuid_validity}'"),
-    ),
+    partial_index("ix_revisions_dated_back", "valid_from < observed_at", "source_id", "observed_at"),
+    partial_index("ix_revisions_unlisted", "hidden OR image_type = 'market'"),
+    partial_index("ix_revisions_withdrawn", "changed -> 'visibility' ->> 0 = 'public'"),
+    partial_index("ix_revisions_promises", "changed ?| '{provided_until,uuid_validity}'"),
     Index(
         "ix_revisions_changed",
         "valid_from",
@@ -656,7 +619,7 @@ stage = Table(
     "stage",
     metadata,
     run_id("Run that is about to write, as in runs.run_id.", nullable=False),
-    Column("batch", Integer, nullable=False, comment="Step of the run: its rows are written at one go."),
+    integer("batch", "Step of the run: its rows are written at one go.", nullable=False),
     source_id(),
     image_id(),
     flag("present", "True: the revision is the image's last, images follows it."),
@@ -690,12 +653,7 @@ stage = Table(
 events = table(
     "events",
     ("source_id", "number"),
-    Column(
-        "number",
-        BigInteger,
-        nullable=False,
-        comment="Grows by one with each event of the source, and never comes again.",
-    ),
+    bigint("number", "Grows by one with each event of the source, and never comes again.", nullable=False),
     run_id("Sweep that wrote it, as in runs.run_id.", nullable=False),
     key_column("type", "What happened, as a type of CloudEvents; docs/events.md lists them.", nullable=False),
     key_column("subject", "Id of the image, as in images.image_id; NULL = of the whole source."),
@@ -718,7 +676,7 @@ webhooks = table(
     moment("attempted_at", "When something was last sent."),
     moment("delivered_at", "When something was last accepted."),
     text_column("answer", "Last answer or failure, one line."),
-    Column("failures", Integer, nullable=False, server_default=text("0"), comment="Failures in a row."),
+    integer("failures", "Failures in a row.", nullable=False, server_default=text("0")),
     moment("next_attempt_at", "Not before this moment, as it failed; NULL = at once."),
     comment="State of each webhook of the configuration. Internal.",
 )
@@ -727,12 +685,7 @@ webhook_positions = table(
     "webhook_positions",
     ("source_id", "webhook"),
     key_column("webhook", "As in webhooks.name.", nullable=False),
-    Column(
-        "number",
-        BigInteger,
-        nullable=False,
-        comment="Events up to this number are done with: accepted, or not asked for.",
-    ),
+    bigint("number", "Events up to this number are done with: accepted, or not asked for.", nullable=False),
     comment="How far each webhook has been told of each source's events; no row = of none. Internal.",
 )
 
