@@ -144,9 +144,9 @@ def backfill(
                     loader.fail(error)
                 broken = bool(moment.broken)
                 for dump in moment.archives:
-                    failures = len(result.failures)
+                    lacking = len(result.failures) + result.forgotten
                     loader.load_archive(at, dump, identifies=dump is archives[-1][1])
-                    broken = broken or len(result.failures) > failures
+                    broken = broken or len(result.failures) + result.forgotten > lacking
                     loader.done([dump])
                 if moment.dumps:
                     loader.load_dumps(at, moment.dumps, broken=broken)

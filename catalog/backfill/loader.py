@@ -124,12 +124,11 @@ class Loader:
 
     def load_dumps(self, at: datetime, dumps: Sequence[Dump], *, broken: bool) -> None:
         """Loads what several files say of one moment. `broken`: another file of that moment cannot be read."""
-        failures = len(self.result.failures)
-        record_set = self._gather(list(dumps), too_late=self._too_late(at))
+        record_set = self._gather(at, dumps, too_late=self._too_late(at))
         if record_set is None:
             return
         try:
-            whole = not broken and failures == len(self.result.failures)
+            whole = not broken and len(record_set.dumps) == len(dumps)
             lack = reduce(or_, (dump.listings for dump in record_set.dumps)).lack()
             if self.complete and lack:
                 self.result.warnings.append(f"{record_set.dumps[0].path}: {lack}; it counts as incomplete")
@@ -153,8 +152,7 @@ class Loader:
                 inconclusive=dict.fromkeys(record_set.inconclusive(), "rejected"),
                 rejected=record_set.rejected,
             )
-            if not self._is_left_out(metadata.run_id, record_set.dumps):
-                self._merge(at, record_set, metadata, named=True)
+            self._merge(at, record_set, metadata, named=True)
         finally:
             record_set.close()
 
@@ -169,10 +167,10 @@ class Loader:
         if self._is_known(run_id) and dump.has_trailer():
             self.result.unchanged += 1
             return
-        if self._is_left_out(run_id, [dump]):
+        if self._is_forgotten(run_id) and self._leave_out([dump]):
             return
         moved = dump.header is not None and at != dump.header.observed_at
-        record_set = self._gather([dump], archived=True, too_late=self._too_late(at) if moved else None)
+        record_set = self._gather(at, [dump], archived=True, too_late=self._too_late(at) if moved else None)
         if record_set is None:
             return
         try:
@@ -191,12 +189,13 @@ class Loader:
 
     def _gather(
         self,
-        dumps: list[Dump],
+        at: datetime,
+        dumps: Sequence[Dump],
         *,
         archived: bool = False,
         too_late: tuple[datetime, datetime] | None = None,
     ) -> RecordSet | None:
-        """The records of those files that can be read whole; the others are noted."""
+        """The records of those files that can be read whole and are not left out; the others are noted."""
         while dumps:
             record_set = RecordSet(
                 dumps,
@@ -218,7 +217,16 @@ class Loader:
                 record_set.close()
                 raise
             else:
-                return record_set
+                left_out = self._leave_out(self._forgotten_files(at, record_set))
+                if not left_out:
+                    return record_set
+                record_set.close()
+                self.result.records = records
+                dumps = [dump for dump in dumps if dump not in left_out]
+                if dumps and self.complete:
+                    self.result.warnings.append(
+                        f"{dumps[0].path}: it counts as incomplete, as a file of its moment was forgotten"
+                    )
         return None
 
     def fail(self, error: BrokenDump) -> None:
@@ -300,7 +308,8 @@ class Loader:
                 connection, self.source, stored, at, record_set, metadata, known, accept=self.accept
             )
             writer.write(self._contents)
-            runs.remember_again(connection, stored.source_id, metadata.run_id)
+            files = set(record_set.file_hashes.values())
+            runs.remember_loaded(connection, stored.source_id, metadata.run_id, at, files)
             return writer
 
         try:
@@ -328,19 +337,32 @@ class Loader:
         owner = max(known, key=lambda name: known[name], default=None)
         return owner if owner and known[owner] >= max(NEARLY_ALL * len(ids), 2 * own) else None
 
-    def _is_left_out(self, run_id: str, dumps: Sequence[Dump]) -> bool:
-        """True if somebody took this observation out: it does not come back unless it is asked for."""
+    def _is_forgotten(self, run_id: str) -> bool:
+        """True if somebody took this sweep's observation out."""
         with self.database.transaction(read_only=True) as connection:
             stored = self._stored or sources.find(connection, self.source.name)
-            if stored is None or not runs.is_forgotten(connection, stored.source_id, run_id):
-                return False
-        named = [dump for dump in dumps if dump.path in self.asked_for]
-        if self.confirmed and named:
-            return False
+            return stored is not None and runs.is_forgotten(connection, stored.source_id, run_id)
+
+    def _forgotten_files(self, at: datetime, record_set: RecordSet) -> list[Dump]:
+        """The files of which somebody took the observation of this moment out that they were a part of."""
+        hashes = record_set.file_hashes
+        with self.database.transaction(read_only=True) as connection:
+            stored = self._stored or sources.find(connection, self.source.name)
+            if stored is None:
+                return []
+            gone = runs.forgotten_files(connection, stored.source_id, at, set(hashes.values()))
+        return [dump for dump in record_set.dumps if hashes.get(dump.path) in gone]
+
+    def _leave_out(self, forgotten: Sequence[Dump]) -> list[Dump]:
+        """Notes those of some forgotten files that nobody asks for, so that they do not come back."""
+        named = [dump for dump in forgotten if dump.path in self.asked_for]
+        left_out = [dump for dump in forgotten if dump not in named]
+        self.result.forgotten += len(left_out)
+        if self.confirmed:
+            return left_out
         reason = "its observation was forgotten; give --yes to load it again"
         self.result.failures += [FileFailure(str(dump.path), None, reason) for dump in named]
-        self.result.forgotten += len(dumps) - len(named)
-        return True
+        return left_out + named
 
     def _refuse(self, record_set: RecordSet, reason: str) -> None:
         """Nothing of these files is written; before anything was, the command as a whole is wrong."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from catalog.fetch.files.client_output import UnreadableOutput, unnested
 from catalog.fetch.files.reader import BrokenDump, Dump
 from catalog.fields import INDEX
-from catalog.fingerprint import fingerprint
-from catalog.mapping import MappingRules, Rejected, map_record, rejected_text
+from catalog.fingerprint import fingerprint, fingerprint_of
+from catalog.mapping import MappingRules, Rejected, encode_bytes, map_record, read_record, rejected_text
 from catalog.model import Candidate, MappedImage, RejectedRecord
 from catalog.store.state.stored_state import Kind
 from catalog.sync.spill_file import SpillError, SpillFile
@@ -32,8 +33,9 @@ _PLACE = 12
 """Bytes of a place in the spill file."""
 Step = Callable[[Dump, int], None]
 """Told after each step of reading: the file, and how many records came."""
-Identity = tuple[str, bytes, datetime | None, bool, Kind]
-"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, visibility and owner."""
+Identity = tuple[str, bytes, datetime | None, bool, Kind, bytes]
+"""Image id, fingerprint and `created_at` of a record, whether it calls the image hidden, visibility and owner, and a
+hash of all that it says, whatever is ignored or redacted, and however it is written."""
 
 
 class MappingCache:
@@ -55,7 +57,8 @@ class MappingCache:
                 self._hashes.clear()
             created: Any = image.values[_CREATED_AT]
             kind: Any = image.values[_VISIBILITY], image.values[_OWNER]
-            known = (image.image_id, image.content_hash, created, bool(image.values[_HIDDEN]), kind)
+            hidden, whole = bool(image.values[_HIDDEN]), fingerprint(encode_bytes(read_record(raw)))
+            known = (image.image_id, image.content_hash, created, hidden, kind, whole)
             self._hashes[raw_hash] = known
         return known
 
@@ -108,6 +111,8 @@ class RecordSet:
         self._contested: dict[str, dict[bytes, bytes]] = {}
         """Of images with several records all of these, by the hash of their bytes, in the order of reading."""
         self._rejected: dict[bytes, RejectedRecord] = {}
+        self._hashes: dict[Path, bytes] = {}
+        """Of what each file says."""
         self._spilled = SpillFile(spool_limit)
 
     def close(self) -> None:
@@ -127,24 +132,29 @@ class RecordSet:
     def read(self) -> None:
         """Reads all files. Raises BrokenDump for the first one that cannot be read whole, or finds no room."""
         for dump in self.dumps:
-            for records in dump.read():
-                for raw in records:
-                    try:
-                        self._add(raw if self._archived else unnested(bytes(raw)), dump)
-                    except (UnreadableOutput, SpillError) as error:
-                        raise BrokenDump(dump.path, None, str(error)) from None
-                self._step(dump, len(records))
+            self._hashes[dump.path] = fingerprint_of(self._read(dump))
             self.pages += dump.pages
         self._resolve_duplicates()
 
-    def _add(self, raw: bytes, dump: Dump) -> None:
+    def _read(self, dump: Dump) -> Iterator[bytes]:
+        """A hash of each record, as it is added."""
+        for records in dump.read():
+            for raw in records:
+                try:
+                    added = self._add(raw if self._archived else unnested(bytes(raw)), dump)
+                except (UnreadableOutput, SpillError) as error:
+                    raise BrokenDump(dump.path, None, str(error)) from None
+                yield added
+            self._step(dump, len(records))
+
+    def _add(self, raw: bytes, dump: Dump) -> bytes:
         self.records += 1
         raw_hash = fingerprint(raw)
         try:
-            image_id, content_hash, created, hidden, kind = self.mappings.identify(raw, raw_hash)
+            image_id, content_hash, created, hidden, kind, whole = self.mappings.identify(raw, raw_hash)
         except Rejected as rejection:
             self._reject(raw, rejection)
-            return
+            return raw_hash
         self.has_hidden |= hidden
         if kind[0] != "public":
             self.restricted.add(kind)
@@ -155,13 +165,13 @@ class RecordSet:
             if len(self._entries) >= MOST_IMAGES:
                 raise BrokenDump(dump.path, None, f"more than {MOST_IMAGES:,} images at one moment")
             self._entries[image_id] = self._spill(raw, raw_hash, content_hash)
-            return
+            return whole
         known_hash = entry[_HASH : 2 * _HASH]
         same = known_hash == raw_hash
-        if same and image_id not in self._contested:
-            return
-        others = self._contested.setdefault(image_id, {known_hash: entry})
-        others[raw_hash] = others.pop(raw_hash, b"") or self._spill(raw, raw_hash, content_hash)
+        if not same or image_id in self._contested:
+            others = self._contested.setdefault(image_id, {known_hash: entry})
+            others[raw_hash] = others.pop(raw_hash, b"") or self._spill(raw, raw_hash, content_hash)
+        return whole
 
     def _spill(self, raw: bytes, raw_hash: bytes, content_hash: bytes) -> bytes:
         return content_hash + raw_hash + self._spilled.put(bytes(raw)).to_bytes(_PLACE, "big")
@@ -207,6 +217,11 @@ class RecordSet:
         for record_hash in sorted(self._rejected):
             digest.update(b"rejected" + record_hash)
         return digest.hexdigest()
+
+    @property
+    def file_hashes(self) -> dict[Path, bytes]:
+        """A hash of what each file says, whatever the settings; not of whole archives, which their run's id tells."""
+        return {dump.path: self._hashes[dump.path] for dump in self.dumps if dump.trailer is None}
 
     @property
     def ids(self) -> Set[str]:

@@ -4,14 +4,14 @@
 `Rejected`. `peek` reads the id alone.
 """
 
-from catalog.mapping.canonical import encode_json
+from catalog.mapping.canonical import encode_bytes, encode_json
 from catalog.mapping.difference import show_difference
 from catalog.mapping.key_rules import MappingRules
 from catalog.mapping.record import map_document, map_record
 from catalog.mapping.rejection import rejected_text
-from catalog.mapping.wire import Buffer, Rejected, peek
+from catalog.mapping.wire import Buffer, Rejected, peek, read_record
 
 __all__ = [
-    "Buffer", "MappingRules", "Rejected", "encode_json", "map_document", "map_record", "peek", "rejected_text",
-    "show_difference",
+    "Buffer", "MappingRules", "Rejected", "encode_bytes", "encode_json", "map_document", "map_record", "peek",
+    "read_record", "rejected_text", "show_difference",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ DROP TABLE image_family_rules;
 DROP TABLE projects;
 DROP TABLE kept_images;
 DROP TABLE held_deletions;
+DROP TABLE loaded_files;
 DROP TABLE forgotten_runs;
 DROP TABLE rejections;
 DROP TABLE rejected_records;

@@ -841,12 +841,27 @@ CREATE TABLE forgotten_runs (
     CONSTRAINT pk_forgotten_runs PRIMARY KEY (source_id, run_id)
 );
 
-COMMENT ON TABLE forgotten_runs IS 'Runs of backfill --forget: their files do not come back unasked. Internal.';
+COMMENT ON TABLE forgotten_runs IS 'Runs that backfill --forget took out: their archives do not come back unasked. Internal.';
 
 COMMENT ON COLUMN forgotten_runs.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN forgotten_runs.run_id IS 'Run whose observation somebody took out.';
 COMMENT ON COLUMN forgotten_runs.observed_at IS 'When it observed. Unit: UTC.';
 COMMENT ON COLUMN forgotten_runs.forgotten_at IS 'When it was taken out. Unit: UTC.';
+
+CREATE TABLE loaded_files (
+    source_id TEXT COLLATE "C" NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    file_hash BYTEA NOT NULL,
+    run_id UUID NOT NULL,
+    CONSTRAINT pk_loaded_files PRIMARY KEY (source_id, observed_at, file_hash, run_id)
+);
+
+COMMENT ON TABLE loaded_files IS 'Files that were loaded: they do not come back unasked when their runs are forgotten. Internal.';
+
+COMMENT ON COLUMN loaded_files.source_id IS 'Source, as in sources.source_id.';
+COMMENT ON COLUMN loaded_files.observed_at IS 'When the run observed. Unit: UTC.';
+COMMENT ON COLUMN loaded_files.file_hash IS 'Hash of the records of a file, whatever is ignored or redacted.';
+COMMENT ON COLUMN loaded_files.run_id IS 'Run of a backfill that was made of the file, among others.';
 
 CREATE TABLE held_deletions (
     source_id TEXT COLLATE "C" NOT NULL,

@@ -52,6 +52,9 @@ INSERT INTO rejections (source_id, record_hash, run_id, observed_at)
 INSERT INTO forgotten_runs (source_id, run_id, observed_at, forgotten_at)
     VALUES ('765390d5', '00000000-0000-0000-0000-000000000002', '2026-01-01 12:00:00+00',
         '2026-01-03 00:00:00+00');
+INSERT INTO loaded_files (source_id, observed_at, file_hash, run_id)
+    VALUES ('765390d5', '2026-01-01 12:00:00+00', '\x2afb9b83f9314e5d029766197f539792',
+        '00000000-0000-0000-0000-000000000002');
 INSERT INTO kept_images (source_id, image_id, seen_at, kept_at)
     VALUES ('765390d5', 'a', '2026-01-01 00:00:00+00', '2026-01-03 00:00:00+00');
 INSERT INTO revision_documents (source_id, image_id, observed_at, document)

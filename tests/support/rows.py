@@ -21,7 +21,7 @@ _LEFT_OUT = {
 }  # fmt: skip
 EVERYTHING = (
     *HISTORY, *SWEEPS, "image_state", "observations", "id_sets", "runs", "leases", "sources", "stage", "rejections",
-    "forgotten_runs", "kept_images",
+    "forgotten_runs", "loaded_files", "kept_images",
 )  # fmt: skip
 MappingAdapter = dict[str, list[str]]
 

@@ -378,7 +378,18 @@ forgotten_runs = table(
     run_id("Run whose observation somebody took out.", nullable=False),
     moment("observed_at", "When it observed.", nullable=False),
     moment("forgotten_at", "When it was taken out.", nullable=False),
-    comment="Runs of backfill --forget: their files do not come back unasked. Internal.",
+    comment="Runs that backfill --forget took out: their archives do not come back unasked. Internal.",
+)
+
+loaded_files = table(
+    "loaded_files",
+    ["source_id", "observed_at", "file_hash", "run_id"],
+    moment("observed_at", "When the run observed.", nullable=False),
+    hash_column(
+        "file_hash", "Hash of the records of a file, whatever is ignored or redacted.", nullable=False
+    ),
+    run_id("Run of a backfill that was made of the file, among others.", nullable=False),
+    comment="Files that were loaded: they do not come back unasked when their runs are forgotten. Internal.",
 )
 
 held_deletions = table(

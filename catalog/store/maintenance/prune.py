@@ -25,7 +25,8 @@ SQL = load("prune.sql")
 MOMENTS = {"revision_documents": "observed_at", "revisions": "observed_at", "status_history": "valid_from",
            "absences": "observed_at"}  # fmt: skip
 """Tables of images, and the moment in their key."""
-LEDGERS = ("observations", "run_passes", "runs", "held_deletions", "kept_images", "rejections", "id_sets")
+LEDGERS = ("observations", "run_passes", "runs", "held_deletions", "kept_images", "loaded_files", "rejections",
+           "id_sets")  # fmt: skip
 OF_IMAGES = ("revision_documents", "revisions", "status_history", "image_tags", "image_capabilities",
              "image_properties", "image_state", "lookups", "held_deletions", "kept_images", "absences",
              "images")  # fmt: skip

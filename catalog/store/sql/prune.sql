@@ -81,6 +81,11 @@ WHERE t.source_id = %(source)s AND t.decided_at < %(cut)s AND t.decision NOT IN 
 -- What is observed from the cut on comes after these decisions.
 SELECT t.image_id, t.kept_at FROM kept_images t WHERE t.source_id = %(source)s AND t.kept_at < %(cut)s
 
+-- name: ended_loaded_files
+-- No file from before the cut is loaded again.
+SELECT t.observed_at, t.file_hash, t.run_id FROM loaded_files t
+WHERE t.source_id = %(source)s AND t.observed_at < %(cut)s
+
 -- name: ended_rejections
 -- All but the last run before the cut that met a rejected record: which that was, and how many, the record itself says.
 SELECT t.record_hash, t.run_id FROM rejections t

@@ -150,6 +150,19 @@ ON CONFLICT DO NOTHING;
 -- One that is asked for again.
 DELETE FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s;
 
+-- name: insert_files
+-- The files that made a run up. They outlive it.
+INSERT INTO loaded_files (source_id, observed_at, file_hash, run_id)
+SELECT %(source)s, %(at)s, file_hash, %(run)s FROM unnest(%(hashes)s::bytea[]) AS file_hash
+ON CONFLICT DO NOTHING;
+
+-- name: forgotten_files
+-- Files of a moment that runs were made of, none of which is left.
+SELECT f.file_hash FROM loaded_files f
+LEFT JOIN runs r ON r.source_id = %(source)s AND r.run_id = f.run_id
+WHERE f.source_id = %(source)s AND f.observed_at = %(at)s AND f.file_hash = ANY (%(hashes)s::bytea[])
+GROUP BY f.file_hash HAVING count(r.run_id) = 0;
+
 -- name: is_forgotten
 -- Whether somebody took a run's observation out.
 SELECT EXISTS (SELECT FROM forgotten_runs WHERE source_id = %(source)s AND run_id = %(run)s);

@@ -190,9 +190,21 @@ def remember_forgotten(connection: Connection, source_id: str, run_ids: Sequence
     _SQL.run(connection, "insert_forgotten", source=source_id, runs=list(run_ids), at=at)
 
 
-def remember_again(connection: Connection, source_id: str, run_id: str) -> None:
-    """Somebody asked for the observation to be loaded again."""
-    _SQL.run(connection, "drop_forgotten", source=source_id, run=run_id)
+def remember_loaded(
+    connection: Connection, source_id: str, run_id: str, at: datetime, file_hashes: Iterable[bytes]
+) -> None:
+    """Notes which files made the run up, by what they say; if it was forgotten, somebody asked for it again."""
+    values = {"source": source_id, "run": run_id}
+    _SQL.run(connection, "drop_forgotten", **values)
+    _SQL.run(connection, "insert_files", at=at, hashes=list(file_hashes), **values)
+
+
+def forgotten_files(
+    connection: Connection, source_id: str, at: datetime, file_hashes: Iterable[bytes]
+) -> set[bytes]:
+    """Those of some files that made up an observation of this moment which somebody took out, and none since."""
+    rows = _SQL.run(connection, "forgotten_files", source=source_id, at=at, hashes=list(file_hashes))
+    return {file_hash for (file_hash,) in rows}
 
 
 def is_forgotten(connection: Connection, source_id: str, run_id: str) -> bool:

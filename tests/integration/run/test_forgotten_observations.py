@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +15,11 @@ from catalog.backfill import forgetting
 from catalog.backfill.backfill import backfill
 from catalog.backfill.forgetting import forget
 from catalog.cli.output import DONE, changes
+from catalog.config.settings import SourceSettings
 from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
+from catalog.store.state import sources
 from tests.support.records import hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import HISTORY, contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
@@ -168,6 +173,164 @@ def test_a_run_that_is_not_there_cannot_be_forgotten(database: Database, tmp_pat
     for run_id in (str(uuid.uuid4()), "nonsense"):
         with pytest.raises(UsageError, match="catalog runs"):
             forget(database, source(), run_id)
+
+
+# ---- what does not come back unasked ------------------------------------------------------------------
+
+
+def renamed(database: Database, folder: Path) -> SourceSettings:
+    with database.transaction() as connection:
+        sources.rename(connection, "s", "t")
+    return source("t")
+
+
+def with_another_page(_: Database, folder: Path) -> SourceSettings:
+    write(folder, named(2, "-2"), listing(2))
+    return source()
+
+
+def with_a_broken_page(_: Database, folder: Path) -> SourceSettings:
+    write(folder, named(2, "-2"), b"{")
+    return source()
+
+
+def with_a_key_ignored(_: Database, folder: Path) -> SourceSettings:
+    return source(ignore=("name",))
+
+
+def with_a_key_redacted(_: Database, folder: Path) -> SourceSettings:
+    return source(redact=("name",))
+
+
+def written_otherwise(_: Database, folder: Path) -> SourceSettings:
+    body = json.loads((folder / named(2)).read_bytes())
+    lines = "\n".join(json.dumps(dict(sorted(record.items(), reverse=True))) for record in body["images"])
+    (folder / named(2)).unlink()
+    write(folder, f"{named(2)}l.gz", gzip.compress(lines.encode()))
+    return source()
+
+
+def as_it_was(_: Database, folder: Path) -> SourceSettings:
+    return source()
+
+
+@pytest.mark.parametrize(("then", "now"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        renamed, with_another_page, with_a_broken_page, with_a_key_ignored, with_a_key_redacted,
+        written_otherwise, as_it_was,
+    ],
+)  # fmt: skip
+def test_a_forgotten_file_does_not_come_back_whatever_changed_since(
+    database: Database,
+    tmp_path: Path,
+    change: Callable[[Database, Path], SourceSettings],
+    then: bool,
+    now: bool,
+) -> None:
+    write(tmp_path, named(1), listing(*range(6)))
+    write(tmp_path, named(2), listing(0, 9))
+    wrong = backfill(database, source(), [tmp_path], complete=then).runs[1]
+    forget(database, source(), wrong.run_id)
+    all_live = {name_of(n) for n in range(6)}
+    assert live(database) == all_live
+    changed = change(database, tmp_path)
+    (path,) = (path for path in tmp_path.iterdir() if path.name.startswith((named(2), f"{named(2)}l")))
+    assert backfill(database, changed, [tmp_path], complete=now).forgotten == 1
+    assert live(database) == all_live
+    assert backfill(database, changed, [tmp_path], complete=now).runs == []
+    (refused,) = backfill(database, changed, [path], complete=now).failures
+    assert "--yes" in refused.reason
+    assert live(database) == all_live
+    assert len(backfill(database, changed, [path], complete=now, confirmed=True).runs) == 1
+    assert name_of(9) in live(database)
+    assert backfill(database, changed, [tmp_path], complete=now).forgotten == 0
+
+
+def test_beside_a_forgotten_file_others_of_its_moment_are_loaded_as_incomplete(
+    database: Database, tmp_path: Path
+) -> None:
+    """A page alone does not prove that what stood on the forgotten one is gone; without that it does."""
+    write(tmp_path, named(1), listing(*range(6)))
+    forgotten = write(tmp_path, named(2), listing(0, 9))
+    forget(database, source(), backfill(database, source(), [tmp_path], complete=True).runs[1].run_id)
+    write(tmp_path, named(2, "-2"), listing(1, 8))
+    result = backfill(database, source(), [tmp_path], complete=True)
+    assert [(run.listed, run.proves_absence) for run in result.runs] == [(2, False)]
+    assert (result.forgotten, result.unchanged) == (1, 1)
+    (warning,) = result.warnings
+    assert "it counts as incomplete, as a file of its moment was forgotten" in warning
+    assert live(database) == {name_of(n) for n in (*range(6), 8)}
+    forgotten.unlink()
+    assert backfill(database, source(), [tmp_path], complete=True).runs[0].proves_absence
+    assert live(database) == {name_of(n) for n in (1, 8)}
+
+
+def test_each_part_of_a_forgotten_observation_is_asked_for_by_itself(
+    database: Database, tmp_path: Path
+) -> None:
+    parts = [write(tmp_path, named(1, f"-{n}"), listing(n)) for n in range(3)]
+    forget(database, source(), backfill(database, source(), [tmp_path]).runs[0].run_id)
+    result = backfill(database, source(), [tmp_path, parts[0]], confirmed=True)
+    assert (result.runs[0].listed, result.forgotten, live(database)) == (1, 2, {name_of(0)})
+    assert [one.path for one in backfill(database, source(), parts[1:2]).failures] == [str(parts[1])]
+    forget(database, source(), result.runs[0].run_id)
+    assert backfill(database, source(), [tmp_path]).forgotten == 3
+    # a mended one is another file, and the same one of another moment another observation
+    write(tmp_path, parts[1].name, listing(1, name="mended"))
+    again = backfill(database, source(), [tmp_path])
+    assert (again.runs[0].listed, again.forgotten) == (1, 2)
+    assert len(backfill(database, source(), parts[:1], observed_at=hour(5)).runs) == 1
+    assert live(database) == {name_of(0), name_of(1)}
+
+
+def test_a_forgotten_archive_without_trailer_does_not_come_back(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    """It has a run id of its own, of which `ignore` is a part; its whole archive is another file."""
+    site = sites.open(images=3, archive=tmp_path)
+    site.sweep()
+    (path,) = tmp_path.rglob("*.gz")
+    whole = path.read_bytes()
+    path.write_bytes(gzip.compress(b"".join(gzip.decompress(whole).splitlines(keepends=True)[:-1])))
+    wipe(database)
+    run = backfill(database, source(), [tmp_path]).runs[0]
+    forget(database, source(), run.run_id)
+    for settings in (source(), source(ignore=("name",))):
+        result = backfill(database, settings, [tmp_path])
+        assert (result.runs, result.forgotten) == ([], 1)
+    path.write_bytes(whole)
+    assert [run.outcome for run in backfill(database, source(), [tmp_path]).runs] == ["complete"]
+
+
+def test_a_listing_beside_a_forgotten_archive_of_its_moment_is_incomplete(
+    sites: Sites, database: Database, tmp_path: Path
+) -> None:
+    site = sites.open(images=3, archive=tmp_path)
+    site.sweep()
+    run = site.sweep()
+    archive = sorted(tmp_path.rglob("*.gz"))[1]
+    content = archive.read_bytes()
+    forget(database, site.source, run.run_id)
+    archive.write_bytes(content)
+    assert run.observed_at is not None
+    write(tmp_path, f"{run.observed_at:%Y%m%dT%H%M%S.%fZ}.json", {"images": [image(0)]})
+    result = backfill(database, site.source, [tmp_path], complete=True)
+    assert ([run.proves_absence for run in result.runs], result.forgotten) == ([False], 1)
+    assert len(live(database)) == 3
+
+
+def test_what_is_known_of_files_is_pruned_with_their_moments(database: Database, tmp_path: Path) -> None:
+    runs = [load(database, tmp_path, n, n, complete=False) for n in (1, 2, 3)]
+    forget(database, source(), runs[1], runs[2])
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET history_from = %s", (hour(3),))
+    planned = prune(database, ["s"], timedelta(days=30_000), plan=True)[0].rows["loaded_files"]
+    assert prune(database, ["s"], timedelta(days=30_000))[0].rows["loaded_files"] == planned == 2
+    (tmp_path / named(1)).unlink()
+    (tmp_path / named(2)).unlink()
+    assert backfill(database, source(), [tmp_path]).forgotten == 1
 
 
 # ---- one decision for all of a command ----------------------------------------------------------------
