@@ -91,9 +91,13 @@ def decide_missing(
     unasked_proves = absence_proves and not denied and (accept or source.lookup_limit == 0)
     found_before = set()
     elsewhere = set() if "market" in source.passes else stored.market
+    # once one of them counts as gone, the others are missing like any
+    left_out = set() if elsewhere & result.absent.keys() else elsewhere
     for image_id in waiting:
-        if image_id in elsewhere or _found_before(stored, image_id, source, now):
+        was_found = _found_before(stored, image_id, source, now)
+        if was_found or image_id in left_out:
             found_before.add(image_id)
+        if was_found or image_id in elsewhere:
             result.inconclusive[image_id] = "unanswered"
         elif unasked_proves:
             result.absent[image_id] = NOT_LISTED

@@ -196,6 +196,20 @@ def test_the_market_left_out_again_deletes_none_of_its_images(sites: Sites, opti
     assert site.unlisted() == {name_of(n) for n in range(2, 6)}
 
 
+@pytest.mark.parametrize("limit", [2, 20])
+def test_the_market_left_out_again_is_held_at_once_where_look_ups_miss_it(sites: Sites, limit: int) -> None:
+    """Not as many a sweep as may be looked up: images that wait for that count as soon as one is said to be gone."""
+    records = [image(n, __imagetype="market" if n > 5 else "gold") for n in range(12)]
+    limits = {"deletion_limit_count": 2, "deletion_limit_percent": 25.0}
+    site = sites.open("ims", records, lookup_limit=limit, page_size=50, **limits)
+    site.sweep(changed={"passes": ("listed", "pending", "market")})
+    for n in range(6, 12):
+        site.cloud.find(name_of(n)).unlisted = True
+        site.server.faults.add(status(404), when=lambda r, n=n: r.path.endswith(name_of(n)), times=None)
+    for _ in range(2):
+        assert (site.sweep().deleted, len(site.held_for()), len(site.live())) == (0, 6, 12)
+
+
 def test_no_accepted_deletion_goes_unasked_where_absence_proves_nothing(sites: Sites) -> None:
     """Not even --accept-deletions deletes an image because a filter leaves it out."""
     site = sites.open(images=4)
