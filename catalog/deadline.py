@@ -35,8 +35,3 @@ class Deadline:
 
     def passed(self) -> DeadlineError:
         return DeadlineError(f"deadline of {self.seconds:g} s passed; raise `deadline` if this is normal")
-
-    def sleep(self, seconds: float) -> None:
-        """Waits, but no longer than that; raises like `check`."""
-        self.stop.wait(min(seconds, self.remaining()))
-        self.check()

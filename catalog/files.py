@@ -59,6 +59,13 @@ def open_regular(path: Path, flags: int) -> IO[bytes] | None:
     return os.fdopen(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "ab", buffering=0)
 
 
+def shipped_folder(installed: str, in_checkout: str) -> Path:
+    """A folder that comes with the product: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    found = package / installed
+    return found if found.is_dir() else package.parent / in_checkout
+
+
 def read_secret(path: Path) -> str:
     """The text of a file, without blanks around it. Raises OSError with the reason, also where it is not UTF-8."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -119,19 +120,12 @@ Example:
 @click.option("--plan", is_flag=True, help="Show what would be deleted, and delete nothing (exit 3).")
 @format_option
 @click.pass_obj
-def approve(
-    invocation: Invocation,
-    source: tuple[str, ...],
-    everything: bool,
-    image: tuple[str, ...],
-    plan: bool,
-    format: Format,
-) -> int:
+def approve(invocation: Invocation, /, **asked: Any) -> int:
     """Delete what is held in SOURCE (names or globs), as of the observation that first held it.
 
     A kept image is deleted too if --image names it.
     """
-    return _decide(invocation, "approve", _names(source, everything), image, plan, format)
+    return _decide(invocation, "approve", **asked)
 
 
 @deletions.command(
@@ -143,40 +137,30 @@ Example:
 @click.option("--plan", is_flag=True, help="Show what would be kept, and decide nothing (exit 3).")
 @format_option
 @click.pass_obj
-def keep(
+def keep(invocation: Invocation, /, **asked: Any) -> int:
+    """Leave what is held in SOURCE (names or globs) live: absences up to now prove nothing.
+
+    A kept image is not held again until it was listed once more, or somebody approves.
+    """
+    return _decide(invocation, "keep", **asked)
+
+
+def _decide(
     invocation: Invocation,
+    verb: Verb,
     source: tuple[str, ...],
     everything: bool,
     image: tuple[str, ...],
     plan: bool,
     format: Format,
 ) -> int:
-    """Leave what is held in SOURCE (names or globs) live: absences up to now prove nothing.
-
-    A kept image is not held again until it was listed once more, or somebody approves.
-    """
-    return _decide(invocation, "keep", _names(source, everything), image, plan, format)
-
-
-def _names(source: tuple[str, ...], everything: bool) -> tuple[str, ...]:
     if bool(source) == everything:
         raise click.UsageError("name a SOURCE, or --all")
-    return source
-
-
-def _decide(
-    invocation: Invocation,
-    verb: Verb,
-    names: Sequence[str],
-    images: tuple[str, ...],
-    plan: bool,
-    format: Format,
-) -> int:
     settings = invocation.settings
     with invocation.existing_database() as database:
         with listed_if_several(format), database.transaction(read_only=True) as connection:
-            chosen = matching(connection, names)
-            images = _meant(connection, chosen, images)
+            chosen = matching(connection, source)
+            images = _meant(connection, chosen, image)
             pending = {known.name: decidable(connection, known.source_id, verb, images) for known in chosen}
         held = {row.image_id for rows in pending.values() for row in rows}
         for image_id in images:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-import catalog
 from catalog.cli.output import number
 from catalog.errors import UsageError
+from catalog.files import shipped_folder
 
 NAMES = ("datacontract.yaml", "dbt", "deploy", "grafana.json", "superset")
 
@@ -26,7 +26,7 @@ def files(copy_to: Path) -> None:
     For Docker Compose, systemd, Kubernetes and Prometheus (deploy/README.md tells of each), for Grafana, Superset and
     dbt, and the data contract. A file that is there already is never replaced.
     """
-    origin = _origin()
+    origin = shipped_folder("shared", "docs")
     found = sorted(
         file for name in NAMES for file in [origin / name, *(origin / name).rglob("*")] if file.is_file()
     )
@@ -41,10 +41,3 @@ def files(copy_to: Path) -> None:
     except OSError as error:
         raise UsageError(f"{copy_to}: {error.strerror}; name a folder that may be written") from None
     click.echo(f"{copy_to}: {number(len(targets), 'file')}; see {copy_to / 'deploy' / 'README.md'}")
-
-
-def _origin() -> Path:
-    """Inside the installed package, or beside it in a checkout."""
-    package = Path(catalog.__file__).resolve().parent
-    installed = package / "shared"
-    return installed if installed.is_dir() else package.parent / "docs"

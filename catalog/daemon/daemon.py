@@ -131,15 +131,11 @@ class Daemon:
         )
         if self.database.embedded:
             schema.require(self.database)
-        # A database of its own, so that a scrape never waits for the sweeps' connections.
+        # Databases of their own, so that neither a scrape nor a webhook waits for the sweeps' connections.
         address = self.database.libpq_url if self.database.embedded else settings.database.url
-        asked = stack.enter_context(
-            Database(dataclasses.replace(settings.database, url=address), pool_size=1)
-        )
-        told = stack.enter_context(
-            # nor do webhooks
-            Database(dataclasses.replace(settings.database, url=address), pool_size=2)
-        )
+        same = dataclasses.replace(settings.database, url=address)
+        asked = stack.enter_context(Database(same, pool_size=1))
+        told = stack.enter_context(Database(same, pool_size=2))
         self.webhooks = Webhooks(
             told, settings.webhooks, self.stopping, self._database_lost, self._database_found
         )

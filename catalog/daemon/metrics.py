@@ -24,6 +24,27 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATEMENT_SECONDS = 3
 """A scrape that needs more than this is given up by the database."""
 OUTCOMES = ("complete", "partial", "failed")
+GAUGES = {
+    "last_complete": (
+        "catalog_source_last_complete_timestamp_seconds",
+        "When the last complete sweep was observed; absent if there was none.",
+    ),
+    "last_changes": (
+        "catalog_source_last_changes_timestamp_seconds",
+        "When the last changes-only sweep that read all that is new observed.",
+    ),
+    "expected_seconds": (
+        "catalog_source_expected_interval_seconds",
+        "Longest regular time between two sweeps.",
+    ),
+    "held": (
+        "catalog_deletions_held",
+        "Deletions that the limit holds back, waiting for `catalog deletions`.",
+    ),
+    "rejected": ("catalog_rejected_records", "Records of the last sweep that could not be stored as images."),
+    "run_seconds": ("catalog_run_duration_seconds", "How long the last sweep took."),
+}
+"""By attribute of a source's health, the gauge that shows it and what that means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,31 +152,12 @@ class Metrics:
 
 
 def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
-    def gauge(
-        name: str, text: str, value: Callable[[SourceHealth], float | None]
-    ) -> Iterator[GaugeMetricFamily]:
+    for attribute, (name, text) in GAUGES.items():
         family = GaugeMetricFamily(name, text, labels=["source"])
         for source in sources:
-            number = value(source)
-            if number is not None:
+            if (number := getattr(source, attribute)) is not None:
                 family.add_metric([source.name], number)
         yield family
-
-    yield from gauge(
-        "catalog_source_last_complete_timestamp_seconds",
-        "When the last complete sweep was observed; absent if there was none.",
-        lambda source: source.last_complete,
-    )
-    yield from gauge(
-        "catalog_source_last_changes_timestamp_seconds",
-        "When the last changes-only sweep that read all that is new observed.",
-        lambda source: source.last_changes,
-    )
-    yield from gauge(
-        "catalog_source_expected_interval_seconds",
-        "Longest regular time between two sweeps.",
-        lambda source: source.expected_seconds,
-    )
     failing = GaugeMetricFamily(
         "catalog_source_failing",
         "1: the last sweep was not complete, for a reason of this kind.",
@@ -177,18 +179,3 @@ def _gauges(sources: Sequence[SourceHealth]) -> Iterator[Metric]:
             images.add_metric([source.name, state], count)
     yield failing
     yield images
-    yield from gauge(
-        "catalog_deletions_held",
-        "Deletions that the limit holds back, waiting for `catalog deletions`.",
-        lambda source: source.held,
-    )
-    yield from gauge(
-        "catalog_rejected_records",
-        "Records of the last sweep that could not be stored as images.",
-        lambda source: source.rejected,
-    )
-    yield from gauge(
-        "catalog_run_duration_seconds",
-        "How long the last sweep took.",
-        lambda source: source.run_seconds,
-    )

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from catalog.errors import SchemaError
+from catalog.files import shipped_folder
 from catalog.store.db.connection import Connection, Database
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ VERSION_TABLE = "catalog_schema_version"
 
 
 def migrations_folder() -> Path:
-    """Inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[2]
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"
+    return shipped_folder("migrations", "migrations")
 
 
 def run_file(name: str, execute: Callable[[str], None]) -> None:
