@@ -10,8 +10,9 @@ import structlog
 from catalog import logs
 from catalog.cli.invocation import Invocation
 from catalog.config.web import web_settings
+from catalog.listening import listen
 from catalog.web.app import CONNECTIONS, application
-from catalog.web.server import address_of, listen, serve
+from catalog.web.server import address_of, serve
 
 
 @click.command(
@@ -32,7 +33,7 @@ def web(invocation: Invocation, no_token: bool) -> int:
     """
     settings = web_settings(os.environ, no_token=no_token)
     invocation.require_contents()
-    listening = listen(settings.bind)
+    listening = listen(settings.bind, "CATALOG_WEB_BIND")
     with listening, invocation.database(pool_size=CONNECTIONS) as database:
         logs.configure(invocation.verbosity, daemon=True)
         structlog.get_logger("catalog.web").info("listening", address=address_of(listening))

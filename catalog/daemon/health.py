@@ -14,12 +14,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from typing import Any, Generic, TypeVar
 
 import structlog
 
-from catalog.errors import CatalogError, ConfigurationError, DatabaseUnavailable, SchemaError
+from catalog.errors import CatalogError, DatabaseUnavailable, SchemaError
+from catalog.listening import bound, listen
 
 log = structlog.get_logger("catalog.health")
 T = TypeVar("T")
@@ -82,25 +82,14 @@ class HealthServer:
         self._check = check
         self._metrics = metrics
         self._content_type = content_type
-        host, _, port = bind.rpartition(":")
-        host = host.strip("[]")
-        try:
-            family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
-            server = type("Server", (_Server,), {"address_family": family})
-            self._http: _Server = server((host, int(port)), self)
-        except (OSError, OverflowError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigurationError(
-                f"CATALOG_HTTP_BIND: cannot listen on {bind}: {reason}; choose another address or port"
-            ) from None
+        self._http = _Server(listen(bind, "CATALOG_HTTP_BIND"), self)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.2}, name="health", daemon=True
         )
 
     @property
     def address(self) -> str:
-        host, port = self._http.server_address[:2]
-        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
+        return bound(self._http.socket)
 
     def __enter__(self) -> HealthServer:
         self._thread.start()
@@ -130,15 +119,15 @@ class HealthServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_port = False
-    server_bind = TCPServer.server_bind  # http.server's looks the host's name up, which may take seconds
 
-    def __init__(self, address: tuple[str, int], health: HealthServer) -> None:
+    def __init__(self, listening: socket.socket, health: HealthServer) -> None:
         self.health = health
         self._lock = threading.Lock()
         self._clients: dict[socket.socket, float | None] = {}
         """When each came, oldest first; None once its head was read."""
-        super().__init__(address, _Handler)
+        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:

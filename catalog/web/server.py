@@ -14,11 +14,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from catalog.errors import ConfigurationError
+from catalog.listening import QUEUE, bound
 
 MAX_CLIENTS = 256
 """Connections at a time; more are refused at once (503)."""
-QUEUE = 128
 STOPPING_SECONDS = 8
 """Seconds that answers under way get to end."""
 IDLE_SECONDS = 15
@@ -28,28 +27,9 @@ LARGEST_HEAD = 640 * 1024
 """Bytes of a request's head: as many values as may be asked for, each as long as it may be, percent-encoded."""
 
 
-def listen(bind: str) -> socket.socket:
-    """A socket on "host:port". Raises ConfigurationError where it can't listen."""
-    host, _, port = bind.rpartition(":")
-    host = host.strip("[]")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen(QUEUE)
-    except (OSError, OverflowError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(
-            f"CATALOG_WEB_BIND: cannot listen on {bind}: {reason}; choose another address or port"
-        ) from None
-    return opened
-
-
 def address_of(listening: socket.socket) -> str:
     """Where a browser finds it."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"http://{bound(listening)}/"
 
 
 class Protocol(H11Protocol):

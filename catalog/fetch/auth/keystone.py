@@ -164,10 +164,9 @@ class CloudLogin:
         from os_service_types import ServiceTypes
 
         self._check_scope()
-        config, region = self.entry.config, self.entry.get_region_name() or None
-        for service_type in SERVICE_TYPES[kind]:
-            if override := config.get(f"{service_type}_endpoint_override"):
-                return override.strip(), region
+        region = self.entry.get_region_name() or None
+        if override := self._override(kind):
+            return override.strip(), region
         catalogue = self.granted(_services)
         if catalogue is None:
             address = self.entry.get_endpoint("image") or self._ask(
@@ -179,18 +178,11 @@ class CloudLogin:
                 f"cloud {self._cloud!r}: expected image_endpoint_override in clouds.yaml, "
                 "as this login brings no catalogue"
             )
-        own_type, own_name = config.get("image_service_type"), config.get("image_service_name")
-        for service_type in (own_type,) if own_type else SERVICE_TYPES[kind]:
-            endpoints = [
-                endpoint | {"service": service.get("name")}
-                for service in catalogue
-                if service["type"] == service_type and (not own_name or own_name == service.get("name"))
-                for endpoint in service["endpoints"]
-            ]
-            if endpoints:
-                return self._usable(*self._choose(endpoints, region))
+        if endpoints := self._endpoints(kind, catalogue):
+            return self._usable(*self._choose(endpoints, region))
         if kind == "ims" and region and (address := ims_endpoint(region, self.auth_url)):
             return address, region
+        own_name = self.entry.config.get("image_service_name")
         named = f" called {own_name!r}" if own_name else ""
         known = ServiceTypes()  # another type might be anything
         offers = known_names(
@@ -205,16 +197,30 @@ class CloudLogin:
 
     def regions(self, kind: SourceKind) -> list[str]:
         """Names of the regions with an image service in the catalogue, sorted; none where it is not asked."""
-        config = self.entry.config
-        if any(config.get(f"{service_type}_endpoint_override") for service_type in SERVICE_TYPES[kind]):
+        if self._override(kind):
             return []
         self._check_scope()
-        catalogue = self.granted(_services) or []
-        types = (config["image_service_type"],) if config.get("image_service_type") else SERVICE_TYPES[kind]
-        for service_type in types:
-            services = [service for service in catalogue if service["type"] == service_type]
-            if endpoints := [endpoint for service in services for endpoint in service["endpoints"]]:
-                return sorted({str(one["region_name"]) for one in endpoints if one["region_name"]})
+        endpoints = self._endpoints(kind, self.granted(_services) or [])
+        return sorted({str(one["region_name"]) for one in endpoints if one["region_name"]})
+
+    def _override(self, kind: SourceKind) -> str | None:
+        """The image service's address, where clouds.yaml sets it."""
+        addresses = (self.entry.config.get(f"{name}_endpoint_override") for name in SERVICE_TYPES[kind])
+        return next(filter(None, addresses), None)
+
+    def _endpoints(self, kind: SourceKind, catalogue: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Endpoints of the image service, of the best type that the catalogue has; each with its `service`'s name."""
+        config = self.entry.config
+        own_type, own_name = config.get("image_service_type"), config.get("image_service_name")
+        for service_type in (own_type,) if own_type else SERVICE_TYPES[kind]:
+            endpoints = [
+                endpoint | {"service": service.get("name")}
+                for service in catalogue
+                if service["type"] == service_type and (not own_name or own_name == service.get("name"))
+                for endpoint in service["endpoints"]
+            ]
+            if endpoints:
+                return endpoints
         return []
 
     def _usable(self, address: str, region: str | None) -> tuple[str, str | None]:

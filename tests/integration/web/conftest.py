@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from catalog.config.settings import DatabaseSettings
+from catalog.listening import listen
 from catalog.store.db.connection import Database
 from catalog.web.app import application
-from catalog.web.server import HEAD_SECONDS, Server, address_of, listen
+from catalog.web.server import HEAD_SECONDS, Server, address_of
 from tests.integration.views.conftest import shelf
 
 __all__ = ["shelf"]
@@ -30,7 +31,7 @@ def start(database_url: str) -> Iterator[Start]:
 
     def begin(url: str = database_url, head_seconds: float = HEAD_SECONDS, **options: Any) -> httpx.Client:
         database = Database(DatabaseSettings(url=url, data_dir=Path()))
-        listening = listen("127.0.0.1:0")
+        listening = listen("127.0.0.1:0", "CATALOG_WEB_BIND")
         server = Server(application(database, **options), head_seconds)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
