@@ -74,6 +74,19 @@ def read_secret(path: Path) -> str:
         raise OSError(errno.EILSEQ, "not valid UTF-8") from None
 
 
+def configured_secret(owner: str, key: str, variable: str | None, path: Path | None) -> tuple[str, str]:
+    """The secret in an environment variable, else in a file, read now: it may have been changed; and where it stands,
+    for errors about it. Raises ConfigurationError for a file that can't be read."""
+    if variable is not None:
+        return os.environ.get(variable, "").strip(), f"{owner}: {key}_env: environment variable {variable}"
+    assert path is not None
+    place = f"{owner}: {key}_file: {path}"
+    try:
+        return read_secret(path), place
+    except OSError as error:
+        raise ConfigurationError(f"{place}: {error.strerror}") from None
+
+
 def check_owner(path: Path, way_out: str) -> None:
     """Raises ConfigurationError for a file, or a link to one, of another user than oneself and root.
 

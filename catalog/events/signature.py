@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
-import os
 
 from catalog.config.settings import WebhookSettings
 from catalog.errors import ConfigurationError
+from catalog.files import configured_secret
 
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 16, 64
@@ -17,28 +16,18 @@ SHORTEST, LONGEST = 16, 64
 
 
 def secret_of(webhook: WebhookSettings) -> bytes | None:
-    """The secret as configured, read now: it may have been changed. None: nothing is signed.
-
-    Raises ConfigurationError, which quotes none of it.
-    """
-    if webhook.secret_env is not None:
-        place, text = f"environment variable {webhook.secret_env}", os.environ.get(webhook.secret_env, "")
-    elif webhook.secret_file is not None:
-        place = str(webhook.secret_file)
-        try:
-            text = webhook.secret_file.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not ASCII"
-            raise ConfigurationError(f"webhook {webhook.name!r}: {place}: {reason}") from None
-    else:
+    """The secret as configured. None: nothing is signed. Raises ConfigurationError, which quotes none of it."""
+    if webhook.secret_env is None and webhook.secret_file is None:
         return None
+    owner = f"webhook {webhook.name!r}"
+    text, place = configured_secret(owner, "secret", webhook.secret_env, webhook.secret_file)
     try:
-        secret = base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
+        secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except ValueError:
         secret = b""
     if not SHORTEST <= len(secret) <= LONGEST:
         raise ConfigurationError(
-            f"webhook {webhook.name!r}: {place}: expected a secret of {SHORTEST} to {LONGEST} bytes in base64, with or"
+            f"{place}: expected a secret of {SHORTEST} to {LONGEST} bytes in base64, with or"
             f" without {PREFIX} before it, as `openssl rand -base64 32` makes one"
         )
     return secret

@@ -6,7 +6,8 @@ Shares are percent of a width or height, so that plots stretch with the page and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,14 +46,16 @@ class Bars:
 
 def stacked(counts: Mapping[tuple[str, str], int], most: int = 12) -> Bars:
     """Bars from counts by (label, series): the largest labels and series, the rest folded into one each."""
-    labels = _folded(_sums((label, count) for (label, _), count in counts.items()), most)
-    series = _folded(_sums((name, count) for (_, name), count in counts.items()), COLOURS)
-    folded: dict[tuple[str, str], int] = {}
+    by_label, by_series = Counter[str](), Counter[str]()
     for (label, name), count in counts.items():
-        key = (label if label in labels else OTHERS, name if name in series else OTHERS)
-        folded[key] = folded.get(key, 0) + count
+        by_label[label] += count
+        by_series[name] += count
+    labels, series = _folded(by_label, most), _folded(by_series, COLOURS)
+    folded = Counter[tuple[str, str]]()
+    for (label, name), count in counts.items():
+        folded[label if label in labels else OTHERS, name if name in series else OTHERS] += count
     colours = {name: COLOURS if name == OTHERS else place for place, name in enumerate(series)}
-    totals = {label: sum(folded.get((label, name), 0) for name in series) for label in labels}
+    totals = {label: sum(folded[label, name] for name in series) for label in labels}
     longest = max(totals.values(), default=0)
     bars = tuple(
         Bar(
@@ -61,19 +64,12 @@ def stacked(counts: Mapping[tuple[str, str], int], most: int = 12) -> Bars:
             tuple(
                 Segment(name, count, 100 * count / longest, colours[name])
                 for name in series
-                if (count := folded.get((label, name), 0))
+                if (count := folded[label, name])
             ),
         )
         for label in labels
     )
     return Bars(bars, tuple(colours.items()))
-
-
-def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for name, count in pairs:
-        sums[name] = sums.get(name, 0) + count
-    return sums
 
 
 def _folded(sums: Mapping[str, int], most: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from catalog.fetch.http.connection import Connection, OriginAuth
 from catalog.fetch.http.endpoint import service_root
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, check_proxies
-from catalog.files import read_secret
+from catalog.files import configured_secret
 from catalog.text import storable
 
 EXPANSION_SECONDS = 60.0
@@ -272,22 +271,11 @@ def _secret(source: SourceSettings, stem: str) -> Callable[[], str]:
     path: Path | None = getattr(source, f"{stem}_file")
 
     def read() -> str:
-        if variable is not None:
-            value, location = os.environ.get(variable, ""), f"{stem}_env: environment variable {variable}"
-        else:
-            assert path is not None
-            location = f"{stem}_file: {path}"
-            try:
-                value = read_secret(path)
-            except OSError as error:
-                raise ConfigurationError(f"source {source.name!r}: {location}: {error.strerror}") from None
-        value = value.strip()
+        value, place = configured_secret(f"source {source.name!r}", stem, variable, path)
         if not value:
-            raise ConfigurationError(f"source {source.name!r}: {location}: expected a secret, found nothing")
+            raise ConfigurationError(f"{place}: expected a secret, found nothing")
         if not (value.isascii() and value.isprintable()):
-            raise ConfigurationError(
-                f"source {source.name!r}: {location}: expected printable ASCII on one line"
-            )
+            raise ConfigurationError(f"{place}: expected printable ASCII on one line")
         return value
 
     return read
