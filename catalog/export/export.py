@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -71,18 +70,7 @@ def export(
     Partitions of sources that `sources` leaves out stay as they are. Raises UsageError where the target holds
     another format or other tables, CatalogError where it can't be written.
     """
-    with _explained(target):
-        return _export(connection, target, file_format, sources, names_of(tables), progress)
-
-
-def _export(
-    connection: Connection,
-    target: Target,
-    file_format: FileFormat,
-    patterns: Sequence[str],
-    names: tuple[str, ...],
-    progress: Advance,
-) -> Exported:
+    names = names_of(tables)
     content = target.read(NAME)
     before = decode(content, target.name) if content is not None else None
     if before is not None and (before.file_format, before.tables) != (file_format, list(names)):
@@ -92,7 +80,7 @@ def _export(
         )
     SQL.run(connection, "settings")
     as_of = clock(connection)
-    known = known_sources(connection, patterns)
+    known = known_sources(connection, sources)
     stored = {one.source_id: one for one in before.sources} if before else {}
     there = target.files(list(KEYS))
     done = Exported()
@@ -111,7 +99,7 @@ def _export(
                 SourceFiles(source.source_id, source.name, as_of, source.run_id, source.state, files)
             )
             done.written.append(source.name)
-    left_out = {one.source_id for one in known_sources(connection, ())} if patterns else set()
+    left_out = {one.source_id for one in known_sources(connection, ())} if sources else set()
     for old in stored.values():
         if old.source_id in left_out:
             exported.append(old)
@@ -181,14 +169,3 @@ class _Writer:
 
 def _fingerprint(state: str | None) -> str | None:
     return None if state is None else hashlib.sha256(state.encode()).hexdigest()
-
-
-@contextmanager
-def _explained(target: Target) -> Iterator[None]:
-    """Errors of writing become one line; what is there already stays, with its manifest."""
-    try:
-        yield
-    except OSError as error:
-        raise CatalogError(
-            f"{target.name}: {error.strerror or error}; what was exported before is as it was"
-        ) from error

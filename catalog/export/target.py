@@ -49,7 +49,8 @@ class Target(Protocol):
 
 @contextmanager
 def open_target(address: str) -> Iterator[Target]:
-    """Raises UsageError for an address that can't be one; CatalogError where another export is at work in it."""
+    """Raises UsageError for an address that can't be one; CatalogError where another export is at work in it, and for
+    what can't be written there inside the block."""
     if address.startswith(S3):
         yield Bucket(address)
         return
@@ -68,7 +69,8 @@ def open_target(address: str) -> Iterator[Target]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise CatalogError(f"{folder}: another export is at work there; run this one after it") from None
-        yield Folder(folder)
+        with _explained(folder):
+            yield Folder(folder)
     finally:
         os.close(descriptor)
 
@@ -176,6 +178,17 @@ class Bucket:
     def remove(self, path: str) -> None:
         with _one_line(self.name), suppress(FileNotFoundError):
             self._client.delete_file(self._path(path))
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Errors of writing become one line; what is there already stays, with its manifest."""
+    try:
+        yield
+    except OSError as error:
+        raise CatalogError(
+            f"{folder}: {error.strerror or error}; what was exported before is as it was"
+        ) from error
 
 
 @contextmanager

@@ -27,16 +27,7 @@ MOST_VALUES = 10
 """Values of one parameter."""
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
-FLAGS = {
-    "true": True,
-    "1": True,
-    "yes": True,
-    "on": True,
-    "false": False,
-    "0": False,
-    "no": False,
-    "off": False,
-}
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 Schema = dict[str, Any]
 

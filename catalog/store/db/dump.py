@@ -28,6 +28,7 @@ from psycopg import sql
 from catalog.errors import SchemaError, UsageError
 from catalog.files import open_regular, written_whole
 from catalog.model import UNREADABLE
+from catalog.store.db import schema
 from catalog.store.db.connection import Connection, Database, settle
 from catalog.text import first_line
 
@@ -224,12 +225,9 @@ def _names(names: Sequence[str]) -> sql.Composed:
 
 
 def _schema_version(connection: Connection) -> str:
-    found = connection.execute("SELECT to_regclass('catalog_schema_version') IS NOT NULL").fetchone()
-    if found is not None and found[0]:
-        row = connection.execute("SELECT version_num FROM catalog_schema_version").fetchone()
-        if row is not None:
-            return str(row[0])
-    raise SchemaError("this database has no catalog schema; run `catalog db upgrade` first")
+    if (found := schema.version(connection)) is None:
+        raise SchemaError("this database has no catalog schema; run `catalog db upgrade` first")
+    return found
 
 
 def _columns(connection: Connection, table: str) -> list[str]:
