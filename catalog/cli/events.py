@@ -19,7 +19,7 @@ from catalog.cli.stopping import polite_stop
 from catalog.errors import DatabaseUnavailable
 from catalog.events import atom, cursor
 from catalog.events.cloudevents import envelope
-from catalog.events.reading import chosen_types, places
+from catalog.events.filters import chosen_types
 from catalog.report.terminal import json_line
 from catalog.store.db.connection import Database
 from catalog.store.state import events as log
@@ -93,7 +93,7 @@ def _print_lines(
 ) -> None:
     """Moves `positions` on to what was printed."""
     with database.transaction(read_only=True) as connection:
-        for event in log.read(connection, places(connection, patterns, positions), types):
+        for event in log.read(connection, cursor.places(connection, patterns, positions), types):
             positions[event.source_id] = event.number
             sys.stdout.write(json_line(envelope(event) | {"cursor": cursor.render(positions)}) + "\n")
     sys.stdout.flush()
@@ -120,6 +120,6 @@ def _print_feed(
     database: Database, patterns: Sequence[str], positions: cursor.Positions, types: Sequence[str]
 ) -> None:
     with database.transaction(read_only=True) as connection:
-        found = log.read(connection, places(connection, patterns, positions), types)
+        found = log.read(connection, cursor.places(connection, patterns, positions), types)
         newest = deque(found, maxlen=atom.MOST_ENTRIES)
     say(atom.feed(reversed(newest)).rstrip("\n"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from catalog.errors import UsageError
+from catalog.store.db.connection import Connection
+from catalog.store.state import sources
 
 Positions = dict[str, int]
 """Number of the last event that was read, by source_id."""
@@ -30,3 +32,10 @@ def parse(text: str) -> Positions:
 
 def render(positions: Mapping[str, int]) -> str:
     return ",".join(f"{source_id}.{number}" for source_id, number in sorted(positions.items()))
+
+
+def places(connection: Connection, patterns: Sequence[str], positions: Mapping[str, int]) -> Positions:
+    """Where to read on in each of the sources; those that are new since begin at their beginning."""
+    return {
+        each.source_id: positions.get(each.source_id, 0) for each in sources.matching(connection, patterns)
+    }

@@ -1,15 +1,25 @@
-"""Picks the events that a webhook asks for."""
+"""Picks the events that somebody, or a webhook, asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from catalog.config.selection import fits
+from catalog.config.selection import fits, fitting
 from catalog.config.settings import WebhookSettings
+from catalog.errors import UsageError
+from catalog.model import EVENT_TYPES
 from catalog.store.state.events import Event
 
 Families = Callable[[Iterable[str]], dict[str, str]]
 """Gives the family of each name."""
+
+
+def chosen_types(patterns: Sequence[str]) -> list[str]:
+    """The types that any of the globs picks, all for none. Raises UsageError for a glob that picks none."""
+    for pattern in patterns:
+        if not fitting(EVENT_TYPES, pattern):
+            raise UsageError(f"no type of event is called {pattern!r}; known: {', '.join(EVENT_TYPES)}")
+    return [name for name in EVENT_TYPES if fits([name], patterns)]
 
 
 def wanted(webhook: WebhookSettings, events: list[Event], families: Families) -> list[bool]:

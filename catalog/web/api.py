@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from catalog.events import cursor
 from catalog.events.cloudevents import envelope
-from catalog.events.reading import chosen_types, places
+from catalog.events.filters import chosen_types
 from catalog.report.find import Found, image_of
 from catalog.report.images import ImageFilter, page_of_images
 from catalog.report.latest import Wanted, latest_images
@@ -101,7 +101,7 @@ def changes(connection: Connection, asked: Asked, request: Request) -> Any:
 
 def events(connection: Connection, asked: Asked, request: Request) -> Any:
     types = chosen_types(asked["type"])
-    positions = places(connection, asked["source"], asked["after"] or {})
+    positions = cursor.places(connection, asked["source"], asked["after"] or {})
     found = list(islice(log.read(connection, positions, types), asked["limit"]))
     for event in found:
         positions[event.source_id] = event.number

@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from catalog.config.selection import select_names
 from catalog.events import atom
-from catalog.events.reading import chosen_types, places
+from catalog.events.cursor import places
+from catalog.events.filters import chosen_types
 from catalog.report.compare import compare
 from catalog.report.html import make_page
 from catalog.report.images import ORDERS, STATES, count_images, page_of_images, values_of
