@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import owners_by_name, print_found
+from catalog.cli.output import print_found
 from catalog.cli.parameters import format_option, past, sources_option
 from catalog.report.images import ORDERS, STATES, ImageFilter, list_images
-from catalog.report.queries import Report
 from catalog.report.terminal import Format
 
 TABLE_COLUMNS = ("source", "name", "status", "visibility", "os", "created_at", "owner", "image_id")
@@ -71,7 +70,6 @@ def images(invocation: Invocation, /, format: Format, **asked: Any) -> None:
     columns, rows = found.columns, found.rows
     if format == "table":
         columns = TABLE_COLUMNS + (("deleted_at", "deletion_reason") if wanted.deleted else ())
-        named = Report(*owners_by_name(found.columns, found.rows))
-        rows = [tuple(row[name] for name in columns) for row in named.dicts()]
+        rows = [tuple(row[name] for name in columns) for row in found.with_owners_by_name().dicts()]
     none = "" if wanted.deleted else "no live image is like that; --deleted looks among the deleted ones"
     print_found(invocation, columns, rows, format, if_none=none)

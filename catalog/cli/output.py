@@ -116,21 +116,6 @@ def print_rows(
         say_hint(if_none)
 
 
-def owners_by_name(
-    columns: tuple[str, ...], rows: list[tuple[Any, ...]]
-) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """For people: `owner` is the owner's name where it is known, in one column instead of two."""
-    if "owner_name" not in columns:
-        return columns, rows
-    owner, name = columns.index("owner"), columns.index("owner_name")
-
-    def without_name(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return values[:name] + values[name + 1 :]
-
-    named = [(*row[:owner], row[name] or row[owner], *row[owner + 1 :]) for row in rows]
-    return without_name(columns), [without_name(row) for row in named]
-
-
 def print_found(
     invocation: Invocation,
     columns: tuple[str, ...],

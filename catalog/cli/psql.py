@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 
 from catalog.errors import CatalogError, UsageError
 from catalog.store.db.connection import Database
@@ -34,17 +35,11 @@ def run_psql(database: Database, arguments: Sequence[str]) -> int:
 
 def _find_psql(*, embedded: bool) -> str:
     """The embedded server's psql for the embedded database, else the system's first."""
-    installed = shutil.which("psql")
-    if installed and not embedded:
-        return installed
-    try:
-        ours = server_binaries() / "psql"
-        if ours.is_file():
-            return str(ours)
-    except CatalogError:
-        pass
-    if installed:
-        return installed
+    folders = [os.environ.get("PATH", os.defpath)]
+    with suppress(CatalogError):
+        folders.insert(0 if embedded else 1, str(server_binaries()))
+    if program := shutil.which("psql", path=os.pathsep.join(folders)):
+        return program
     raise UsageError(
         "psql is not installed: install PostgreSQL's client, or use the address of `catalog db url`"
     )

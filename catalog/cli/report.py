@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from catalog.cli.completion import image_names, report_names
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import listed_if_several, owners_by_name, print_found, print_rows
+from catalog.cli.output import listed_if_several, print_found, print_rows
 from catalog.cli.parameters import format_option, moment, past, sources_option
 from catalog.errors import ExitCode, UsageError
 from catalog.report.html import make_page, write_page
@@ -98,12 +98,10 @@ def report(
         return ExitCode.OK
     with listed_if_several(format), invocation.reading() as connection:
         answer = run_report(connection, name, **asked)
-    columns, rows = answer.columns, answer.rows
-    if format == "table":
-        columns, rows = owners_by_name(columns, rows)
+    shown = answer.with_owners_by_name() if format == "table" else answer
     recent = name == "changes" and asked["since"] is None
     none = "nothing in the last 7 days; --since 30d looks further back" if recent else ""
-    print_found(invocation, columns, rows, format, if_none=none)
+    print_found(invocation, shown.columns, shown.rows, format, if_none=none)
     return ExitCode.WOULD_CHANGE if exit_code and answer.rows else ExitCode.OK
 
 

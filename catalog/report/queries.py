@@ -78,6 +78,14 @@ class Report:
         """The rows by names of columns."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
+    def with_owners_by_name(self) -> Report:
+        """For people: `owner` is the owner's name where it is known, in one column instead of two."""
+        columns = tuple(name for name in self.columns if name != "owner_name")
+        if columns == self.columns:
+            return self
+        named = [row | {"owner": row["owner_name"] or row["owner"]} for row in self.dicts()]
+        return Report(columns, [tuple(row[name] for name in columns) for row in named])
+
 
 def _query(name: str) -> Query:
     head, sql = re.split(r"^(?!--)", statement(name), maxsplit=1, flags=re.MULTILINE)
