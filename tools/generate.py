@@ -45,7 +45,6 @@ DATABASE_KEYS = {
 }
 DAEMON_KEYS = {
     "parallel_sources": f"Sources swept side by side, 1 to {MAX_PARALLEL_SOURCES}; by `catalog sync` too.",
-    "http_bind": "Where /healthz, /readyz and /metrics are answered.",
 }
 DEFAULTS_KEYS = {
     "interval": "Time from the start of one sweep to the next. Not with `cron`.",
@@ -56,7 +55,7 @@ DEFAULTS_KEYS = {
     "deadline": "Longest time of one sweep; or three times the last complete one, if that is longer.",
     "page_size": "Images asked for a page, 1 to 10,000; services may send fewer.",
     "max_pages": "After so many pages a pass is truncated, never complete.",
-    "spool_limit": 'Most that new records of a sweep, or those saved of one moment, take in TMPDIR: bytes, or "2GiB".',
+    "spool_limit": "Most that new records of a sweep, or those saved of one moment, take in TMPDIR, in bytes.",
     "lookup_limit": "Missing images looked up by id in one sweep; 0 = none, absence alone decides.",
     "deletion_limit_percent": "Deletions are held if more than this share of the live images would go ...",
     "deletion_limit_count": "... and more than this many.",
@@ -215,7 +214,7 @@ def _default(settings: type, name: str) -> str:
         return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
     if isinstance(value, dict):
         return "`{}`"
-    return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value:.15g}`"
 
 
 SHOWN = 14

@@ -39,6 +39,7 @@ SECRET_KEYS = (
 LIMITS: tuple[tuple[str, float, float], ...] = (
     ("page_size", 1, 10_000),
     ("max_pages", 1, 10_000_000),
+    ("spool_limit", 1, 10**15),
     ("lookup_limit", 0, 10_000_000),
     ("deletion_limit_percent", 0, 100),
     ("deletion_limit_count", 0, 1_000_000_000),
@@ -55,7 +56,7 @@ class DefaultsTable(msgspec.Struct):
     deadline: Duration | None = None
     page_size: int | None = None
     max_pages: int | None = None
-    spool_limit: int | str | None = None
+    spool_limit: int | None = None
     lookup_limit: int | None = None
     deletion_limit_percent: float | None = None
     deletion_limit_count: int | None = None
@@ -131,8 +132,6 @@ def read_defaults(place: Place, table: DefaultsTable) -> dict[str, Any]:
     for key, low, high in LIMITS:
         if key in values:
             place.within(key, values[key], low, high)
-    if table.spool_limit is not None:
-        values["spool_limit"] = place.bytes("spool_limit", table.spool_limit)
     if table.archive is not None:
         values["archive"] = place.path(table.archive) if table.archive else None
     for option, needed in (("ignore", REACH_KEYS), ("redact", DECIDING_KEYS)):

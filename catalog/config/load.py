@@ -26,7 +26,7 @@ from catalog.config.openstack import (
     regions_of,
     unknown_cloud,
 )
-from catalog.config.settings import DatabaseSettings, Settings, SourceSettings, of_region
+from catalog.config.settings import DEFAULT_HTTP_BIND, DatabaseSettings, Settings, SourceSettings, of_region
 from catalog.config.toml import Place, from_environment
 from catalog.config.web import bind_address
 from catalog.config.webhooks import read_webhooks
@@ -51,7 +51,6 @@ class DatabaseTable(msgspec.Struct):
 
 class DaemonTable(msgspec.Struct):
     parallel_sources: int = 4
-    http_bind: str = "127.0.0.1:9477"
 
 
 class FileTable(msgspec.Struct):
@@ -82,7 +81,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], database_url: s
         sources=read_sources(entries, shared) if entries else _environment_source(environ, shared),
         path=found,
         parallel_sources=daemon.parallel_sources,
-        http_bind=_http_bind(place.into("daemon"), daemon.http_bind, environ),
+        http_bind=bind_address(environ, "CATALOG_HTTP_BIND", DEFAULT_HTTP_BIND),
         defaults=shared,
         notes=tuple(notes),
         webhooks=read_webhooks(place, tables.webhooks),
@@ -238,12 +237,6 @@ def _outside_url(environ: Mapping[str, str], database_url: str | None) -> tuple[
         return "--database-url", database_url
     told = from_environment(environ, "CATALOG_DATABASE_URL")
     return None if told is None else (told[0].file, told[1])
-
-
-def _http_bind(place: Place, configured: str, environ: Mapping[str, str]) -> str:
-    if value := environ.get("CATALOG_HTTP_BIND"):
-        return bind_address(Place("CATALOG_HTTP_BIND", Path.cwd()), "", value)
-    return bind_address(place, "http_bind", configured)
 
 
 def _environment_source(environ: Mapping[str, str], shared: dict[str, Any]) -> tuple[SourceSettings, ...]:

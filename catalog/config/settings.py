@@ -19,6 +19,7 @@ PLACEHOLDER = "{project}"
 """Stands in the name of an entry with `projects = "*"` for each project."""
 REGION = "{region}"
 """Stands in the name of an entry whose cloud must be asked for its regions, where the region's name shall be."""
+DEFAULT_HTTP_BIND = "127.0.0.1:9477"
 DEFAULT_SPOOL_LIMIT = 2 * 2**30
 """Bytes; where the temporary folder is memory, so are these."""
 _SURROGATES = "\\ud800-\\udfff"
@@ -136,7 +137,7 @@ class Settings:
     sources: tuple[SourceSettings, ...]
     path: Path | None = None
     parallel_sources: int = 4
-    http_bind: str = "127.0.0.1:9477"
+    http_bind: str = DEFAULT_HTTP_BIND
     defaults: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()

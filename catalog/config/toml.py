@@ -22,9 +22,6 @@ TYPE_WORDS = {
     "object": "a table", "null": "nothing",
 }  # fmt: skip
 
-_SIZE = re.compile(r"([0-9]{1,15}) ?(|KiB|MiB|GiB)")
-_SHIFTS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30}
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -70,16 +67,6 @@ class Place:
             expected = 'a duration above zero such as "15m", "90s", "1h", "2d", or a number of seconds'
             raise self.error(key, f"{expected}; found {value!r}")
         return seconds
-
-    def bytes(self, key: str, value: int | str) -> int:
-        """A size above zero, in bytes. Raises ConfigurationError."""
-        match = _SIZE.fullmatch(str(value))
-        size = int(match[1]) << _SHIFTS[match[2]] if match else 0
-        if not size:
-            raise self.error(
-                key, f'a size above zero such as "2GiB", "500MiB", or a number of bytes; found {value!r}'
-            )
-        return size
 
     def within(self, key: str, value: float, low: float, high: float) -> None:
         """Raises ConfigurationError unless low <= value <= high."""

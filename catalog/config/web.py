@@ -6,9 +6,8 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from catalog.config.toml import Place, from_environment
+from catalog.config.toml import from_environment
 from catalog.errors import ConfigurationError
 
 DEFAULT_BIND = "127.0.0.1:8477"
@@ -39,9 +38,7 @@ def web_settings(environ: Mapping[str, str], *, no_token: bool) -> WebSettings:
     Raises ConfigurationError for an address or a token that can't be used, and for an address that others reach
     with neither a token nor `no_token`.
     """
-    bind = bind_address(
-        Place("CATALOG_WEB_BIND", Path.cwd()), "", environ.get("CATALOG_WEB_BIND") or DEFAULT_BIND
-    )
+    bind = bind_address(environ, "CATALOG_WEB_BIND", DEFAULT_BIND)
     token = _token(environ)
     if token is not None and no_token:
         raise ConfigurationError("--no-token contradicts CATALOG_WEB_TOKEN; leave one of them out")
@@ -64,9 +61,11 @@ def _token(environ: Mapping[str, str]) -> str | None:
     return token
 
 
-def bind_address(place: Place, key: str, value: str) -> str:
-    """The value, if it is an address to listen on. Raises ConfigurationError."""
+def bind_address(environ: Mapping[str, str], variable: str, default: str) -> str:
+    """The address to listen on that a variable names, else the default. Raises ConfigurationError."""
+    value = environ.get(variable) or default
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})", value)
     if match is None or int(match[2]) > 65_535:
-        raise place.error(key, f'"address:port" such as "127.0.0.1:9477"; found {value!r}')
+        expected = f'"address:port" such as "{default}"'
+        raise ConfigurationError(f"{variable}: expected {expected}; found {value!r}")
     return value

@@ -214,10 +214,10 @@ class Daemon:
         except Exception as error:
             log.error("configuration refused, the old one stays", reason=str(error))
             return
-        if (settings.database, settings.http_bind, settings.parallel_sources) != (
-            self.settings.database, self.settings.http_bind, self.settings.parallel_sources,
+        if (settings.database, settings.parallel_sources) != (
+            self.settings.database, self.settings.parallel_sources,
         ):  # fmt: skip
-            log.warning("database, http_bind and parallel_sources of the new configuration need a restart")
+            log.warning("database and parallel_sources of the new configuration need a restart")
         self.projects.take(settings)
         self.webhooks.take(settings.webhooks)
         log.info("configuration read again", sources=len(self.registry.sources))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import combinations, pairwise
 from typing import IO, Any, Literal
 from uuid import UUID
@@ -98,10 +99,6 @@ def _print_csv(
 
 # What begins a formula in spreadsheets, in its full width too, be it behind blanks (OWASP, CSV injection).
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-
-
-def _print_safe_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str]) -> None:
-    _print_csv(columns, rows, stream, safe=True)
 
 
 class _Lines:
@@ -382,5 +379,5 @@ _PRINTERS: dict[Format, Callable[[Sequence[str], Iterable[Sequence[Any]], IO[str
     "json": _print_json,
     "jsonl": _print_jsonl,
     "csv": _print_csv,
-    "safe-csv": _print_safe_csv,
+    "safe-csv": partial(_print_csv, safe=True),
 }

@@ -252,28 +252,28 @@ def test_paths_are_relative_to_the_file(home: Path) -> None:
 
 
 def test_the_file_is_searched_in_the_documented_order(home: Path) -> None:
-    def write(path: Path, port: int) -> Path:
+    def write(path: Path, number: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'[daemon]\nhttp_bind = "127.0.0.1:{port}"')
+        path.write_text(f"[daemon]\nparallel_sources = {number}")
         return path
 
-    def port(path: Path | None, environ: Mapping[str, str]) -> int:
-        return int(load_settings(path, {"HOME": str(home)} | dict(environ), None).http_bind.split(":")[1])
+    def number(path: Path | None, environ: Mapping[str, str]) -> int:
+        return load_settings(path, {"HOME": str(home)} | dict(environ), None).parallel_sources
 
     write(home / ".config/catalog/catalog.toml", 1)
-    assert port(None, {}) == 1
+    assert number(None, {}) == 1
     write(home / "catalog.toml", 2)
-    assert port(None, {}) == 2
+    assert number(None, {}) == 2
     by_variable = {"CATALOG_CONFIG": str(write(home / "v.toml", 3))}
-    assert port(None, by_variable) == 3
-    assert port(write(home / "o.toml", 4), by_variable) == 4
+    assert number(None, by_variable) == 3
+    assert number(write(home / "o.toml", 4), by_variable) == 4
 
 
 def test_a_file_of_another_user_is_obeyed_only_if_it_is_named(
     load: Load, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As git does it; else whoever may write to the folder decides where passwords are sent."""
-    load('[daemon]\nhttp_bind = "127.0.0.1:1"')
+    load("[daemon]\nparallel_sources = 7")
     if os.getuid() != 0:
         monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
     else:
@@ -284,7 +284,7 @@ def test_a_file_of_another_user_is_obeyed_only_if_it_is_named(
         message == "catalog.toml belongs to another user; if you trust it, name it: --config ./catalog.toml"
     )
     named = load_settings(Path("catalog.toml"), {"HOME": str(home.parent)}, None)
-    assert named.http_bind == "127.0.0.1:1"
+    assert named.parallel_sources == 7
     (home / "catalog.toml").unlink()
     assert "clouds.yaml belongs to another user" in refusal(load, None, {"OS_CLOUD": "pond"})
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(home / "clouds.yaml"))
@@ -435,10 +435,9 @@ def test_a_source_of_a_region_is_known_by_its_name(load: Load, home: Path) -> No
     assert configured_source(settings, "other/north") is None
 
 
-def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:
-    toml = '[daemon]\nhttp_bind = "0.0.0.0:1"'
-    assert load(toml, {"CATALOG_HTTP_BIND": "[::1]:80"}).http_bind == "[::1]:80"
-    assert "CATALOG_HTTP_BIND: expected" in refusal(load, toml, {"CATALOG_HTTP_BIND": "host:99999"})
+def test_the_environment_says_where_the_daemon_answers(load: Load) -> None:
+    assert load(None, {"CATALOG_HTTP_BIND": "[::1]:80"}).http_bind == "[::1]:80"
+    assert "CATALOG_HTTP_BIND: expected" in refusal(load, None, {"CATALOG_HTTP_BIND": "host:99999"})
 
 
 @pytest.mark.parametrize(
@@ -517,7 +516,6 @@ def test_the_bind_address_of_the_environment_beats_the_file(load: Load) -> None:
             f'[[sources]]\nname = "e"\n{ENDPOINT}'.replace("image.test", "u:hush@h"),
             "expected an address such as",
         ),
-        ('[daemon]\nhttp_bind = "9477"', 'daemon.http_bind: expected "address:port"'),
         ("a = [1,", "expected TOML; "),
         ("\n\nx = = 1", "(at line 3, column 5)"),
     ],
