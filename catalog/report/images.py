@@ -71,18 +71,10 @@ NEWEST = 2_000
 _SAMPLED_NOW = IMAGES_NOW.replace(
     "images AS i", "images AS i TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (0)"
 )
-_SAMPLED_THEN = (
-    f"(SELECT * FROM {IMAGES_THEN} AS i"
-    " WHERE abs(hashtextextended(i.image_id, 0) %% 1000000) < %(percent)s::float8 * 10000)"
-)
-_FOUND = f"""(SELECT i.* FROM unnest(%(source_ids)s::text[], %(image_ids)s::text[]) AS f (source_id, image_id)
-    JOIN {IMAGES_NOW} AS i ON i.source_id = f.source_id AND i.image_id = f.image_id)"""
+_SAMPLED_THEN = statement("images/sampled_then").replace("{images}", IMAGES_THEN)
+_FOUND = statement("images/found").replace("{images}", IMAGES_NOW)
 
 
-_OF_STATE = """AND ((i.source_id, i.image_id) IN (
-    SELECT l.source_id, l.image_id FROM {view} WHERE l.{column} = %(state)s OFFSET 0)) IS TRUE"""
-"""OFFSET 0: looked for apart from the rest, which Citus could not plan together. IS TRUE: once, into a hash table; as a
-join it was done for each image where the planner expected one and thousands came."""
 _COMPARED = ("current", "superseded")
 """States that an image has among others of its line; the rest it has by itself, which is told sooner."""
 
@@ -295,7 +287,7 @@ def _sql(name: str, wanted: ImageFilter, images: str | None = None) -> str:
 
 def _of_state(state: str) -> str:
     view, column = ("image_lifecycle", "state") if state in _COMPARED else ("image_standings", "standing")
-    return _OF_STATE.replace("{view}", f"{view} AS l").replace("{column}", column)
+    return statement("images/of_state").replace("{view}", view).replace("{column}", column)
 
 
 def values_of(connection: Connection, wanted: ImageFilter) -> dict[str, Any]:

@@ -14,12 +14,6 @@ from catalog.report.statements import statement
 from catalog.report.systems import systems_then
 from catalog.store.db.connection import Connection
 
-_OFFERED = """i.status = 'active' AND i.hidden IS NOT TRUE AND i.is_off_shelved IS NOT TRUE AND NOT i.unlisted
-    AND coalesce(i.image_kind NOT IN ('snapshot', 'backup'), true)
-    AND (least(own.deprecated_at, own.obsolete_at, families.deprecated_at, families.obsolete_at)
-        <= coalesce(%(as_of)s, now())) IS NOT TRUE
-    AND (i.purpose IS DISTINCT FROM 'oldgeneric' OR %(purpose)s = 'oldgeneric')"""
-"""Can be chosen for a new server; not a moment of an old one, and not announced to go."""
 _CONDITIONS = {
     "FAMILY": ("family", "lower(i.family) = lower(%(family)s)"),
     "--os": ("os", "({os})"),
@@ -30,10 +24,6 @@ _CONDITIONS = {
     "--tag": ("tag", "i.tags @> %(tags)s::text[]"),
 }
 """Option -> its attribute, and what it asks for."""
-_ANSWER = """SELECT DISTINCT ON (f.source) f.source, f.image_id, f.name, f.distro, f.release, f.arch, f.purpose,
-    f.visibility, f.created_at, f.region, f.family
-FROM fitting AS f
-ORDER BY f.source, f.created_at DESC NULLS LAST, f.image_id DESC"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +50,7 @@ def latest_images(connection: Connection, wanted: Wanted) -> Report:
     """
     values = _values(connection, wanted)
     conditions = "\n        AND ".join(condition for _, condition in _asked(wanted))
-    return ask(connection, _sql(wanted, conditions, _ANSWER), values)
+    return ask(connection, _sql(wanted, conditions, statement("latest/answer")), values)
 
 
 def why_none(connection: Connection, wanted: Wanted) -> str:
@@ -86,7 +76,7 @@ def why_none(connection: Connection, wanted: Wanted) -> str:
 
 def _asked(wanted: Wanted) -> list[tuple[str, str]]:
     """Conditions, each with its name for people; that of being offered is always asked."""
-    asked = [("offered", _OFFERED)]
+    asked = [("offered", statement("latest/offered"))]
     for option, (attribute, condition) in _CONDITIONS.items():
         value = getattr(wanted, attribute)
         if value:

@@ -34,22 +34,12 @@ FILTERS = (IMAGE, SOURCE, SINCE, AS_OF, CHANGE, FIELD, TAG, LIMIT)
 """Filters that a report may take, in the order in which help shows them."""
 CHANGES = ("created", "updated", "replaced", "deleted", "restored")
 """Kinds of change, as in `image_changes.change`."""
-IMAGES_NOW = """(
-    SELECT i.*, s.name AS source, s.kind
-    FROM images AS i JOIN sources AS s ON s.source_id = i.source_id
-)"""
-IMAGES_THEN = """(
-    SELECT i.*, s.kind
-    FROM images_as_of(%(as_of)s) AS i JOIN sources AS s ON s.source_id = i.source_id
-)"""
+IMAGES_NOW, IMAGES_THEN = statement("shared/images_now"), statement("shared/images_then")
 _ASKED = "SELECT set_config('catalog.sources', coalesce(%(asked)s::text[]::text, ''), true)"
 """Sources that images_as_of is asked about, where Citus keeps the tables."""
 _LIVE = "(SELECT i.* FROM {images} AS i WHERE i.deleted_at IS NULL)"
 _SOURCES = "(%(sources)s::text[] IS NULL OR {of} = ANY (%(sources)s::text[]))"
-_WANTED = """c.field IS DISTINCT FROM 'updated_at'
-    AND (%(change)s::text[] IS NULL OR c.change = ANY (%(change)s::text[]))
-    AND (%(field)s::text[] IS NULL OR c.field LIKE ANY (%(field)s::text[]))
-    AND (%(tag)s::text[] IS NULL OR c.tags @> %(tag)s::text[])"""
+_WANTED = statement("shared/wanted")
 
 
 @dataclass(frozen=True, slots=True)
