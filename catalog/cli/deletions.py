@@ -12,7 +12,7 @@ import click
 from catalog.cli.completion import source_names
 from catalog.cli.failures import one_by_one
 from catalog.cli.invocation import Invocation
-from catalog.cli.output import listed_if_several, number, print_found, print_rows, say
+from catalog.cli.output import listed_if_several, number, print_found, say
 from catalog.cli.parameters import F, format_option
 from catalog.config.settings import source_settings
 from catalog.errors import ExitCode, UsageError
@@ -85,7 +85,7 @@ def list_held(
         rows = [row for row in rows if not image or row.image_id in meant]
         if plan:
             rows = _approvable(connection, known, rows)
-    _print(rows, format, invocation)
+    _print(invocation, rows, format)
     if format == "table" and rows:
         sources = len({row.source for row in rows})
         kept = sum(row.decision.startswith("kept") for row in rows)
@@ -168,7 +168,8 @@ def _decide(
                 raise UsageError(f"no deletion of image {image_id!r} is held; see `catalog deletions list`")
         if plan:
             rows = [row for rows in pending.values() for row in rows]
-            _print([dataclasses.replace(row, decision=f"would be {DECISION[verb]}") for row in rows], format)
+            would = [dataclasses.replace(row, decision=f"would be {DECISION[verb]}") for row in rows]
+            _print(invocation, would, format)
             return ExitCode.WOULD_CHANGE if rows else ExitCode.OK
         decided: list[HeldDeletion] = []
 
@@ -178,7 +179,7 @@ def _decide(
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
     # a source that is busy keeps what is held
-    _print(decided, format, if_none="" if held else NONE_HELD)
+    _print(invocation, decided, format, if_none="" if held else NONE_HELD)
     return code
 
 
@@ -196,14 +197,11 @@ def user() -> str:
 
 
 def _print(
-    rows: list[HeldDeletion], format: Format, asked: Invocation | None = None, *, if_none: str = NONE_HELD
+    invocation: Invocation, rows: list[HeldDeletion], format: Format, *, if_none: str = NONE_HELD
 ) -> None:
     columns = tuple(field.name for field in dataclasses.fields(HeldDeletion))
     if format == "table":
         columns = TABLE_COLUMNS
         rows = [dataclasses.replace(row, owner=row.owner_name or row.owner) for row in rows]
     values = [tuple(getattr(row, name) for name in columns) for row in rows]
-    if asked is not None:
-        print_found(asked, columns, values, format, if_none=if_none)
-    else:
-        print_rows(columns, values, format, if_none=if_none)
+    print_found(invocation, columns, values, format, if_none=if_none)

@@ -35,7 +35,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from catalog import __version__
 from catalog.config.settings import Settings, SourceSettings
 from catalog.daemon.health import HealthServer, Probe
-from catalog.daemon.metrics import CONTENT_TYPE, OUTCOMES, Counts, Metrics, read, schema_is_current
+from catalog.daemon.metrics import OUTCOMES, Counts, Metrics, read, schema_is_current
 from catalog.daemon.notify import notify, watchdog_seconds
 from catalog.daemon.schedule import ChangesClaim, Schedule, ScheduledClaim
 from catalog.daemon.source_registry import Projects, SourceRegistry
@@ -124,7 +124,7 @@ class Daemon:
         self._far_again = 0.0
         self._looked = time.monotonic()
         # First of all the address, so that one in use is told before anything is started or written.
-        self.health = HealthServer(settings.http_bind, self._check_ready, self._show, CONTENT_TYPE)
+        self.health = HealthServer(settings.http_bind, self._check_ready, lambda: self._metrics.text())
         self.database = stack.enter_context(
             # each sweep needs two connections: its own, and one that keeps its lease
             Database(settings.database, pool_size=2 * settings.parallel_sources + 2)
@@ -142,9 +142,6 @@ class Daemon:
         self._schema = Probe(lambda: schema_is_current(asked))
         self._metrics = Metrics(Probe(lambda: read(asked)).ask, self.counts, self.webhooks.failures)
         stack.enter_context(self.health)
-
-    def _show(self) -> bytes:
-        return self._metrics.text()
 
     def _check_ready(self) -> None:
         if not self._schema.ask():

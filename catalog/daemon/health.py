@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from catalog.daemon.metrics import CONTENT_TYPE
 from catalog.errors import CatalogError, DatabaseUnavailable, SchemaError
 from catalog.listening import bound, listen
 
@@ -76,12 +77,9 @@ class HealthServer:
     ConfigurationError where it can't listen.
     """
 
-    def __init__(
-        self, bind: str, check: Callable[[], None], metrics: Callable[[], bytes], content_type: str
-    ) -> None:
+    def __init__(self, bind: str, check: Callable[[], None], metrics: Callable[[], bytes]) -> None:
         self._check = check
         self._metrics = metrics
-        self._content_type = content_type
         self._http = _Server(listen(bind, "CATALOG_HTTP_BIND"), self)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.2}, name="health", daemon=True
@@ -113,7 +111,7 @@ class HealthServer:
                     return HTTPStatus.SERVICE_UNAVAILABLE, text, f"{reason}\n".encode()
                 return HTTPStatus.OK, text, b"ready\n"
             case "/metrics":
-                return HTTPStatus.OK, self._content_type, self._metrics()
+                return HTTPStatus.OK, CONTENT_TYPE, self._metrics()
         return HTTPStatus.NOT_FOUND, text, b"known: /healthz, /readyz, /metrics\n"
 
 

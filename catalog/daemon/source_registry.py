@@ -89,25 +89,19 @@ class Projects:
                 return
             try:
                 self._found[template.name] = expand(template)
-            except CatalogError as error:
-                if self._failed.get(template.name) != str(error):
-                    log.warning(
-                        "cloud could not be asked for its sources", source=template.name, reason=str(error)
-                    )
-                self._could_not(template, error)
-            except Exception as error:
-                log.exception("cloud could not be asked for its sources", source=template.name)
-                self._could_not(template, error)
-            else:
                 self._failed.pop(template.name, None)
+            except Exception as error:
+                what, reason = "cloud could not be asked for its sources", str(error)
+                if not isinstance(error, CatalogError):
+                    log.exception(what, source=template.name)
+                elif self._failed.get(template.name) != reason:
+                    log.warning(what, source=template.name, reason=reason)
+                self._failed[template.name] = reason
+                if alone := as_one_source(template):
+                    self._found.setdefault(template.name, (alone,))
         if templates:
             with self._lock:
                 self._rebuild()
-
-    def _could_not(self, template: SourceSettings, error: Exception) -> None:
-        self._failed[template.name] = str(error)
-        if alone := as_one_source(template):
-            self._found.setdefault(template.name, (alone,))
 
     def _rebuild(self) -> None:
         names = [source.name for source in self._settings.sources if source.is_template]

@@ -57,13 +57,12 @@ Batch = tuple[int, list[bytes]]
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class BadValue(Exception):
     """The stream can't be read on from here; `line` counts from 1."""
 
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-        self.reason = reason
+    line: int
+    reason: str
 
 
 # ---- bytes -----------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import structlog
 
-from catalog import __version__
 from catalog.errors import (
     BadListingError,
     ConfigurationError,
@@ -27,7 +26,7 @@ from catalog.fetch.http.endpoint import AddressError, origin, parse_address, ser
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import proxy_for
 from catalog.fetch.http.retry import Patience, Tries, TryAgain, error_code, is_throttled, retry_after
-from catalog.fetch.http.transport import OpenStreams, hide_location, reason_of
+from catalog.fetch.http.transport import OpenStreams, new_client, reason_of
 from catalog.logs import REQUEST
 
 log = structlog.get_logger("catalog.fetch")
@@ -77,8 +76,8 @@ class HttpClient:
     """Asks one origin. `requests` and `retries` count what went out; both are cumulative.
 
     Every path is put behind `root`, the endpoint without a version at its end (`https://host/image/v2` and
-    `https://host/image` are the same service). Raises ConfigurationError for an endpoint that is not a URL,
-    or certificates that can't be read; NetworkError for a proxy that is not a URL.
+    `https://host/image` are the same service). Raises ConfigurationError for an endpoint or a proxy that is
+    not a URL, and for certificates that can't be read.
     """
 
     def __init__(
@@ -93,27 +92,13 @@ class HttpClient:
         self._streams = OpenStreams()
         self._given_up = False
         self._counting = threading.Lock()
-        try:
-            self._http = httpx.Client(
-                auth=connection.auth,
-                verify=trust(connection.verify, connection.certificate),
-                proxy=proxy_for(self.endpoint, connection.proxy),
-                trust_env=False,  # `proxy_for` and `trust` read it, as the login does
-                follow_redirects=False,
-                event_hooks={"response": [hide_location]},
-                cookies=CookieJar(DefaultCookiePolicy(netscape=False)),  # none is needed, none is read
-                headers={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": f"image-catalog-sync/{__version__}",
-                },
-            )
-        except (ValueError, ImportError, httpx.InvalidURL):
-            # From None: the error's own text may hold the proxy's password.
-            raise NetworkError(
-                "the proxy of the environment or of the cloud can't be used; expected http://HOST:PORT in "
-                "HTTPS_PROXY and HTTP_PROXY"
-            ) from None
+        self._http = new_client(
+            trust(connection.verify, connection.certificate),
+            proxy_for(self.endpoint, connection.proxy),
+            {"Accept": "application/json", "Accept-Encoding": "gzip"},
+            auth=connection.auth,
+            cookies=CookieJar(DefaultCookiePolicy(netscape=False)),  # none is needed, none is read
+        )
 
     def close(self) -> None:
         self._http.close()

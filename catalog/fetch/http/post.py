@@ -6,15 +6,14 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from catalog import __version__
 from catalog.deadline import Deadline
-from catalog.errors import ConfigurationError, NetworkError
+from catalog.errors import NetworkError
 from catalog.fetch.http.background import BackgroundCall, DeadlineTask
 from catalog.fetch.http.endpoint import trust
 from catalog.fetch.http.library import httpx
 from catalog.fetch.http.proxies import ca_bundle, proxy_for
 from catalog.fetch.http.retry import retry_after
-from catalog.fetch.http.transport import OpenStreams, hide_location, reason_of
+from catalog.fetch.http.transport import OpenStreams, new_client, reason_of
 
 
 class PostAnswer(NamedTuple):
@@ -39,10 +38,8 @@ def post(
     streams = OpenStreams()
 
     def send() -> PostAnswer:
-        with _client(url, seconds) as client:
-            request = client.stream(
-                "POST", url, content=body, headers=dict(headers), extensions={"trace": streams.trace}
-            )
+        with new_client(trust(ca_bundle() or True), proxy_for(url), dict(headers), timeout=seconds) as client:
+            request = client.stream("POST", url, content=body, extensions={"trace": streams.trace})
             with request as response:
                 return PostAnswer(response.status_code, retry_after(response.headers))
 
@@ -55,21 +52,3 @@ def post(
         raise NetworkError(reason_of(error, httpx.URL(url).host)) from None
     finally:
         sending.give_up()
-
-
-def _client(url: str, seconds: float) -> httpx.Client:
-    try:
-        return httpx.Client(
-            verify=trust(ca_bundle() or True),
-            proxy=proxy_for(url),
-            trust_env=False,  # `proxy_for` and `ca_bundle` read it
-            follow_redirects=False,
-            event_hooks={"response": [hide_location]},
-            timeout=seconds,
-            headers={"User-Agent": f"image-catalog-sync/{__version__}"},
-        )
-    except (ValueError, ImportError, httpx.InvalidURL):
-        # From None: the error's own text may hold the proxy's password.
-        raise ConfigurationError(
-            "the proxy of the environment can't be used; expected http://HOST:PORT in HTTPS_PROXY and HTTP_PROXY"
-        ) from None

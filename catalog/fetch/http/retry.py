@@ -35,25 +35,17 @@ class Patience:
         return step * random.uniform(0.5, 1.0)
 
 
+@dataclass(eq=False)
 class TryAgain(Exception):
     """An attempt failed in a way that may pass. `error` is what to raise when it does not.
 
     `too_large`: a gateway gave the answer up, so that a smaller one may come through.
     """
 
-    def __init__(
-        self,
-        error: FetchError,
-        after: float | None = None,
-        *,
-        throttled: bool = False,
-        too_large: bool = False,
-    ) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
-        self.throttled = throttled
-        self.too_large = too_large
+    error: FetchError
+    after: float | None = None
+    throttled: bool = False
+    too_large: bool = False
 
 
 class Tries:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Mapping
+from typing import Any
 from weakref import WeakSet
 
+from catalog import __version__
+from catalog.errors import ConfigurationError
 from catalog.fetch.http.library import httpx
 
 
@@ -30,7 +34,32 @@ class OpenStreams:
                 continue  # closed already, or replaced by its TLS socket
 
 
-def hide_location(response: httpx.Response) -> None:
+def new_client(
+    verify: ssl.SSLContext, proxy: str | None, headers: dict[str, str], **options: Any
+) -> httpx.Client:
+    """A client that follows no redirect, and takes certificates and proxies from nowhere else.
+
+    Raises ConfigurationError for a proxy that can't be used.
+    """
+    try:
+        return httpx.Client(
+            verify=verify,
+            proxy=proxy,
+            headers={"User-Agent": f"image-catalog-sync/{__version__}", **headers},
+            trust_env=False,
+            follow_redirects=False,
+            event_hooks={"response": [_hide_location]},
+            **options,
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        # From None: the error's own text may hold the proxy's password.
+        raise ConfigurationError(
+            "the proxy of the environment or of the cloud can't be used; expected http://HOST:PORT in HTTPS_PROXY and"
+            " HTTP_PROXY"
+        ) from None
+
+
+def _hide_location(response: httpx.Response) -> None:
     """Takes `Location` away from httpx, which parses it even where it follows no redirect, and crashes at odd ones."""
     response.extensions["location"] = response.headers.pop("location", "")
 

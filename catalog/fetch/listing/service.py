@@ -25,7 +25,7 @@ def open_service(
     limits: Limits | None = None,
     patience: Patience | None = None,
 ) -> ImageService:
-    """The service behind a connection; the caller closes it. Raises ConfigurationError, NetworkError."""
+    """The service behind a connection; the caller closes it. Raises ConfigurationError."""
     return HttpService(source, deadline, connection, HttpClient(connection, limits=limits, patience=patience))
 
 

@@ -269,10 +269,10 @@ image_capabilities = table(
     comment="Capability flags of images; no row = not delivered.",
 )
 
-capabilities = Table(
+capabilities = table(
     "capabilities",
-    metadata,
-    key_column("capability", "Upstream key without __support_.", primary_key=True),
+    ["capability"],
+    key_column("capability", "Upstream key without __support_.", nullable=False),
     text_column("upstream_key", "Key as the cloud spells it.", nullable=False),
     text_column("value_kind", "flag or models.", nullable=False),
     flag("inverted", "True: the upstream true means not supported."),
@@ -436,10 +436,10 @@ projects = table(
     comment="Names of owners, where the cloud gives them.",
 )
 
-image_family_rules = Table(
+image_family_rules = table(
     "image_family_rules",
-    metadata,
-    integer("rank", "Order; the lowest that matches decides.", primary_key=True, autoincrement=False),
+    ["rank"],
+    integer("rank", "Order; the lowest that matches decides.", autoincrement=False, nullable=False),
     text_column("pattern", "Regular expression on the name.", nullable=False),
     text_column("family", "Family: a replacement that may use the pattern's groups.", nullable=False),
     flag("builtin", "True: came with the product.", server_default=text("false")),
@@ -512,10 +512,9 @@ image_announcements = table(
     " withdrawn counts.",
 )
 
-leases = Table(
+leases = table(
     "leases",
-    metadata,
-    key_column("source_id", "Source, as in sources.source_id.", primary_key=True),
+    ["source_id"],
     uuid_column("holder", "Run that holds the source; NULL = free."),
     bigint("fence", "Grows with each holder.", nullable=False),
     count("writes", "Grows with each transaction of a holder."),

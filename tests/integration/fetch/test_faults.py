@@ -13,7 +13,7 @@ import pytest
 
 from catalog.deadline import Deadline
 from catalog.demo.answers import Answer
-from catalog.errors import FetchError, NetworkError
+from catalog.errors import ConfigurationError, FetchError
 from catalog.fetch.http.client import Limits
 from catalog.fetch.http.connection import OriginAuth
 from catalog.fetch.http.retry import Patience
@@ -333,7 +333,7 @@ def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
 ) -> None:
     server = opened.server(cloud_of("glance", 1))
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    with pytest.raises(NetworkError, match="HTTP_PROXY") as raised:
+    with pytest.raises(ConfigurationError, match="HTTP_PROXY") as raised:
         opened.service(server, "glance")
     assert "passw0rd" not in str(raised.value)
 

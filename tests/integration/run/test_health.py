@@ -16,7 +16,7 @@ from catalog.daemon.health import HEAD_SECONDS, HealthServer
 
 @pytest.fixture
 def server() -> Iterator[HealthServer]:
-    with HealthServer("127.0.0.1:0", lambda: None, lambda: b"", "text/plain") as server:
+    with HealthServer("127.0.0.1:0", lambda: None, lambda: b"") as server:
         yield server
 
 
