@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import overload
@@ -65,6 +66,12 @@ def short(text: str, longest: int = 60) -> str:
 def first_line(error: object) -> str:
     """The first line of an error's message, for one that spreads over several."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """At most so many of the names, and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])
 
 
 def bounded(text: str, longest: int = LONGEST_LINE_CHARACTERS) -> str:

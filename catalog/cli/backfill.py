@@ -26,7 +26,7 @@ from catalog.model import SourceKind
 from catalog.report.terminal import Format
 from catalog.store.db.connection import Database
 from catalog.store.state.runs import RUN_COLUMNS, MergedRun
-from catalog.text import utc
+from catalog.text import listed, utc
 
 SPAN = ""
 """`--forget` without a run: those of a span."""
@@ -127,8 +127,7 @@ def backfill(
             if plan:
                 _print_plan(source, going, take_out(plan=True), format)
                 return ExitCode.WOULD_CHANGE
-            named = ", ".join(run.run_id[:8] for run in going[:MOST_NAMED])
-            named += f" and {len(going) - MOST_NAMED} more" if len(going) > MOST_NAMED else ""
+            named = listed([run.run_id[:8] for run in going], MOST_NAMED)
             moments = {run.observed_at for run in going}
             ask(
                 f"take {number(len(moments), 'observation')} out of the history of {source!r}: {named}",

@@ -8,6 +8,7 @@ import click
 
 from catalog.cli.invocation import Invocation
 from catalog.store.state import os_support
+from catalog.text import listed
 
 
 @click.group(
@@ -37,5 +38,4 @@ def load(invocation: Invocation, file: Path, distro: str | None) -> None:
     with invocation.database() as database, database.transaction() as connection:
         changed = os_support.save(connection, rows)
     systems = sorted({row.distro for row in rows})
-    shown = ", ".join(systems[:5]) + (f" and {len(systems) - 5} more" if len(systems) > 5 else "")
-    click.echo(f"{file}: {len(rows)} phases of {shown} read, {changed} rows changed")
+    click.echo(f"{file}: {len(rows)} phases of {listed(systems, 5)} read, {changed} rows changed")

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import ConfigurationError, UsageError
+from catalog.text import listed
 
 SHOWN_NAMES = 20
 """How many known names an error lists."""
@@ -35,11 +36,8 @@ def select_names(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     selected: set[str] = set()
     for pattern in patterns:
         if not (found := fitting(names, pattern)):
-            known = [
-                *names[:SHOWN_NAMES],
-                *([f"and {len(names) - SHOWN_NAMES} more"] * (len(names) > SHOWN_NAMES)),
-            ]
-            raise UsageError(f"no source is called {pattern!r}; known: {', '.join(known) or 'none yet'}")
+            known = listed(names, SHOWN_NAMES) or "none yet"
+            raise UsageError(f"no source is called {pattern!r}; known: {known}")
         selected.update(found)
     return [name for name in names if not patterns or name in selected]
 

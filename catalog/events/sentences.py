@@ -7,7 +7,7 @@ from typing import Any
 
 from catalog.store.state import events
 from catalog.store.state.events import Event
-from catalog.text import short
+from catalog.text import listed, short
 
 MOST_KEYS = 5
 """Changed keys that are told with their values; more are counted."""
@@ -51,9 +51,7 @@ def _happened(event: Event) -> str:
 
 def _changes(changed: dict[str, Any]) -> str:
     keys = [key for key in changed if key not in DULL] or list(changed)
-    told = [_change(key, changed[key]) for key in keys[:MOST_KEYS]]
-    more = [f"and {len(keys) - MOST_KEYS} more"] if len(keys) > MOST_KEYS else []
-    return ", ".join(told + more)
+    return listed([_change(key, changed[key]) for key in keys], MOST_KEYS)
 
 
 def _change(key: str, values: Any) -> str:

@@ -10,6 +10,7 @@ from catalog.errors import UsageError
 from catalog.report.sources import matching_sources
 from catalog.report.statements import statement
 from catalog.store.db.connection import Connection
+from catalog.text import listed
 
 SHORTEST_PREFIX = 8
 """Characters of an id's beginning that stand for it."""
@@ -37,8 +38,7 @@ class SeveralImages(UsageError):
     def __init__(self, image: str, found: Sequence[Found]) -> None:
         self.found = tuple(found)
         ids = list(dict.fromkeys(each.image_id for each in found))
-        shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
-        super().__init__(f"{image!r} means {len(ids)} images; name one by its id: {shown}")
+        super().__init__(f"{image!r} means {len(ids)} images; name one by its id: {listed(ids, 5)}")
 
 
 def beginning_with(connection: Connection, beginning: str, most: int) -> list[tuple[str, str | None]]:

@@ -22,7 +22,7 @@ from catalog.errors import (
 )
 from catalog.fetch.auth.identity_session import AnswerTooLarge
 from catalog.fetch.http.retry import TryAgain, error_code, is_throttled, retry_after
-from catalog.text import first_line, short
+from catalog.text import first_line, listed, short
 
 if TYPE_CHECKING:
     from keystoneauth1.exceptions import HttpError
@@ -135,8 +135,7 @@ class LoginContext:
 def known_names(names: Iterable[object]) -> str:
     """Names of a catalogue, as far as they look like names: sorted, at most SHOWN_NAMES."""
     usable = sorted({name for name in names if isinstance(name, str) and _NAME.fullmatch(name)})
-    more = f", and {len(usable) - SHOWN_NAMES} more" if len(usable) > SHOWN_NAMES else ""
-    return ", ".join(usable[:SHOWN_NAMES]) + more or "nothing"
+    return listed(usable, SHOWN_NAMES) or "nothing"
 
 
 def _status(error: HttpError) -> str:
