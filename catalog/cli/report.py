@@ -14,7 +14,8 @@ from catalog.cli.invocation import Invocation
 from catalog.cli.output import listed_if_several, print_found, print_rows
 from catalog.cli.parameters import format_option, moment, past, sources_option
 from catalog.errors import ExitCode, UsageError
-from catalog.report.html import make_page, write_page
+from catalog.files import written_whole
+from catalog.report.html import make_page
 from catalog.report.queries import CHANGES, QUERIES, run_report
 from catalog.report.terminal import Format, print_pairs
 from catalog.store.db.connection import clock
@@ -107,12 +108,16 @@ def report(
 
 def _write_page(invocation: Invocation, file: Path, sources: tuple[str, ...]) -> None:
     with invocation.reading() as connection:
-        now = clock(connection)
-        if str(file) == STANDARD_OUTPUT:
-            sys.stdout.buffer.write(make_page(connection, now=now, sources=sources).encode())
-            return
-        try:
-            write_page(connection, file, now=now, sources=sources)
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}; name a file that may be written") from None
+        page = make_page(connection, now=clock(connection), sources=sources).encode()
+    if str(file) == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(page)
+        return
+    try:
+        if file.exists() and not file.is_file():  # a pipe or a terminal
+            file.write_bytes(page)
+        else:
+            with written_whole(file) as stream:
+                stream.write(page)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}; name a file that may be written") from None
     click.echo(f"{file} written")

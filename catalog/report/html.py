@@ -6,7 +6,6 @@ that a cloud delivered is escaped, and characters that act or hide are shown as 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from catalog.files import written_whole
 from catalog.report.charts import duration
 from catalog.report.page_data import gather
 from catalog.report.sources import matching_sources
@@ -23,27 +21,6 @@ from catalog.store.db.connection import Connection
 from catalog.text import visible
 
 TEMPLATE = "page.html.j2"
-
-
-def write_page(
-    connection: Connection,
-    file: str | os.PathLike[str],
-    *,
-    now: datetime,
-    sources: Sequence[str] = (),
-) -> None:
-    """Writes the page as of now, of the sources that the globs pick, else of all that are not retired.
-
-    The file appears whole or not at all. Raises UsageError for a glob that picks nothing, and OSError where
-    the file cannot be written.
-    """
-    page = make_page(connection, now=now, sources=sources)
-    target = Path(file)
-    if target.exists() and not target.is_file():  # a pipe or a terminal
-        target.write_text(page, encoding="utf-8")
-        return
-    with written_whole(target) as stream:
-        stream.write(page.encode())
 
 
 def make_page(

@@ -22,7 +22,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from catalog.errors import UsageError
-from catalog.report.html import write_page
+from catalog.report.html import make_page
 from catalog.store.db.connection import Database
 from tests.integration.views.conftest import Shelf
 from tests.support.markup import Outline
@@ -83,7 +83,7 @@ def stock(shelf: Shelf) -> None:
 def page(shelf: Shelf, folder: Path, **options: Any) -> str:
     file = folder / "page.html"
     with shelf.database.transaction(read_only=True) as connection:
-        write_page(connection, file, now=NOW, **options)
+        file.write_text(make_page(connection, now=NOW, **options), encoding="utf-8")
     return file.read_text(encoding="utf-8")
 
 

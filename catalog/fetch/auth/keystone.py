@@ -341,10 +341,9 @@ class CloudLogin:
 
         try:
             return work()
-        except (*WRONG_ANSWERS, AnswerTooLarge, ClientException, RetriableConnectionFailure) as error:
-            raise self._context.translate(error) from None
         except Exception as error:
-            if type(error) is not Exception:
+            expected = (*WRONG_ANSWERS, AnswerTooLarge, ClientException, RetriableConnectionFailure)
+            if not isinstance(error, expected) and type(error) is not Exception:
                 raise  # a bug
             raise self._context.translate(error) from None
 

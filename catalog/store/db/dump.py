@@ -119,11 +119,11 @@ class _End(msgspec.Struct):
     rows: int
 
 
-def _line(dumped: gzip.GzipFile, longest: int) -> bytes:
+def _line(dumped: gzip.GzipFile) -> bytes:
     """The next line. Raises EOFError for one that is longer: a small file may inflate to anything."""
-    line = dumped.readline(longest + 1)
-    if len(line) > longest:
-        raise EOFError(f"a line of it is longer than {longest} bytes")
+    line = dumped.readline(LONGEST_HEAD + 1)
+    if len(line) > LONGEST_HEAD:
+        raise EOFError(f"a line of it is longer than {LONGEST_HEAD} bytes")
     return line
 
 
@@ -154,7 +154,7 @@ def _write(connection: Connection, tables: Sequence[str], out: gzip.GzipFile) ->
 def _read(
     connection: Connection, tables: Sequence[str], dumped: gzip.GzipFile, file: Path, replace: Collection[str]
 ) -> int:
-    head = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_Head)
+    head = msgspec.json.decode(_line(dumped), type=_Head)
     if head.format != FORMAT or head.version != VERSION:
         raise UsageError(f"{file} is not a dump that this release reads; nothing was restored")
     here = _schema_version(connection)
@@ -181,7 +181,7 @@ def _read(
         raise UsageError(
             f"{file} is not a whole dump ({first_line(error.diag.message_primary or error)}); nothing was restored"
         ) from error
-    end = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_End)
+    end = msgspec.json.decode(_line(dumped), type=_End)
     if (end.tables, end.rows) != (len(head.tables), total) or dumped.read(1):  # the read checks the checksum
         raise UsageError(f"{file} is not a whole dump (its counts differ); nothing was restored")
     for table in head.tables:
@@ -190,7 +190,7 @@ def _read(
 
 
 def _read_table(connection: Connection, table: str, dumped: gzip.GzipFile, file: Path) -> int:
-    begin = msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_Table)
+    begin = msgspec.json.decode(_line(dumped), type=_Table)
     columns = _columns(connection, table)
     if begin.table != table or sorted(begin.columns) != sorted(columns):
         raise UsageError(f"{file}: the columns of {table} are not this database's; nothing was restored")
@@ -212,7 +212,7 @@ def _read_table(connection: Connection, table: str, dumped: gzip.GzipFile, file:
                 copy.write(bytes(block))
                 block.clear()
         copy.write(bytes(block))
-    if msgspec.json.decode(_line(dumped, LONGEST_HEAD), type=_TableEnd).rows != rows:
+    if msgspec.json.decode(_line(dumped), type=_TableEnd).rows != rows:
         raise UsageError(f"{file} is not a whole dump (rows of {table} are missing); nothing was restored")
     return rows
 

@@ -148,25 +148,24 @@ def _rights(table: str, level: Level) -> tuple[str, ...]:
     return ("SELECT",) if level != "writer" or table in ONLY_READ else ("SELECT", *WRITES)
 
 
-def _created(kind: str) -> set[str]:
+def _created(kind: str) -> list[str]:
     """Names that our migrations give to views or functions: of others' we grant nothing."""
     statement = re.compile(rf"(?im)^\s*CREATE (?:OR REPLACE )?{kind} (\w+)")
     files = (schema.migrations_folder() / "sql").glob("*.sql")
-    return {name for file in files for name in statement.findall(file.read_text(encoding="utf-8"))}
+    return sorted({name for file in files for name in statement.findall(file.read_text(encoding="utf-8"))})
 
 
 def _views(connection: Connection, home: str) -> list[str]:
-    rows = _SQL.run(connection, "views", home=home, names=sorted(_created("VIEW")))
-    return [str(name) for (name,) in rows]
+    return [name for (name,) in _SQL.run(connection, "views", home=home, names=_created("VIEW"))]
 
 
 def _read_by_functions(connection: Connection, home: str) -> list[str]:
-    rows = _SQL.run(connection, "read_by_functions", home=home, names=sorted(_created("FUNCTION")))
-    return [str(name) for (name,) in rows]
+    names = _created("FUNCTION")
+    return [name for (name,) in _SQL.run(connection, "read_by_functions", home=home, names=names)]
 
 
 def _functions(connection: Connection, home: str) -> list[_Function]:
-    rows = _SQL.run(connection, "functions", home=home, names=sorted(_created("FUNCTION")))
+    rows = _SQL.run(connection, "functions", home=home, names=_created("FUNCTION"))
     return [
         _Function(
             name,
