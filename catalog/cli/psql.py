@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from catalog.errors import CatalogError, UsageError
 from catalog.store.db.connection import Database
-from catalog.store.db.embedded.server import server_binaries
+from catalog.store.db.embedded.binaries import server_binaries
 
 
 def run_psql(database: Database, arguments: Sequence[str]) -> int:

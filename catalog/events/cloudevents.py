@@ -27,8 +27,7 @@ def envelope(event: Event) -> dict[str, Any]:
         "runid": event.run_id,
         "sequence": f"{event.number:020d}",
     }
-    attributes = {key: value for key, value in named.items() if value is not None}
-    return attributes | {"data": {"source": event.source} | without_nothing(event.data)}
+    return without_nothing(named) | {"data": {"source": event.source} | without_nothing(event.data)}
 
 
 def without_nothing(data: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 import time
@@ -75,7 +76,4 @@ def chat_text(lines: Sequence[str]) -> str:
     shown = list(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
         shown.append(f"and {len(lines) - MOST_LINES} more; see `catalog events`")
-    text = "\n".join(shown)
-    for character, escape in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, escape)
-    return text
+    return html.escape("\n".join(shown), quote=False)

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from catalog.errors import ConfigurationError
-from catalog.store.db.embedded.server import EmbeddedServer, server_binaries
+from catalog.store.db.embedded.binaries import server_binaries
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.embedded.users import FAST, NOBODY, PROJECT, USE, as_root
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from catalog.store.db.embedded.server import EmbeddedServer, server_binaries
+from catalog.store.db.embedded.binaries import server_binaries
+from catalog.store.db.embedded.server import EmbeddedServer
 from tests.integration.embedded.users import FAST, USE, server_alive
 
 

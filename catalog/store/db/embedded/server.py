@@ -48,8 +48,6 @@ from catalog.store.db.embedded.binaries import (
     serves,
 )
 
-__all__ = ["EmbeddedServer", "server_binaries", "was_made"]
-
 SETTINGS: Final[Mapping[str, str]] = {
     # Nobody but the owner of the folder: no TCP at all, the socket lies inside the data folder (mode 0700).
     "listen_addresses": "",
