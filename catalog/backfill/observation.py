@@ -457,7 +457,7 @@ class ObservationWriter:
         run.outcome = "complete" if metadata.outcome == "complete" else "partial"
         runs.finish(connection, self.source_id, run, metadata.passes, metadata.rejected, last=appending)
         if trailer is not None and run.outcome == run.scope == "complete":
-            sources.note_complete(connection, self.source_id, self.at)
+            sources.note_complete(connection, self.source_id, self.at, run.finished_at)
 
 
 def _named(record_set: RecordSet) -> str | None:

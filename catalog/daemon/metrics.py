@@ -27,7 +27,7 @@ OUTCOMES = ("complete", "partial", "failed")
 GAUGES = {
     "last_complete": (
         "catalog_source_last_complete_timestamp_seconds",
-        "When the last complete sweep was observed; absent if there was none.",
+        "When the last complete sweep was observed, or ended after the clock was ahead; absent if there was none.",
     ),
     "last_changes": (
         "catalog_source_last_changes_timestamp_seconds",

@@ -437,8 +437,10 @@ CREATE TABLE sources (
     project_id TEXT,
     endpoint TEXT,
     last_complete_at TIMESTAMP WITH TIME ZONE,
+    last_complete_ended_at TIMESTAMP WITH TIME ZONE,
     last_complete_seconds DOUBLE PRECISION,
     last_changes_at TIMESTAMP WITH TIME ZONE,
+    last_changes_ended_at TIMESTAMP WITH TIME ZONE,
     observed_since TIMESTAMP WITH TIME ZONE,
     history_from TIMESTAMP WITH TIME ZONE,
     retired_at TIMESTAMP WITH TIME ZONE,
@@ -466,8 +468,10 @@ COMMENT ON COLUMN sources.region IS 'Region, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.project_id IS 'Project whose view this is, as recorded at the first sweep.';
 COMMENT ON COLUMN sources.endpoint IS 'Address of the image service, without credentials.';
 COMMENT ON COLUMN sources.last_complete_at IS 'observed_at of the last complete sweep. Unit: UTC.';
+COMMENT ON COLUMN sources.last_complete_ended_at IS 'When that sweep ended, or its archive was loaded, by the database''s clock. Unit: UTC.';
 COMMENT ON COLUMN sources.last_complete_seconds IS 'How long the last complete sweep took. Unit: seconds.';
 COMMENT ON COLUMN sources.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new, whether it found any or not. Unit: UTC.';
+COMMENT ON COLUMN sources.last_changes_ended_at IS 'When that sweep ended, by the database''s clock. Unit: UTC.';
 COMMENT ON COLUMN sources.observed_since IS 'observed_at of the first observation. Unit: UTC.';
 COMMENT ON COLUMN sources.history_from IS 'History before this moment was pruned; NULL = never. Unit: UTC.';
 COMMENT ON COLUMN sources.retired_at IS 'When the source was retired; its images stay. Unit: UTC.';

@@ -282,15 +282,17 @@ COMMENT ON COLUMN capability_matrix.source_id IS 'Key of the source, for joins w
 
 -- Stale: older than three expected intervals (a sweep may be late once and fail once); where no interval
 -- is expected, older than a day; never complete: the same, counted from when the source was recorded.
+-- After the database's clock was ahead, observations are dated ahead of it until it comes there: what was read is as
+-- old as the end of the sweep then. Where that is more than five minutes ahead too, nobody knows how old.
 CREATE VIEW source_freshness AS
 SELECT
     s.name AS source,
-    s.last_complete_at,
-    round(extract(epoch FROM now() - s.last_complete_at))::bigint AS age_seconds,
+    known.last_complete_at,
+    round(extract(epoch FROM now() - known.last_complete_at))::bigint AS age_seconds,
     s.expected_seconds,
     s.retired_at IS NULL
-        AND extract(epoch FROM now() - coalesce(s.last_complete_at, s.created_at))
-            > coalesce(3 * s.expected_seconds, 86400) AS stale,
+        AND extract(epoch FROM now() - coalesce(known.last_complete_at, s.created_at))
+            NOT BETWEEN -300 AND coalesce(3 * s.expected_seconds, 86400) AS stale,
     s.failing_since,
     s.error_kind,
     coalesce(held.images, 0) AS held,
@@ -298,9 +300,14 @@ SELECT
     s.next_due_at,
     s.retired_at,
     s.source_id,
-    s.last_changes_at,
-    round(extract(epoch FROM now() - s.last_changes_at))::bigint AS changes_age_seconds
+    known.last_changes_at,
+    round(extract(epoch FROM now() - known.last_changes_at))::bigint AS changes_age_seconds
 FROM sources AS s
+CROSS JOIN LATERAL (
+    SELECT
+        least(s.last_complete_at, s.last_complete_ended_at) AS last_complete_at,
+        least(s.last_changes_at, s.last_changes_ended_at) AS last_changes_at
+) AS known
 LEFT JOIN (
     SELECT h.source_id, count(DISTINCT h.image_id) AS images
     FROM held_deletions AS h
@@ -310,10 +317,10 @@ LEFT JOIN (
 
 COMMENT ON VIEW source_freshness IS 'How old what the catalog knows of each source is, and what keeps it from being newer.';
 COMMENT ON COLUMN source_freshness.source IS 'Name of the source.';
-COMMENT ON COLUMN source_freshness.last_complete_at IS 'observed_at of the last complete sweep; NULL = never. Unit: UTC.';
+COMMENT ON COLUMN source_freshness.last_complete_at IS 'observed_at of the last complete sweep, or its end where that is earlier, as the clock was ahead before; NULL = never. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.age_seconds IS 'Time since then. Unit: seconds.';
 COMMENT ON COLUMN source_freshness.expected_seconds IS 'Expected time between sweeps; NULL = not known. Unit: seconds.';
-COMMENT ON COLUMN source_freshness.stale IS 'True: older than three times expected_seconds (a day where that is NULL); a retired source never is.';
+COMMENT ON COLUMN source_freshness.stale IS 'True: older than three times expected_seconds (a day where that is NULL), or over five minutes in the future; a retired source never is.';
 COMMENT ON COLUMN source_freshness.failing_since IS 'Start of the first of the runs in a row that were not complete; NULL = the last was complete. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.error_kind IS 'Kind of the last failure: login, network, throttled, upstream, bad_listing, deadline, database, config.';
 COMMENT ON COLUMN source_freshness.held IS 'Deletions held back that wait for a decision. Unit: images.';
@@ -321,5 +328,5 @@ COMMENT ON COLUMN source_freshness.failures IS 'Runs in a row that were not comp
 COMMENT ON COLUMN source_freshness.next_due_at IS 'When the daemon sweeps it next. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.retired_at IS 'When the source was retired; NULL = in use. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.source_id IS 'Key of the source, for joins with the tables.';
-COMMENT ON COLUMN source_freshness.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new; NULL = never. Unit: UTC.';
+COMMENT ON COLUMN source_freshness.last_changes_at IS 'observed_at of the last changes-only sweep that read all that is new, or its end where that is earlier; NULL = never. Unit: UTC.';
 COMMENT ON COLUMN source_freshness.changes_age_seconds IS 'Time since then. Unit: seconds.';

@@ -367,6 +367,7 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
         for name, values in (
             ('last_complete_timestamp_seconds{source="moon"', "0+60x240"),
             ('last_complete_timestamp_seconds{source="mars"', "0x240"),
+            ('last_complete_timestamp_seconds{source="ahead"', "1000000x240"),
             ('expected_interval_seconds{source="moon"', "900x240"),
             ('expected_interval_seconds{source="mars"', "900x240"),
             ('expected_interval_seconds{source="new"', "900x240"),
@@ -391,6 +392,7 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
         "CatalogWebhookFailing": {"webhook": "bad"},
     }
     fire = {name: [labels] for name, labels in of_mars.items()}
+    fire["CatalogSourceStale"].append({"source": "ahead"})  # nobody knows since when
     silent: dict[str, list[dict[str, str]]] = {name: [] for name in alerts()}
     down = [{"series": 'up{job="catalog",instance="a"}', "values": "0x60"}]
     away = [

@@ -35,7 +35,8 @@ SELECT s.name AS source, coalesce(p.images, 0) AS live,
     coalesce(changed_7d, 0) AS changed_7d, coalesce(changed_30d, 0) AS changed_30d,
     coalesce(gone_1d, 0) AS gone_1d, coalesce(gone_7d, 0) AS gone_7d,
     coalesce(gone_30d, 0) AS gone_30d, CASE
-        WHEN %(as_of)s::timestamptz IS NULL OR s.last_complete_at <= %(as_of)s::timestamptz THEN s.last_complete_at
+        WHEN %(as_of)s::timestamptz IS NULL THEN least(s.last_complete_at, s.last_complete_ended_at)
+        WHEN s.last_complete_at <= %(as_of)s::timestamptz THEN s.last_complete_at
         ELSE c.last_complete_at
     END AS last_complete_at
 FROM wanted AS s

@@ -171,11 +171,16 @@ sources = Table(
     text_column("project_id", "Project whose view this is, as recorded at the first sweep."),
     text_column("endpoint", "Address of the image service, without credentials."),
     moment("last_complete_at", "observed_at of the last complete sweep."),
+    moment(
+        "last_complete_ended_at",
+        "When that sweep ended, or its archive was loaded, by the database's clock.",
+    ),
     Column("last_complete_seconds", Double, comment="How long the last complete sweep took. Unit: seconds."),
     moment(
         "last_changes_at",
         "observed_at of the last changes-only sweep that read all that is new, whether it found any or not.",
     ),
+    moment("last_changes_ended_at", "When that sweep ended, by the database's clock."),
     moment("observed_since", "observed_at of the first observation."),
     moment("history_from", "History before this moment was pruned; NULL = never."),
     moment("retired_at", "When the source was retired; its images stay."),

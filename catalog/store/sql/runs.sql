@@ -1,5 +1,5 @@
 -- The ledger of runs, and the records that they rejected.
--- {last_complete}: when the last complete sweep observed, whether it wrote itself or its archive was loaded;
+-- {complete_sweeps}: from the complete sweeps of a source, whether they wrote themselves or their archive was loaded;
 -- {counters}: `name = %(name)s` of each counter.
 
 -- name: start
@@ -30,8 +30,9 @@ WHERE source_id = %(source)s AND run_id = %(run)s AND finished_at IS NOT NULL;
 
 -- name: succeed
 -- The source is well: its last sweep was complete. Since when it was not, if so.
-UPDATE sources s SET last_complete_at = greatest(s.last_complete_at, %(observed)s), failing_since = NULL, failures = 0,
-    error_kind = NULL, last_complete_seconds = extract(epoch FROM statement_timestamp() - %(started)s)
+UPDATE sources s SET last_complete_at = greatest(s.last_complete_at, %(observed)s),
+    last_complete_ended_at = %(finished)s, failing_since = NULL, failures = 0, error_kind = NULL,
+    last_complete_seconds = extract(epoch FROM statement_timestamp() - %(started)s)
 FROM (SELECT source_id, failing_since FROM sources WHERE source_id = %(source)s FOR NO KEY UPDATE) AS before
 WHERE s.source_id = before.source_id
 RETURNING before.failing_since;
@@ -46,7 +47,8 @@ RETURNING before.failing_since;
 
 -- name: note_changes
 -- All that is new was read, and is merged, if anything is.
-UPDATE sources SET last_changes_at = %(observed)s WHERE source_id = %(source)s;
+UPDATE sources SET last_changes_at = %(observed)s, last_changes_ended_at = %(finished)s
+WHERE source_id = %(source)s;
 
 -- name: known_rejected
 -- Whether each of these records was rejected before.
@@ -125,8 +127,8 @@ WHERE o.source_id = %(source)s
     AND NOT EXISTS (SELECT FROM absences a WHERE a.source_id = %(source)s AND a.observed_at = o.observed_at);
 
 -- name: last_complete
--- When its last complete sweep observed.
-{last_complete};
+-- When its last complete sweep observed, and when its run ended.
+SELECT observed_at, finished_at {complete_sweeps} ORDER BY observed_at DESC NULLS LAST LIMIT 1;
 
 -- name: date_first
 -- Another observation is the source's first now.
@@ -134,11 +136,12 @@ UPDATE sources SET observed_since = %(first)s WHERE source_id = %(source)s AND o
 
 -- name: date_complete
 -- Another one is its last complete sweep.
-UPDATE sources SET last_complete_at = %(last)s WHERE source_id = %(source)s AND last_complete_at = %(at)s;
+UPDATE sources SET last_complete_at = %(last)s, last_complete_ended_at = %(ended)s
+WHERE source_id = %(source)s AND last_complete_at = %(at)s;
 
 -- name: last_complete_before
 -- When the last complete sweep before a moment observed.
-{last_complete} AND observed_at < %(cut)s;
+SELECT max(observed_at) {complete_sweeps} AND observed_at < %(cut)s;
 
 -- name: insert_forgotten
 -- Runs whose observation somebody took out.

@@ -84,7 +84,7 @@ WHERE source_id = %(source)s AND decision = 'open' AND reason = 'login_changed';
 
 -- name: note_complete
 -- A complete sweep of the past.
-UPDATE sources SET last_complete_at = %(at)s
+UPDATE sources SET last_complete_at = %(at)s, last_complete_ended_at = %(finished)s
 WHERE source_id = %(source)s AND (last_complete_at IS NULL OR last_complete_at < %(at)s);
 
 -- name: history_from
@@ -93,7 +93,8 @@ SELECT history_from FROM sources WHERE source_id = %(source)s;
 
 -- name: listing
 -- Sources for people.
-SELECT s.name, s.kind, s.cloud, s.region, s.project_id, s.endpoint, coalesce(i.live, 0), s.last_complete_at,
+SELECT s.name, s.kind, s.cloud, s.region, s.project_id, s.endpoint, coalesce(i.live, 0),
+    least(s.last_complete_at, s.last_complete_ended_at),
     s.failing_since, s.error_kind, s.retired_at, coalesce(h.held, 0)
 FROM sources s
 LEFT JOIN (SELECT source_id, count(*) AS held FROM held_deletions WHERE decision = 'open' GROUP BY source_id) h

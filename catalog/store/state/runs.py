@@ -21,8 +21,8 @@ COUNTERS = (
 ARCHIVED = "get_byte(uuid_send(run_id), 6) >> 4 = 4"
 """Of runs that were loaded: a sweep's archive keeps its random id (UUID version 4), a dump's id is made of what it
 holds (version 5)."""
-_LAST_COMPLETE = (
-    "SELECT max(observed_at) FROM runs WHERE source_id = %(source)s AND scope = 'complete' AND outcome = 'complete'"
+_COMPLETE_SWEEPS = (
+    "FROM runs WHERE source_id = %(source)s AND scope = 'complete' AND outcome = 'complete'"
     f" AND (kind = 'sync' OR {ARCHIVED})"
 )
 RUN_COLUMNS: tuple[str, ...] = (
@@ -35,7 +35,7 @@ _SQL = load(
     counters=", ".join(f"{name} = %({name})s" for name in COUNTERS),
     names=", ".join(COUNTERS),
     columns=", ".join(f"r.{name}" for name in RUN_COLUMNS[1:]),
-    last_complete=_LAST_COMPLETE,
+    complete_sweeps=_COMPLETE_SWEEPS,
 )
 _RESULT = (*COUNTERS, "observed_at", "finished_at", "outcome", "error_kind", "error", "note")
 
@@ -97,7 +97,7 @@ def finish(
     elif run.kind == "sync" and not run.stopped:
         is_well = run.outcome == "complete"
         since = (
-            _SQL.value(connection, "succeed", started=run.started_at, **values)
+            _SQL.value(connection, "succeed", started=run.started_at, finished=finished_at, **values)
             if is_well
             else fail(connection, source_id, run.started_at, run.error_kind)
         )
@@ -108,7 +108,8 @@ def finish(
 
 def note_changes(connection: Connection, source_id: str, run: RunResult) -> None:
     """Notes that a changes-only sweep read all that is new; it says nothing of whether the source is well."""
-    _SQL.run(connection, "note_changes", source=source_id, observed=run.observed_at)
+    values = {"source": source_id, "observed": run.observed_at, "finished": run.finished_at}
+    _SQL.run(connection, "note_changes", **values)
 
 
 def fail(
@@ -181,8 +182,8 @@ def forget(connection: Connection, source_id: str, run_ids: Sequence[str], at: d
     for name in ("drop_passes", "drop", "drop_held", "drop_lookups", "drop_void"):
         _SQL.run(connection, name, **values)
     _SQL.run(connection, "date_first", first=_SQL.value(connection, "first", source=source_id), **values)
-    last = _SQL.value(connection, "last_complete", source=source_id)
-    _SQL.run(connection, "date_complete", last=last, **values)
+    last, ended = _SQL.run(connection, "last_complete", source=source_id).fetchone() or (None, None)
+    _SQL.run(connection, "date_complete", last=last, ended=ended, **values)
 
 
 def remember_forgotten(connection: Connection, source_id: str, run_ids: Sequence[str], at: datetime) -> None:

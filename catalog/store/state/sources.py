@@ -242,9 +242,9 @@ def same_services(connection: Connection) -> list[list[str]]:
     return [names for names in groups.values() if len(names) > 1]
 
 
-def note_complete(connection: Connection, source_id: str, at: datetime) -> None:
-    """An archived sweep that was complete."""
-    _SQL.run(connection, "note_complete", source=source_id, at=at)
+def note_complete(connection: Connection, source_id: str, at: datetime, finished: datetime | None) -> None:
+    """An archived sweep that was complete; `finished`: when the archive was loaded."""
+    _SQL.run(connection, "note_complete", source=source_id, at=at, finished=finished)
 
 
 def ever_observed(connection: Connection) -> bool:
