@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -89,17 +90,12 @@ def decide_missing(
     # of a cloud that denies what it lists, what nobody asked about may live as well
     denied = control is not None and control.failed
     unasked_proves = absence_proves and not denied and (accept or source.lookup_limit == 0)
-    found_before = set()
     elsewhere = set() if "market" in source.passes else stored.market
-    # once one of them counts as gone, the others are missing like any
-    left_out = set() if elsewhere & result.absent.keys() else elsewhere
+    presumed = {i for i in live if i in elsewhere or _found_before(stored, i, source, now)}
+    waits = presumed.intersection(waiting)
+    expected = _expected(presumed - waits, {i for i in waits if not _asked_recently(stored, i, now)}, result)
     for image_id in waiting:
-        was_found = _found_before(stored, image_id, source, now)
-        if was_found or image_id in left_out:
-            found_before.add(image_id)
-        if was_found or image_id in elsewhere:
-            result.inconclusive[image_id] = "unanswered"
-        elif unasked_proves:
+        if image_id not in waits and unasked_proves:
             result.absent[image_id] = NOT_LISTED
         else:
             result.inconclusive[image_id] = "unanswered"
@@ -110,9 +106,9 @@ def decide_missing(
         if image_id in stored.kept:
             _withdraw(image_id, result)
             result.inconclusive[image_id] = "kept"
-        elif image_id not in found_before:
+        elif image_id not in waits:
             doubtful.append(image_id)
-    result.login_reaches_all = not lost or not (doubtful or found_before)
+    result.login_reaches_all = not lost or not (doubtful or waits)
     none_like_them: Collection[str] = ()
     if lost:
         result.held_reason = "login_changed"
@@ -123,7 +119,7 @@ def decide_missing(
                 " what it doesn't list may still be there: log in with the same rights again, or decide by"
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
-    elif not accept and (nothing_listed or is_above_limit(len(doubtful), stored.live, source)):
+    elif not accept and (nothing_listed or is_above_limit(len(doubtful) + expected, stored.live, source)):
         result.held_reason = "limit"
         hold_back(doubtful, result)
     else:
@@ -167,6 +163,13 @@ def _lost(
             f" failed: {error}"
         )
         return [], False
+
+
+def _expected(asked: Set[str], waits: Set[str], result: MissingVerdict) -> int:
+    """How many are gone by now of those that wait, of images that live unlisted as far as was known: the share that is
+    gone of those that were asked about."""
+    gone = len(asked & result.absent.keys())
+    return math.ceil(len(waits) * gone / len(asked)) if gone else 0
 
 
 def hold_back(ids: Collection[str], result: MissingVerdict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.support import citus
 from tests.support.faults import body, close, cut, first_page, html, images_null, status
 from tests.support.records import body_of, image, name_of
 from tests.support.rows import rows, snapshot
-from tests.support.world import LEDGER, Sites
+from tests.support.world import LEDGER, Site, Sites
 
 KINDS = ("glance", "ims")
 _HERE = Path()
@@ -197,17 +198,45 @@ def test_the_market_left_out_again_deletes_none_of_its_images(sites: Sites, opti
 
 
 @pytest.mark.parametrize("limit", [2, 20])
-def test_the_market_left_out_again_is_held_at_once_where_look_ups_miss_it(sites: Sites, limit: int) -> None:
-    """Not as many a sweep as may be looked up: images that wait for that count as soon as one is said to be gone."""
+def test_the_market_left_out_again_is_held_where_look_ups_miss_it(sites: Sites, limit: int) -> None:
+    """Not as many a sweep as may be looked up: of images that wait for that, as many count as of those asked about."""
     records = [image(n, __imagetype="market" if n > 5 else "gold") for n in range(12)]
     limits = {"deletion_limit_count": 2, "deletion_limit_percent": 25.0}
     site = sites.open("ims", records, lookup_limit=limit, page_size=50, **limits)
     site.sweep(changed={"passes": ("listed", "pending", "market")})
-    for n in range(6, 12):
+    lose(site, range(6, 12))
+    for n in (1, 2, 3):
+        assert (site.sweep().deleted, len(site.held_for()), len(site.live())) == (0, min(6, n * limit), 12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("gone", "deleted"), [(9, 0), (1, 1)])
+def test_unlisted_images_that_wait_for_their_look_up_count_as_those_that_were_asked_about(
+    sites: Sites, kind: str, gone: int, deleted: int
+) -> None:
+    """Found yesterday: today a part of the service answers "not found" for all of them, or one is gone."""
+    limits = {"deletion_limit_count": 4, "deletion_limit_percent": 25.0}
+    site = sites.open(kind, 24, page_size=50, lookup_limit=3, **limits)
+    site.sweep()
+    for n in range(9):
+        site.cloud.find(name_of(n)).unlisted = True
+    for _ in range(3):
+        site.sweep()
+    assert (site.unlisted(), len(site.live())) == ({name_of(n) for n in range(9)}, 24)
+    site.a_day_later()
+    lose(site, range(gone))
+    assert (site.sweep().deleted, site.sweep().deleted, site.sweep().deleted) == (deleted, 0, 0)
+    assert len(site.held_for()) == (0 if deleted else 9)
+
+
+def lose(site: Site, numbers: Iterable[int]) -> None:
+    """Images that are not listed have no address either."""
+    for n in numbers:
         site.cloud.find(name_of(n)).unlisted = True
         site.server.faults.add(status(404), when=lambda r, n=n: r.path.endswith(name_of(n)), times=None)
-    for _ in range(2):
-        assert (site.sweep().deleted, len(site.held_for()), len(site.live())) == (0, 6, 12)
+        site.server.faults.add(
+            body(body_of([])), when=lambda r, n=n: r.query.get("id") == name_of(n), times=None
+        )
 
 
 def test_no_accepted_deletion_goes_unasked_where_absence_proves_nothing(sites: Sites) -> None:
