@@ -84,11 +84,11 @@ CROSS JOIN LATERAL (
     ORDER BY r.observed_at DESC LIMIT 1
 ) AS r
 CROSS JOIN LATERAL (
-    SELECT l.visibility, l.owner FROM revisions l
+    SELECT (r.visibility, r.owner) IS NOT DISTINCT FROM (l.visibility, l.owner) AS is_same FROM revisions l
     WHERE l.source_id = %(source)s AND l.image_id = asked.image_id AND l.observed_at <= %(before)s
     ORDER BY l.observed_at DESC LIMIT 1
 ) AS l
-WHERE r.content_hash IS NOT NULL AND (r.visibility, r.owner) IS NOT DISTINCT FROM (l.visibility, l.owner);
+WHERE r.content_hash IS NOT NULL AND l.is_same;
 
 -- name: shows_private
 -- Owners of the private images that the last complete observation with a login contained, or the one of a moment.

@@ -19,6 +19,7 @@ VALUES = {
     "source": "another",
     "ids": [f"image-{number}" for number in range(MANY)],
     "ats": [AT] * MANY,
+    "before": AT,
     "tos": [AT] * MANY,
     "at": AT,
     "raws": [b""] * MANY,
