@@ -190,14 +190,15 @@ def _refusal(
     after: Mapping[str, Present],
 ) -> str | None:
     """Why this must be asked for, if more live images than the deletion limit would go; where some would be deleted,
-    those that are held then count too."""
+    those that are missing then count too: held, or without an answer."""
     live = [image_id for image_id, image in before.items() if image.live]
     erased = [image_id for image_id in live if image_id not in after]
     deleted = [i for i in live if i in after and after[i].is_inferred_deletion]
-    held = sum(image.held == "open" for image in after.values()) if deleted else 0
+    missing = len(stored_state.missing_now(connection, source_id)) if deleted else 0
     lost = len(erased) + len(deleted)
-    if is_above_limit(lost + held, len(live), source):
-        why = f"{lost} of {len(live)} live images would be deleted or erased{f', and {held} are held' if held else ''},"
+    if is_above_limit(lost + missing, len(live), source):
+        why = f"{lost} of {len(live)} live images would be deleted or erased"
+        why += f", and {missing} are held or wait for an answer," if missing else ","
         why += " more than the deletion limit allows"
     elif doubted := _doubted(connection, source, source_id, {i: after[i].told_at for i in deleted}):
         why = f"{doubted} live images would be deleted by listings that may just not have shown them"

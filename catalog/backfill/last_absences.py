@@ -11,7 +11,7 @@ from catalog.model import NO_LOGIN
 from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import Ledger
 from catalog.store.history.within_reach import is_keyed, project_of
-from catalog.store.state import held_deletions, sources, stored_state
+from catalog.store.state import sources, stored_state
 from catalog.sync.deletion_limit import none_like
 
 
@@ -30,8 +30,8 @@ def unseen(
         result = left_out(connection, source_id, own, ids, lambda: owners)
     if NO_LOGIN in login if login is not None else source.auth == "none":
         return result
-    opened, kept, _ = held_deletions.open_and_kept(connection, source_id)
-    images = stored_state.not_public(connection, source_id, {*ids, *opened, *kept})
+    missing = stored_state.unlisted(connection, source_id, ids)
+    images = stored_state.not_public(connection, source_id, {*ids, *missing})
     others = {kind for kind in shown if kind[0] != "public"}
     project = None if login is None else project_of(login)
     return (result | none_like(images, others, project, by_owner=is_keyed(login or ()))) & ids

@@ -289,6 +289,10 @@ class ObservationWriter:
             undecided -= ledger.listed(existing) | ledger.inconclusive(existing)
             listed = listed or bool(ledger.listed(existing))
         if undecided:
+            named = metadata.undecided | metadata.absent.keys()
+            others = stored_state.unlisted(self.connection, self.source_id, named & lacked)
+            others = {i: counts for i, counts in others.items() if i in lacked and i not in undecided}
+            counted = {image_id for image_id, counts in others.items() if counts}
             self._verdict = decide_missing(
                 sorted(undecided),
                 known,
@@ -300,8 +304,11 @@ class ObservationWriter:
                 accept=self.accept,
                 nothing_listed=not listed,
                 lost_rights=lambda again: self._lost,
-                unseen=lambda ids: self._unseen(ids, lacked),
+                unseen=lambda ids: self._unseen({*ids, *others}, lacked),
+                besides=len(counted),
             )
+            if appending and self._verdict.held_reason == "limit":
+                hold_back(counted - named, self._verdict)  # as a sweep would; a trailer's own verdicts stand
             self.run.note = self._verdict.note
             if not self.accept:
                 # a listing doesn't say what its login could see, so that what is held stays so
@@ -322,7 +329,8 @@ class ObservationWriter:
         known = stored_state.load_contents(self.connection, self.source_id)
         deleted = len(self._verdict.absent)
         ids = frozenset().union(*gone.values())
-        if not is_above_limit(len(ids | known.held) + deleted, known.live + deleted, self.source):
+        missing = ids | stored_state.missing_now(self.connection, self.source_id)
+        if not is_above_limit(len(missing) + deleted, known.live + deleted, self.source):
             where = self.connection, self.source, self.source_id
             ids = frozenset().union(*(unseen(*where, at, some) for at, some in gone.items()))
         self.held |= bool(ids)

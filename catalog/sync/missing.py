@@ -60,6 +60,7 @@ def decide_missing(
     unseen: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
     unreached: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
     unproved: Sequence[str] = (),
+    besides: int = 0,
 ) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
 
@@ -69,7 +70,8 @@ def decide_missing(
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
     as rights may be withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was
     listed or found, so that whoever was asked may not have shown any: a gateway that drops tokens shows public ones.
-    `unreached`: selects those that the login may never have been able to see.
+    `unreached`: selects those that the login may never have been able to see. `besides`: how many others are missing
+    that the limit counts.
     """
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
@@ -119,7 +121,9 @@ def decide_missing(
                 " what it doesn't list may still be there: log in with the same rights again, or decide by"
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
-    elif not accept and (nothing_listed or is_above_limit(len(doubtful) + expected, stored.live, source)):
+    elif not accept and (
+        nothing_listed or is_above_limit(len(doubtful) + expected + besides, stored.live, source)
+    ):
         result.held_reason = "limit"
         hold_back(doubtful, result)
     else:

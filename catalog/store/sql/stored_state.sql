@@ -72,6 +72,20 @@ SELECT DISTINCT visibility, owner FROM images
 WHERE source_id = %(source)s AND deleted_at IS NULL AND visibility IS DISTINCT FROM 'public'
     AND image_id <> ALL (%(but)s);
 
+-- name: unlisted
+-- Live images that listings lack, and of some others those that live; and whether the deletion limit counts them: those of
+-- the marketplace, those that a look-up found when last asked, and those that somebody keeps it does not.
+SELECT i.image_id, i.image_type IS DISTINCT FROM 'market'
+    AND NOT EXISTS (
+        SELECT FROM lookups l
+        WHERE l.source_id = %(source)s AND l.image_id = i.image_id AND l.answer = 'found')
+    AND NOT EXISTS (
+        SELECT FROM held_deletions h
+        WHERE h.source_id = %(source)s AND h.image_id = i.image_id AND h.decision = 'kept')
+FROM images i
+WHERE i.source_id = %(source)s AND i.deleted_at IS NULL
+    AND (i.unlisted_since IS NOT NULL OR i.image_id = ANY (%(ids)s));
+
 -- name: restricted
 -- Live images that are neither for everybody nor of a project.
 SELECT image_id, owner, visibility FROM images

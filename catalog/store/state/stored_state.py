@@ -207,6 +207,17 @@ def not_public(connection: Connection, source_id: str, ids: Collection[str]) -> 
     return {image_id: (visibility, owner) for image_id, visibility, owner in rows}
 
 
+def unlisted(connection: Connection, source_id: str, ids: Collection[str] = ()) -> dict[str, bool]:
+    """Live images that listings lack, and those of some others that live; and whether the deletion limit counts each as
+    missing: those that no look-up found when last asked, that nobody keeps, and that are not of the marketplace."""
+    return dict(_SQL.run(connection, "unlisted", source=source_id, ids=list(ids)).fetchall())
+
+
+def missing_now(connection: Connection, source_id: str) -> set[str]:
+    """Live images that listings lack and that the deletion limit counts: held, or without an answer."""
+    return {image_id for image_id, counts in unlisted(connection, source_id).items() if counts}
+
+
 def kinds(connection: Connection, source_id: str, but: Collection[str]) -> set[Kind]:
     """Of which kinds the live images are that are not public, but for some."""
     return set(_SQL.run(connection, "kinds", source=source_id, but=list(but)).fetchall())

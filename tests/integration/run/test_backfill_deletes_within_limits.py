@@ -9,6 +9,7 @@ import pytest
 
 from catalog.backfill.backfill import backfill
 from catalog.store.db.connection import Database
+from tests.integration.run.test_held_in_any_order import archive, held
 from tests.support.records import hour, image, listing, name_of, named, write
 from tests.support.rows import images, live, rows
 from tests.support.world import source
@@ -176,3 +177,68 @@ def test_kept_images_stay(database: Database, tmp_path: Path) -> None:
     backfill(database, source(), [write(tmp_path, named(4), listing(1, 2, 3))], complete=True)
     backfill(database, source(), [write(tmp_path, named(5), listing(2, 3))], complete=True)
     assert live(database) == {name_of(2), name_of(3)}
+
+
+# ---- what else is missing counts ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "counts"), [("unanswered", True), ("found", False), ("kept", False)])
+@pytest.mark.parametrize("accept", [False, True], ids=["", "accepted"])
+def test_what_waits_for_an_answer_counts_beside_what_a_listing_lacks(
+    database: Database, tmp_path: Path, said: str, *, counts: bool, accept: bool
+) -> None:
+    """Nine of forty wait, nine more are lacked: as in a sweep all are held, unless a look-up found them."""
+    waiting, lacked = [name_of(n) for n in range(31, 40)], {name_of(n) for n in range(22, 31)}
+    backfill(database, source(), [archive(tmp_path, 1, *range(40))])
+    if said == "found":
+        swept = archive(tmp_path, 2, *range(40), found=waiting, answers=dict.fromkeys(waiting, said))
+    else:
+        swept = archive(tmp_path, 2, *range(31), inconclusive=dict.fromkeys(waiting, said))
+    backfill(database, source(), [swept])
+    path = write(tmp_path, named(3), listing(*range(22)))
+    result = backfill(database, source(), [path], complete=True, accept_deletions=accept)
+    is_held = counts and not accept
+    assert live(database) == {name_of(n) for n in range(40)} - (set() if is_held else lacked)
+    assert result.held == (18 if is_held else 0)
+
+
+@pytest.mark.parametrize("order", [(3, 4), (4, 3)])
+def test_it_counts_where_an_older_listing_makes_a_later_one_the_last_word(
+    database: Database, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """Four of twenty wait for an answer. Eight were found, and listed again before a listing that lacks them."""
+    found, waiting = [name_of(n) for n in range(12, 20)], [name_of(n) for n in range(8, 12)]
+    shown = (*range(8), *range(12, 20))
+    answers = {"found": found, "answers": dict.fromkeys(found, "found")}
+    first = archive(tmp_path, 1, *range(20))
+    second = archive(tmp_path, 2, *shown, inconclusive=dict.fromkeys(waiting, "unanswered"), **answers)
+    backfill(database, source(), [first, second])
+    files = {3: write(tmp_path, named(3), listing(*shown)), 4: write(tmp_path, named(4), listing(*range(8)))}
+    for number in order:
+        backfill(database, source(), [files[number]], complete=number == 4)
+    assert len(live(database)) == 20
+    assert set(found) <= held(database).keys()
+
+
+def test_what_another_catalogs_sweep_did_not_learn_counts_beside_what_it_deleted(
+    database: Database, tmp_path: Path
+) -> None:
+    gone, unknown = [name_of(n) for n in range(31, 40)], [name_of(n) for n in range(22, 31)]
+    backfill(database, source(), [archive(tmp_path, 1, *range(40))])
+    told: dict[str, dict[str, str]] = {
+        "absent": dict.fromkeys(gone, "not_found"), "inconclusive": dict.fromkeys(unknown, "unanswered")
+    }  # fmt: skip
+    path = archive(tmp_path, 2, *range(22), source_id="another", logins=None, **told)
+    assert backfill(database, source(), [path], confirmed=True).failures == []
+    assert len(live(database)) == 40
+    assert held(database) == dict.fromkeys(gone, ("open", 2))
+
+
+def test_what_an_archive_says_of_images_stands_and_counts(database: Database, tmp_path: Path) -> None:
+    """Beside those that it lacks and does not name."""
+    gone, unnamed = [name_of(n) for n in range(31, 40)], [name_of(n) for n in range(22, 31)]
+    backfill(database, source(), [archive(tmp_path, 1, *range(40))])
+    path = archive(tmp_path, 2, *range(22), absent=dict.fromkeys(gone, "not_found"))
+    backfill(database, source(), [path])
+    assert live(database) == {name_of(n) for n in range(31)}
+    assert held(database) == dict.fromkeys(unnamed, ("open", 2))

@@ -20,6 +20,7 @@ from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from catalog.store.maintenance.prune import prune
 from catalog.store.state import sources
+from tests.integration.run.test_held_in_any_order import archive
 from tests.support.records import hour, image, listing, name_of, named, too_deep, write
 from tests.support.rows import HISTORY, contents_of, images, live, rows, wipe
 from tests.support.world import Sites, source
@@ -376,12 +377,27 @@ def test_what_is_held_already_counts_beside_what_would_be_deleted(database: Data
     seen = load(database, tmp_path, 4, *range(9), 30, complete=False)
     backfill(database, source(), [write(tmp_path, named(3), listing(*range(7)))], complete=True)
     before = contents_of(database, "s", (*HISTORY, "runs", "held_deletions"))
-    with pytest.raises(UsageError, match="3 of 21 live images would be deleted or erased, and 11 are held"):
+    with pytest.raises(
+        UsageError, match="3 of 21 live images would be deleted or erased, and 11 are held or"
+    ):
         forget(database, source(), seen)
     assert contents_of(database, "s", (*HISTORY, "runs", "held_deletions")) == before
     later = load(database, tmp_path, 5, *range(9), 31, complete=False)
     assert forget(database, source(), later).counts["erased"] == 1
     assert forget(database, source(), seen, accept_deletions=True).counts["deleted"] == 2
+
+
+def test_what_waits_for_an_answer_counts_beside_what_would_be_deleted(
+    database: Database, tmp_path: Path
+) -> None:
+    waiting = [name_of(n) for n in range(12, 20)]
+    swept = archive(tmp_path, 2, *range(12), inconclusive=dict.fromkeys(waiting, "unanswered"))
+    backfill(database, source(), [archive(tmp_path, 1, *range(20)), swept])
+    seen = load(database, tmp_path, 4, *range(12), complete=False)
+    load(database, tmp_path, 3, *range(9))
+    with pytest.raises(UsageError, match="3 of 20 live images would be deleted or erased, and 8 are held or"):
+        forget(database, source(), seen)
+    assert len(live(database)) == 20
 
 
 PUBLIC = [image(n, visibility="public", owner="p") for n in range(3)]
@@ -408,6 +424,22 @@ def test_what_a_listing_may_not_have_shown_is_not_deleted_by_it(
         forget(database, source(auth="token"), seen)
     assert len(live(database)) == len(before)
     assert forget(database, source(auth="token"), seen, accept_deletions=True).counts["deleted"] == lacked
+
+
+def test_an_image_that_waits_for_an_answer_may_not_have_been_shown_either(
+    database: Database, tmp_path: Path
+) -> None:
+    """So that the other private one is not the last of its kind."""
+    settings, waiting = source(auth="token"), {name_of(3): "unanswered"}
+    dumps = [(1, PUBLIC + PRIVATE[:2]), (4, PUBLIC + PRIVATE[1:2]), (3, PUBLIC)]
+    paths = [write(tmp_path, named(number), {"images": records}) for number, records in dumps]
+    backfill(database, settings, paths[:1], complete=True)
+    swept = archive(tmp_path, 2, *range(3), complete=False, inconclusive=waiting, logins=None)
+    assert backfill(database, settings, [swept], confirmed=True).failures == []
+    seen = backfill(database, settings, paths[1:2]).runs[0].run_id
+    backfill(database, settings, paths[2:], complete=True)
+    with pytest.raises(UsageError, match=r"^1 live images would be deleted by listings that may"):
+        forget(database, settings, seen)
 
 
 def test_what_a_span_changes_and_takes_back_is_no_change(database: Database, tmp_path: Path) -> None:

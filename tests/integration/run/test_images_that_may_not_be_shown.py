@@ -154,8 +154,9 @@ def test_the_last_one_of_its_kind_is_deleted_as_any_other(opened: Callable[..., 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("other", ["found", "held", "kept"])
+@pytest.mark.parametrize("saved", [False, True], ids=["a sweep", "a saved listing"])
 def test_one_of_two_is_not_alone_though_only_it_is_in_doubt(
-    opened: Callable[..., Site], kind: str, other: str
+    opened: Callable[..., Site], tmp_path: Path, kind: str, other: str, *, saved: bool
 ) -> None:
     site = opened(kind, mixed())
     site.sweep()
@@ -169,9 +170,13 @@ def test_one_of_two_is_not_alone_though_only_it_is_in_doubt(
         site.sweep(changed={"deletion_limit_count": 0, "deletion_limit_percent": 0.0})
         if other == "kept":
             decide(site.database, site.source_id, "keep", MappingAdapter.of(site.source), by="somebody")
-    anonymous(site)
-    site.sweep()
-    site.sweep()
+    if saved:
+        path = write(tmp_path, "dump.json", {"images": [*map(image, range(30))]})
+        backfill(site.database, site.source, [path], observed_at=site.database.now(), complete=True)
+    else:
+        anonymous(site)
+        site.sweep()
+        site.sweep()
     assert (site.reasons(), site.held_for().get(name_of(31))) == ({}, "limit")
 
 
