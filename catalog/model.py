@@ -27,7 +27,9 @@ ABSENCE_REASONS: tuple[AbsenceReason, ...] = get_args(AbsenceReason)
 DELETION_REASONS = ("reported", *ABSENCE_REASONS)
 """How a deletion is known (semantics 3.6): by the record itself, or as its absence is."""
 HeldReason = Literal["limit", "login_changed", "adopted"]
-InconclusiveKind = Literal["rejected", "unanswered", "held", "kept", "unlisted", "hidden", "unreached"]
+InconclusiveKind = Literal[
+    "rejected", "unanswered", "held", "held_for_login", "kept", "unlisted", "hidden", "unreached"
+]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of msgspec for bytes that are not the JSON it was asked for, not UTF-8, or nested too deeply."""

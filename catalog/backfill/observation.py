@@ -19,7 +19,6 @@ from catalog.model import (
     NOT_LISTED,
     AbsenceReason,
     Candidate,
-    HeldReason,
     InconclusiveKind,
     Lookup,
     Observation,
@@ -195,7 +194,8 @@ class ObservationWriter:
         self._proved = {i: reason for i, reason in proved if reason != NOT_LISTED and i not in over}
         kinds = self.metadata.inconclusive.items()
         inconclusive: dict[str, InconclusiveKind] = {
-            i: "held" if kind == "kept" and i in opened else kind for i, kind in kinds
+            i: ("held" if i in by_limit else "held_for_login") if kind == "kept" and i in opened else kind
+            for i, kind in kinds
         }
         self.metadata = replace(self.metadata, inconclusive=inconclusive)
 
@@ -212,7 +212,8 @@ class ObservationWriter:
         if metadata.complete or self._doubted:
             missing = self._decide_missing(quiet, appending=appending)
             if self._doubted and self._lost:
-                hold_back(metadata.absent.keys() - quiet, self._verdict)
+                beyond = metadata.absent.keys() - quiet
+                hold_back(beyond, self._verdict, for_login=beyond)
             missing -= self._verdict.inconclusive.keys()
         inconclusive = {**doubtful, **metadata.inconclusive, **self._verdict.inconclusive, **kept}
         return Observation(
@@ -307,12 +308,13 @@ class ObservationWriter:
                 unseen=lambda ids: self._unseen({*ids, *others}, lacked),
                 besides=len(counted),
             )
-            if appending and self._verdict.held_reason == "limit":
+            if appending and self._verdict.above_limit:
                 hold_back(counted - named, self._verdict)  # as a sweep would; a trailer's own verdicts stand
             self.run.note = self._verdict.note
             if not self.accept:
-                # a listing doesn't say what its login could see, so that what is held stays so
-                hold_back(known.held & self._verdict.absent.keys(), self._verdict)
+                # a listing doesn't say what its login could see, so that what is held stays so, for the same reason
+                still = known.held & (self._verdict.absent.keys() | self._verdict.held)
+                hold_back(still, self._verdict, for_login=known.held_for_login)
             else:
                 # the person's word, not the listing's
                 self._proved = {
@@ -411,13 +413,8 @@ class ObservationWriter:
 
     def _follow_last(self, known: StoredState, observation: Observation) -> None:
         """Brings what is held, and the stored state, to what this observation says, later than all others."""
-        trailer, connection = self.metadata.trailer, self.connection
+        connection = self.connection
         kept = {image_id for image_id, kind in observation.inconclusive.items() if kind == "kept"}
-        told: list[tuple[Collection[str], HeldReason | None]] = []
-        if trailer is not None:
-            told = [(trailer.unreached, "login_changed"), (trailer.held, trailer.held_reason)]
-        # a listing that lacks what is held for its login doesn't say that the login is as it was
-        reason = self._verdict.held_reason if self._lost else None
         followed = held_deletions.follow(
             connection,
             self.source_id,
@@ -425,7 +422,7 @@ class ObservationWriter:
             BY,
             run_id=self.metadata.run_id,
             before=(known.held, known.kept),
-            held=[*told, (self._verdict.held, reason)],
+            inconclusive=observation.inconclusive,
             found=self.metadata.found,
             rejected=self.metadata.rejected_ids,
         )

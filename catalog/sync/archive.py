@@ -169,8 +169,6 @@ def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
         counters={name: getattr(run, name) for name in COUNTERS},
         error_kind=run.error_kind,
         error=run.error,
-        held_reason=verdict.held_reason,
-        unreached=sorted(verdict.unreached),
         logins=[sorted(login) for login in fetched.logins],
         login=sorted(fetched.login),
         scope=run.scope,

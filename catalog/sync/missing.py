@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from catalog.config.settings import SourceSettings
 from catalog.errors import FetchError
-from catalog.model import NOT_LISTED, AbsenceReason, HeldReason, InconclusiveKind, Lookup
+from catalog.model import NOT_LISTED, AbsenceReason, InconclusiveKind, Lookup
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.control_lookup import CONTROL_EVERY, ENDS_LOOKUPS, Control
 from catalog.sync.deletion_limit import is_above_limit
@@ -25,7 +25,7 @@ class MissingVerdict:
     Says nothing of those that the cloud reported deleted before: that it lists them no more decides nothing.
     `absent`: deleted, with the reason. `inconclusive`: live still, because nothing is proved. `found`: live and
     unlisted. `answers`: what to remember of look-ups. `held`: what
-    is held back, all for the same `held_reason`. `note`: why nothing is proved, one line.
+    is held back, for the reason that `inconclusive` says. `note`: why nothing is proved, one line.
     """
 
     absent: dict[str, AbsenceReason] = field(default_factory=dict)
@@ -33,10 +33,8 @@ class MissingVerdict:
     found: set[str] = field(default_factory=set)
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
-    held_reason: HeldReason | None = None
-    """None: what was held before keeps its reason, all else is held by the limit."""
-    unreached: set[str] = field(default_factory=set)
-    """Those of the held ones that the login may not see: held for that."""
+    above_limit: bool = False
+    """All that is missing is held, as it is more than the limit lets go."""
     looked_up: int = 0
     note: str | None = None
     login_changed: bool = False
@@ -113,8 +111,7 @@ def decide_missing(
     result.login_reaches_all = not lost or not (doubtful or waits)
     none_like_them: Collection[str] = ()
     if lost:
-        result.held_reason = "login_changed"
-        hold_back(doubtful, result)
+        hold_back(doubtful, result, for_login=set(doubtful))
         if doubtful:
             result.note = (
                 f"the login reaches less than before (no longer {', '.join(lost[:5])}), so that"
@@ -124,23 +121,22 @@ def decide_missing(
     elif not accept and (
         nothing_listed or is_above_limit(len(doubtful) + expected + besides, stored.live, source)
     ):
-        result.held_reason = "limit"
+        result.above_limit = True
         hold_back(doubtful, result)
     else:
         if not accept:
             # what the limit holds was more than a sweep may decide, and is so when some of it came back
             open_still = stored.held_by_limit | (stored.held - result.absent.keys())
-            hold_back([i for i in doubtful if i in open_still], result)
+            hold_back([i for i in doubtful if i in open_still], result, for_login=stored.held_for_login)
             # what is kept, or was found lately, was not shown either
             missed = set(unseen([i for i in live if i not in result.found]))
             none_like_them = [i for i in doubtful if i in missed and i not in result.held]
-            hold_back(none_like_them, result)
-        if known:
-            result.unreached = set(unreached([i for i in doubtful if i not in result.held]))
-        hold_back(result.unreached, result)
-        if none_like_them or result.unreached:
+            hold_back(none_like_them, result, for_login=stored.held_for_login)
+        beyond = set(unreached([i for i in doubtful if i not in result.held])) if known else set()
+        hold_back(beyond, result, for_login=beyond)
+        if none_like_them or beyond:
             result.note = result.note or (
-                f"{len(none_like_them) + len(result.unreached)} missing images are held, as nothing is listed of their"
+                f"{len(none_like_them) + len(beyond)} missing images are held, as nothing is listed of their"
                 " kind: whoever asked may just not be shown them; see `catalog deletions`"
             )
     room = source.lookup_limit - result.looked_up
@@ -176,12 +172,12 @@ def _expected(asked: Set[str], waits: Set[str], result: MissingVerdict) -> int:
     return math.ceil(len(waits) * gone / len(asked)) if gone else 0
 
 
-def hold_back(ids: Collection[str], result: MissingVerdict) -> None:
-    """Nothing is deleted of these after all: they are held."""
+def hold_back(ids: Collection[str], result: MissingVerdict, *, for_login: Set[str] = frozenset()) -> None:
+    """Nothing is deleted of these after all: they are held, some `for_login`, all others by the limit."""
     result.held |= set(ids)
     for image_id in ids:
         _withdraw(image_id, result)
-        result.inconclusive[image_id] = "held"
+        result.inconclusive[image_id] = "held_for_login" if image_id in for_login else "held"
 
 
 def _found_before(stored: StoredState, image_id: str, source: SourceSettings, now: datetime) -> bool:

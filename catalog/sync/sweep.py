@@ -377,7 +377,7 @@ def _remember(connection: Connection, sweep: SweepContext, fetched: Fetched, kno
         BY,
         run_id=run.run_id,
         before=(known.held, known.kept),
-        held=[(verdict.unreached, "login_changed"), (verdict.held, verdict.held_reason)],
+        inconclusive=verdict.inconclusive,
         found=verdict.found - inconclusive.keys(),
         rejected={image_id for image_id, kind in inconclusive.items() if kind == "rejected"},
     )

@@ -14,7 +14,6 @@ import msgspec
 
 from catalog.model import (
     AbsenceReason,
-    HeldReason,
     InconclusiveKind,
     PassResult,
     RejectedRecord,
@@ -48,7 +47,7 @@ class Header(msgspec.Struct, frozen=True):
 class Trailer(msgspec.Struct, frozen=True):
     """The last line. `complete`: absence alone proves lack (semantics 4.6). `found`: ids of records that a
     look-up brought, though no listing held them. `answers`: what a look-up said of images that stayed.
-    `held`: what was held back, for the `held_reason` (None: as before), the `unreached` ones for the login.
+    `held`: what was held back, for the reason that `inconclusive` says.
     `counters`: of the sweep's row in `runs`.
     `logins`: what each login reached, None where that is not known. `login`: what later ones were compared with, from
     then on."""
@@ -66,8 +65,6 @@ class Trailer(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     error_kind: str | None = None
     error: str | None = None
-    held_reason: HeldReason | None = None
-    unreached: list[str] = []
     logins: list[list[str]] | None = None
     login: list[str] = []
     scope: Scope = "complete"

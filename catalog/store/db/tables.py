@@ -598,8 +598,8 @@ id_sets = table(
     hash_column("set_id", "Hash of the set.", nullable=False),
     key_column(
         "kind",
-        "listed; or why nothing is said: rejected, unanswered, held, kept, unlisted, hidden, unreached; or found by id,"
-        " unlisted.",
+        "listed; or why nothing is said: rejected, unanswered, held, held_for_login, kept, unlisted, hidden,"
+        " unreached; or found by id, unlisted.",
         nullable=False,
     ),
     text_array("image_ids", "Ids, sorted.", nullable=False),

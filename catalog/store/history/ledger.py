@@ -30,17 +30,19 @@ FOUND = "found"
 HIDDEN = "hidden"
 UNLISTED = "unlisted"
 UNREACHED = "unreached"
+BY_LIMIT: Literal["held"] = "held"
+FOR_LOGIN: Literal["held_for_login"] = "held_for_login"
 BARE_KINDS = (UNLISTED, HIDDEN, UNREACHED)
 """Of images that a complete listing merely lacks, though by other evidence they may live; what that is may change."""
 UNSEEN_KINDS = ("rejected", HIDDEN)
 """Of images that a listing may well have left out, or could not show: neither listed nor missing."""
-LIVES_UNLISTED = (FOUND, "unanswered", "held", "kept")
+LIVES_UNLISTED = (FOUND, "unanswered", BY_LIMIT, FOR_LOGIN, "kept")
 """Of images that are missing from listings, and that a sweep or a person did not take for deleted. FOUND stands first:
 it counts before what else is said of them."""
 INCONCLUSIVE_KINDS = ("rejected", *LIVES_UNLISTED[1:], *BARE_KINDS)
 MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED, UNREACHED)
 """Of images that are missing from listings, and live."""
-HELD_KINDS = ("held", "kept", UNREACHED)
+HELD_KINDS = (BY_LIMIT, FOR_LOGIN, "kept", UNREACHED)
 Side = Literal["before", "after"]
 _STEP = 8
 """Observations read at first; nearly always the next one answers."""
@@ -66,7 +68,7 @@ class Observed(NamedTuple):
 
 class Holder(NamedTuple):
     """The first observation that holds an image back; `kept`: somebody decided that it stays; `reason`: for what it is
-    held, if no more is known of that."""
+    held; once by the limit, by the limit until it leaves."""
 
     run_id: str
     at: datetime
@@ -348,10 +350,13 @@ class Ledger:
             kinds = self.load_set(inconclusive_set)
             for image_id in kinds.get(FOUND, _NONE) & held.keys() - kept:
                 del held[image_id]
+            by_limit, for_login = kinds.get(BY_LIMIT, _NONE), among(kinds, (FOR_LOGIN, UNREACHED))
             for image_id in among(kinds, HELD_KINDS) & ids:
                 if at >= since[image_id]:
-                    reason: HeldReason = "login_changed" if image_id in kinds.get(UNREACHED, ()) else "limit"
-                    held.setdefault(image_id, Holder(run_id, at, image_id in kept, reason))
+                    reason: HeldReason = "login_changed" if image_id in for_login else "limit"
+                    first = held.setdefault(image_id, Holder(run_id, at, image_id in kept, reason))
+                    if image_id in by_limit:
+                        held[image_id] = first._replace(reason="limit")
         return held
 
     def _ever(self, kinds: tuple[str, ...]) -> frozenset[str]:

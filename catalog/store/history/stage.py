@@ -251,11 +251,11 @@ class Stage:
         self._run("refresh_hashes", rows, "ids", "raws", "contents")
 
     def _erase(self, image_id: str) -> None:
-        """Takes out all that is said of an image of which no record is left; what look-ups proved of it stays, and that
+        """Takes out all that is said of an image of which no record is left; what look-ups said of it stays, and that
         somebody keeps it."""
         SQL.run(self.connection, "take_back_approvals", source=self.source_id, image=image_id)
         for table in ("images", "image_state", "image_tags", "image_capabilities", "image_properties",
-                      "held_deletions", "lookups"):  # fmt: skip
+                      "held_deletions"):  # fmt: skip
             self.connection.execute(
                 f"DELETE FROM {table} WHERE source_id = %s AND image_id = %s", (self.source_id, image_id)
             )

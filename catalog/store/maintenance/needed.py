@@ -3,8 +3,8 @@
 Two things are asked of that time. When was the last evidence of an image taken (`Ledger.nearest`: what comes
 next is dated by it)? And of an image that was missing from listings when the cut came: since when
 (`unlisted_since`), and since when its deletion is held: whether somebody kept it, and the first observation
-that held it back, at all or since the last look-up that found it (`held_since`). What answers these stays; all
-other observations told the same again.
+that held it back for each reason, at all or since the last look-up that found it (`held_since`). What answers
+these stays; all other observations told the same again.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class _Absences:
         self.open = missed
         self._first: dict[tuple[str, str], datetime] = {}
         self._found: dict[str, datetime] = {}
-        self._held_since: dict[str, datetime] = {}
+        self._held_since: dict[tuple[str, str], datetime] = {}
 
     def begin(self, stretch: _Stretch) -> bool:
         """Notes what is said of open images; whether the absence of some begins after these."""
@@ -128,7 +128,7 @@ class _Absences:
                 if kind == FOUND:
                     self._found.setdefault(image_id, stretch.newest)
                 elif kind in HELD_KINDS and image_id not in self._found:
-                    self._held_since[image_id] = stretch.oldest
+                    self._held_since[image_id, kind] = stretch.oldest
         before = self.open
         if stretch.complete:
             self.open = missed | (before & among(stretch.kinds, UNSEEN_KINDS))

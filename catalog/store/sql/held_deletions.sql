@@ -53,12 +53,13 @@ SELECT image_id, unlisted_since FROM images
 WHERE source_id = %(source)s AND deleted_at IS NULL AND unlisted_since IS NOT NULL;
 
 -- name: drop_later_holders
--- Open and kept deletions that an earlier observation holds, or another one than the forgotten one.
+-- Open and kept deletions that an earlier observation holds, or another one than the forgotten one. The ledger tells why,
+-- but not that the source was adopted.
 DELETE FROM held_deletions h
 USING {named(ids text AS image_id, ats timestamptz AS at)} AS first
 WHERE {shard(h, first)} AND h.image_id = first.image_id AND h.decision IN ('open', 'kept')
     AND (h.observed_at > first.at OR h.decision = 'kept' AND {forgotten})
-RETURNING h.image_id, h.reason, h.decided_at, h.decided_by;
+RETURNING h.image_id, CASE WHEN h.reason = 'adopted' THEN h.reason END, h.decided_at, h.decided_by;
 
 -- name: hold_again
 -- Where no observation that is as early holds the image; one that did so once is taken up again. A decision stays that
@@ -89,10 +90,12 @@ SET decision = excluded.decision, unlisted_since = excluded.unlisted_since, obse
 UPDATE held_deletions SET decision = 'kept', decided_at = %(at)s, decided_by = %(by)s
 WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND decision = 'open';
 
--- name: give_reason
--- A deletion that is open already, for its login, is held by the limit now: what that holds leaves by itself no more.
-UPDATE held_deletions SET reason = %(reason)s
-WHERE source_id = %(source)s AND decision = 'open' AND image_id = ANY (%(ids)s) AND reason = 'login_changed';
+-- name: give_reasons
+-- Deletions that are open already are held for these reasons now; adoption outlasts all others.
+UPDATE held_deletions h SET reason = held.reason
+FROM {named(ids text AS image_id, reasons text AS reason)} AS held
+WHERE {shard(h, held)} AND h.image_id = held.image_id AND h.decision = 'open' AND h.reason <> 'adopted'
+    AND h.reason <> held.reason;
 
 -- name: decide
 -- Ends deletions of these images; one that somebody keeps by what came after that.

@@ -1,12 +1,11 @@
 -- Look-ups by id of images that are not listed.
 
 -- name: save
--- Answers about images that are stored; of two the later one stays.
+-- The later one of two answers stays, be the image known or not: that comes with an observation that is loaded later.
 INSERT INTO lookups AS l (source_id, image_id, asked_at, clock_at, answer)
-SELECT i.source_id, i.image_id, %(at)s,
+SELECT %(source)s, a.image_id, %(at)s,
     CASE WHEN %(clock)s::timestamptz < %(at)s - interval '1 minute' THEN %(clock)s END, a.answer
 FROM unnest(%(ids)s::text[], %(answers)s::text[]) AS a (image_id, answer)
-CROSS JOIN {stored(images, a)} AS i
 ON CONFLICT (source_id, image_id) DO UPDATE SET asked_at = excluded.asked_at, clock_at = excluded.clock_at,
     answer = excluded.answer
 WHERE l.asked_at < excluded.asked_at;

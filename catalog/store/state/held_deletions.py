@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.model import HeldReason
+from catalog.model import HeldReason, InconclusiveKind
 from catalog.store.db.connection import Connection
 from catalog.store.db.statements import load
-from catalog.store.history.ledger import Ledger
+from catalog.store.history.ledger import BY_LIMIT, FOR_LOGIN, Ledger
 from catalog.store.state.runs import ARCHIVED
 
 _FORGOTTEN = "NOT EXISTS (SELECT FROM runs r WHERE r.source_id = %(source)s AND r.run_id = h.run_id)"
@@ -19,6 +19,7 @@ _SQL = load(
     swept_o=ARCHIVED.replace("run_id", "o.run_ids[1]"),
     swept_h=ARCHIVED.replace("run_id", "h.run_id"),
 )
+REASONS: Mapping[InconclusiveKind, HeldReason] = {BY_LIMIT: "limit", FOR_LOGIN: "login_changed"}
 OPEN_AND_KEPT = _SQL["open_and_kept"].partition("\n")[2].rstrip(";")
 
 
@@ -44,14 +45,13 @@ def hold(
     run_id: str,
     observed_at: datetime,
     ids: Iterable[str],
-    reason: HeldReason | None = None,
+    reason: HeldReason = "limit",
 ) -> None:
-    """Notes deletions that this run would have inferred, for the `reason` or the limit; of one that is open already
-    only the limit is news."""
-    values = {"source": source_id, "ids": list(ids), "reason": reason or "limit"}
-    _SQL.run(connection, "hold", run=run_id, at=observed_at, **values)
+    """Notes deletions that this run would have inferred; of one that is open already only the limit is news."""
+    values = {"source": source_id, "ids": list(ids)}
+    _SQL.run(connection, "hold", run=run_id, at=observed_at, reason=reason, **values)
     if reason == "limit":
-        _SQL.run(connection, "give_reason", **values)
+        _SQL.run(connection, "give_reasons", reasons=[reason] * len(values["ids"]), **values)
 
 
 def decide(
@@ -135,20 +135,24 @@ def follow(
     *,
     run_id: str,
     before: tuple[Set[str], Set[str]],
-    held: Iterable[tuple[Collection[str], HeldReason | None]],
+    inconclusive: Mapping[str, InconclusiveKind],
     found: Set[str],
     rejected: Set[str],
 ) -> bool:
     """Brings held deletions to what the last observation says of them; False if there are none.
 
-    `before`: images whose deletion was open, and those that were kept. `held`: what is held now, and why. `found`: by
-    look-ups, which ends what is open. `rejected`: images of which a record came that can't be stored; they are present.
+    `before`: images whose deletion was open, and those that were kept. `inconclusive`: what is held now, and why, among
+    others. `found`: by look-ups, which ends what is open. `rejected`: images of which a record came that can't be
+    stored; they are present.
     """
-    for ids, reason in held:
-        if ids:
-            hold(connection, source_id, run_id, at, ids, reason)
+    held: dict[HeldReason, list[str]] = {}
+    for image_id, kind in inconclusive.items():
+        if kind in REASONS:
+            held.setdefault(REASONS[kind], []).append(image_id)
+    for reason, ids in held.items():
+        hold(connection, source_id, run_id, at, ids, reason)
     opened, kept = before
-    if not opened and not kept and not any(ids for ids, _ in held):
+    if not opened and not kept and not held:
         return False
     decide(connection, source_id, opened & found | (opened | kept) & rejected, "returned", at, by)
     end_decided(connection, source_id, at, by)
@@ -171,7 +175,11 @@ def follow_ledger(connection: Connection, source_id: str, at: datetime, by: str)
         runs, moments, is_kept, meant = zip(*holders.values(), strict=True)
         values = {"source": source_id, "ids": list(holders), "ats": list(moments)}
         dropped = {image_id: row for image_id, *row in _SQL.run(connection, "drop_later_holders", **values)}
-        rows = [dropped.get(i, (reason, None, None)) for i, reason in zip(holders, meant, strict=True)]
-        values |= zip(("reasons", "decided", "deciders"), map(list, zip(*rows, strict=True)), strict=True)
+        rows = [dropped.get(image_id, (None, None, None)) for image_id in holders]
+        adopted, decided, deciders = map(list, zip(*rows, strict=True))
+        values["reasons"] = [was or reason for was, reason in zip(adopted, meant, strict=True)]
+        values |= {"decided": decided, "deciders": deciders}
         _SQL.run(connection, "hold_again", at=at, by=by, runs=list(runs), kept=list(is_kept), **values)
+        reasons = {"ids": values["ids"], "reasons": values["reasons"]}
+        _SQL.run(connection, "give_reasons", source=source_id, **reasons)
     _SQL.run(connection, "date_held", source=source_id)

@@ -55,6 +55,11 @@ class StoredState:
     latest: datetime | None = None
 
     @property
+    def held_for_login(self) -> set[str]:
+        """Images whose deletion is open until a login sees them, or they are decided."""
+        return self.held - self.held_by_limit
+
+    @property
     def live(self) -> int:
         """How many images are live."""
         return len(self.by_raw) + len(self.others) + len(self.content) - len(self.gone)

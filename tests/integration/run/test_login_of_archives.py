@@ -6,18 +6,21 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalog.backfill.backfill import backfill
+from catalog.backfill.forgetting import forget
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files import archive_format
 from catalog.store.db.connection import Database
 from catalog.store.state import sources as stored_sources
 from tests.integration.run.cloud_entry import CloudEntry
 from tests.integration.run.test_login_reach import lose_sight, roles
+from tests.support.faults import status
 from tests.support.records import image, name_of
 from tests.support.rows import HISTORY, SWEEPS, contents_of, wipe
 from tests.support.world import Site, Sites
@@ -151,7 +154,7 @@ def test_an_archive_that_does_not_say_its_login_deletes_within_the_limit_only(
 
     def forget(header: dict[str, Any], trailer: dict[str, Any]) -> None:
         header.pop("source_id")
-        for name in ("logins", "login", "held_reason"):
+        for name in ("logins", "login"):
             trailer.pop(name)
 
     wipe(database)
@@ -178,3 +181,73 @@ def test_the_archive_of_another_catalog_with_another_token_counts(sites: Sites, 
     site.source = SourceSettings("s", "glance", endpoint=site.server.endpoint, auth="none", **settings)
     load(site, files(tmp_path, "t")[-1])
     assert (site.held_for(), site.reasons()) == ({}, {name_of(1): "not_found"})
+
+
+# ---- in any order ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
+def test_what_is_held_for_its_login_is_so_in_whatever_order_archives_are_loaded(
+    site: Site, entry: CloudEntry, database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """The first one that is loaded may name images of which the catalog knows nothing yet."""
+    roles(entry, "reader")
+    for gone in (0, 1):
+        lose_sight(site, gone)
+        site.sweep()
+    held, expected = site.held_for(), whole(site)
+    assert held == dict.fromkeys([name_of(0), name_of(1)], "login_changed")
+    wipe(database)
+    for path in [files(tmp_path)[number] for number in order]:
+        load(site, path)
+    assert (site.held_for(), whole(site)) == (held, expected)
+    roles(entry, "admin", "reader")
+    assert (site.sweep().deleted, site.held_for()) == (2, {})
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (3, 0, 1, 2), (1, 3, 0, 2)])
+def test_once_the_limit_holds_it_that_is_so_in_any_order(
+    site: Site, entry: CloudEntry, database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Until the sweep is forgotten by which it does."""
+    roles(entry, "reader")
+    lose_sight(site, 0)
+    site.sweep()
+    roles(entry, "admin", "reader")
+    lose_sight(site, *range(1, 12))
+    by_limit = site.sweep()
+    roles(entry, "reader")
+    site.sweep()
+    expected = whole(site)
+    assert site.held_for() == dict.fromkeys(map(name_of, range(12)), "limit")
+    wipe(database)
+    for path in [files(tmp_path)[number] for number in order]:
+        load(site, path)
+    assert whole(site) == expected
+    forget(database, site.source, by_limit.run_id)
+    assert site.held_for() == dict.fromkeys(map(name_of, range(12)), "login_changed")
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+def test_look_ups_count_of_images_that_only_an_earlier_archive_brings(
+    site: Site, database: Database, tmp_path: Path, known_before: bool
+) -> None:
+    """Be it that the catalog never knew them, or that it forgot them meanwhile."""
+    for held in site.cloud.oldest_first()[:3]:
+        held.unlisted = True
+    site.server.faults.add(status(503), when=lambda request: "/images/" in request.path, times=None)
+    site.sweep()
+    expected = whole(site)
+    first, last = files(tmp_path)
+    wipe(database)
+    load(site, last)
+    if known_before:
+        load(site, first)
+        of_first = str(site.run_rows()[-1]["run_id"])
+        forget(database, replace(site.source, archive=None), of_first, accept_deletions=True)
+    load(site, first)
+    assert whole(site) == expected
+    asked = site.rows("SELECT image_id, answer FROM lookups WHERE source_id = $")
+    assert {row["image_id"]: row["answer"] for row in asked} == dict.fromkeys(
+        map(name_of, range(3)), "unanswered"
+    )

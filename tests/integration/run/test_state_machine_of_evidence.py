@@ -559,7 +559,9 @@ class Evidence(RuleBasedStateMachine):
         for image_id, at, reason in self.all("SELECT image_id, observed_at, reason FROM absences"):
             absences.setdefault(at, {})[image_id] = reason
         found = {}
-        held = self.ids("SELECT unnest(image_ids) FROM id_sets WHERE kind IN ('held', 'kept')")
+        held = self.ids(
+            "SELECT unnest(image_ids) FROM id_sets WHERE kind IN ('held', 'held_for_login', 'kept')"
+        )
         for at, complete, covers_hidden, login, run_ids, sets in self.all(
             "SELECT observed_at, complete, covers_hidden, login,"
             " ARRAY(SELECT run_id::text FROM runs r WHERE r.source_id = o.source_id AND r.observed_at = o.observed_at"
@@ -593,7 +595,9 @@ class Evidence(RuleBasedStateMachine):
             if any(file.at == at and file.complete for file in self.loaded):
                 # an image that was held and is listed when this is loaded lives unlisted here
                 kinds = {kind for kind, ids in (sets or {}).items() if held.intersection(ids)}
-                self.comparable = self.comparable and not {"held", "kept", "unlisted"} & kinds
+                self.comparable = (
+                    self.comparable and not {"held", "held_for_login", "kept", "unlisted"} & kinds
+                )
         for at, one in self.ledger.items() if self.cut is not None else ():
             if at < self.cut:  # of an absence that a later one follows the ledger needs to know no more
                 now = found.get(at, one)
@@ -633,7 +637,7 @@ class Evidence(RuleBasedStateMachine):
                 kind = one.inconclusive.get(image_id)
                 if image_id in one.records or image_id in one.absent or kind == "rejected":
                     break
-                if kind in ("held", "kept"):
+                if kind in ("held", "held_for_login", "kept"):
                     held[image_id] = at
         assert {i: at for i, decision, at in rows if decision == "open"} == held
         deleted = self.all("SELECT image_id, observed_at FROM revisions WHERE content_hash IS NULL")

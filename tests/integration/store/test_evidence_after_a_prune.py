@@ -27,7 +27,7 @@ from tests.support.world import source
 
 RULES = MappingRules()
 IDS = ("a", "b", "c")
-SILENT: tuple[InconclusiveKind, ...] = ("rejected", "unanswered", "held", "kept")
+SILENT: tuple[InconclusiveKind, ...] = ("rejected", "unanswered", "held", "held_for_login", "kept")
 REASONS: tuple[AbsenceReason, ...] = ("not_found", "no_access")
 LONG_AGO = timedelta(days=30_000)
 
@@ -325,6 +325,9 @@ def unlisted(database: Database) -> dict[str, datetime]:
         pytest.param(["unanswered"] * 90, [0, 1, 90], id="never answered"),
         # ... and the first that held it, at all and since it was found
         pytest.param(["unanswered"] * 9 + ["held"] * 81, [0, 1, 10, 90], id="held"),
+        pytest.param(
+            ["held_for_login"] * 3 + ["held"] * 87, [0, 1, 4, 90], id="for its login, then by the limit"
+        ),
         pytest.param(
             ["held"] * 3 + ["found"] * 2 + ["held"] * 85, [0, 1, 4, 5, 6, 90], id="held, found, held again"
         ),

@@ -63,7 +63,10 @@ def observations(draw: st.DrawFn) -> Seen:
         complete,
         {i: draw(records(i)) for i in held},
         {i: draw(st.sampled_from(["not_found", "no_access"])) for i in looked_up},
-        {i: draw(st.sampled_from(["rejected", "unanswered", "held"])) for i in inconclusive},
+        {
+            i: draw(st.sampled_from(["rejected", "unanswered", "held", "held_for_login"]))
+            for i in inconclusive
+        },
         unlisted={i for i in held if draw(st.integers(0, 3)) == 0},
         login=draw(st.sampled_from(LOGINS)),
     )

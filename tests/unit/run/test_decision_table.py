@@ -10,6 +10,7 @@ import pytest
 from catalog.config.settings import SourceSettings
 from catalog.errors import LoginError
 from catalog.model import Lookup
+from catalog.store.state.held_deletions import REASONS
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.control_lookup import Control
 from catalog.sync.missing import MissingVerdict, decide_missing
@@ -121,5 +122,6 @@ def test_a_missing_image_becomes_what_the_table_says(situation: tuple[str, str, 
     assert "x" not in result.absent
     assert ("x" in result.held) == ("**held**" in outcome)
     if "x" in result.held:
-        reason = "login_changed" if "x" in result.unreached else result.held_reason or "limit"
-        assert reason == ("login_changed" if "login_changed" in outcome else "limit")
+        assert REASONS[result.inconclusive["x"]] == (
+            "login_changed" if "login_changed" in outcome else "limit"
+        )

@@ -14,8 +14,8 @@ WITH recent AS (  -- the last complete observation up to then, and the incomplet
     SELECT o.source_id, o.observed_at, unnest(d.image_ids) COLLATE "C" AS image_id, d.kind <> 'listed' AS missed
     FROM recent AS o
     JOIN id_sets AS d ON d.source_id = o.source_id
-        AND (d.set_id = o.inconclusive_set AND d.kind IN ('unanswered', 'held', 'kept', 'found', 'unlisted',
-                'unreached')
+        AND (d.set_id = o.inconclusive_set AND d.kind IN ('unanswered', 'held', 'held_for_login', 'kept', 'found',
+                'unlisted', 'unreached')
             OR d.set_id = o.contained_set AND d.kind = 'listed')
 ), unlisted AS MATERIALIZED (
     SELECT t.source_id, t.image_id
