@@ -72,6 +72,8 @@ class Listing(Protocol):
     error: FetchError | None
     refused: bool
     """True: the service refused a parameter, so the pass went on without it and infers no absence."""
+    refusal: FetchError | None
+    """The service refused what makes it this pass, which therefore is complete without a record."""
 
     def __iter__(self) -> Iterator[Page]: ...
 

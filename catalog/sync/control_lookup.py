@@ -21,18 +21,22 @@ class Control:
     """Looks up images that this sweep listed: while these are found, what look-ups say of others counts.
 
     `listed`: divides missing images by kind, each with the ids of listed ones, as much alike as there is, None where
-    there is none. `lookup`: asks for one.
+    there is none. `lookup`: asks for one. `same_way`: asks for one as for those that are missing, where that is another
+    way, which finds what is listed: if it does, the answers about others of the kind prove nothing, but those of other
+    kinds may.
     """
 
     def __init__(
         self,
         listed: Callable[[Collection[str]], Iterable[tuple[Collection[str], Collection[str | None]]]],
         lookup: Callable[[str], Lookup],
+        same_way: Callable[[str], Lookup] | None = None,
     ) -> None:
         self._listed = listed
         self._lookup = lookup
+        self._same_way = same_way
         self.failed = False
-        """Look-ups prove nothing in this sweep."""
+        """Look-ups prove nothing more in this sweep."""
         self.failure: str | None = None
         """The wrong answer about a listed image, in one line."""
 
@@ -52,10 +56,14 @@ class Control:
                 return True
             why = f"image {listed} was just listed, and its look-up says {answer.answer.replace('_', ' ')}"
             error = answer.error
+        by_listing = (
+            listed is not None and self._same_way is not None and self._same_way(listed).answer == "found"
+        )
         if not isinstance(error, ENDS_LOOKUPS):
             again = "missing images stay live and are asked for again"
-            self.failure = f"look-ups prove nothing in this sweep: {why}; {again}"
-        self.failed = True
+            of = " about images like it" if by_listing else ""
+            self.failure = f"look-ups prove nothing in this sweep{of}: {why}; {again}"
+        self.failed = not by_listing
         return False
 
 
@@ -73,4 +81,6 @@ def control_of(
         with sweep.database.transaction(read_only=True) as connection:
             return stored_state.alike(connection, sweep.source_id, asked, but, new, day)
 
-    return Control(listed, partial(service.lookup, listed=True))
+    # in the listing with `id=` each one that is listed is found: that tells nothing of the addresses of others
+    same_way = service.lookup if sweep.source.kind == "ims" else None
+    return Control(listed, partial(service.lookup, listed=True), same_way)

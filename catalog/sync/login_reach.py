@@ -77,7 +77,7 @@ class LoginReach:
         source_id, observed_at = self.sweep.source_id, self.sweep.run.observed_at
         assert observed_at is not None
         with self.sweep.database.transaction(read_only=True) as connection:
-            images = stored_state.restricted(connection, source_id, self.missing, project)
+            images = stored_state.restricted(connection, source_id, self.missing, ids, project)
             shown = Ledger(connection, source_id).shown(images, observed_at)
             was_private = any(images[i][1] == "private" for i in shown)
             saw_all = project is not None and is_keyed(login) and len(shown) > 1 and was_private

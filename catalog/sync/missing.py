@@ -62,7 +62,8 @@ def decide_missing(
 ) -> MissingVerdict:
     """Looks up what is missing, within the limit, and decides about each image once.
 
-    `unproved`: deleted before by listings alone, and looked up if there is room: what is found lives again.
+    `unproved`: deleted before by listings alone, and looked up if there is room: what is found lives again, and what
+    is not is proved to be gone, but for what the login may not see.
     `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
     it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
     sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
@@ -74,12 +75,16 @@ def decide_missing(
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
     due = [image_id for image_id in live if not _asked_recently(stored, image_id, now)]
-    lost, known = _lost(lost_rights, result, again=bool(due))
+    lost, known = _lost(lost_rights, result, again=bool(due or unproved))
     if not known:
         due = []
     waiting = _ask(live, live if lost else due, stored, source, lookup, result, control)
+    before = MissingVerdict()
+    if known and not lost and (room := source.lookup_limit - result.looked_up) > 0:
+        _ask([], list(unproved)[:room], stored, source, lookup, before, control)
+        result.looked_up += before.looked_up
     if known:
-        again = result.looked_up > 0 and not lost and (accept or bool(result.absent))
+        again = result.looked_up > 0 and not lost and (accept or bool(result.absent or before.absent))
         lost, known = _lost(lost_rights, result, again=again)
     result.login_changed = bool(lost) or not known
     absence_proves = absence_proves and not result.login_changed
@@ -88,7 +93,7 @@ def decide_missing(
             _withdraw(image_id, result)
             result.inconclusive[image_id] = "unanswered"
     # of a cloud that denies what it lists, what nobody asked about may live as well
-    denied = control is not None and control.failed
+    denied = control is not None and (control.failed or control.failure is not None)
     unasked_proves = absence_proves and not denied and (accept or source.lookup_limit == 0)
     elsewhere = set() if "market" in source.passes else stored.market
     presumed = {i for i in live if i in elsewhere or _found_before(stored, i, source, now)}
@@ -139,15 +144,12 @@ def decide_missing(
                 f"{len(none_like_them) + len(beyond)} missing images are held, as nothing is listed of their"
                 " kind: whoever asked may just not be shown them; see `catalog deletions`"
             )
-    room = source.lookup_limit - result.looked_up
-    if room > 0 and not result.login_changed:
-        asked = MissingVerdict()
-        _ask([], list(unproved)[:room], stored, source, lookup, asked, control)
-        result.found |= asked.found
-        result.absent |= asked.absent
-        result.answers |= dict.fromkeys(asked.found, "found")
-        result.looked_up += asked.looked_up
-        result.note = result.note or asked.note
+    result.found |= before.found
+    result.answers |= dict.fromkeys(before.found, "found")
+    result.note = result.note or before.note
+    if before.absent and not result.login_changed:
+        not_shown = {*unseen(before.absent), *unreached(before.absent)}
+        result.absent |= {i: reason for i, reason in before.absent.items() if i not in not_shown}
     return result
 
 

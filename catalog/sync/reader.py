@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 
 import structlog
 
-from catalog.errors import FetchError, ThrottledError
+from catalog.errors import BadListingError, FetchError, ThrottledError
 from catalog.logs import PAGE
 from catalog.model import DEFAULT_PASSES, ImageService, Listing, Lookup
+from catalog.store.state import runs
 from catalog.store.state.stored_state import StoredState
 from catalog.sync.buffer import ListingBuffer
 from catalog.sync.completeness import Fetched
@@ -26,6 +28,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     source, observed_at = sweep.source, sweep.run.observed_at
     assert observed_at is not None
     fetched = read_passes(sweep, service, buffer)
+    _doubt_refusals(sweep, fetched.passes)
 
     def lookup(image_id: str) -> Lookup:
         answer = service.lookup(image_id)
@@ -93,6 +96,23 @@ def read_passes(
         if isinstance(listing.error, ThrottledError):
             throttled = listing.error
     return fetched
+
+
+def _doubt_refusals(sweep: SweepContext, passes: Iterable[Listing]) -> None:
+    """A pass that the service does not know any more fails, if it brought records the last time: some services refuse
+    with the same code what they have no time for."""
+    refused = [listing for listing in passes if listing.refusal is not None]
+    if not refused:
+        return
+    with sweep.database.transaction(read_only=True) as connection:
+        brought = runs.last_passes(connection, sweep.source_id)
+    for listing in refused:
+        if listing.name in brought:
+            listing.verdict = "failed"
+            listing.error = BadListingError(
+                f"this pass listed images in the last complete sweep, and is refused now: {listing.refusal}; leave it"
+                " out of `passes` if the service has it no longer"
+            )
 
 
 def _take_in(listing: Listing, buffer: ListingBuffer, source: str, watch: Watch) -> None:

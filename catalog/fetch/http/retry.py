@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 
 from catalog.errors import FetchError
 
-_GATEWAY_THROTTLED = "APIG.0308"
+_THROTTLED = frozenset({"APIG.0308", "IMG.0060"})
+"""Codes of the gateway, and of the Image Management Service itself (flow control, with a 400)."""
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")  # a fraction is against the RFC, and sent all the same
 _CODE = re.compile(rb'"(?:error_)?code"\s*:\s*"([A-Z]{2,8}\.\d{3,8})"')
 
@@ -86,8 +87,8 @@ def error_code(body: bytes) -> str | None:
 
 
 def is_throttled(status: int, headers: Mapping[str, str], code: str | None) -> bool:
-    """429, the gateway's own code whatever its status, or a 503 that says when to come back."""
-    return status == 429 or code == _GATEWAY_THROTTLED or (status == 503 and "retry-after" in headers)
+    """429, a code that says so whatever its status, or a 503 that says when to come back."""
+    return status == 429 or code in _THROTTLED or (status == 503 and "retry-after" in headers)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

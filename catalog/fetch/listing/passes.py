@@ -97,6 +97,7 @@ class PagedListing(ABC):
         self.last_marker: str | None = None
         self.error: FetchError | None = None
         self.refused = False
+        self.refusal: FetchError | None = None
         self._client = client
         self._pass = what
         self._max_pages = max_pages
@@ -240,7 +241,7 @@ class PagedListing(ABC):
             return page
         if last.status == 400 and self._pass.required and not self._pass.filters:
             # The service knows no such pass: it holds no records, and proves nothing by that.
-            self.refused = True
+            self.refused, self.refusal = True, last
             return ParsedPage([], [])
         raise refusal
 

@@ -206,3 +206,12 @@ WHERE source_id = %(source)s AND outcome IN ('complete', 'partial') AND (
     run_id::text LIKE ANY (%(prefixes)s::text[])
     OR observed_at >= %(since)s::timestamptz AND observed_at <= coalesce(%(until)s::timestamptz, 'infinity'))
 ORDER BY observed_at DESC, run_id;
+
+-- name: last_passes
+-- Passes that held records in the last complete sweep.
+SELECT p.pass FROM run_passes p
+WHERE p.source_id = %(source)s AND p.records > 0 AND p.run_id = (
+    SELECT r.run_id FROM runs r
+    WHERE r.source_id = %(source)s AND r.kind = 'sync' AND r.scope = 'complete' AND r.outcome = 'complete'
+    ORDER BY r.started_at DESC LIMIT 1
+);

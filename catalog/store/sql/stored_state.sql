@@ -87,9 +87,9 @@ WHERE i.source_id = %(source)s AND i.deleted_at IS NULL
     AND (i.unlisted_since IS NOT NULL OR i.image_id = ANY (%(ids)s));
 
 -- name: restricted
--- Live images that are neither for everybody nor of a project.
+-- Images, live ones or asked about, that are neither for everybody nor of a project.
 SELECT image_id, owner, visibility FROM images
-WHERE source_id = %(source)s AND image_id = ANY (%(ids)s) AND deleted_at IS NULL
+WHERE source_id = %(source)s AND (image_id = ANY (%(ids)s) AND deleted_at IS NULL OR image_id = ANY (%(asked)s))
     AND coalesce(visibility, '') NOT IN ('public', 'community')
     AND owner IS DISTINCT FROM %(project)s::text;
 

@@ -274,3 +274,8 @@ def recent(
     """The runs of these sources, or those of a kind, for people, newest first; columns as in RUN_COLUMNS."""
     values = {"sources": list(source_ids), "limit": limit, "kind": kind}
     return _SQL.run(connection, "recent", **values).fetchall()
+
+
+def last_passes(connection: Connection, source_id: str) -> set[str]:
+    """Passes that held records in the source's last complete sweep."""
+    return {name for (name,) in _SQL.run(connection, "last_passes", source=source_id)}

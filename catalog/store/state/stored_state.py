@@ -229,12 +229,12 @@ def kinds(connection: Connection, source_id: str, but: Collection[str]) -> set[K
 
 
 def restricted(
-    connection: Connection, source_id: str, ids: Collection[str], project: str | None
+    connection: Connection, source_id: str, ids: Collection[str], asked: Collection[str], project: str | None
 ) -> dict[str, tuple[str | None, str | None]]:
-    """Owner and visibility of those of some live images that are neither for everybody nor of a project."""
-    if not ids:
-        return {}
-    rows = _SQL.run(connection, "restricted", source=source_id, ids=list(ids), project=project)
+    """Owner and visibility of those of some live images, and of some that were `asked` about, that are neither for
+    everybody nor of a project."""
+    values = {"ids": list(ids), "asked": list(asked), "project": project}
+    rows = _SQL.run(connection, "restricted", source=source_id, **values) if ids or asked else ()
     return {image_id: (owner, visibility) for image_id, owner, visibility in rows}
 
 

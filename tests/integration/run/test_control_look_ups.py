@@ -120,6 +120,20 @@ def test_each_of_several_missing_systems_has_its_own_control(sites: Sites) -> No
     assert "look-ups prove nothing" in str(run.note)
 
 
+def test_images_that_have_no_address_stop_no_deletion_of_others(sites: Sites) -> None:
+    """Some Image Management Services show Windows images in listings alone: what is missing of these can't be told."""
+    systems = ["Linux"] * 6 + ["Windows"] * 6
+    site = sites.open("ims", [image(n, __os_type=system) for n, system in enumerate(systems)], page_size=50)
+    site.server.faults.add(status(404), when=lambda r: by_address(r) and int(r.path[-3:]) > 5, times=None)
+    site.sweep()
+    for n in (0, 1, 6):
+        site.cloud.delete(name_of(n))
+    for deleted in (2, 0):
+        run = site.sweep()
+        assert (run.outcome, run.deleted, run.held, site.unlisted()) == ("complete", deleted, 0, {name_of(6)})
+        assert "look-ups prove nothing in this sweep about images like it: image image-0" in str(run.note)
+
+
 @pytest.mark.parametrize("code", [404, 403])
 def test_one_control_that_fails_ends_belief(sites: Sites, code: int) -> None:
     """A part of the store is down: some of what is listed has no address, and nobody can tell what else. An image that

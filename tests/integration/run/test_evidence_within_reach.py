@@ -192,6 +192,35 @@ def test_what_only_a_saved_listing_shows_is_not_missing_from_a_members(
     assert (site.sweep(changed=settings).deleted, site.held_for()) == (2, {})
 
 
+def test_a_member_does_not_prove_what_a_listing_deleted_of_others(
+    site: Site, entry: CloudEntry, tmp_path: Path
+) -> None:
+    """It is asked about what only a listing proves; once that listing is forgotten, its answer would stay. What it may
+    see is proved."""
+    assert site.sweep().listed == 8
+    rest = [record for record in records() if record["id"] not in {name_of(n) for n in (4, 6, 7)}]
+    at = site.database.now()
+    load(
+        site,
+        write(tmp_path, "dump.json", {"images": rest}),
+        observed_at=at,
+        complete=True,
+        accept_deletions=True,
+    )
+    assert site.reasons() == dict.fromkeys(map(name_of, (4, 6, 7)), "not_listed")
+    become_member(site, entry)
+    site.cloud.delete(name_of(4))
+    for _ in range(2):
+        site.sweep()
+    asked = len(site.look_ups())
+    site.sweep()
+    assert set(site.look_ups()[asked:]) & {name_of(4), *FOREIGN} == FOREIGN.keys(), "the other one is proved"
+    (run,) = site.rows("SELECT run_id::text FROM runs WHERE kind = 'backfill'")
+    forget(site.database, site.source, run["run_id"], accept_deletions=True)
+    assert site.reasons() == {name_of(4): "not_found"}
+    assert (site.sweep().deleted, site.held_for()) == (0, FOREIGN)
+
+
 @pytest.mark.parametrize("since", [PRIVATE, THEIRS, {**THEIRS, "visibility": "private"}])
 @pytest.mark.parametrize("by", ["dump", "archive"])
 @pytest.mark.parametrize("settings", [{}, {"lookup_limit": 0}], ids=["looked up", "not looked up"])

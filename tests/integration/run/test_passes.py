@@ -197,6 +197,32 @@ def test_the_market_left_out_again_deletes_none_of_its_images(sites: Sites, opti
     assert site.unlisted() == {name_of(n) for n in range(2, 6)}
 
 
+@pytest.mark.parametrize(
+    ("kind", "hidden", "parameter"),
+    [("ims", {"member_status": "pending"}, "member_status"), ("glance", {"os_hidden": True}, "os_hidden")],
+)
+@pytest.mark.parametrize(
+    "refusal", [status(400), status(400, b'{"error": {"code": "IMG.0001", "message": "busy"}}')]
+)
+def test_a_pass_that_is_refused_after_it_brought_images_fails(
+    sites: Sites, kind: str, hidden: dict[str, Any], parameter: str, refusal: Any
+) -> None:
+    """One that never did is none that the service knows."""
+    site = sites.open(kind, 4, page_size=50)
+    beside = {"__imagetype": "shared", "visibility": "shared", "owner": "b"} if kind == "ims" else hidden
+    site.cloud.add(image(9, **beside), **({} if kind == "glance" else hidden))
+    assert site.sweep().listed == 5
+    site.server.faults.add(
+        refusal, when=lambda r: parameter in r.query and r.query[parameter] != "all", times=None
+    )
+    site.server.faults.add(status(404), when=lambda r: r.path.endswith(name_of(9)), times=None)
+    for _ in range(2):
+        run = site.sweep()
+        assert (run.outcome, run.deleted, len(site.live())) == ("partial", 0, 5)
+        assert "leave it out of `passes`" in str(run.error)
+    assert site.sweep(changed={"passes": ("listed",)}).outcome == "complete"
+
+
 @pytest.mark.parametrize("limit", [2, 20])
 def test_the_market_left_out_again_is_held_where_look_ups_miss_it(sites: Sites, limit: int) -> None:
     """Not as many a sweep as may be looked up: of images that wait for that, as many count as of those asked about."""
