@@ -28,7 +28,15 @@ DELETION_REASONS = ("reported", *ABSENCE_REASONS)
 """How a deletion is known (semantics 3.6): by the record itself, or as its absence is."""
 HeldReason = Literal["limit", "login_changed", "adopted"]
 InconclusiveKind = Literal[
-    "rejected", "unanswered", "held", "held_for_login", "kept", "unlisted", "hidden", "unreached"
+    "rejected",
+    "unanswered",
+    "held",
+    "held_for_login",
+    "kept",
+    "unlisted",
+    "hidden",
+    "unreached",
+    "unproved",
 ]
 """Why a complete observation says nothing about an image: evidence of neither presence nor lack."""
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)

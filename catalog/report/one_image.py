@@ -23,6 +23,7 @@ SAYS = {
     "unanswered": "not listed; no answer to a look-up by id that could be believed",
     "held": "not listed; its deletion is held",
     "held_for_login": "not listed; its deletion is held, as the login may not see it",
+    "unproved": "not listed, as before; the look-up by id gave no answer that counts",
     "kept": "not listed; somebody keeps it",
     "unlisted": "not in the listing, which proves nothing of an image that lives unlisted",
     "hidden": "not in a listing that may leave such images out",

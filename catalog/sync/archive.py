@@ -154,7 +154,7 @@ def folder_of(archive: Path, source_name: str) -> Path:
 
 def _trailer(run: RunResult, fetched: Fetched, records: int) -> Trailer:
     buffer, verdict = fetched.buffer, fetched.verdict
-    inconclusive = {**buffer.inconclusive, **verdict.inconclusive}
+    inconclusive = buffer.inconclusive | verdict.inconclusive | verdict.undecided
     return Trailer(
         complete=fetched.complete,
         outcome=run.outcome,

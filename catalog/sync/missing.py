@@ -31,6 +31,8 @@ class MissingVerdict:
     absent: dict[str, AbsenceReason] = field(default_factory=dict)
     inconclusive: dict[str, InconclusiveKind] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
+    undecided: dict[str, InconclusiveKind] = field(default_factory=dict)
+    """Images deleted before by listings alone, about which look-ups said nothing that counts."""
     answers: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     above_limit: bool = False
@@ -147,9 +149,11 @@ def decide_missing(
     result.found |= before.found
     result.answers |= dict.fromkeys(before.found, "found")
     result.note = result.note or before.note
-    if before.absent and not result.login_changed:
-        not_shown = {*unseen(before.absent), *unreached(before.absent)}
-        result.absent |= {i: reason for i, reason in before.absent.items() if i not in not_shown}
+    proved = set[str]() if result.login_changed else set(before.absent)
+    if proved:
+        proved -= {*unseen(before.absent), *unreached(before.absent)}
+        result.absent |= {image_id: before.absent[image_id] for image_id in proved}
+    result.undecided = dict.fromkeys({*before.absent, *before.inconclusive}.difference(proved), "unproved")
     return result
 
 

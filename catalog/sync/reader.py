@@ -46,7 +46,8 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
     reach = LoginReach(sweep, service, buffer, known.login, fetched.missing)
     if fetched.all_complete:
         main_is_empty = any(one.name == "listed" and not one.records for one in fetched.passes)
-
+        nothing_listed = not buffer.listed or main_is_empty
+        unproved = () if nothing_listed else known.unproved
         fetched.verdict = decide_missing(
             fetched.missing,
             known,
@@ -55,15 +56,17 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             now=sweep.run.started_at or observed_at,
             absence_proves=fetched.complete,
             accept=sweep.accept,
-            nothing_listed=not buffer.listed or main_is_empty,
+            nothing_listed=nothing_listed,
             lost_rights=reach.lost_rights,
             unseen=reach.unseen,
             unreached=reach.unreached,
             # with nothing listed all is held anyway, unless somebody accepts it
             control=control_of(sweep, service, buffer, fetched.missing) if buffer.listed else None,
-            unproved=[i for i in known.unproved if not any(i in part for part in buffer.seen_parts)],
+            unproved=[i for i in unproved if not any(i in part for part in buffer.seen_parts)],
         )
-        fetched.complete &= not fetched.verdict.login_changed
+        # nor does a listing prove anything that is empty where images live, unless somebody accepts it
+        doubted = nothing_listed and known.live > 0 and not sweep.accept
+        fetched.complete &= not (fetched.verdict.login_changed or doubted)
     narrows = fetched.verdict.login_reaches_all
     try:
         # one login may be granted less by mistake: a second one has to be granted as little

@@ -327,7 +327,7 @@ def _observation(run: RunResult, fetched: Fetched) -> Observation:
     buffer, verdict = fetched.buffer, fetched.verdict
     # the buffer's own: what can't be stored, or comes too late, joins it while the writer takes the candidates
     inconclusive = buffer.inconclusive
-    inconclusive.update(verdict.inconclusive)
+    inconclusive.update(verdict.inconclusive | verdict.undecided)
     missing = fetched.missing - verdict.inconclusive.keys() - verdict.found
     return Observation(
         run.run_id,

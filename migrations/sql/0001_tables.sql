@@ -214,7 +214,7 @@ COMMENT ON TABLE id_sets IS 'Sets of ids, each distinct one once. Internal.';
 
 COMMENT ON COLUMN id_sets.source_id IS 'Source, as in sources.source_id.';
 COMMENT ON COLUMN id_sets.set_id IS 'Hash of the set.';
-COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, held_for_login, kept, unlisted, hidden, unreached; or found by id, unlisted.';
+COMMENT ON COLUMN id_sets.kind IS 'listed; or why nothing is said: rejected, unanswered, held, held_for_login, kept, unlisted, hidden, unreached, unproved; or found by id, unlisted.';
 COMMENT ON COLUMN id_sets.image_ids IS 'Ids, sorted.';
 
 CREATE TABLE absences (

@@ -238,12 +238,9 @@ def _cloud_connection(source: SourceSettings, deadline: Deadline) -> Connection:
 
 
 def _with_parameters(source: SourceSettings, connection: Connection) -> Connection:
-    """Without this parameter a user of enterprise projects sees the images of some of them only."""
-    if (
-        source.kind == "ims"
-        and knows_enterprise_projects(connection.endpoint)
-        and "enterprise_project_id" not in source.filters
-    ):
+    """Without this parameter a user of enterprise projects sees the images of some of them only; a filter beats it in
+    listings, but not where one image is looked up."""
+    if source.kind == "ims" and knows_enterprise_projects(connection.endpoint):
         return dataclasses.replace(connection, extra_params={"enterprise_project_id": "all_granted_eps"})
     return connection
 

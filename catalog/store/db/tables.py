@@ -599,7 +599,7 @@ id_sets = table(
     key_column(
         "kind",
         "listed; or why nothing is said: rejected, unanswered, held, held_for_login, kept, unlisted, hidden,"
-        " unreached; or found by id, unlisted.",
+        " unreached, unproved; or found by id, unlisted.",
         nullable=False,
     ),
     text_array("image_ids", "Ids, sorted.", nullable=False),

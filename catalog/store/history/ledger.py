@@ -34,12 +34,14 @@ BY_LIMIT: Literal["held"] = "held"
 FOR_LOGIN: Literal["held_for_login"] = "held_for_login"
 BARE_KINDS = (UNLISTED, HIDDEN, UNREACHED)
 """Of images that a complete listing merely lacks, though by other evidence they may live; what that is may change."""
-UNSEEN_KINDS = ("rejected", HIDDEN)
-"""Of images that a listing may well have left out, or could not show: neither listed nor missing."""
+UNPROVED = "unproved"
+UNSEEN_KINDS = ("rejected", HIDDEN, UNPROVED)
+"""Of images that a listing may well have left out, or could not show, or that another one deleted and that were asked
+about in vain: neither listed nor missing."""
 LIVES_UNLISTED = (FOUND, "unanswered", BY_LIMIT, FOR_LOGIN, "kept")
 """Of images that are missing from listings, and that a sweep or a person did not take for deleted. FOUND stands first:
 it counts before what else is said of them."""
-INCONCLUSIVE_KINDS = ("rejected", *LIVES_UNLISTED[1:], *BARE_KINDS)
+INCONCLUSIVE_KINDS = ("rejected", UNPROVED, *LIVES_UNLISTED[1:], *BARE_KINDS)
 MISSED_KINDS = (*LIVES_UNLISTED, UNLISTED, UNREACHED)
 """Of images that are missing from listings, and live."""
 HELD_KINDS = (BY_LIMIT, FOR_LOGIN, "kept", UNREACHED)

@@ -158,6 +158,21 @@ def test_max_pages_truncates_the_pass(opened: Opened) -> None:
     assert listing.verdict == "truncated"
 
 
+def test_a_filter_beats_a_parameter_of_the_connection_in_listings_alone(opened: Opened) -> None:
+    """What a filter leaves out is missing, and looked up among all that the login may see."""
+    server = opened.server(cloud_of("ims", 4))
+    service = opened.service(
+        server,
+        "ims",
+        filters={"enterprise_project_id": "0"},
+        extra_params={"enterprise_project_id": "all_granted_eps"},
+    )
+    assert len(ids(service.listing("listed"))) == 4
+    assert {request.query["enterprise_project_id"] for request in server.requests} == {"0"}
+    service.lookup("image-001")
+    assert server.requests[-1].query["enterprise_project_id"] == "all_granted_eps"
+
+
 @pytest.mark.parametrize("parameter", [{"enterprise_project_id": "all_granted_eps"}])
 def test_parameters_of_the_connection_go_with_listings_and_look_ups(
     opened: Opened, parameter: dict[str, str]

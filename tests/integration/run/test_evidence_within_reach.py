@@ -20,6 +20,7 @@ from catalog.sync.mapping_adapter import MappingAdapter
 from tests.integration.run.cloud_entry import CloudEntry
 from tests.integration.run.test_login_reach import lose_sight, roles
 from tests.integration.run.test_renewed_logins import with_token_file
+from tests.support.faults import body, status
 from tests.support.records import image, name_of, write
 from tests.support.rows import HISTORY, contents_of, wipe
 from tests.support.world import Site, Sites
@@ -219,6 +220,38 @@ def test_a_member_does_not_prove_what_a_listing_deleted_of_others(
     forget(site.database, site.source, run["run_id"], accept_deletions=True)
     assert site.reasons() == {name_of(4): "not_found"}
     assert (site.sweep().deleted, site.held_for()) == (0, FOREIGN)
+
+
+@pytest.mark.parametrize("bad", ["nothing is listed", "no answer", "no control"])
+def test_what_a_bad_sweep_says_of_images_that_a_listing_deleted_is_no_proof(
+    sites: Sites, tmp_path: Path, bad: str
+) -> None:
+    """The listing was wrong; a bad sweep asks about what it deleted, or merely lacks it. Forgotten, all live again."""
+    site = sites.open(images=20, page_size=50, deletion_limit_count=12)
+    site.sweep()
+    path = write(tmp_path, "dump.json", {"images": [image(n) for n in range(3, 20)]})
+    load(site, path, observed_at=site.database.now(), complete=True)
+    wrong = dict.fromkeys(map(name_of, range(3)), "not_listed")
+    assert site.reasons() == wrong
+    for n in range(3):
+        site.cloud.find(name_of(n)).unlisted = True
+    if bad == "nothing is listed":
+        site.server.faults.add(body(b'{"images": []}'), when=lambda r: r.path == "/v2/images", times=None)
+    site.server.faults.add(
+        status(503 if bad == "no answer" else 404),
+        when=lambda r: r.path.startswith("/v2/images/"),
+        times=None,
+    )
+    run = site.sweep(changed={"page_size": 50})
+    assert (run.outcome, run.deleted, run.unlisted) == (
+        "complete",
+        0,
+        17 if bad == "nothing is listed" else 0,
+    )
+    site.server.faults.clear()
+    (listing,) = site.rows("SELECT run_id::text FROM runs WHERE kind = 'backfill'")
+    forget(site.database, site.source, listing["run_id"], accept_deletions=True)
+    assert (site.reasons(), len(site.live())) == ({}, 20)
 
 
 @pytest.mark.parametrize("since", [PRIVATE, THEIRS, {**THEIRS, "visibility": "private"}])

@@ -122,7 +122,8 @@ def test_huaweis_enterprise_projects_are_asked_for_and_otcs_are_not(
         identity.catalogue = [service_entry("ims", north=address)]
         assert connect(cloud(kind="ims")).extra_params == expected
     identity.catalogue = [service_entry("ims", north="https://ims.cn-north-4.myhuaweicloud.com")]
-    assert connect(cloud(kind="ims", filters={"enterprise_project_id": "0"})).extra_params == {}
+    filtered = connect(cloud(kind="ims", filters={"enterprise_project_id": "0"}))
+    assert filtered.extra_params == {"enterprise_project_id": "all_granted_eps"}, "look-ups ask for all"
 
 
 def test_the_credential_is_described(cloud: CloudsYaml) -> None:
