@@ -175,7 +175,10 @@ def _decide(
 
         def decide_one(known: Source) -> None:
             rules = MappingAdapter.of(source_settings(settings, known.name, known.kind))
-            decided.extend(decide(database, known.source_id, verb, rules, by=user(), image_ids=images))
+            shown = pending[known.name]
+            decided.extend(
+                decide(database, known.source_id, verb, rules, by=user(), image_ids=images, shown=shown)
+            )
 
         code = one_by_one(decide_one, [known for known in chosen if pending[known.name]])
     # a source that is busy keeps what is held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -28,16 +28,28 @@ def _observed_at(row: HeldDeletion) -> datetime:
 
 
 def decidable(
-    connection: Connection, source_id: str, verb: Verb, image_ids: Sequence[str] = ()
+    connection: Connection,
+    source_id: str,
+    verb: Verb,
+    image_ids: Sequence[str] = (),
+    shown: Iterable[HeldDeletion] | None = None,
 ) -> list[HeldDeletion]:
     """The held deletions that a verb would decide: the open ones, of these images or of all.
+
+    `shown`: no other ones than these, as what is held since nobody has seen.
 
     One that was kept can be decided again, but only by its image's id. Raises UsageError for `approve` of an image
     that was found or listed since: what first held it would delete it no more.
     """
     decisions = ("open", "kept") if image_ids else ("open",)
     rows = held_deletions.held(connection, [source_id], decisions)
-    chosen = [row for row in rows if not image_ids or row.image_id in image_ids]
+    known = None if shown is None else {(row.image_id, row.run_id) for row in shown}
+    chosen = [
+        row
+        for row in rows
+        if (not image_ids or row.image_id in image_ids)
+        and (known is None or (row.image_id, row.run_id) in known)
+    ]
     if verb == "approve" and (seen := seen_since(connection, source_id, chosen)):
         raise UsageError(
             f"image {min(seen)!r} was found or listed after its deletion was held: nothing was decided;"
@@ -66,20 +78,21 @@ def decide(
     *,
     by: str,
     image_ids: Sequence[str] = (),
+    shown: Iterable[HeldDeletion] | None = None,
 ) -> list[HeldDeletion]:
     """Decides about held deletions of a source, in one transaction; returns them as decided.
 
     `approve` deletes each image as of the observation that first held it, so that history says when it went
     and not when somebody found the time to look. It stays deleted, as of the decision at the latest, whatever from
     before the decision is loaded or forgotten. `keep` leaves everything as it is until the image was listed once more.
-    Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
+    `shown`: as in `decidable`. Raises SourceBusy, LeaseLost, DatabaseError, and UsageError like `decidable`.
     """
     lease = leases.wait(database, source_id, str(uuid.uuid4()), 0)
     if lease is None:
         raise SourceBusy("another process is working on this source; try again")
 
     def work(connection: Connection) -> list[HeldDeletion]:
-        rows = decidable(connection, source_id, verb, image_ids)
+        rows = decidable(connection, source_id, verb, image_ids, shown)
         ledger = Ledger(connection, source_id)
         now = ledger.next_moment()
         ids = [row.image_id for row in rows]

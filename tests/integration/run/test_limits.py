@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from catalog.sync.approve_or_keep import Verb, decidable, decide
+from catalog.sync.mapping_adapter import MappingAdapter
 from catalog.sync.sweep import sweep
 from tests.support.cloud_server import Exchange
 from tests.support.faults import body, status
@@ -259,6 +261,26 @@ def test_accepted_deletions_spare_an_image_that_was_found_by_id(sites: Sites) ->
     site.cloud.hide(name_of(0))
     site.sweep()
     assert site.sweep(accept_deletions=True).deleted == 0
+
+
+@pytest.mark.parametrize("verb", ["approve", "keep"])
+def test_a_decision_is_about_what_was_shown_to_whoever_decides(sites: Sites, verb: Verb) -> None:
+    """While a command goes on from source to source, a sweep may hold more, or hold another time what came back."""
+    site = sites.open(images=12, **LIMIT)
+    site.sweep()
+    delete(site, range(4))
+    site.sweep()
+    with site.database.transaction() as connection:
+        shown = decidable(connection, site.source_id, verb)
+    site.cloud.add(image(0))
+    site.sweep()
+    delete(site, [0, 4, 5])
+    assert site.sweep().held == 6
+    rules = MappingAdapter.of(site.source)
+    decided = decide(site.database, site.source_id, verb, rules, by="me", shown=shown)
+    assert {row.image_id for row in decided} == names([1, 2, 3])
+    waiting = {image_id for image_id, decision in site.decisions().items() if decision == "open"}
+    assert waiting == names([0, 4, 5])
 
 
 def test_a_kept_image_is_not_held_again_until_it_was_listed_once_more(sites: Sites) -> None:
