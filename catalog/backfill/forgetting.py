@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from catalog.backfill.backfill import EARLIEST
-from catalog.backfill.last_absences import unseen
+from catalog.backfill.last_absences import beyond_limit
 from catalog.config.settings import SourceSettings
 from catalog.errors import SourceBusy, UsageError
 from catalog.model import MOST_NAMED
@@ -215,4 +215,4 @@ def _doubted(
     moments: dict[datetime, set[str]] = {}
     for image_id, at in deleted.items() - proved.keys():
         moments.setdefault(at, set()).add(image_id)
-    return sum(len(unseen(connection, source, source_id, at, ids)) for at, ids in moments.items())
+    return sum(len(beyond_limit(connection, source, source_id, at, ids)) for at, ids in moments.items())

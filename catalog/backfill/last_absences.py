@@ -4,24 +4,33 @@ forgotten: what the deletion limit holds there beside mere numbers (semantics 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from catalog.config.settings import SourceSettings
 from catalog.model import NO_LOGIN
 from catalog.store.db.connection import Connection
-from catalog.store.history.ledger import Ledger
+from catalog.store.history.ledger import FOUND, LIVES_UNLISTED, MISSED_KINDS, Ledger, among
 from catalog.store.history.within_reach import is_keyed, project_of
 from catalog.store.state import sources, stored_state
-from catalog.sync.deletion_limit import none_like
+from catalog.sync.deletion_limit import is_above_limit, none_like
 
 
-def unseen(
+def beyond_limit(
     connection: Connection, source: SourceSettings, source_id: str, at: datetime, ids: Set[str]
 ) -> set[str]:
-    """Those of some images of whose kind the listing of a moment shows nothing, or that a plain listing leaves out."""
+    """Those of some images that the deletion limit holds where the listing of a moment is the last word on them: all of
+    them, if it lacks too much of what lived before it, be it seen again since; else those of whose kind it shows
+    nothing, or that a plain listing leaves out."""
     ledger = Ledger(connection, source_id)
     shown, observed = ledger.shown_kinds(at), ledger.observed(at)
     if not shown or observed is None:
+        return set(ids)
+    said = ledger.load_set(observed.inconclusive_set)
+    lacked = {*ids, *stored_state.ended_at(connection, source_id, at), *among(said, MISSED_KINDS)}
+    before = stored_state.live_at(connection, source_id, at - timedelta.resolution, LIVES_UNLISTED)
+    lacked &= {image_id for image_id, counts in before.items() if counts or image_id in ids}
+    lacked -= said.get("kept", frozenset()) | said.get(FOUND, frozenset())
+    if is_above_limit(len(lacked), len(before), source):
         return set(ids)
     login, result = observed.login, set()
     if login is None:
@@ -31,7 +40,7 @@ def unseen(
     if NO_LOGIN in login if login is not None else source.auth == "none":
         return result
     missing = stored_state.unlisted(connection, source_id, ids)
-    images = stored_state.not_public(connection, source_id, {*ids, *missing})
+    images = stored_state.not_public(connection, source_id, {*ids, *missing, *lacked})
     others = {kind for kind in shown if kind[0] != "public"}
     project = None if login is None else project_of(login)
     return (result | none_like(images, others, project, by_owner=is_keyed(login or ()))) & ids

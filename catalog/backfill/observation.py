@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from msgspec import structs
 
-from catalog.backfill.last_absences import left_out, unseen
+from catalog.backfill.last_absences import beyond_limit, left_out
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
@@ -28,7 +28,7 @@ from catalog.model import (
 )
 from catalog.store.db.connection import Connection, clock
 from catalog.store.history.bare_absences import BareAbsences
-from catalog.store.history.ledger import MISSED_KINDS, Ledger
+from catalog.store.history.ledger import LIVES_UNLISTED, MISSED_KINDS, Ledger, Observed
 from catalog.store.history.merge import Merge
 from catalog.store.history.within_reach import common, is_keyed, lacking, project_of, without_keys
 from catalog.store.state import held_deletions, lookups, runs, sources, stored_state
@@ -294,6 +294,7 @@ class ObservationWriter:
             others = stored_state.unlisted(self.connection, self.source_id, named & lacked)
             others = {i: counts for i, counts in others.items() if i in lacked and i not in undecided}
             counted = {image_id for image_id, counts in others.items() if counts}
+            then, lived = (set[str](), 0) if appending else self._lacked_then(quiet, known.kept, existing)
             self._verdict = decide_missing(
                 sorted(undecided),
                 known,
@@ -303,9 +304,9 @@ class ObservationWriter:
                 now=self.at,
                 absence_proves=True,
                 accept=self.accept,
-                nothing_listed=not listed,
+                nothing_listed=not listed or is_above_limit(len(then), lived, self.source),
                 lost_rights=lambda again: self._lost,
-                unseen=lambda ids: self._unseen({*ids, *others}, lacked),
+                unseen=lambda ids: self._unseen({*ids, *others, *then}, lacked | then),
                 besides=len(counted),
             )
             if appending and self._verdict.above_limit:
@@ -324,6 +325,19 @@ class ObservationWriter:
             self.held = bool(self._verdict.held)
         return undecided | (missing & self._proved.keys())
 
+    def _lacked_then(
+        self, quiet: Set[str], kept: Set[str], existing: Observed | None
+    ) -> tuple[set[str], int]:
+        """What this observation lacks of all that lived before it, and how much did: that some of it was seen again
+        since makes the listing less credible, not more."""
+        metadata = self.metadata
+        live = stored_state.live_at(self.connection, self.source_id, self.at, LIVES_UNLISTED)
+        told = self.record_set.ids | metadata.rejected_ids | kept
+        told |= {image_id for image_id, kind in metadata.inconclusive.items() if kind == "kept"}
+        if existing is not None:
+            told |= Ledger(self.connection, self.source_id).listed(existing)
+        return {i for i, counts in live.items() if i not in told and (counts or i not in quiet)}, len(live)
+
     def _beyond_limit(self, gone: Mapping[datetime, Set[str]]) -> Set[str]:
         """Those of these images, of which later observations prove the absence now, that the deletion limit holds."""
         if self.accept or not gone:
@@ -334,7 +348,7 @@ class ObservationWriter:
         missing = ids | stored_state.missing_now(self.connection, self.source_id)
         if not is_above_limit(len(missing) + deleted, known.live + deleted, self.source):
             where = self.connection, self.source, self.source_id
-            ids = frozenset().union(*(unseen(*where, at, some) for at, some in gone.items()))
+            ids = frozenset().union(*(beyond_limit(*where, at, some) for at, some in gone.items()))
         self.held |= bool(ids)
         return ids
 

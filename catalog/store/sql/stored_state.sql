@@ -18,6 +18,33 @@ CROSS JOIN LATERAL (
 ) AS r
 WHERE i.source_id = %(source)s;
 
+-- name: live_at
+-- Images that lived as of a moment by what was observed up to then; and whether the deletion limit counted one that nobody
+-- lists: as below, by what was said of it last.
+WITH said AS (
+    SELECT DISTINCT ON (image_id) image_id, s.kind FROM (
+        SELECT inconclusive_set, max(observed_at) AS at FROM observations
+        WHERE source_id = %(source)s AND observed_at <= %(at)s GROUP BY inconclusive_set
+    ) AS o
+    JOIN id_sets s ON s.source_id = %(source)s AND s.set_id = o.inconclusive_set AND s.kind = ANY (%(kinds)s)
+    CROSS JOIN unnest(s.image_ids) AS image_id
+    ORDER BY image_id, o.at DESC, s.kind = 'kept' DESC, s.kind = 'found' DESC
+)
+SELECT i.image_id, r.hidden IS NOT TRUE AND r.image_type IS DISTINCT FROM 'market'
+    AND coalesce(s.kind NOT IN ('found', 'kept'), true)
+FROM images i
+CROSS JOIN LATERAL (
+    SELECT content_hash, reported, hidden, image_type FROM revisions r
+    WHERE r.source_id = %(source)s AND r.image_id = i.image_id AND r.observed_at <= %(at)s
+    ORDER BY r.observed_at DESC LIMIT 1
+) AS r
+LEFT JOIN said s USING (image_id)
+WHERE i.source_id = %(source)s AND r.content_hash IS NOT NULL AND NOT r.reported;
+
+-- name: ended_at
+-- Images whose absence begins with the observation of a moment.
+SELECT image_id FROM revisions WHERE source_id = %(source)s AND observed_at = %(at)s AND content_hash IS NULL;
+
 -- name: fingerprints
 -- Of each image whose last evidence is a record: the hash of its bytes, and whether it is live. No cursor of psycopg's
 -- own: on a connection that broke it can no longer be closed, and complains.

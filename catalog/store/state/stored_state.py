@@ -168,6 +168,18 @@ def contents_at(connection: Connection, source_id: str, at: datetime) -> dict[st
     return dict(_SQL.run(connection, "state_at", source=source_id, at=at).fetchall())
 
 
+def live_at(connection: Connection, source_id: str, at: datetime, kinds: Collection[str]) -> dict[str, bool]:
+    """Images that lived as of a moment by what was observed up to then; and whether the deletion limit counted each
+    while nobody lists it. `kinds`: what observations say of such ones."""
+    rows = _SQL.run(connection, "live_at", source=source_id, at=at, kinds=list(kinds))
+    return dict(rows.fetchall())
+
+
+def ended_at(connection: Connection, source_id: str, at: datetime) -> set[str]:
+    """Images whose absence begins with the observation of a moment."""
+    return {image_id for (image_id,) in _SQL.run(connection, "ended_at", source=source_id, at=at)}
+
+
 def would_delete(connection: Connection, source_id: str, ids: Iterable[str]) -> tuple[int, int]:
     """How many of these images are live, and how many others their record reported deleted."""
     live, reported = _SQL.run(connection, "would_delete", source=source_id, ids=list(ids)).fetchall()[0]

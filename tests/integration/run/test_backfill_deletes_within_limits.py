@@ -242,3 +242,75 @@ def test_what_an_archive_says_of_images_stands_and_counts(database: Database, tm
     backfill(database, source(), [path])
     assert live(database) == {name_of(n) for n in range(31)}
     assert held(database) == dict.fromkeys(unnamed, ("open", 2))
+
+
+# ---- what was seen again since counts too ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2), (3, 1, 2)])
+@pytest.mark.parametrize("left", [35, 40], ids=["some", "all"])
+def test_an_older_listing_is_judged_by_all_that_it_lacks(
+    database: Database, tmp_path: Path, order: tuple[int, ...], left: int
+) -> None:
+    """It lacks half of what lived; most of that an incomplete one shows again. Then the rest is no few that went."""
+    shown = {1: range(40), 2: range(20), 3: range(left)}
+    for number in order:
+        path = write(tmp_path, named(number), listing(*shown[number]))
+        backfill(database, source(), [path], complete=number != 3)
+    assert len(live(database)) == 40
+    opened = {image_id for image_id, (decision, _) in held(database).items() if decision == "open"}
+    assert opened == {name_of(n) for n in range(left, 40)}
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2)])
+def test_one_private_image_that_was_not_seen_again_is_not_the_last_of_its_kind(
+    database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """A listing of public ones lacked five of them."""
+    public, private = [image(n) for n in range(20)], [image(n, visibility="private") for n in range(20, 25)]
+    shown = {1: [*public, *private], 2: public, 3: [*public, *private[:4]]}
+    for number in order:
+        path = write(tmp_path, named(number), {"images": shown[number]})
+        backfill(database, source(), [path], complete=number != 3)
+    assert name_of(24) in live(database)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (1, 2, 4, 3)])
+@pytest.mark.parametrize("said", ["held", "unanswered", "found", "kept"])
+def test_what_waited_then_counts_though_it_was_seen_again_since(
+    database: Database, tmp_path: Path, said: str, order: tuple[int, ...]
+) -> None:
+    """Nine of forty waited, five more are lacked; a later listing shows the nine, and doesn't reach the five."""
+    waiting, lacked = [name_of(n) for n in range(31, 40)], [name_of(n) for n in range(26, 31)]
+    swept = archive(tmp_path, 2, *range(31), inconclusive=dict.fromkeys(waiting, said))
+    if said == "found":
+        swept = archive(tmp_path, 2, *range(40), found=waiting, answers=dict.fromkeys(waiting, said))
+    files = {
+        1: archive(tmp_path, 1, *range(40)),
+        2: swept,
+        3: write(tmp_path, named(3), listing(*range(26))),
+        4: write(tmp_path, named(4), listing(*range(31, 40))),
+    }
+    for number in order:
+        backfill(database, source(), [files[number]], complete=number == 3)
+    gone = set(lacked) if said in ("found", "kept") else set()
+    assert live(database) == {name_of(n) for n in range(40)} - gone
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4, 5), (1, 2, 4, 5, 3), (1, 4, 5, 3, 2)])
+def test_a_later_listing_that_comes_to_be_the_last_word_is_judged_by_all_that_it_lacks(
+    database: Database, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Look-ups found five, and an older listing shows them, before a listing that lacks twenty: of these fifteen were
+    seen again."""
+    found = [name_of(n) for n in range(35, 40)]
+    files = {
+        1: archive(tmp_path, 1, *range(40)),
+        2: archive(tmp_path, 2, *range(40), found=found, answers=dict.fromkeys(found, "found")),
+        3: write(tmp_path, named(3), listing(*range(40))),
+        4: write(tmp_path, named(4), listing(*range(20))),
+        5: write(tmp_path, named(5), listing(*range(20, 35))),
+    }
+    for number in order:
+        backfill(database, source(), [files[number]], complete=number == 4)
+    assert len(live(database)) == 40

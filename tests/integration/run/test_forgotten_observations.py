@@ -461,3 +461,20 @@ def test_effects_name_what_is_held_and_what_is_held_no_longer(database: Database
     assert forget(database, source(), back).counts["held"] == 19
     done = forget(database, source(), held)
     assert (done.effects["released"], done.effects["updated"]) == (gone, [])
+
+
+@pytest.mark.parametrize(("lacked", "is_refused"), [(20, True), (8, False)])
+def test_it_is_refused_where_an_older_listing_lacked_too_much_though_most_was_seen_again(
+    database: Database, tmp_path: Path, *, lacked: int, is_refused: bool
+) -> None:
+    """Three are left, of which that listing would be the last word."""
+    ids, run_ids = range(40), {}
+    for number, shown in [(1, ids), (3, ids), (4, range(37)), (2, range(40 - lacked))]:
+        path = write(tmp_path, named(number), listing(*shown))
+        run_ids[number] = backfill(database, source(), [path], complete=number != 4).runs[0].run_id
+    if is_refused:
+        with pytest.raises(UsageError, match="3 live images would be deleted by listings"):
+            forget(database, source(), run_ids[3])
+    else:
+        forget(database, source(), run_ids[3])
+    assert len(live(database)) == (40 if is_refused else 37)
