@@ -224,7 +224,7 @@ def test_a_port_in_use_is_one_line_and_exit_2(config: Path, database_url: str) -
 @pytest.mark.parametrize("bind", ["192.0.2.1:0", "no-such-host.invalid:1"])
 def test_an_address_that_is_not_ours_is_refused(bind: str) -> None:
     with pytest.raises(ConfigurationError, match="CATALOG_HTTP_BIND: cannot listen"):
-        HealthServer(bind, lambda: None, lambda: b"", "text/plain")
+        HealthServer(bind, lambda: None, lambda: b"")
 
 
 # --- others
