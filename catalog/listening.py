@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack, closing
 
 from catalog.errors import ConfigurationError
 
@@ -16,10 +17,12 @@ def listen(bind: str, variable: str) -> socket.socket:
     host = host.strip("[]")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen(QUEUE)
+        with ExitStack() as stack:
+            opened = stack.enter_context(closing(socket.socket(family, kind, protocol)))
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+            opened.listen(QUEUE)
+            stack.pop_all()
     except (OSError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
