@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 from catalog.errors import ConfigurationError
 
@@ -18,7 +18,7 @@ def listen(bind: str, variable: str) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
         with ExitStack() as stack:
-            opened = stack.enter_context(closing(socket.socket(family, kind, protocol)))
+            opened = stack.enter_context(socket.socket(family, kind, protocol))
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind(address)
             opened.listen(QUEUE)
