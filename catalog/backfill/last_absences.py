@@ -3,7 +3,7 @@ forgotten: what the deletion limit holds there beside mere numbers (semantics 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from datetime import datetime, timedelta
 
 from catalog.config.settings import SourceSettings
@@ -12,6 +12,7 @@ from catalog.store.db.connection import Connection
 from catalog.store.history.ledger import FOUND, LIVES_UNLISTED, MISSED_KINDS, Ledger, among
 from catalog.store.history.within_reach import is_keyed, project_of
 from catalog.store.state import sources, stored_state
+from catalog.store.state.stored_state import Kind
 from catalog.sync.deletion_limit import is_above_limit, none_like
 
 
@@ -32,7 +33,7 @@ def beyond_limit(
     lacked -= said.get("kept", frozenset()) | said.get(FOUND, frozenset())
     if is_above_limit(len(lacked), len(before), source):
         return set(ids)
-    login, result = observed.login, set()
+    login, result, own = observed.login, set(), None
     if login is None:
         own = sources.known(connection, source.name).project_id
         owners = {owner for visibility, owner in shown if visibility == "community"}
@@ -42,8 +43,18 @@ def beyond_limit(
     missing = stored_state.unlisted(connection, source_id, ids)
     images = stored_state.not_public(connection, source_id, {*ids, *missing, *lacked})
     others = {kind for kind in shown if kind[0] != "public"}
+    result |= of_own_project(images, others, own)
     project = None if login is None else project_of(login)
     return (result | none_like(images, others, project, by_owner=is_keyed(login or ()))) & ids
+
+
+def of_own_project(images: Mapping[str, Kind], shown: Collection[Kind], project: str | None) -> set[str]:
+    """Those of some missing images that are the source's own project's, where a listing, of which no login is known,
+    shows another one's private images and none like them of that project: it may be the other's."""
+    if not any(visibility == "private" and owner not in (None, project) for visibility, owner in shown):
+        return set()
+    own = {image_id: kind for image_id, kind in images.items() if kind[1] == project is not None}
+    return none_like(own, shown, None, by_owner=True)
 
 
 def left_out(

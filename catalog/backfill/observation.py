@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from msgspec import structs
 
-from catalog.backfill.last_absences import beyond_limit, left_out
+from catalog.backfill.last_absences import beyond_limit, left_out, of_own_project
 from catalog.backfill.record_set import RecordSet
 from catalog.config.settings import SourceSettings
 from catalog.fetch.files.archive_format import Header, Trailer
@@ -366,7 +366,8 @@ class ObservationWriter:
         but = missing.union(self.record_set.ids)
         shown = stored_state.kinds(self.connection, self.source_id, but) | self.record_set.restricted
         by_owner = any(map(is_keyed, logins))
-        return self._left_out(ids) | none_like(images, shown, project, by_owner=by_owner)
+        own = set() if logins else of_own_project(images, shown, self._project)
+        return self._left_out(ids) | own | none_like(images, shown, project, by_owner=by_owner)
 
     def _left_out(self, ids: Collection[str]) -> set[str]:
         """Those of these images that a plain listing leaves out: other projects' shares that are not accepted, and

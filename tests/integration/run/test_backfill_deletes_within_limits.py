@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from catalog.backfill.backfill import backfill
+from catalog.backfill.forgetting import forget
+from catalog.errors import UsageError
 from catalog.store.db.connection import Database
 from tests.integration.run.test_held_in_any_order import archive, held
 from tests.support.records import hour, image, listing, name_of, named, write
@@ -314,3 +316,51 @@ def test_a_later_listing_that_comes_to_be_the_last_word_is_judged_by_all_that_it
     for number in order:
         backfill(database, source(), [files[number]], complete=number == 4)
     assert len(live(database)) == 40
+
+
+# ---- a listing of another project --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_last_word_later", [False, True], ids=["in order", "as the last word"])
+@pytest.mark.parametrize(
+    ("project", "gone", "left", "is_held"),
+    [
+        ("p", ["private", "private"], [], True),
+        ("p", ["private", "shared"], ["community"], True),
+        ("p", ["private", "private"], ["private"], False),
+        ("p", ["private"], [], False),
+        ("another", ["private", "private"], ["private"], False),
+        (None, ["private", "private"], [], False),
+    ],
+    ids=["none", "less private ones", "some", "one alone", "a defunct project's", "unknown"],
+)
+def test_a_listing_of_another_projects_private_images_alone_deletes_none_of_its_own(
+    database: Database,
+    tmp_path: Path,
+    project: str | None,
+    gone: list[str],
+    left: list[str],
+    *,
+    is_held: bool,
+    is_last_word_later: bool,
+) -> None:
+    """Another project's listing, given to this source by mistake."""
+    lost = [image(n, visibility=v, owner="p") for n, v in enumerate(gone)]
+    rest = [image(n, visibility=v, owner="p") for n, v in enumerate(left, 10)]
+    rest += [image(20), image(21, visibility="private", owner="q")]
+    rest += [image(22, visibility="private", owner=project)] if project == "another" else []
+    backfill(database, source(), [write(tmp_path, named(1), [*lost, *rest])])
+    with database.transaction() as connection:
+        connection.execute("UPDATE sources SET project_id = %s", (project,))
+    runs = {}
+    for number in (3, 2) if is_last_word_later else (2,):
+        path = write(tmp_path, named(number), [*lost, *rest] if number == 3 else rest)
+        runs[number] = backfill(database, source(), [path], complete=True).runs[0].run_id
+    if is_last_word_later and is_held:
+        with pytest.raises(UsageError, match="by listings"):
+            forget(database, source(), runs[3])
+    elif is_last_word_later:
+        forget(database, source(), runs[3])
+    assert ({one["id"] for one in lost} <= live(database)) == is_held
+    expected = {one["id"]: ("open", 2) for one in lost} if is_held and not is_last_word_later else {}
+    assert held(database) == expected
