@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "clock": AT, "visibilities": ["x"], "limit": 5, "visibility": "x",
     "within": timedelta(days=1), "decided": [AT, None], "deciders": ["x", None],
     "by_login": True, "unknown": "x", "admin": "x", "project": "x", "but": ["a"], "day": 1, "new": ["a"],
-    "owners": ["x"], "systems": ["x"],
+    "owners": ["x"], "systems": ["x"], "asked": ["a"],
 }  # fmt: skip
 FILES = (*OF_BATCHES, "leases")
 OF_ONE_SOURCE = sorted(
