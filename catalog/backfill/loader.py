@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence, Set
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
@@ -206,27 +207,24 @@ class Loader:
                 too_late=too_late,
             )
             records = self.result.records
-            try:
-                record_set.read()
-            except BrokenDump as error:
-                record_set.close()
-                self.result.records = records
-                self.fail(error)
-                dumps = [dump for dump in dumps if dump.path != error.path]
-            except BaseException:
-                record_set.close()
-                raise
-            else:
-                left_out = self._leave_out(self._forgotten_files(at, record_set))
-                if not left_out:
-                    return record_set
-                record_set.close()
-                self.result.records = records
-                dumps = [dump for dump in dumps if dump not in left_out]
-                if dumps and self.complete:
-                    self.result.warnings.append(
-                        f"{dumps[0].path}: it counts as incomplete, as a file of its moment was forgotten"
-                    )
+            with ExitStack() as stack:
+                stack.callback(record_set.close)
+                try:
+                    record_set.read()
+                    left_out = self._leave_out(self._forgotten_files(at, record_set))
+                except BrokenDump as error:
+                    self.fail(error)
+                    dumps = [dump for dump in dumps if dump.path != error.path]
+                else:
+                    if not left_out:
+                        stack.pop_all()
+                        return record_set
+                    dumps = [dump for dump in dumps if dump not in left_out]
+                    if dumps and self.complete:
+                        self.result.warnings.append(
+                            f"{dumps[0].path}: it counts as incomplete, as a file of its moment was forgotten"
+                        )
+            self.result.records = records
         return None
 
     def fail(self, error: BrokenDump) -> None:

@@ -132,7 +132,8 @@ class PagedListing(ABC):
                 self.pages += 1
                 self.records += len(page.records)
                 self.last_marker = self._trail[-1]
-                more = self._onward is not None
+                # of this page, and not of the one that is read meanwhile
+                more, impasse = self._onward is not None, self._impasse
                 at_limit = more and self.pages >= self._max_pages
                 if more and not at_limit:
                     sent = self._send()
@@ -144,8 +145,8 @@ class PagedListing(ABC):
                         f"max_pages = {self._max_pages} reached and the listing goes on; raise `max_pages`"
                     )
                     return
-                if self._impasse is not None:
-                    raise self._impasse
+                if impasse is not None:
+                    raise impasse
                 if not more:
                     self.verdict = "complete"
                     return

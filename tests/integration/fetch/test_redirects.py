@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import pytest
@@ -113,6 +114,18 @@ def test_a_next_that_no_address_can_be_keeps_its_page(opened: Opened) -> None:
         assert len(ids(listing)) == 6, (link, listing.error)
         assert listing.verdict == "failed"
         assert isinstance(listing.error, BadListingError)
+
+
+def test_a_page_whose_next_is_none_is_kept_however_long_the_one_before_takes(opened: Opened) -> None:
+    """It is read ahead: what is wrong with it is known while the first one is worked on."""
+    server = opened.server(cloud_of("glance", 6))
+    server.faults.add(altered(lambda listing: {**listing, "next": 5}), at=2)
+    listing = opened.service(server, "glance").listing("listed")
+    pages = []
+    for page in listing:
+        pages.append(len(page.records))
+        time.sleep(0.3)
+    assert (pages, listing.verdict) == ([3, 3], "failed")
 
 
 def test_cookies_are_neither_read_nor_sent(opened: Opened) -> None:
