@@ -304,7 +304,7 @@ class ObservationWriter:
                 now=self.at,
                 absence_proves=True,
                 accept=self.accept,
-                nothing_listed=not listed or is_above_limit(len(then), lived, self.source),
+                over_limit=not listed or is_above_limit(len(then), lived, self.source),
                 lost_rights=lambda again: self._lost,
                 unseen=lambda ids: self._unseen({*ids, *others, *then}, lacked | then),
                 besides=len(counted),

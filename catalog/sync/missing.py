@@ -54,7 +54,7 @@ def decide_missing(
     now: datetime,
     absence_proves: bool,
     accept: bool,
-    nothing_listed: bool,
+    over_limit: bool,
     control: Control | None = None,
     lost_rights: Callable[[bool], Collection[str]] = lambda again: (),
     unseen: Callable[[Collection[str]], Collection[str]] = lambda ids: (),
@@ -65,19 +65,19 @@ def decide_missing(
     """Looks up what is missing, within the limit, and decides about each image once.
 
     `unproved`: deleted before by listings alone, and looked up if there is room: what is found lives again, and what
-    is not is proved to be gone, but for what the login may not see.
-    `absence_proves`: absence alone proves lack. `accept`: this run may pass the deletion limit. `control`: without
-    it, each answer to a look-up is believed. `lost_rights`: what stored images were seen with and some login of this
-    sweep doesn't reach; given True, after logging in again: before the look-ups, and before what they say is believed,
-    as rights may be withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was
-    listed or found, so that whoever was asked may not have shown any: a gateway that drops tokens shows public ones.
-    `unreached`: selects those that the login may never have been able to see. `besides`: how many others are missing
-    that the limit counts.
+    is not is proved to be gone, but for what the login may not see. `absence_proves`: absence alone proves lack.
+    `accept`: this run may pass the deletion limit. `over_limit`: all that is missing is above it, however little, say
+    as nothing was listed; `besides`: how many others are missing that it counts. `control`: without it, each answer to
+    a look-up is believed. `lost_rights`: what stored images were seen with and some login of this sweep doesn't reach;
+    given True, after logging in again: before the look-ups, and before what they say is believed, as rights may be
+    withdrawn from a token that is still good. `unseen`: selects images of a kind of which nothing was listed or found,
+    so that whoever was asked may not have shown any: a gateway that drops tokens shows public ones. `unreached`:
+    selects those that the login may never have been able to see.
     """
     result = MissingVerdict()
     live = [image_id for image_id in missing if image_id not in stored.gone]
     due = [image_id for image_id in live if not _asked_recently(stored, image_id, now)]
-    lost, known = _lost(lost_rights, result, again=bool(due or unproved))
+    lost, known = _lost(lost_rights, result, again=bool(due or (unproved and source.lookup_limit)))
     if not known:
         due = []
     waiting = _ask(live, live if lost else due, stored, source, lookup, result, control)
@@ -126,7 +126,7 @@ def decide_missing(
                 " `catalog deletions`; if the change is meant, `catalog sources adopt`"
             )
     elif not accept and (
-        nothing_listed or is_above_limit(len(doubtful) + expected + besides, stored.live, source)
+        over_limit or is_above_limit(len(doubtful) + expected + besides, stored.live, source)
     ):
         result.above_limit = True
         hold_back(doubtful, result)

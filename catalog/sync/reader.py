@@ -56,7 +56,7 @@ def fetch(sweep: SweepContext, service: ImageService, known: StoredState, buffer
             now=sweep.run.started_at or observed_at,
             absence_proves=fetched.complete,
             accept=sweep.accept,
-            nothing_listed=nothing_listed,
+            over_limit=nothing_listed,
             lost_rights=reach.lost_rights,
             unseen=reach.unseen,
             unreached=reach.unreached,

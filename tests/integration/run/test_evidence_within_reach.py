@@ -193,6 +193,20 @@ def test_what_only_a_saved_listing_shows_is_not_missing_from_a_members(
     assert (site.sweep(changed=settings).deleted, site.held_for()) == (2, {})
 
 
+@pytest.mark.parametrize(("limit", "again"), [(0, False), (200, True)])
+def test_a_sweep_that_may_look_nothing_up_logs_in_once(
+    site: Site, entry: CloudEntry, tmp_path: Path, limit: int, again: bool
+) -> None:
+    """Of what a listing deleted, which it could ask about only with look-ups."""
+    site.sweep()
+    path = write(tmp_path, "dump.json", {"images": [*records()[:4], *records()[5:]]})
+    load(site, path, observed_at=site.database.now(), complete=True)
+    lose_sight(site, 4)
+    entry.identity.logins.clear()
+    site.sweep(changed={"lookup_limit": limit})
+    assert (len(entry.identity.logins) > 1) == again
+
+
 def test_a_member_does_not_prove_what_a_listing_deleted_of_others(
     site: Site, entry: CloudEntry, tmp_path: Path
 ) -> None:

@@ -89,7 +89,7 @@ def done(lookup: str, control: str, login: str, kept: str, over: str, complete: 
 
     missing = ["x"] if source.lookup_limit == 0 else ["a", "x"]
     return decide_missing(
-        missing, present, source, ask, now=NOW, absence_proves=complete == "yes", nothing_listed=False,
+        missing, present, source, ask, now=NOW, absence_proves=complete == "yes", over_limit=False,
         accept=lookup == "`--accept-deletions`", control=Control(lambda ids: [(ids, ["listed"])], ask),
         lost_rights=lost_rights, unseen=lambda ids: {"x"}.intersection(ids if over == "not shown" else ()),
         unreached=lambda ids: {"x"}.intersection(ids if login == BEYOND else ()),
